@@ -1,0 +1,15 @@
+"""Searchlight representational similarity analysis of fMRI: the public names, nothing else."""
+
+from importlib import import_module
+from typing import Any
+
+from bids_rsa._version import __version__
+
+__all__ = ["__version__", "compute_dsm", "compute_dsm_cv", "rsa_nifti"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the library on first use, so that the command line answers --help at once."""
+    if name in ("compute_dsm", "compute_dsm_cv", "rsa_nifti"):
+        return getattr(import_module("bids_rsa.api"), name)
+    raise AttributeError(f"module 'bids_rsa' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Searchlight, RDMs, comparisons and group inference: arrays in, arrays out."""

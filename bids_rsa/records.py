@@ -1,0 +1,90 @@
+"""What was found in the input, as frozen records of plain values that every later layer works on."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ConditionImage:
+    """One image of one condition: a 3D file, or one volume of a 4D file.
+
+    ``volume`` is the 0-based index of the volume in ``path`` (None: the file is 3D); ``reader``
+    names how the file is read (``nifti``, ``glmsingle``, ...); ``variance_path`` and
+    ``variance_volume`` name the variance image where the producer has one.
+    ``n_trials`` is the number of repeats behind the image, where known.
+    """
+
+    path: str
+    subject: str
+    condition: str
+    statistic: str
+    session: str | None = None
+    task: str | None = None
+    acquisition: str | None = None
+    run: str | None = None
+    space: str | None = None
+    resolution: str | None = None
+    volume: int | None = None
+    variance_path: str | None = None
+    variance_volume: int | None = None
+    n_trials: float | None = None
+    source: str = "bids"
+    reader: str = "nifti"
+    dataset: str = ""
+    reference: str | None = None
+
+
+@dataclass(frozen=True)
+class MaskChoice:
+    """A mask: its files (intersected), and in words where it comes from."""
+
+    paths: tuple[str, ...] = ()
+    origin: str = "none"
+
+
+@dataclass(frozen=True)
+class ImageGroup:
+    """The images of one analysis: one subject, session, task, acquisition, space and resolution.
+
+    ``conditions`` is the order in which the model's rows stand. ``dropped`` names conditions
+    without images whose cells are left out (``--missing drop``). ``left_out`` names conditions
+    found that no model names. ``notes`` are sentences for the log and the sidecar.
+    """
+
+    subject: str
+    images: tuple[ConditionImage, ...]
+    conditions: tuple[str, ...]
+    session: str | None = None
+    task: str | None = None
+    acquisition: str | None = None
+    space: str | None = None
+    resolution: str | None = None
+    brain_mask: MaskChoice = field(default_factory=MaskChoice)
+    roi_mask: MaskChoice = field(default_factory=MaskChoice)
+    background: str | None = None
+    dropped: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The group's entities as they stand in file names."""
+        pairs = (
+            ("sub", self.subject),
+            ("ses", self.session),
+            ("task", self.task),
+            ("acq", self.acquisition),
+            ("space", self.space),
+            ("res", self.resolution),
+        )
+        return "_".join(f"{key}-{value}" for key, value in pairs if value)
+
+
+@dataclass(frozen=True)
+class ModelRdm:
+    """A model RDM, square and labelled: ``cells`` holds its rows, NaN for a cell left out."""
+
+    name: str
+    path: str
+    sha256: str
+    conditions: tuple[str, ...]
+    cells: tuple[tuple[float, ...], ...]

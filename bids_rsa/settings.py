@@ -1,0 +1,110 @@
+"""Frozen settings of plain values: the science, the input, the group test, and where and how to run.
+
+Each default stands here once; the parser reads it from here.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RsaSettings:
+    """The science of the participant level: what is computed at each centre.
+
+    ``dissimilarity_params`` is canonical JSON (sorted keys). ``folds`` is ``none``, ``runs``,
+    ``max`` or a number.
+    """
+
+    radius_mm: float = 10.0
+    dissimilarity: str = "correlation"
+    dissimilarity_params: str = "{}"
+    comparisons: tuple[str, ...] = ("spearman",)
+    folds: str = "none"
+    ignore_nan: bool = False
+    min_voxels: int = 10
+    missing_runs: str = "error"
+    standardize: bool = False
+    normalize: str = "none"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which of the images found are wanted; an empty tuple selects all."""
+
+    participant_label: tuple[str, ...] = ()
+    exclude_participant_label: tuple[str, ...] = ()
+    session_label: tuple[str, ...] = ()
+    task_label: tuple[str, ...] = ()
+    run_label: tuple[str, ...] = ()
+    space: tuple[str, ...] = ()
+    res: tuple[str, ...] = ()
+    bids_filter_file: str | None = None
+
+
+@dataclass(frozen=True)
+class InputSettings:
+    """Where condition images, masks and models come from.
+
+    ``derivatives``, ``models`` and ``features`` hold their command-line texts
+    (``[NAME=]PATH``, ``[NAME=]FILE``, ``[NAME=]FILE:METRIC``).
+    """
+
+    bids_dir: str
+    derivatives: tuple[str, ...] = ()
+    stat: str = "effect"
+    selection: Selection = Selection()
+    brain_mask: str | None = None
+    roi_mask: str | None = None
+    models: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    condition_map: str | None = None
+    missing: str = "error"
+    betas: tuple[str, ...] = ()
+    labels: str | None = None
+    source: str = "auto"
+    reference_image: str | None = None
+    bids_database_dir: str | None = None
+
+
+@dataclass(frozen=True)
+class GroupSettings:
+    """The science of the group level: what is tested across subjects, and how it is corrected."""
+
+    comparison: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    average_sessions: bool = False
+    assume_common_space: bool = False
+    coverage: float = 1.0
+    group_mask: str | None = None
+    transform: str = "auto"
+    smoothing_fwhm: float = 0.0
+    tail: str | None = None
+    compare_models: tuple[str, ...] = ()
+    group_column: str | None = None
+    groups: tuple[str, ...] = ()
+    covariates: tuple[str, ...] = ()
+    test_covariate: str | None = None
+    n_permutations: int = 10_000
+    random_seed: int = 0
+    cluster_p: float = 0.001
+    connectivity: int = 6
+    primary: str = "tfce"
+    alpha: float = 0.05
+    fwe_over: str = "none"
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Where and how to run; nothing here changes a number in the results."""
+
+    output_dir: str
+    work_dir: str | None = None
+    n_procs: int | None = None
+    mem_gb: float | None = None
+    use_plugin: str | None = None
+    stop_on_first_crash: bool = False
+    overwrite: bool = False
+    dry_run: bool = False
+    validate: bool = False
+    debug: bool = False
+    verbosity: int = 0

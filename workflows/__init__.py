@@ -1,0 +1,1 @@
+"""The Nipype graphs: nodes, edges, return."""
