@@ -1,4 +1,4 @@
-"""What was found in the input, as frozen records of plain values that every later layer works on."""
+"""What was found in the input: frozen records of plain values that every later layer works on."""
 
 from dataclasses import dataclass, field
 

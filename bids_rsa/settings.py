@@ -1,4 +1,4 @@
-"""Frozen settings of plain values: the science, the input, the group test, and where and how to run.
+"""Frozen settings of plain values: the science, the input, the group test, where and how to run.
 
 Each default stands here once; the parser reads it from here.
 """
