@@ -1,0 +1,53 @@
+# make demo   installs the app, makes the example dataset, runs the app on it, says where the results lie
+# make test   installs the app with its test tools and runs the tests
+# make lint   style, types, layers, shell scripts
+# make bench  side by side with the other programs of the field
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+DEMO ?= demo
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: demo test lint bench docs clean
+.DELETE_ON_ERROR:
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("bids_rsa needs Python 3.11 or newer: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.app: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	touch $@ $(VENV)/.app
+
+$(VENV)/.bench: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	touch $@
+
+demo: $(VENV)/.app
+	$(BIN)/python -m bids_rsa.example $(DEMO)/bids
+	$(BIN)/bids_rsa $(DEMO)/bids $(DEMO)/results participant --model $(DEMO)/bids/models/planted.tsv
+	$(BIN)/bids_rsa $(DEMO)/bids $(DEMO)/results group
+	@echo
+	@echo "The results lie in $(DEMO)/results. To look at them:"
+	@echo "  pictures     $(DEMO)/results/sub-*/figures/*.png and $(DEMO)/results/group/figures/*.png"
+	@echo "  maps         $(DEMO)/results/sub-*/func/*_statmap.nii.gz (any NIfTI viewer), what was computed in the .json beside each"
+	@echo "  group table  $(DEMO)/results/group/*_clusters.tsv"
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) $(DEMO) build *.egg-info
