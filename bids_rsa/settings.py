@@ -102,9 +102,22 @@ class RunSettings:
     n_procs: int | None = None
     mem_gb: float | None = None
     use_plugin: str | None = None
+    omp_nthreads: int | None = None
     stop_on_first_crash: bool = False
     overwrite: bool = False
     dry_run: bool = False
+    list_participants: bool = False
     validate: bool = False
     debug: bool = False
     verbosity: int = 0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that one call of the app was asked to do."""
+
+    analysis_level: str
+    rsa: RsaSettings
+    inputs: InputSettings
+    group: GroupSettings
+    run: RunSettings

@@ -1,0 +1,94 @@
+"""The command: arguments, logging and signals in, an exit code out."""
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+
+from bids_rsa.errors import BidsRsaError, ReadWriteError
+from bids_rsa.settings import Settings
+
+LOGGER = logging.getLogger("bids_rsa")
+
+
+class Terminated(BaseException):
+    """The process was asked to stop by a signal."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.exit_code = 128 + signal_number
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the app.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code of the BIDS execution specification.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    debug = "--debug" in arguments
+    _set_up_logging(arguments)
+    _catch_signals()
+    try:
+        from bids_rsa.parser import parse
+
+        return _run(parse(arguments))
+    except Terminated as stop:
+        LOGGER.error("Stopped by a signal; the same command goes on where it stopped.")
+        return stop.exit_code
+    except BidsRsaError as error:
+        LOGGER.error("%s", error, exc_info=debug)
+        return error.exit_code
+    except OSError as error:
+        LOGGER.error("%s", _describe(error), exc_info=debug)
+        return ReadWriteError.exit_code
+    except Exception as error:
+        LOGGER.error("Unexpected %s: %s", type(error).__name__, error, exc_info=debug)
+        LOGGER.error("This is a fault of bids_rsa; --debug shows where it happened.")
+        return 1
+
+
+def _run(settings: Settings) -> int:
+    """Run the level that was asked for; its libraries are imported only now."""
+    module = import_module(f"bids_rsa.{settings.analysis_level}")
+    exit_code: int = module.run(settings)
+    return exit_code
+
+
+def _describe(error: OSError) -> str:
+    """Say what could not be read or written, and why."""
+    where = f" {error.filename}" if error.filename else ""
+    return f"Reading or writing failed:{where} ({error.strerror or error})."
+
+
+def _set_up_logging(arguments: Sequence[str]) -> None:
+    """Log to the terminal: warnings and what was decided, more with -v."""
+    verbosity = sum({"-v": 1, "--verbose": 1, "-vv": 2}.get(argument, 0) for argument in arguments)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    LOGGER.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
+
+
+def _catch_signals() -> None:
+    """Let SIGTERM and SIGINT unwind the stack, so that nothing half-written stays."""
+
+    def stop(signal_number: int, _: FrameType | None) -> None:
+        """Leave whatever runs in the main thread."""
+        raise Terminated(signal_number)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
