@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _set_up_logging(arguments)
     _catch_signals()
     try:
-        from bids_rsa.parser import parse
+        from bids_rsa.arguments import parse
 
         return _run(parse(arguments))
     except Terminated as stop:

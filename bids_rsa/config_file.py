@@ -50,7 +50,8 @@ def as_arguments(path: str) -> list[str]:
     for name, value in read_config(path).items():
         if isinstance(value, dict) and name != "dissimilarity-params":
             raise OptionError(
-                f"The configuration file {path} has a table [{name}]: options stand on the top level."
+                f"The configuration file {path} has a table [{name}].",
+                "Options stand on the top level.",
             )
         arguments += _option(name, value)
     return arguments

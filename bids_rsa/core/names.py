@@ -1,4 +1,4 @@
-"""The names of the metrics, light enough to import for --help: the tables hold one entry for each."""
+"""The names of the metrics, light to import for --help; the tables hold an entry for each."""
 
 DISSIMILARITY_NAMES = (
     "braycurtis",

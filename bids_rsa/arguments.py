@@ -1,0 +1,109 @@
+"""From a command line and a configuration file to settings."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from bids_rsa.config_file import as_arguments
+from bids_rsa.core.names import PARTIAL_COMPARISONS
+from bids_rsa.errors import OptionError
+from bids_rsa.parser import build_parser
+from bids_rsa.settings import (
+    GroupSettings,
+    InputSettings,
+    RsaSettings,
+    RunSettings,
+    Selection,
+    Settings,
+)
+
+
+def parse(argv: Sequence[str]) -> Settings:
+    """Turn a command line into settings.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        The arguments, without the program's name. Options may be written with ``-`` or ``_``.
+
+    Returns
+    -------
+    Settings
+        Defaults, overlaid by the configuration file, overlaid by the command line.
+
+    Raises
+    ------
+    OptionError
+        An option, a name or a number cannot be used.
+    """
+    given = vars(build_parser().parse_args(_with_dashes(argv)))
+    if "config_file" in given:
+        given = _read_config(given["config_file"]) | given
+    settings = _bundle({key: _frozen(value) for key, value in given.items()})
+    _check_combinations(settings)
+    return settings
+
+
+def _with_dashes(argv: Sequence[str]) -> list[str]:
+    """Write --a_b as --a-b, and leave values as they are."""
+    arguments = []
+    for argument in argv:
+        name, equals, value = argument.partition("=")
+        name = name.replace("_", "-") if name.startswith("--") else name
+        arguments.append(f"{name}{equals}{value}")
+    return arguments
+
+
+def _read_config(path: str) -> dict[str, Any]:
+    """Parse a configuration file with the same rules as the command line."""
+    try:
+        return vars(build_parser(positionals=False).parse_args(as_arguments(path)))
+    except OptionError as error:
+        raise OptionError(
+            f"In the configuration file {path}: {error.message}", error.hint
+        ) from None
+
+
+def _frozen(value: Any) -> Any:
+    """Make tuples of lists."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _bundle(given: dict[str, Any]) -> Settings:
+    """Sort what was given into the settings it belongs to."""
+    if given["analysis_level"] == "group":
+        # the same two options name what to select from the maps that are there
+        given["comparison"] = given.pop("comparisons", ())
+        given["model"] = given.pop("models", ())
+    given["selection"] = _pick(Selection, given)
+    return Settings(
+        analysis_level=given["analysis_level"],
+        rsa=_pick(RsaSettings, given),
+        inputs=_pick(InputSettings, given),
+        group=_pick(GroupSettings, given),
+        run=_pick(RunSettings, given),
+    )
+
+
+def _pick(settings: Any, given: dict[str, Any]) -> Any:
+    """Make one settings object of what was given for its fields."""
+    names = {field.name for field in dataclasses.fields(settings)}
+    return settings(**{name: value for name, value in given.items() if name in names})
+
+
+def _check_combinations(settings: Settings) -> None:
+    """Check what only the options together can tell."""
+    if settings.analysis_level != "participant" or settings.run.list_participants:
+        return
+    models = (*settings.inputs.models, *settings.inputs.features)
+    if not models:
+        raise OptionError(
+            "No model RDM was given.",
+            "Name at least one with --model [NAME=]FILE or --features [NAME=]FILE:METRIC.",
+        )
+    partial = [name for name in settings.rsa.comparisons if name in PARTIAL_COMPARISONS]
+    if partial and len(models) < 2:
+        raise OptionError(
+            f"--comparison {partial[0]} needs at least two models, and one was given: {models[0]}.",
+            "Name the models to partial out as well, or use spearman or pearson.",
+        )
