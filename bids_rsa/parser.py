@@ -119,8 +119,8 @@ def _add_science_options(parser: argparse.ArgumentParser) -> None:
         metavar="METRIC",
         type=types.comparison,
         help=(
-            f"what compares RDM and model; several share the RDMs: {', "
-            "'.join(COMPARISON_NAMES)}; at group level those to test (all by default)"
+            "what compares RDM and model; several share the RDMs: "
+            f"{', '.join(COMPARISON_NAMES)}; at group level those to test, all without it"
         ),
     )
     add(
