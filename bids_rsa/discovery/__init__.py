@@ -1,0 +1,1 @@
+"""From files on disk to frozen records: index, selection, conditions, masks."""

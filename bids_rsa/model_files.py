@@ -1,0 +1,100 @@
+"""Model files as they stand: names and cells of square tables, arrays, and feature tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.distance import squareform
+
+from bids_rsa.errors import ContentError, OptionError
+from bids_rsa.tables import check_unique, number, read_table
+
+Floats = npt.NDArray[np.float64]
+
+
+def read_square(path: Path) -> tuple[list[str], Floats]:
+    """Return names and cells of a square table with condition names as header and first column."""
+    rows = read_table(path)
+    n_rows = len(rows) - 1
+    # a header may lack the corner: then it is one shorter than the rows
+    header = rows[0][1:] if n_rows == 0 or len(rows[0]) == len(rows[1]) else rows[0]
+    widths = {len(row) - 1 for row in rows[1:]}
+    if widths != {n_rows} or len(header) != n_rows:
+        found = "/".join(str(w) for w in sorted(widths)) or "0"
+        raise ContentError(
+            f"{path}: a model must be square, and this table has {n_rows} rows and {found} columns "
+            f"of values under {len(header)} names.",
+            "Expected: condition names as header and first column, and a value for each pair.",
+        )
+    names = [row[0] for row in rows[1:]]
+    check_unique(names, path)
+    check_unique(header, path)
+    if set(header) != set(names):
+        raise ContentError(
+            f"{path}: the model's rows and columns name different conditions: rows "
+            f"{', '.join(names)}; columns {', '.join(header)}.",
+            "Expected: condition names as header and first column, the same ones.",
+        )
+    values = [
+        [number(c, path, row[0], header[j]) for j, c in enumerate(row[1:])] for row in rows[1:]
+    ]
+    order = [header.index(name) for name in names]
+    return names, np.array(values, dtype=np.float64)[:, order]
+
+
+def read_npy(path: Path, conditions: Sequence[str]) -> tuple[list[str], Floats]:
+    """Return names from --conditions, cells from a square or condensed array."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise ContentError(f"{path} cannot be read as an .npy array: {error}.") from error
+    if array.dtype.kind not in "biuf":
+        raise ContentError(f"{path}: an array of numbers is needed, and this holds {array.dtype}.")
+    array = array.astype(np.float64)
+    if array.ndim == 1:
+        n = round((1 + np.sqrt(1 + 8 * array.size)) / 2)
+        if n * (n - 1) // 2 != array.size or n < 2:
+            raise ContentError(
+                f"{path}: {array.size} values are no condensed RDM: n conditions have n(n-1)/2."
+            )
+        array = squareform(array, checks=False)
+    if array.ndim != 2 or array.shape[0] != array.shape[1]:
+        raise ContentError(
+            f"{path}: a model must be square (or condensed), and this array has "
+            f"shape {array.shape}."
+        )
+    if len(conditions) != len(array):
+        raise OptionError(
+            f"{path} holds an RDM of {len(array)} conditions without names, and --conditions "
+            f"names {len(conditions)}.",
+            f"Give --conditions with {len(array)} names, in the order of its rows.",
+        )
+    check_unique(list(conditions), path)
+    return list(conditions), array
+
+
+def read_features(path: Path) -> tuple[list[str], Floats]:
+    """Return names and features (n_conditions, n_features) of a table keyed by ``condition``."""
+    header, *rows = read_table(path)
+    if "condition" not in header:
+        raise ContentError(
+            f"{path}: a column 'condition' is needed, and the columns are {', '.join(header)}."
+        )
+    if any(len(row) != len(header) for row in rows) or len(header) < 2 or not rows:
+        raise ContentError(
+            f"{path}: expected a row for each condition, with a value in each of the "
+            f"{len(header)} columns ({', '.join(header)}) and at least one feature column."
+        )
+    key = header.index("condition")
+    names = [row[key] for row in rows]
+    check_unique(names, path)
+    columns = [i for i in range(len(header)) if i != key]
+    values = [[number(row[i], path, row[key], header[i]) for i in columns] for row in rows]
+    features = np.array(values, dtype=np.float64)
+    if not np.isfinite(features).all():
+        i, j = np.argwhere(~np.isfinite(features))[0]
+        raise ContentError(
+            f"{path}: the feature {header[columns[j]]} of {names[i]} has no finite value."
+        )
+    return names, features

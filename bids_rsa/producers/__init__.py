@@ -1,0 +1,1 @@
+"""One module for each program whose condition images can be read."""

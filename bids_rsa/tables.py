@@ -1,0 +1,70 @@
+"""Small text tables (TSV, CSV) read with their errors told."""
+
+import csv
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from bids_rsa.errors import ContentError, InputError, ReadWriteError
+
+MISSING = {"", "nan", "n/a", "na"}
+
+
+def existing_file(path: str, option: str) -> Path:
+    """Return the path if a file lies there, else say what lies near."""
+    if not Path(path).exists():
+        folder = Path(path).resolve().parent
+        found = sorted(p.name for p in folder.glob("*")) if folder.is_dir() else []
+        near = difflib.get_close_matches(Path(path).name, found, 3)
+        raise InputError(
+            f"{option}: there is no file {path}.",
+            f"In {folder} there is: {', '.join(near)}" if near else f"Looked in {folder}.",
+        )
+    if Path(path).is_dir():
+        raise InputError(f"{option}: {path} is a folder, and a file is needed.")
+    return Path(path)
+
+
+def read_table(path: Path) -> list[list[str]]:
+    """Return the cells of a TSV or CSV, empty lines left out."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ContentError(
+            f"{path} is not a text file ({error.reason} at byte {error.start}).",
+            "Expected a table with tabs or commas (TSV or CSV).",
+        ) from error
+    except OSError as error:
+        raise ReadWriteError(f"{path} cannot be read: {error.strerror}.") from error
+    delimiter = "\t" if "\t" in text else ","
+    rows = [
+        [cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=delimiter)
+    ]
+    rows = [row for row in rows if any(row)]
+    if not rows:
+        raise ContentError(f"{path} is empty, and a table was expected.")
+    return rows
+
+
+def number(text: str, path: Path, row: str, column: str) -> float:
+    """Return a cell's value, NaN where it is missing."""
+    if text.lower() in MISSING:
+        return float("nan")
+    try:
+        return float(text)
+    except ValueError:
+        raise ContentError(
+            f"{path}: row {row!r}, column {column!r} holds {text!r}, and a number (or n/a) "
+            "was expected."
+        ) from None
+
+
+def check_unique(names: Sequence[str], path: Path) -> None:
+    """Refuse names that stand twice, and empty ones."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ContentError(
+            f"{path}: duplicate condition names: {', '.join(twice)}.", "Each may stand once."
+        )
+    if "" in names:
+        raise ContentError(f"{path}: condition number {list(names).index('') + 1} has no name.")
