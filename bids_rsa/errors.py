@@ -6,8 +6,12 @@ BidsRsaError
 ├── SelectionError      18   filters that select nothing
 ├── ContentError        65   what models, masks or images contain
 ├── InputError          66   missing files, or nothing to work on
+│   └── MissingFileError
 ├── OutputError         73   an output that cannot be created or must not be replaced
 └── ReadWriteError      74   reading or writing failed
+
+Wrong values are ValueErrors too, and a missing file is a FileNotFoundError, for users of the
+library.
 """
 
 
@@ -37,7 +41,7 @@ class BidsRsaError(Exception):
         return type(self), (self.message, self.hint)
 
 
-class OptionError(BidsRsaError):
+class OptionError(BidsRsaError, ValueError):
     """An option, a name or a number on the command line that cannot be used."""
 
     exit_code = 2
@@ -55,7 +59,7 @@ class SelectionError(BidsRsaError):
     exit_code = 18
 
 
-class ContentError(BidsRsaError):
+class ContentError(BidsRsaError, ValueError):
     """The content of a model, a mask or an image is not what is needed."""
 
     exit_code = 65
@@ -65,6 +69,10 @@ class InputError(BidsRsaError):
     """Missing files, or nothing to work on."""
 
     exit_code = 66
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """A file that was named is not there."""
 
 
 class OutputError(BidsRsaError):
