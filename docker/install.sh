@@ -17,4 +17,4 @@ find "$target/lib" -depth -type d \( -name tests -o -name test \) -exec rm -r {}
 sed -i '1s/$/ -I/' "$target/bin/bids_rsa"
 
 # by content, not by time: valid whatever a layer or a SIF does to time stamps
-"$target/bin/python" -m compileall -q -j 0 --invalidation-mode unchecked-hash "$target/lib"
+PYTHONWARNINGS=ignore "$target/bin/python" -m compileall -q -j 0 --invalidation-mode unchecked-hash "$target/lib"
