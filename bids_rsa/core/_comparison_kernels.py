@@ -1,0 +1,198 @@
+"""Compiled kernels that turn rows of RDM cells into scores, all models at once."""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bids_rsa.core._ranking import sort_cells
+
+CONSTANT = 1e-12  # centred norm over norm, at most this: constant
+RESIDUAL = 1e-10  # residual norm over centred norm, below this: nothing is left to correlate
+_CANCELLED = 1e-5  # squared residual over squared norm, below this: their difference is noise
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int32]
+Rows = NDArray[np.floating]
+
+_SUM = {"reassoc", "contract", "nsz"}  # sums in any order, so that they vectorise
+
+
+@njit(nogil=True, cache=True)
+def _power_of_two_scale(row: Floats) -> float:
+    """Find a power of two that brings the row's squares into range; 1 for ordinary data. O(n)."""
+    largest = 0.0
+    for value in row:
+        largest = max(largest, abs(value))
+    if largest == 0.0 or (1e-100 < largest < 1e100) or not largest < math.inf:
+        return 1.0
+    exponent = math.frexp(largest)[1]
+    return math.ldexp(1.0, min(1000, max(-1000, -exponent)))
+
+
+@njit(nogil=True, cache=True, fastmath=_SUM)
+def _center_row(row: Floats, scale: float, centered: Floats) -> tuple[float, float]:
+    """Write the scaled row minus its mean; return squared norms before and after. O(n)."""
+    total = 0.0
+    before = 0.0
+    for k in range(row.size):
+        value = row[k] * scale
+        total += value
+        before += value * value
+    mean = total / row.size
+    rest = 0.0
+    after = 0.0
+    for k in range(row.size):
+        value = row[k] * scale - mean
+        centered[k] = value
+        rest += value
+        after += value * value
+    # the mean's own rounding error leaves a rest that matters when the mean dwarfs the spread
+    return before, after - rest * rest / row.size
+
+
+@njit(nogil=True, cache=True)
+def center_rows(rows: Floats, centered: Floats, squares: Floats, scales: Floats) -> None:
+    """Centre each row; its squared norm, NaN where it is constant; its scale. O(n) a row."""
+    for r in range(rows.shape[0]):
+        scale = _power_of_two_scale(rows[r])
+        before, after = _center_row(rows[r], scale, centered[r])
+        scales[r] = scale
+        squares[r] = after if after > CONSTANT * CONSTANT * before else math.nan
+
+
+@njit(nogil=True, cache=True, fastmath=_SUM)
+def _dot(row: Rows, other: Floats) -> float:
+    """Inner product. O(n)."""
+    total = 0.0
+    for k in range(row.size):
+        total += row[k] * other[k]
+    return total
+
+
+@njit(nogil=True, cache=True)
+def correlate_rows(rows: Rows, squares: Floats, units: Floats, scores: Floats) -> None:
+    """Correlate centred rows with centred unit-norm models. O(n) a row and model."""
+    for r in range(rows.shape[0]):
+        norm = math.sqrt(squares[r]) if squares[r] > 0.0 else math.nan
+        for m in range(units.shape[0]):
+            score = _dot(rows[r], units[m]) / norm
+            scores[r, m] = min(1.0, max(-1.0, score)) if score == score else math.nan
+
+
+@njit(nogil=True, cache=True)
+def regress_rows(
+    rows: Floats,
+    squares: Floats,
+    scales: Floats,
+    inverse: Floats,
+    standardize: bool,
+    scores: Floats,
+) -> None:
+    """Least-squares weights of centred rows from the design's pseudo-inverse. O(n) a row, model."""
+    n = rows.shape[1]
+    for r in range(rows.shape[0]):
+        divisor = math.sqrt(squares[r] / n) if standardize else scales[r]
+        defined = squares[r] > 0.0
+        for m in range(inverse.shape[0]):
+            scores[r, m] = _dot(rows[r], inverse[m]) / divisor if defined else math.nan
+
+
+@njit(nogil=True, cache=True, fastmath=_SUM)
+def _residual_square(
+    row: Rows, basis: Floats, products: Floats, unit: Floats, along: float
+) -> float:
+    """Squared norm of row - its part in the basis + its part along unit. O(n k)."""
+    total = 0.0
+    for k in range(row.size):
+        value = row[k] + along * unit[k]
+        for b in range(basis.shape[0]):
+            value -= products[b] * basis[b, k]
+        total += value * value
+    return total
+
+
+@njit(nogil=True, cache=True)
+def partial_rows(rows: Rows, squares: Floats, basis: Floats, units: Floats, scores: Floats) -> None:
+    """Correlate what all other models leave of a row and of each model. O(n) a row and model.
+
+    With Q an orthonormal basis of all models and u the unit residual of model i on the others,
+    the others span what is orthogonal to u in Q: the row's residual has the squared norm
+    |d|^2 - |Qd|^2 + (u.d)^2, and the partial correlation is u.d over its root.
+    """
+    products = np.empty(basis.shape[0])
+    for r in range(rows.shape[0]):
+        explained = 0.0
+        for b in range(basis.shape[0]):
+            products[b] = _dot(rows[r], basis[b])
+            explained += products[b] * products[b]
+        for m in range(units.shape[0]):
+            along = _dot(rows[r], units[m])
+            rest = squares[r] - explained + along * along
+            if rest < _CANCELLED * squares[r]:
+                rest = _residual_square(rows[r], basis, products, units[m], along)
+            if rest >= RESIDUAL * RESIDUAL * squares[r] and rest > 0.0:
+                scores[r, m] = along / math.sqrt(rest)
+            else:
+                scores[r, m] = math.nan
+
+
+@njit(nogil=True, cache=True)
+def _concordance(
+    order: NDArray[np.int64],
+    starts: NDArray[np.uint8],
+    levels: Integers,
+    n_levels: int,
+    below: NDArray[np.int64],
+) -> int:
+    """Concordant minus discordant pairs of one sorted row with one model's levels. O(n levels)."""
+    n = order.size
+    for v in range(n_levels + 1):
+        below[v] = 0
+    balance = 0
+    done = 0
+    k = 0
+    while k < n:
+        end = k + 1
+        while end < n and not starts[end]:
+            end += 1
+        for m in range(k, end):
+            level = levels[order[m]]
+            balance += below[level] - (done - below[level + 1])
+        for m in range(k, end):
+            for v in range(levels[order[m]] + 1, n_levels + 1):
+                below[v] += 1
+        done = end
+        k = end
+    return balance
+
+
+@njit(nogil=True, cache=True)
+def concord_rows(rows: Floats, levels: Integers, n_levels: Integers, scores: Floats) -> None:
+    """Kendall's tau-a of each row with each model; NaN for a constant row or model."""
+    n = rows.shape[1]
+    pairs = 0.5 * n * (n - 1)
+    order = np.empty(n, np.int64)
+    starts = np.empty(n, np.uint8)
+    below = np.empty(n + 1, np.int64)
+    for r in range(rows.shape[0]):
+        sort_cells(rows[r], order, starts)
+        constant = starts.sum() == 1
+        for m in range(levels.shape[0]):
+            if constant or n_levels[m] == 1:
+                scores[r, m] = math.nan
+            else:
+                scores[r, m] = _concordance(order, starts, levels[m], n_levels[m], below) / pairs
+
+
+@njit(nogil=True, cache=True)
+def rows_with_nan(rows: Floats) -> NDArray[np.bool_]:
+    """Whether each row holds a NaN. O(n) a row."""
+    found = np.zeros(rows.shape[0], np.bool_)
+    for r in range(rows.shape[0]):
+        count = 0
+        for k in range(rows.shape[1]):
+            count += rows[r, k] != rows[r, k]
+        found[r] = count > 0
+    return found
