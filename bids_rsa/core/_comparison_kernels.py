@@ -10,7 +10,7 @@ from bids_rsa.core._ranking import sort_cells
 
 CONSTANT = 1e-12  # centred norm over norm, at most this: constant
 RESIDUAL = 1e-10  # residual norm over centred norm, below this: nothing is left to correlate
-_CANCELLED = 1e-5  # squared residual over squared norm, below this: their difference is noise
+_CANCELLED = 1e-3  # squared residual over squared norm, below this: their difference is noise
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int32]
@@ -99,18 +99,23 @@ def regress_rows(
             scores[r, m] = _dot(rows[r], inverse[m]) / divisor if defined else math.nan
 
 
-@njit(nogil=True, cache=True, fastmath=_SUM)
-def _residual_square(
-    row: Rows, basis: Floats, products: Floats, unit: Floats, along: float
-) -> float:
-    """Squared norm of row - its part in the basis + its part along unit. O(n k)."""
-    total = 0.0
+@njit(nogil=True, cache=True)
+def _residual_score(row: Rows, basis: Floats, unit: Floats, square: float, rest: Floats) -> float:
+    """Partial correlation from the residual itself, projected twice for its digits. O(n k)."""
     for k in range(row.size):
-        value = row[k] + along * unit[k]
+        rest[k] = row[k]
+    for _ in range(2):
+        along = _dot(rest, unit)
         for b in range(basis.shape[0]):
-            value -= products[b] * basis[b, k]
-        total += value * value
-    return total
+            product = _dot(rest, basis[b])
+            for k in range(row.size):
+                rest[k] -= product * basis[b, k]
+        for k in range(row.size):
+            rest[k] += along * unit[k]
+    left = _dot(rest, rest)
+    if left > 0.0 and left >= RESIDUAL * RESIDUAL * square:
+        return _dot(rest, unit) / math.sqrt(left)
+    return math.nan
 
 
 @njit(nogil=True, cache=True)
@@ -121,21 +126,19 @@ def partial_rows(rows: Rows, squares: Floats, basis: Floats, units: Floats, scor
     the others span what is orthogonal to u in Q: the row's residual has the squared norm
     |d|^2 - |Qd|^2 + (u.d)^2, and the partial correlation is u.d over its root.
     """
-    products = np.empty(basis.shape[0])
+    rest = np.empty(rows.shape[1])
     for r in range(rows.shape[0]):
         explained = 0.0
         for b in range(basis.shape[0]):
-            products[b] = _dot(rows[r], basis[b])
-            explained += products[b] * products[b]
+            product = _dot(rows[r], basis[b])
+            explained += product * product
         for m in range(units.shape[0]):
             along = _dot(rows[r], units[m])
-            rest = squares[r] - explained + along * along
-            if rest < _CANCELLED * squares[r]:
-                rest = _residual_square(rows[r], basis, products, units[m], along)
-            if rest >= RESIDUAL * RESIDUAL * squares[r] and rest > 0.0:
-                scores[r, m] = along / math.sqrt(rest)
+            square = squares[r] - explained + along * along
+            if square >= _CANCELLED * squares[r]:
+                scores[r, m] = along / math.sqrt(square) if square > 0.0 else math.nan
             else:
-                scores[r, m] = math.nan
+                scores[r, m] = _residual_score(rows[r], basis, units[m], squares[r], rest)
 
 
 @njit(nogil=True, cache=True)

@@ -182,7 +182,7 @@ def test_partial_keeps_its_digits_where_little_is_left():
     rng = np.random.default_rng(3)
     models = rng.normal(size=(3, 66))
     noise = rng.normal(size=66)
-    for left in (1e-2, 1e-4, 1e-6):
+    for left in (1e-1, 1e-2, 1e-4, 1e-6):
         rdm = models[0] + 2 * models[1] + left * noise
         expected = plain_compare(rdm, models, "partial")[2]
         # the data's own rounding is 1e-16 of the whole, 1e-16 / left of what is left
