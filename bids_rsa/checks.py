@@ -1,0 +1,185 @@
+"""What could make noise look like an effect: warnings and refusals, all pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from bids_rsa.errors import ContentError, OptionError
+from bids_rsa.grid import Grid
+from bids_rsa.stack_plan import StackPlan, images_per_condition
+
+UNBIASED = ("sqeuclidean", "euclidean", "mahalanobis")
+FEW_CONDITIONS = 5
+COMMON_PATTERN = 0.5
+RANK_TOLERANCE = 1e-10
+_JOINT = ("partial", "partial-spearman", "regression")
+_SUMS = (
+    "canberra",
+    "cityblock",
+    "euclidean",
+    "mahalanobis",
+    "minkowski",
+    "seuclidean",
+    "sqeuclidean",
+)
+
+
+def warn_unequal_counts(plan: StackPlan, dissimilarity: str) -> tuple[str, ...]:
+    """Warn of unequal numbers of images where those make structure out of noise."""
+    counts = images_per_condition(plan)
+    unbiased = bool(plan.fold_labels) and dissimilarity in UNBIASED
+    if unbiased or len(set(counts.values())) <= 1:
+        return ()
+    listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return (
+        f"Conditions have unequal numbers of images ({listed}): noise alone then makes structure "
+        "in the RDM. Only cross-validated sqeuclidean and euclidean distances are free of that.",
+    )
+
+
+def warn_few_conditions(n_conditions: int) -> tuple[str, ...]:
+    """Warn of too few conditions for a stable score."""
+    if n_conditions >= FEW_CONDITIONS:
+        return ()
+    n_cells = n_conditions * (n_conditions - 1) // 2
+    return (
+        f"Only {n_conditions} conditions: the RDM has {n_cells} "
+        f"cell{'s' if n_cells != 1 else ''}, and scores from so few cells vary widely by chance.",
+    )
+
+
+def warn_sum_regression(
+    comparisons: Sequence[str], dissimilarity: str, standardize: bool
+) -> tuple[str, ...]:
+    """Warn of regression weights that grow with the patch."""
+    if "regression" not in comparisons or standardize or dissimilarity not in _SUMS:
+        return ()
+    return (
+        f"{dissimilarity} sums over voxels, so regression weights grow with the size of the patch "
+        "and are smaller at the edge of the mask; --standardize z-scores RDM and models.",
+    )
+
+
+def common_pattern(patterns: NDArray[np.floating]) -> float:
+    """Compute the median correlation between condition patterns over all voxels.
+
+    Parameters
+    ----------
+    patterns : (n_voxels, n_folds, n_conditions)
+        Folds are averaged; voxels that are not finite in all conditions are left out.
+
+    Returns
+    -------
+    correlation : float
+        NaN with fewer than two conditions or without variance.
+    """
+    n_conditions = patterns.shape[2]
+    n, sums = 0, np.zeros(n_conditions)
+    products = np.zeros((n_conditions, n_conditions))
+    shift: NDArray[np.float64] | None = None
+    for start in range(0, len(patterns), 16384):  # bounded memory
+        block = patterns[start : start + 16384].mean(axis=1, dtype=np.float64)
+        block = block[np.isfinite(block).all(axis=1)]
+        if not len(block):
+            continue
+        shift = block.mean(axis=0) if shift is None else shift  # against cancellation
+        block -= shift
+        n, sums, products = n + len(block), sums + block.sum(axis=0), products + block.T @ block
+    if n < 3 or n_conditions < 2:
+        return float("nan")
+    covariance = products - np.outer(sums, sums) / n
+    scale = np.sqrt(np.diag(covariance))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlations = covariance / np.outer(scale, scale)
+    return float(np.median(correlations[np.triu_indices(n_conditions, 1)]))
+
+
+def warn_common_pattern(patterns: NDArray[np.floating]) -> tuple[str, ...]:
+    """Warn of a pattern that all conditions share."""
+    correlation = common_pattern(patterns)
+    if not correlation > COMMON_PATTERN:
+        return ()
+    return (
+        f"The median correlation between condition patterns is {correlation:.2f}: a pattern common "
+        "to all conditions dominates the correlation distance, and conditions that are measured "
+        "with unequal noise then show as structure.",
+    )
+
+
+def check_models_independent(
+    names: Sequence[str], models: NDArray[np.float64], comparisons: Sequence[str]
+) -> None:
+    """Refuse linearly dependent models in a joint fit.
+
+    Parameters
+    ----------
+    names : sequence of str
+    models : (n_models, n_cells)
+        NaN cells are left out jointly.
+    comparisons : sequence of str
+        Checked for partial, partial-spearman (on ranks) and regression.
+
+    Raises
+    ------
+    ContentError
+        If centred, unit-norm models have a rank below their number (tolerance 1e-10); the message
+        names the dependent set.
+    OptionError
+        If there is one model only for a partial correlation.
+    """
+    for comparison in comparisons:
+        if comparison not in _JOINT:
+            continue
+        if len(names) < 2 and comparison != "regression":
+            raise OptionError(
+                f"{comparison} needs at least two models, but there is one: {names[0]}.",
+                "Give another model, or use another comparison.",
+            )
+        cells = models[:, np.isfinite(models).all(axis=0)]
+        if comparison == "partial-spearman":
+            cells = rankdata(cells, axis=1)
+        dependent = dependent_set(cells)
+        if dependent:
+            listed = ", ".join(names[index] for index in dependent)
+            raise ContentError(
+                f"{comparison} cannot tell the models apart: {listed} are linearly dependent.",
+                "Leave one of them out.",
+            )
+
+
+def dependent_set(models: NDArray[np.float64]) -> tuple[int, ...]:
+    """Find the first set of linearly dependent models, an empty one when there is none."""
+    centered = models - models.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(centered, axis=1, keepdims=True)
+    unit = centered / np.where(norms > 0, norms, 1)
+    for last in range(len(unit)):
+        weights = np.zeros(0)
+        rest = unit[last]
+        if last:
+            weights = np.linalg.lstsq(unit[:last].T, unit[last], rcond=None)[0]
+            rest = unit[last] - unit[:last].T @ weights
+        if np.linalg.norm(rest) <= RANK_TOLERANCE:
+            return (*np.flatnonzero(np.abs(weights) > RANK_TOLERANCE).tolist(), last)
+    return ()
+
+
+def check_radius(radius_mm: float, grid: Grid) -> None:
+    """Refuse a radius that holds no more than the centre itself.
+
+    Raises
+    ------
+    OptionError
+        If the radius is not above 0, or smaller than a voxel.
+    """
+    smallest = float(grid.voxel_sizes_mm.min())
+    if not radius_mm > 0 or radius_mm < smallest * (1 - 1e-6):
+        raise OptionError(
+            f"The radius is {radius_mm:g} mm, but the images' voxels are "
+            f"{' x '.join(f'{size:.4g}' for size in grid.voxel_sizes_mm)} mm: a patch would hold "
+            "one voxel at most.",
+            f"Give a radius in mm of at least {smallest:.4g}.",
+        )

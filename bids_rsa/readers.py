@@ -1,0 +1,136 @@
+"""How the values of condition images are read: one entry for each kind of file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import groupby, islice
+from threading import Lock
+from typing import Any, Protocol
+
+import numpy as np
+from nibabel.spatialimages import SpatialImage
+from numpy.typing import NDArray
+
+from bids_rsa.errors import InputError
+from bids_rsa.grid import Grid
+from bids_rsa.images import grid_of, open_image, read_volume
+from bids_rsa.records import ConditionImage
+
+
+class Source(Protocol):
+    """One open file of condition images."""
+
+    grid: Grid
+    image: SpatialImage | None
+
+    def read(self, volume: int | None) -> NDArray[Any]:
+        """Read one volume, (X, Y, Z) float32 or float64."""
+        ...
+
+
+class NiftiSource:
+    """An image file that nibabel reads: NIfTI, MGH, ANALYZE, AFNI's HEAD/BRIK."""
+
+    def __init__(self, path: str, reference: str | None = None) -> None:
+        self._image = open_image(path)
+        self.image: SpatialImage | None = self._image
+        self.grid = grid_of(self._image)
+        self._lock = Lock()  # a stream has one position
+
+    def read(self, volume: int | None) -> NDArray[Any]:
+        """Read one volume; errors as in `bids_rsa.images.read_volume`."""
+        with self._lock:
+            return read_volume(self._image, volume)
+
+
+READERS: dict[str, Callable[[str, str | None], Source]] = {"nifti": NiftiSource}
+
+
+def open_source(path: str, reader: str, reference: str | None = None) -> Source:
+    """Open a file by the name of its reader."""
+    return READERS[reader](path, reference)
+
+
+def normalized(effect: NDArray[Any], variance: NDArray[Any]) -> NDArray[Any]:
+    """Divide an effect by its standard error (univariate noise normalisation, Walther 2016).
+
+    NaN where the variance is not above 0; 0 where both are 0, as outside a brain.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scaled = effect / np.sqrt(variance, dtype=np.float64)
+    scaled[~(variance > 0)] = np.nan
+    scaled[(effect == 0) & (variance == 0)] = 0
+    return np.asarray(scaled)
+
+
+def variance_of(image: ConditionImage) -> str:
+    """Get the path of an image's variance, or say that there is none."""
+    if image.variance_path is None:
+        raise InputError(
+            f"No variance image was found for {image.path}, which --normalize variance needs.",
+            "Give the variance images (stat-variance, varcope), or leave out --normalize.",
+        )
+    return image.variance_path
+
+
+Bring = Callable[[NDArray[Any], Grid, str], NDArray[Any]]
+"""Takes a volume, its grid and its path to the values that are kept of it."""
+
+_VOLUMES_PER_TASK = 8
+
+
+def read_images(
+    images: Sequence[ConditionImage], bring: Bring, normalize: bool, n_threads: int
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Read images in parallel, each file from front to back, a few images ahead.
+
+    Parameters
+    ----------
+    images : sequence of ConditionImage
+    bring : callable
+        Called with each volume, its grid and its path.
+    normalize : bool
+        Divide by the square root of the variance image.
+    n_threads : int
+
+    Yields
+    ------
+    index, values
+        Index into ``images`` and what ``bring`` returned; in the same order whatever the threads.
+    """
+    opened = lru_cache(maxsize=4 * n_threads + 4)(open_source)  # a 4D file is opened once
+
+    def read(indices: list[int]) -> list[tuple[int, NDArray[Any]]]:
+        return [(index, values_of(images[index])) for index in indices]
+
+    def values_of(image: ConditionImage) -> NDArray[Any]:
+        source = opened(image.path, image.reader, image.reference)
+        values = source.read(image.volume)
+        if normalize:
+            variance = opened(variance_of(image), image.reader, image.reference)
+            values = normalized(values, variance.read(image.variance_volume))
+        return bring(values, source.grid, image.path)
+
+    tasks = _tasks(images)
+    with ThreadPoolExecutor(n_threads) as pool:
+        running = [pool.submit(read, task) for task in islice(tasks, n_threads + 1)]
+        try:
+            while running:
+                finished = running.pop(0).result()
+                running += [pool.submit(read, task) for task in islice(tasks, 1)]
+                yield from finished
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _tasks(images: Sequence[ConditionImage]) -> Iterator[list[int]]:
+    """Cut the images into tasks: one file, and a few of its volumes in ascending order."""
+    order = sorted(
+        range(len(images)), key=lambda index: (images[index].path, images[index].volume or 0)
+    )
+    for _, of_file in groupby(order, key=lambda index: images[index].path):
+        indices = list(of_file)
+        for start in range(0, len(indices), _VOLUMES_PER_TASK):
+            yield indices[start : start + _VOLUMES_PER_TASK]

@@ -1,0 +1,171 @@
+"""Which images of a group are used, and the fold and condition of each, before any is read."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.folds import cell_counts, consecutive_groups
+from bids_rsa.errors import InputError, OptionError
+from bids_rsa.records import ConditionImage, ImageGroup
+from bids_rsa.settings import RsaSettings
+
+
+@dataclass(frozen=True)
+class StackPlan:
+    """Which images are read, and the fold and the condition that each belongs to.
+
+    ``condition_of`` and ``fold_of`` have one index for each of ``images``; ``fold_labels`` names
+    the runs of each fold, and is empty without cross-validation.
+    """
+
+    images: tuple[ConditionImage, ...]
+    conditions: tuple[str, ...]
+    condition_of: tuple[int, ...]
+    fold_of: tuple[int, ...]
+    fold_labels: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Images of each fold and condition, (n_folds, n_conditions)."""
+        return cell_counts(
+            np.array(self.fold_of, dtype=np.intp),
+            np.array(self.condition_of, dtype=np.intp),
+            max(len(self.fold_labels), 1),
+            len(self.conditions),
+        )
+
+
+def natural_key(label: str | None) -> tuple[tuple[int, int | str], ...]:
+    """Sort labels as people do: run 2 before run 10."""
+    parts = re.findall(r"\d+|\D+", label or "")
+    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts)
+
+
+def plan_stack(group: ImageGroup, rsa: RsaSettings) -> StackPlan:
+    """Choose images and folds for a group, before anything is read.
+
+    Parameters
+    ----------
+    group : ImageGroup
+    rsa : RsaSettings
+        ``folds`` and ``missing_runs`` are used.
+
+    Raises
+    ------
+    InputError
+        If a condition is missing from a run or a fold where it is needed.
+    OptionError
+        If the images' runs cannot make the folds asked for.
+    """
+    conditions = tuple(name for name in group.conditions if name not in group.dropped)
+    images = tuple(image for image in group.images if image.condition in conditions)
+    images, warnings = _complete_runs(group, images, conditions, rsa.missing_runs)
+    fold_of, labels = _folds(group, images, rsa.folds)
+    plan = StackPlan(
+        images=images,
+        conditions=conditions,
+        condition_of=tuple(conditions.index(image.condition) for image in images),
+        fold_of=fold_of,
+        fold_labels=labels,
+        warnings=warnings,
+    )
+    _refuse_empty_cells(group, plan)
+    return plan
+
+
+def _complete_runs(
+    group: ImageGroup,
+    images: tuple[ConditionImage, ...],
+    conditions: tuple[str, ...],
+    missing_runs: str,
+) -> tuple[tuple[ConditionImage, ...], tuple[str, ...]]:
+    """Deal with conditions that are missing from some runs, as ``--missing-runs`` says."""
+    runs = sorted({image.run for image in images}, key=natural_key)
+    found = {(image.run, image.condition) for image in images}
+    absent = {run: [name for name in conditions if (run, name) not in found] for run in runs}
+    absent = {run: names for run, names in absent.items() if names}
+    if not absent or len(runs) == 1:
+        return images, ()
+    table = "\n".join(f"  run {run}: {', '.join(names)}" for run, names in absent.items())
+    what = f"{group.label}: conditions are missing from {len(absent)} of {len(runs)} runs:\n{table}"
+    if missing_runs == "average":
+        return images, (
+            f"{what}\nEach condition is averaged over the runs that have it, so differences "
+            "between runs enter the RDM (--missing-runs average).",
+        )
+    if missing_runs == "complete":
+        kept = tuple(image for image in images if image.run not in absent)
+        if kept:
+            return kept, (f"{what}\nThese runs are left out (--missing-runs complete).",)
+        what += "\nNo run has every condition."
+    raise InputError(
+        what,
+        "--missing-runs complete keeps only the runs with every condition; --missing-runs average "
+        "averages what there is, and run effects then enter the RDM.",
+    )
+
+
+def _folds(
+    group: ImageGroup, images: tuple[ConditionImage, ...], folds: str
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Assign images to folds of whole runs; returns fold indices and fold labels."""
+    if folds == "none":
+        return (0,) * len(images), ()
+    runs = sorted({image.run for image in images}, key=natural_key)
+    if None in runs:
+        raise OptionError(
+            f"{group.label}: --folds {folds} needs images of single runs, but these carry no run, "
+            f"for example {images[0].path}. A GLM fitted over several runs gives only one image "
+            "per condition.",
+            "Fit the GLM run by run, or use --folds none.",
+        )
+    n_folds = len(runs) if folds in ("runs", "max") else int(folds)
+    if not 2 <= n_folds <= len(runs):
+        raise OptionError(
+            f"{group.label}: --folds {folds} cannot be made of {len(runs)} "
+            f"run{'s' if len(runs) > 1 else ''} ({', '.join(map(str, runs))}): a fold is one or "
+            "more whole runs, and there must be at least two.",
+            f"Use --folds none{f' or a number up to {len(runs)}' if len(runs) > 1 else ''}.",
+        )
+    fold_of_run = dict(zip(runs, consecutive_groups(len(runs), n_folds).tolist(), strict=True))
+    labels = tuple(
+        "+".join(f"run-{run}" for run in runs if fold_of_run[run] == fold)
+        for fold in range(n_folds)
+    )
+    return tuple(fold_of_run[image.run] for image in images), labels
+
+
+def _refuse_empty_cells(group: ImageGroup, plan: StackPlan) -> None:
+    """Refuse a plan in which a fold (or the whole) has no image of a condition."""
+    empty = [
+        (plan.fold_labels[fold] if plan.fold_labels else "", plan.conditions[condition])
+        for fold, condition in np.argwhere(plan.counts == 0)
+    ]
+    if not empty:
+        return
+    if not plan.fold_labels:
+        names = ", ".join(condition for _, condition in empty)
+        raise InputError(f"{group.label}: there is no image of {names}.", "Check the conditions.")
+    places = "\n".join(f"  fold {fold}: {condition}" for fold, condition in empty)
+    raise InputError(
+        f"{group.label}: every fold needs an image of every condition; missing are\n{places}",
+        "Use fewer folds, --missing-runs complete, or --folds none.",
+    )
+
+
+def images_per_condition(plan: StackPlan) -> dict[str, int]:
+    """Count the images of each condition."""
+    return dict(zip(plan.conditions, plan.counts.sum(axis=0).tolist(), strict=True))
+
+
+def runs_per_condition(plan: StackPlan) -> dict[str, int]:
+    """Count the runs of each condition; images without a run count as one run."""
+    pairs = {(image.condition, image.run) for image in plan.images}
+    counts = Counter(condition for condition, _ in pairs)
+    return {name: counts[name] for name in plan.conditions}
