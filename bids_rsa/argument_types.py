@@ -2,11 +2,11 @@
 
 import json
 import math
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
 from bids_rsa.core.names import COMPARISON_NAMES, DISSIMILARITY_NAMES
-from bids_rsa.errors import OptionError
 
 
 def label(prefix: str) -> Callable[[str], str]:
@@ -16,8 +16,8 @@ def label(prefix: str) -> Callable[[str], str]:
         """Strip the entity, and keep to what BIDS allows in a label."""
         value = text.removeprefix(f"{prefix}-")
         if not value.replace("+", "").isalnum():
-            raise OptionError(
-                f"{text!r} is not a BIDS label: letters and digits are expected.",
+            raise ArgumentTypeError(
+                f"{text!r} is not a BIDS label: letters and digits are expected. "
                 f"Give it as {prefix}-LABEL or LABEL.",
             )
         return value
@@ -27,12 +27,12 @@ def label(prefix: str) -> Callable[[str], str]:
 
 def known_name(text: str, known: Sequence[str], what: str) -> str:
     """Return the name if it is one of those known, else suggest the nearest."""
-    name = text.lower().replace("_", "-") if "-" in "".join(known) else text.lower()
+    name = text.lower().replace("_", "-")
     if name in known:
         return name
     near = get_close_matches(name, known, n=1, cutoff=0.4)
     suggestion = f"Did you mean {near[0]!r}? " if near else ""
-    raise OptionError(f"Unknown {what} {text!r}.", f"{suggestion}Known are: {', '.join(known)}.")
+    raise ArgumentTypeError(f"unknown {what} {text!r}. {suggestion}Known are: {', '.join(known)}.")
 
 
 def dissimilarity(text: str) -> str:
@@ -55,7 +55,9 @@ def positive_number(unit: str) -> Callable[[str], float]:
         except ValueError:
             value = math.nan
         if not (math.isfinite(value) and value > 0):
-            raise OptionError(f"{text!r} was given where a number of {unit} above 0 is expected.")
+            raise ArgumentTypeError(
+                f"{text!r} was given where a number of {unit} above 0 is expected."
+            )
         return value
 
     return read
@@ -71,7 +73,7 @@ def whole_number(lowest: int) -> Callable[[str], int]:
         except ValueError:
             value = lowest - 1
         if value < lowest:
-            raise OptionError(
+            raise ArgumentTypeError(
                 f"{text!r} was given where a whole number of at least {lowest} is expected."
             )
         return value
@@ -83,8 +85,8 @@ def folds(text: str) -> str:
     """Read the way runs become folds: none, runs, max or a number of at least 2."""
     if text in ("none", "runs", "max") or (text.isdecimal() and int(text) >= 2):
         return text
-    raise OptionError(
-        f"--folds {text!r} is not known.",
+    raise ArgumentTypeError(
+        f"{text!r} is not known. "
         "Expected: none, runs (one run a fold), max (the same), or a number of folds, at least 2.",
     )
 
@@ -93,10 +95,10 @@ def json_object(text: str) -> str:
     """Read a JSON object, and write it in the one canonical way."""
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise OptionError(
-            f"{text!r} is not JSON: {error}.", "Write parameters like '{\"p\": 3}'."
-        ) from None
+    except json.JSONDecodeError:
+        value = None
     if not isinstance(value, dict):
-        raise OptionError(f"{text!r} is not a JSON object.", "Write parameters like '{\"p\": 3}'.")
+        raise ArgumentTypeError(
+            f"{text!r} is not a JSON object. Write parameters like '{{\"p\": 3}}'."
+        )
     return json.dumps(value, sort_keys=True)

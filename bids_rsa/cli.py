@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 
 from bids_rsa.errors import BidsRsaError, ReadWriteError
@@ -60,8 +61,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(settings: Settings) -> int:
     """Run the level that was asked for; its libraries are imported only now."""
     module = import_module(f"bids_rsa.{settings.analysis_level}")
-    exit_code: int = module.run(settings)
+    exit_code: int = module.run(settings, _log_to_file)
     return exit_code
+
+
+def _log_to_file(path: Path) -> None:
+    """Write the log to a file as well; workers in other processes append to the same file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger().addHandler(handler)
 
 
 def _describe(error: OSError) -> str:

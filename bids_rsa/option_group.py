@@ -26,7 +26,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage and leaving."""
-        raise OptionError(f"{message[0].upper()}{message[1:]}.", self._hint(message))
+        sentence = f"{message[0].upper()}{message[1:]}".rstrip(".")
+        raise OptionError(f"{sentence}.", self._hint(message))
 
     def _hint(self, message: str) -> str:
         """Suggest the nearest option for an unknown one."""
