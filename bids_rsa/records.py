@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from bids_rsa.errors import BidsRsaError
+
 
 @dataclass(frozen=True)
 class ConditionImage:
@@ -88,3 +90,20 @@ class ModelRdm:
     sha256: str
     conditions: tuple[str, ...]
     cells: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """All that was found for one call of the app.
+
+    ``failures`` holds subjects that cannot run, with the reason, while others can. ``skipped``
+    holds subjects left out as asked (``--missing skip``). ``notes`` are sentences for the log.
+    ``datasets`` are the datasets searched as (name, path).
+    """
+
+    groups: tuple[ImageGroup, ...]
+    failures: tuple[tuple[str, BidsRsaError], ...] = ()
+    skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    datasets: tuple[tuple[str, str], ...] = ()
+    seconds: float = 0.0

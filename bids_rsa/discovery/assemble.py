@@ -1,0 +1,177 @@
+"""One subject's images become groups whose conditions are the models'."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from bids_rsa.discovery.conditions import Match, match_names, unmatched_error
+from bids_rsa.discovery.findings import listing
+from bids_rsa.discovery.grouping import (
+    check_files,
+    check_variances,
+    group_images,
+)
+from bids_rsa.discovery.index import IndexedFile
+from bids_rsa.discovery.masks import background, brain_mask, roi_mask
+from bids_rsa.discovery.selection import Filters
+from bids_rsa.errors import BidsRsaError, ContentError, InputError
+from bids_rsa.records import ConditionImage, ImageGroup, ModelRdm
+from bids_rsa.settings import InputSettings, RsaSettings
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What every group is made for: the options, the models' conditions, the filters."""
+
+    inputs: InputSettings
+    rsa: RsaSettings
+    models: tuple[ModelRdm, ...]
+    filters: Filters = field(default_factory=dict)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The models' conditions, in the first model's order."""
+        return self.models[0].conditions
+
+    @property
+    def source(self) -> str:
+        """Where the conditions come from, in words."""
+        return f"the models ({', '.join(m.path for m in self.models)})"
+
+
+class SkippedError(BidsRsaError):
+    """A participant is left out, as asked."""
+
+
+def check_rows(wanted: Wanted, images: Sequence[ConditionImage]) -> None:
+    """Refuse model rows that no image of any subject has.
+
+    Raises
+    ------
+    ContentError
+        Lists both sides.
+    """
+    found: dict[str, set[str]] = {}
+    for image in images:
+        found.setdefault(image.subject, set()).add(image.condition)
+    matches = [match_names(labels, wanted.conditions) for labels in found.values()]
+    named = {name for match in matches for name in match.names.values()}
+    missing = [name for name in wanted.conditions if name not in named]
+    if missing:
+        everything = set().union(*found.values())
+        match = Match({}, (), tuple(dict.fromkeys(a for m in matches for a in m.ambiguous)))
+        raise unmatched_error(missing, everything, wanted.conditions, wanted.source, match)
+
+
+def subject_groups(
+    images: Sequence[ConditionImage], files: Sequence[IndexedFile], wanted: Wanted
+) -> list[ImageGroup]:
+    """Make the groups of one subject.
+
+    Raises
+    ------
+    BidsRsaError
+        Whatever keeps the subject from being analysed.
+    SkippedError
+        ``--missing skip`` and a condition is missing.
+    """
+    groups = []
+    idle = []
+    for members in group_images(images).values():
+        match = match_names({i.condition for i in members}, wanted.conditions)
+        if not match.names:
+            idle.append(listing(sorted({i.condition for i in members})))
+            continue
+        group = _group(_empty_group(members[0]), members, match, wanted)
+        groups.append(_with_masks(group, files, wanted))
+    if not groups:
+        raise ContentError(
+            f"sub-{images[0].subject}: no image is named by a condition of the models. Conditions "
+            f"of the images: {'; '.join(idle)}. Conditions of the models: "
+            f"{listing(list(wanted.conditions))}."
+        )
+    return groups
+
+
+def _empty_group(image: ConditionImage) -> ImageGroup:
+    """Start the group that an image belongs to."""
+    return ImageGroup(
+        subject=image.subject,
+        images=(),
+        conditions=(),
+        session=image.session,
+        task=image.task,
+        acquisition=image.acquisition,
+        space=image.space,
+        resolution=image.resolution,
+    )
+
+
+def _group(
+    group: ImageGroup, members: Sequence[ConditionImage], match: Match, wanted: Wanted
+) -> ImageGroup:
+    """Keep the models' conditions, and deal with those that are missing."""
+    named = [
+        replace(i, condition=match.names[i.condition])
+        for i in members
+        if i.condition in match.names
+    ]
+    there = {image.condition for image in named}
+    missing = tuple(name for name in wanted.conditions if name not in there)
+    if missing:
+        _deal_with_missing(group, missing, there, match, wanted)
+    check_files(named)
+    if wanted.rsa.normalize == "variance":
+        check_variances(named)
+    left_out = tuple(sorted({i.condition for i in members} - match.names.keys()))
+    notes = list(match.notes)
+    if left_out:
+        notes.append(f"Left out, because no model names them: {listing(left_out)}.")
+    if missing:
+        notes.append(f"No image; their cells are left out (--missing drop): {listing(missing)}.")
+    order = {name: i for i, name in enumerate(wanted.conditions)}
+    named.sort(key=lambda i: (_run_order(i.run), order[i.condition], i.path, i.volume or 0))
+    return replace(
+        group,
+        images=tuple(named),
+        conditions=wanted.conditions,
+        dropped=missing,
+        left_out=left_out,
+        notes=tuple(notes),
+    )
+
+
+def _run_order(run: str | None) -> tuple[int, str]:
+    """Sort runs by number, then by label."""
+    return (int(run) if run and run.isdigit() else 0, run or "")
+
+
+def _deal_with_missing(
+    group: ImageGroup, missing: Sequence[str], there: set[str], match: Match, wanted: Wanted
+) -> None:
+    """Stop, skip or go on when a group has no image of some conditions."""
+    unclear = f" Ambiguous: {'; '.join(match.ambiguous)}." if match.ambiguous else ""
+    what = (
+        f"{group.label} has no image for: {listing(list(missing))}.{unclear} It has: "
+        f"{listing(sorted(there))}."
+    )
+    if wanted.inputs.missing == "skip":
+        raise SkippedError(what)
+    if wanted.inputs.missing == "error":
+        raise InputError(
+            what,
+            "--missing skip leaves the participant out, --missing drop (with --ignore-nan) the "
+            "cells; --conditions selects for everybody, --task-label the tasks.",
+        )
+    if len(there) < 3:
+        raise InputError(f"{what} Fewer than 3 conditions are left, too few for an RDM.")
+
+
+def _with_masks(group: ImageGroup, files: Sequence[IndexedFile], wanted: Wanted) -> ImageGroup:
+    """Add masks and background."""
+    query = wanted.filters.get("mask", {})
+    return replace(
+        group,
+        brain_mask=brain_mask(group, files, wanted.inputs.brain_mask, query),
+        roi_mask=roi_mask(group, files, wanted.inputs.roi_mask, query),
+        background=background(group, files),
+    )

@@ -1,0 +1,62 @@
+"""What lies in the input, in words: every complaint about missing images says this."""
+
+from collections.abc import Iterable, Sequence
+
+from bids_rsa.discovery.datasets import Datasets
+from bids_rsa.discovery.index import Folders, file_kinds
+from bids_rsa.records import ConditionImage
+
+# the fields of a record a user can select by, with the words used for them
+FIELDS = {
+    "subject": "participants",
+    "session": "sessions",
+    "task": "tasks",
+    "run": "runs",
+    "space": "spaces",
+    "resolution": "resolutions",
+    "statistic": "statistics",
+    "condition": "conditions",
+    "source": "producers",
+}
+SHOWN = 30
+
+
+def values(images: Iterable[ConditionImage], field: str) -> list[str]:
+    """List the values of a field, ``none`` for images that don't name it, sorted."""
+    return sorted({getattr(image, field) or "none" for image in images})
+
+
+def listing(names: Sequence[str]) -> str:
+    """Join names, the first ones only where there are many."""
+    more = f" ... ({len(names)} in all)" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def found_images(images: Sequence[ConditionImage]) -> str:
+    """Summarise the condition images that are there."""
+    parts = [
+        f"{words}: {listing(values(images, field))}"
+        for field, words in FIELDS.items()
+        if values(images, field) != ["none"]
+    ]
+    return f"Found {len(images)} condition images there; {'; '.join(parts)}."
+
+
+def found_files(datasets: Datasets, folders: Folders) -> str:
+    """Summarise what lies there when no condition image does."""
+    if not folders:
+        return (
+            "There is no sub-* folder in it."
+            if len(datasets.searched) == 1
+            else ("There is no sub-* folder in any of them.")
+        )
+    kinds = file_kinds(folders)
+    files = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())) or "none"
+    return f"Found there: participants {listing(list(folders))}; NIfTI files by kind: {files}."
+
+
+def looked_in(datasets: Datasets) -> str:
+    """Say where images were looked for, and what was passed over."""
+    where = "; ".join(str(d) for d in datasets.searched)
+    passed = f" Passed over: {'; '.join(datasets.passed_over)}." if datasets.passed_over else ""
+    return f"Looked in {where}.{passed}"

@@ -1,0 +1,164 @@
+"""From single images to groups: duplicates refused, run level before subject level, one space."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bids_rsa.discovery.findings import listing, values
+from bids_rsa.errors import ContentError, InputError, MissingFileError, OptionError
+from bids_rsa.records import ConditionImage
+from bids_rsa.settings import Selection
+
+# images that agree in these are analysed together
+GROUP_FIELDS = ("subject", "session", "task", "acquisition", "space", "resolution")
+Key = tuple[str | None, ...]
+
+
+def group_key(image: ConditionImage) -> Key:
+    """Return the entities an image's group is named by."""
+    return tuple(getattr(image, field) for field in GROUP_FIELDS)
+
+
+def group_images(images: Iterable[ConditionImage]) -> dict[Key, list[ConditionImage]]:
+    """Sort images into groups by subject, session, task, acquisition, space and resolution."""
+    groups: dict[Key, list[ConditionImage]] = {}
+    for image in images:
+        groups.setdefault(group_key(image), []).append(image)
+    return dict(sorted(groups.items(), key=lambda item: [part or "" for part in item[0]]))
+
+
+def run_level_wins(images: Sequence[ConditionImage]) -> tuple[list[ConditionImage], list[str]]:
+    """Leave out images without a run that combine runs which are there themselves.
+
+    fitlins writes both: the subject level carries no run, and often no session or task.
+    """
+    by_run = [i for i in images if i.run is not None]
+    kept: list[ConditionImage] = []
+    left: list[ConditionImage] = []
+    for image in images:
+        combined = image.run is None and any(_combines(image, single) for single in by_run)
+        (left if combined else kept).append(image)
+    if not left:
+        return kept, []
+    note = (
+        f"sub-{left[0].subject}: {len(left)} images without a run (for example {left[0].path}) "
+        f"were left out, because {len(by_run)} images of single runs are there."
+    )
+    return kept, [note]
+
+
+def _combines(image: ConditionImage, single: ConditionImage) -> bool:
+    """Tell whether an image without a run can be a combination that holds a single run's."""
+    if (image.subject, image.space, image.resolution) != (
+        single.subject, single.space, single.resolution,
+    ):  # fmt: skip
+        return False
+    fields = ("session", "task", "acquisition")
+    return all(getattr(image, f) in (None, getattr(single, f)) for f in fields)
+
+
+def refuse_duplicates(images: Iterable[ConditionImage]) -> None:
+    """Refuse two files for one record.
+
+    Raises
+    ------
+    ContentError
+        Names both files.
+    """
+    seen: dict[tuple[Any, ...], ConditionImage] = {}
+    for image in images:
+        key = (*group_key(image), image.run, image.condition, image.statistic)
+        first = seen.setdefault(key, image)
+        # volumes of one file are repeats of their condition, not duplicates
+        if first is not image and (first.path != image.path or first.volume == image.volume):
+            run = f" in run {image.run}" if image.run else ""
+            raise ContentError(
+                f"sub-{image.subject}: two images for the condition {image.condition}{run}: "
+                f"{first.path} and {image.path}.",
+                "Select one: with -d the dataset, with --bids-filter-file an entity, or take one "
+                "of them away.",
+            )
+
+
+def check_one_each(images: Sequence[ConditionImage], selection: Selection) -> None:
+    """Refuse several spaces or resolutions where none was asked for.
+
+    Raises
+    ------
+    OptionError
+        Lists them.
+    """
+    for field, option, asked in (
+        ("space", "--space", selection.space),
+        ("resolution", "--res", selection.res),
+    ):
+        there = values(images, field)
+        if len(there) > 1 and not asked:
+            # one resolution per space is no ambiguity once the spaces were named
+            spaces = values(images, "space")
+            by_space = [
+                values([i for i in images if (i.space or "none") == s], field) for s in spaces
+            ]
+            if field == "resolution" and selection.space and all(len(r) == 1 for r in by_space):
+                continue
+            raise OptionError(
+                f"The condition images come in several {field}s, and one must be chosen: "
+                f"{listing(there)}.",
+                f"Choose with {option} {there[0]}; several labels are analysed separately"
+                + (" (none: images without the entity)." if "none" in there else "."),
+            )
+
+
+def pair_variances(
+    images: Sequence[ConditionImage], everything: Iterable[ConditionImage]
+) -> list[ConditionImage]:
+    """Give each image the variance image of the same record, where there is one."""
+    variances = {
+        (*group_key(i), i.run, i.condition, i.volume): i
+        for i in everything
+        if i.statistic == "variance"
+    }
+    paired = []
+    for image in images:
+        match = variances.get((*group_key(image), image.run, image.condition, image.volume))
+        if match and image.variance_path is None and image.statistic == "effect":
+            image = replace(image, variance_path=match.path, variance_volume=match.volume)
+        paired.append(image)
+    return paired
+
+
+def check_files(images: Iterable[ConditionImage]) -> None:
+    """Check that each file is there: git-annex leaves links that lead nowhere.
+
+    Raises
+    ------
+    MissingFileError
+        Names the first such file.
+    """
+    for path in dict.fromkeys(Path(i.path) for i in images):
+        if path.exists():
+            continue
+        if path.is_symlink():
+            raise MissingFileError(
+                f"{path} is a link that leads nowhere ({path.readlink()}).",
+                "If this is a DataLad dataset: datalad get the file.",
+            )
+        raise MissingFileError(f"There is no file {path}.", "Was it taken away meanwhile?")
+
+
+def check_variances(images: Iterable[ConditionImage]) -> None:
+    """Check that each image has a variance image.
+
+    Raises
+    ------
+    InputError
+        Names the first image without.
+    """
+    for image in images:
+        if image.variance_path is None:
+            raise InputError(
+                f"--normalize variance needs a variance image for each condition image, and "
+                f"{image.path} ({image.condition}) has none.",
+                "Use --normalize none, or t maps with --stat t.",
+            )

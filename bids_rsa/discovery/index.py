@@ -1,0 +1,147 @@
+"""The files of the wanted subjects with their BIDS entities, as pybids reads them.
+
+Only the wanted subjects' folders are walked, and only files that can be needed are parsed:
+indexing everything with `BIDSLayout` takes 38 s for 100 subjects with 20,000 files. The entities
+come from pybids' own parser, so its answers are kept.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from bids_rsa.discovery.datasets import Dataset, subject_folders
+
+# searched on the file's name alone, so that no folder above the dataset is taken for an entity
+KEYS = {
+    "subject": "sub",
+    "session": "ses",
+    "task": "task",
+    "acquisition": "acq",
+    "space": "space",
+    "resolution": "res",
+    "desc": "desc",
+    "contrast": "contrast",
+    "stat": "stat",
+}
+SUFFIXES = ("statmap", "betaseries", "beta", "tmap", "labelfold", "mask", "boldref", "T1w")
+SKIPPED_FOLDERS = {"figures", "log", "logs", "dwi", "fmap", "eeg", "meg", "ieeg"}
+WANTED = re.compile(rf"_(?:{'|'.join(SUFFIXES)})\.(?:nii|nii\.gz|tsv)$")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedFile:
+    """A file and the entities in its name; ``folder`` is its subject folder."""
+
+    path: str
+    dataset: Dataset
+    folder: str
+    subject: str
+    suffix: str
+    extension: str
+    session: str | None = None
+    task: str | None = None
+    acquisition: str | None = None
+    run: str | None = None
+    space: str | None = None
+    resolution: str | None = None
+    desc: str | None = None
+    contrast: str | None = None
+    stat: str | None = None
+
+
+@cache
+def _entities() -> tuple[Any, ...]:
+    """Return pybids entities; contrast and stat are not in its own configuration."""
+    from bids.layout.models import Config
+
+    return tuple(Config.load(CONFIG).entities.values())
+
+
+CONFIG: dict[str, Any] = {
+    "name": "rsa",
+    "entities": [
+        *(
+            {
+                "name": name,
+                "pattern": rf"[/\\_]{key}-([a-zA-Z0-9+]+)(?=[_.])[^/\\]*$",
+            }
+            for name, key in KEYS.items()
+        ),
+        {"name": "run", "pattern": r"_run-(\d+)(?=[_.])[^/\\]*$", "dtype": "int"},
+        {"name": "suffix", "pattern": r"_([a-zA-Z0-9+]+)\.[^/\\]+$"},
+        {"name": "extension", "pattern": r"[^./\\](\.[^/\\]+)$"},
+    ],
+}
+
+
+def parse(path: str, dataset: Dataset, folder: str) -> IndexedFile | None:
+    """Read a file's entities with pybids; None where its name holds no subject."""
+    from bids.layout import parse_file_entities
+
+    found = parse_file_entities(path, entities=_entities())
+    if not {"subject", "suffix", "extension"} <= found.keys():
+        return None
+    # str() of pybids' padded integer keeps the zeros of run-01
+    return IndexedFile(path, dataset, folder, **{k: str(v) for k, v in found.items()})
+
+
+Folders = dict[str, list[tuple[Dataset, str]]]
+
+
+def list_subjects(datasets: Sequence[Dataset]) -> Folders:
+    """List each participant's folders in all datasets, by label, sorted."""
+    found: Folders = {}
+    for dataset in datasets:
+        for label, folder in subject_folders(dataset):
+            found.setdefault(label, []).append((dataset, folder))
+    return dict(sorted(found.items()))
+
+
+def index_subject(folders: Folders, subject: str, skipped: str) -> tuple[IndexedFile, ...]:
+    """Index one subject's files in all datasets.
+
+    Parameters
+    ----------
+    folders : dict
+        From `list_subjects`.
+    subject : str
+        Label without ``sub-``.
+    skipped : str
+        A folder that is never entered (the output).
+    """
+    found = []
+    for dataset, folder in folders.get(subject, []):
+        for path in _walk(folder, os.path.realpath(skipped)):
+            file = parse(path, dataset, folder)
+            if file and file.subject == subject:
+                found.append(file)
+    return tuple(found)
+
+
+def _walk(folder: str, skipped: str) -> Iterator[str]:
+    """Yield the files under a folder that can be needed, in a stable order."""
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            f
+            for f in folders
+            if f not in SKIPPED_FOLDERS
+            and not f.startswith(".")
+            and os.path.realpath(f"{root}/{f}") != skipped
+        )
+        for name in sorted(files):
+            if WANTED.search(name) and not name.startswith("."):
+                yield f"{root}/{name}"
+
+
+def file_kinds(folders: Folders) -> dict[str, int]:
+    """Count NIfTI files by suffix, to say what lies there when nothing of use does."""
+    counts: dict[str, int] = {}
+    for _, folder in (place for places in folders.values() for place in places):
+        for _, _, files in os.walk(folder):
+            for name in files:
+                if match := re.search(r"([A-Za-z0-9]+)\.nii(\.gz)?$", name):
+                    counts[match[1]] = counts.get(match[1], 0) + 1
+    return counts
