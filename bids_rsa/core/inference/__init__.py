@@ -1,0 +1,48 @@
+"""Group statistics by sign flips and permutations: arrays in, arrays out."""
+
+from bids_rsa.core.inference.clusters import ClusterSet, find_clusters
+from bids_rsa.core.inference.correct import (
+    count_p,
+    false_discovery_q,
+    familywise_p,
+    voxels_needed_at_floor,
+)
+from bids_rsa.core.inference.design import (
+    Design,
+    one_sample_design,
+    slope_design,
+    two_sample_design,
+)
+from bids_rsa.core.inference.lattice import neighbor_table
+from bids_rsa.core.inference.observed import Observed, observe
+from bids_rsa.core.inference.permute import Null, NullState, permutation_null
+from bids_rsa.core.inference.plan import Plan, prepare_test
+from bids_rsa.core.inference.relabel import Relabelings, draw_relabelings, smallest_p
+from bids_rsa.core.inference.tfce import tfce
+from bids_rsa.core.inference.zscore import t_to_z
+
+__all__ = [
+    "ClusterSet",
+    "Design",
+    "Null",
+    "NullState",
+    "Observed",
+    "Plan",
+    "Relabelings",
+    "count_p",
+    "draw_relabelings",
+    "false_discovery_q",
+    "familywise_p",
+    "find_clusters",
+    "neighbor_table",
+    "observe",
+    "one_sample_design",
+    "permutation_null",
+    "prepare_test",
+    "slope_design",
+    "smallest_p",
+    "t_to_z",
+    "tfce",
+    "two_sample_design",
+    "voxels_needed_at_floor",
+]

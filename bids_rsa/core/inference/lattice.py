@@ -1,0 +1,43 @@
+"""Which voxels of a mask are neighbours: 6, 18 or 26 around each."""
+
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+
+MAX_STEPS = {6: 1, 18: 2, 26: 3}
+
+
+def neighbor_table(mask: npt.NDArray[np.bool_], connectivity: int = 6) -> npt.NDArray[np.int32]:
+    """Index the neighbours of each voxel inside a mask.
+
+    Parameters
+    ----------
+    mask : (X, Y, Z) bool
+        The voxels tested.
+    connectivity : {6, 18, 26}
+        Neighbours share a face; a face or an edge; a face, an edge or a corner.
+
+    Returns
+    -------
+    (n_voxels, connectivity) int32
+        For each voxel in the order of ``np.argwhere(mask)`` its neighbours' places in that
+        order, -1 where there is none.
+
+    Raises
+    ------
+    ValueError
+        Another connectivity.
+    """
+    if connectivity not in MAX_STEPS:
+        raise ValueError(f"connectivity must be 6, 18 or 26, not {connectivity}")
+    places = np.full([n + 2 for n in mask.shape], -1, dtype=np.int32)
+    places[1:-1, 1:-1, 1:-1][mask] = np.arange(mask.sum(), dtype=np.int32)
+    ijk = np.argwhere(mask) + 1
+    steps = [
+        step
+        for step in itertools.product((-1, 0, 1), repeat=3)
+        if 1 <= sum(map(abs, step)) <= MAX_STEPS[connectivity]
+    ]
+    columns = [places[tuple((ijk + step).T)] for step in steps]
+    return np.ascontiguousarray(np.column_stack(columns).reshape(len(ijk), len(steps)))

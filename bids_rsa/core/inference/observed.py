@@ -1,0 +1,148 @@
+"""The observed maps of a test, before any permutation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bids_rsa.core.inference._score_kernels import score_block
+from bids_rsa.core.inference.clusters import ClusterSet, find_clusters
+from bids_rsa.core.inference.plan import Plan
+from bids_rsa.core.inference.tfce import tfce
+from bids_rsa.core.inference.zscore import t_to_z
+
+FloatArray = npt.NDArray[np.float64]
+
+# A permuted value counts when it reaches the observed one up to rounding
+TOLERANCE = 1e-9
+# rounding of a correlation near 1, where the tolerance on t is finer than float64
+CORRELATION_ROUNDING = 1e-13
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Observed statistics; signs are the data's own, whatever the tail.
+
+    Attributes
+    ----------
+    t : (n_voxels,) float64
+        Student's (or Welch's) t.
+    z : (n_voxels,) float64
+        z with the tail probability of t.
+    statistic : (n_voxels,) float64
+        What the permutations compare, positive in the tested direction: t, or z where voxels
+        differ in their number of subjects.
+    tfce : (n_voxels,) float64
+        Enhanced ``statistic``.
+    clusters : ClusterSet
+        Clusters of ``statistic``.
+    cluster_threshold : float
+        Their forming threshold.
+    """
+
+    t: FloatArray
+    z: FloatArray
+    statistic: FloatArray
+    tfce: FloatArray
+    clusters: ClusterSet
+    cluster_threshold: float
+
+
+def scores_of(plan: Plan) -> tuple[FloatArray, FloatArray]:
+    """Score and statistic of the identity: what every draw is compared with."""
+    weights = plan.rows[None, :, :]
+    kept = np.empty((1, plan.n_voxels))
+    score_block(
+        np.ascontiguousarray(weights),
+        plan.unit,
+        plan.df,
+        plan.df_class,
+        plan.table,
+        plan.design.welch,
+        plan.as_z,
+        plan.direction,
+        plan.two_sided,
+        np.zeros(plan.n_voxels),
+        np.zeros(plan.n_voxels, np.int32),
+        np.empty(1),
+        kept,
+    )
+    statistic = kept[0]
+    if plan.as_z or plan.design.welch:
+        return statistic, statistic
+    return _correlation(statistic, plan.df), statistic
+
+
+def with_tolerance(observed: npt.ArrayLike) -> FloatArray:
+    """Lower observed values by 1e-9 max(1, |observed|): the bound a permuted value must reach."""
+    observed = np.asarray(observed, dtype=np.float64)
+    return np.asarray(observed - TOLERANCE * np.maximum(1.0, np.abs(observed)), np.float64)
+
+
+def score_thresholds(plan: Plan) -> FloatArray:
+    """(n_voxels,) bounds that a draw's score must reach to count against the observed one."""
+    score, statistic = scores_of(plan)
+    if plan.two_sided:
+        score, statistic = np.abs(score), np.abs(statistic)
+    bound = with_tolerance(statistic)
+    if plan.as_z or plan.design.welch:
+        return bound
+    return np.minimum(_correlation(bound, plan.df), score - CORRELATION_ROUNDING)
+
+
+def observe(plan: Plan, neighbors: npt.NDArray[np.int32], cluster_p: float = 0.001) -> Observed:
+    """Compute the observed maps of a test.
+
+    Parameters
+    ----------
+    plan : Plan
+        The prepared test.
+    neighbors : (n_voxels, connectivity) int32
+        See ``neighbor_table``.
+    cluster_p : float
+        Upper-tail p of the cluster-forming threshold (halved for each sign when two-sided).
+
+    Returns
+    -------
+    Observed
+    """
+    statistic = scores_of(plan)[1]
+    threshold = plan.cluster_threshold(cluster_p)
+    t = plan.direction * (_t_of_z(plan) if plan.as_z else statistic)
+    return Observed(
+        t=t,
+        z=t_to_z(t, _z_df(plan)),
+        statistic=statistic,
+        tfce=tfce(statistic, neighbors),
+        clusters=find_clusters(statistic, neighbors, threshold, plan.two_sided),
+        cluster_threshold=threshold,
+    )
+
+
+def _correlation(t: FloatArray, df: FloatArray) -> FloatArray:
+    """Correlation that belongs to t."""
+    return np.asarray(t / np.sqrt(df + t**2), dtype=np.float64)
+
+
+def _t_of_z(plan: Plan) -> FloatArray:
+    """T of the identity, in the tested direction, where the statistic is z."""
+    score = plan.direction * (plan.rows[0] @ plan.unit)
+    remainder = np.maximum(1.0 - score**2, 1e-14)
+    return np.asarray(score * np.sqrt(plan.df / remainder), dtype=np.float64)
+
+
+def _z_df(plan: Plan) -> FloatArray:
+    """Degrees of freedom by which t becomes z: Welch and Satterthwaite's for two groups."""
+    if not plan.design.welch:
+        return plan.df
+    n = plan.design.n_subjects
+    first = plan.design.tested.astype(bool)
+    errors = [
+        (plan.unit[:n][rows].var(axis=0, ddof=1) / rows.sum(), rows.sum())
+        for rows in (first, ~first)
+    ]
+    total = errors[0][0] + errors[1][0]
+    parts = sum(error**2 / (count - 1) for error, count in errors)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        df = total**2 / parts
+    return np.where(np.isfinite(df), df, plan.df)

@@ -1,0 +1,145 @@
+"""The relabelings of subjects: sign flips or row permutations, all of them when they are few."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bids_rsa.core.inference.design import Design
+
+
+@dataclass(frozen=True)
+class Relabelings:
+    """Draws that serve every voxel, model and statistic.
+
+    Attributes
+    ----------
+    values : (n_draws, n_subjects) int8 or int32
+        Signs (-1, 1) or the row that stands at each place.
+    exchange : {"flip", "permute"}
+        What the values are.
+    exhaustive : bool
+        Whether these are all distinct relabelings, the identity among them once.
+    """
+
+    values: npt.NDArray[Any]
+    exchange: Literal["flip", "permute"]
+    exhaustive: bool
+
+    @property
+    def n_draws(self) -> int:
+        """Number of relabelings."""
+        return len(self.values)
+
+    def weights(self, rows: npt.NDArray[np.float64], start: int, stop: int) -> npt.NDArray[Any]:
+        """(stop - start, n_rows, n_subjects) contrast rows as each relabeling sees them."""
+        part = self.values[start:stop]
+        if self.exchange == "flip":
+            return np.asarray(rows[None, :, :] * part[:, None, :], dtype=np.float64)
+        return np.ascontiguousarray(rows[:, part].transpose(1, 0, 2))
+
+
+def n_distinct(design: Design) -> int:
+    """Count the relabelings that differ in their effect on the design."""
+    if design.exchange == "flip":
+        return int(2**design.n_subjects)
+    counts = np.bincount(design.row_labels)
+    return math.factorial(design.n_subjects) // math.prod(math.factorial(int(c)) for c in counts)
+
+
+def smallest_p(design: Design, relabelings: Relabelings, two_sided: bool) -> float:
+    """Smallest p value that this design and these draws can give.
+
+    Parameters
+    ----------
+    design : Design
+        The test.
+    relabelings : Relabelings
+        The draws.
+    two_sided : bool
+        Two-sided tests count a relabeling together with its mirror image where it has one.
+
+    Returns
+    -------
+    float
+        1 / 2^n for n sign flips (2 / 2^n two-sided), and never below 1 / (draws + 1).
+    """
+    distinct = n_distinct(design)
+    mirrored = design.exchange == "flip" or _groups_can_swap(design)
+    best = (2 if two_sided and mirrored else 1) / distinct
+    return best if relabelings.exhaustive else max(best, 1 / (relabelings.n_draws + 1))
+
+
+def draw_relabelings(design: Design, n_permutations: int, seed: int) -> Relabelings:
+    """Draw relabelings uniformly, or list all when there are no more than asked for.
+
+    Parameters
+    ----------
+    design : Design
+        The test.
+    n_permutations : int
+        Number of random draws.
+    seed : int
+        Seed of numpy's PCG64.
+
+    Returns
+    -------
+    Relabelings
+        The identity stands first when the list is exhaustive.
+
+    Raises
+    ------
+    ValueError
+        Fewer than one permutation.
+    """
+    if n_permutations < 1:
+        raise ValueError(f"at least one permutation is needed, {n_permutations} asked for")
+    if n_distinct(design) <= n_permutations:
+        return Relabelings(_all_relabelings(design), design.exchange, exhaustive=True)
+    rng = np.random.default_rng(seed)
+    shape = (n_permutations, design.n_subjects)
+    if design.exchange == "flip":
+        signs = (rng.integers(0, 2, shape) * 2 - 1).astype(np.int8)
+        return Relabelings(signs, "flip", exhaustive=False)
+    rows = np.tile(np.arange(design.n_subjects, dtype=np.int32), (n_permutations, 1))
+    return Relabelings(rng.permuted(rows, axis=1), "permute", exhaustive=False)
+
+
+def _groups_can_swap(design: Design) -> bool:
+    """Whether two equally large groups without covariates are tested."""
+    counts = np.bincount(design.row_labels)
+    return len(counts) == 2 and counts[0] == counts[1]
+
+
+def _all_relabelings(design: Design) -> npt.NDArray[Any]:
+    """List every distinct relabeling, the identity first."""
+    n = design.n_subjects
+    if design.exchange == "flip":
+        bits = (np.arange(2**n)[:, None] >> np.arange(n)[None, :]) & 1
+        return (1 - 2 * bits).astype(np.int8)
+    labels = design.row_labels
+    some_row = np.unique(labels, return_index=True)[1]
+    arrangements = np.array(list(_arrangements(tuple(labels.tolist()))), dtype=np.int64)
+    identity = int(np.flatnonzero((arrangements == labels).all(axis=1))[0])
+    arrangements[[0, identity]] = arrangements[[identity, 0]]
+    return some_row[arrangements].astype(np.int32)
+
+
+def _arrangements(labels: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Distinct orders of labels that may repeat, in lexicographic order (Knuth 7.2.1.2, L)."""
+    a = sorted(labels)
+    while True:
+        yield tuple(a)
+        j = len(a) - 2
+        while j >= 0 and a[j] >= a[j + 1]:
+            j -= 1
+        if j < 0:
+            return
+        k = len(a) - 1
+        while a[j] >= a[k]:
+            k -= 1
+        a[j], a[k] = a[k], a[j]
+        a[j + 1 :] = a[:j:-1]
