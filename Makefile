@@ -1,6 +1,7 @@
 # make demo   installs the app, makes the example dataset, runs the app on it, says where the results lie
 # make test   installs the app with its test tools and runs the tests
 # make lint   style, types, layers, shell scripts
+# make constraints  pins the versions that the container image installs
 # make bench  side by side with the other programs of the field
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +9,7 @@ BIN = $(VENV)/bin
 DEMO ?= demo
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint constraints bench docs clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -45,6 +46,14 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	git ls-files '*.sh' .ci/run | xargs $(BIN)/shellcheck
+
+# the versions in the image; --upgrade takes the newest that fit together
+constraints: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --upgrade --no-annotate --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
+	  --extra hdf5 --custom-compile-command 'make constraints' --output-file constraints.txt pyproject.toml
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
