@@ -6,8 +6,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bids_rsa.core._ranking import sort_cells
-
 CONSTANT = 1e-12  # centred norm over norm, at most this: constant
 RESIDUAL = 1e-10  # residual norm over centred norm, below this: nothing is left to correlate
 _CANCELLED = 1e-3  # squared residual over squared norm, below this: their difference is noise
@@ -139,54 +137,6 @@ def partial_rows(rows: Rows, squares: Floats, basis: Floats, units: Floats, scor
                 scores[r, m] = along / math.sqrt(square) if square > 0.0 else math.nan
             else:
                 scores[r, m] = _residual_score(rows[r], basis, units[m], squares[r], rest)
-
-
-@njit(nogil=True, cache=True)
-def _concordance(
-    order: NDArray[np.int64],
-    starts: NDArray[np.uint8],
-    levels: Integers,
-    n_levels: int,
-    below: NDArray[np.int64],
-) -> int:
-    """Concordant minus discordant pairs of one sorted row with one model's levels. O(n levels)."""
-    n = order.size
-    for v in range(n_levels + 1):
-        below[v] = 0
-    balance = 0
-    done = 0
-    k = 0
-    while k < n:
-        end = k + 1
-        while end < n and not starts[end]:
-            end += 1
-        for m in range(k, end):
-            level = levels[order[m]]
-            balance += below[level] - (done - below[level + 1])
-        for m in range(k, end):
-            for v in range(levels[order[m]] + 1, n_levels + 1):
-                below[v] += 1
-        done = end
-        k = end
-    return balance
-
-
-@njit(nogil=True, cache=True)
-def concord_rows(rows: Floats, levels: Integers, n_levels: Integers, scores: Floats) -> None:
-    """Kendall's tau-a of each row with each model; NaN for a constant row or model."""
-    n = rows.shape[1]
-    pairs = 0.5 * n * (n - 1)
-    order = np.empty(n, np.int64)
-    starts = np.empty(n, np.uint8)
-    below = np.empty(n + 1, np.int64)
-    for r in range(rows.shape[0]):
-        sort_cells(rows[r], order, starts)
-        constant = starts.sum() == 1
-        for m in range(levels.shape[0]):
-            if constant or n_levels[m] == 1:
-                scores[r, m] = math.nan
-            else:
-                scores[r, m] = _concordance(order, starts, levels[m], n_levels[m], below) / pairs
 
 
 @njit(nogil=True, cache=True)

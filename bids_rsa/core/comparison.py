@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from bids_rsa.core import _comparison_kernels as kernels
+from bids_rsa.core._concordance import concord_rows
 from bids_rsa.core._ranking import rank_rows
 
 Floats = NDArray[np.float64]
@@ -132,15 +133,16 @@ class _Regression(_Terms):
 
 @dataclass(frozen=True)
 class _Concordance(_Terms):
-    """Models as levels 0, 1, ... in ascending order of their cells."""
+    """Models as levels 0, 1, ... and each cell's place among the model's sorted cells."""
 
-    levels: NDArray[np.int32]
+    levels: NDArray[np.uint32]
     n_levels: NDArray[np.int32]
+    slots: NDArray[np.uint32]
 
     def score(self, block: _Block) -> Floats:
         """Scores (n_rdms, n_models)."""
         scores = np.empty((len(block.rows), len(self.levels)))
-        kernels.concord_rows(block.rows, self.levels, self.n_levels, scores)
+        concord_rows(block.rows, self.levels, self.n_levels, self.slots, scores)
         return scores
 
 
@@ -227,9 +229,13 @@ def _centered_norms(models: Floats) -> Floats:
 
 
 def _concordance_terms(models: Floats, _: bool) -> _Terms:
-    """Levels of each model's cells."""
-    levels = rankdata(models, method="dense", axis=1).astype(np.int32) - 1
-    return _Concordance(levels, levels.max(axis=1).astype(np.int32) + 1)
+    """Levels and slots of each model's cells."""
+    levels, last, first, own = (
+        rankdata(models, method=method, axis=1).astype(np.uint32)
+        for method in ("dense", "max", "min", "ordinal")
+    )
+    slots = np.ascontiguousarray(np.stack([own - 1, first - 1, last], axis=2))
+    return _Concordance(levels - 1, levels.max(axis=1).astype(np.int32), slots)
 
 
 COMPARISONS: dict[str, Comparison] = {
