@@ -262,7 +262,7 @@ def _complete_pairs(folds: Floats) -> NDArray[np.bool_]:
     """Cells (n_cells,) whose patterns lack no voxel that any pattern of the patch has."""
     finite = np.isfinite(folds)
     seen = finite.any(axis=(0, 1))
-    complete = finite[:, :, seen].all(axis=(0, 2)) & seen.any()
+    complete = np.asarray(finite[:, :, seen].all(axis=(0, 2)) & seen.any())
     i, j = np.triu_indices(folds.shape[1], 1)
     pairs: NDArray[np.bool_] = complete[i] & complete[j]
     return pairs
