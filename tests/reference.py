@@ -35,9 +35,9 @@ def pair_distance(u, v, metric, params, ignore_nan, n_finite):
         key: np.asarray(value)[both] if key in ("V", "w") else value
         for key, value in params.items()
     }
-    if metric == "correlation":
-        if both.sum() < 3 or is_constant(u[both]) or is_constant(v[both]):
-            return np.nan
+    few = both.sum() < 3
+    if metric == "correlation" and (few or is_constant(u[both]) or is_constant(v[both])):
+        return np.nan
     if metric == "cosine" and not (u[both].any() and v[both].any()):
         return np.nan
     distance = cdist(u[both][None], v[both][None], metric, **params)[0, 0]
@@ -77,37 +77,46 @@ def plain_rdm(patterns, metric, ignore_nan=False, **params):
 
 def plain_rdm_cv(folds, metric, ignore_nan=False, **params):
     """Condensed cross-validated RDM of patterns (n_folds, n_items, n_voxels)."""
-    n_folds, n_items, _ = folds.shape
+    n_folds, n_items, n_voxels = folds.shape
     pairs = list(zip(*np.triu_indices(n_items, 1), strict=True))
     if not ignore_nan and not np.isfinite(folds).all():
         return np.full(len(pairs), np.nan)
+    n_finite = np.isfinite(folds).any(axis=(0, 1)).sum()
     if metric in UNBIASED and (metric != "mahalanobis" or "VI" in params):
-        return np.array([_product(folds[:, i] - folds[:, j], metric, params) for i, j in pairs])
-    if metric == "correlation" and folds.shape[2] < 3:
+        return np.array(
+            [_product(folds[:, i] - folds[:, j], metric, params, n_finite) for i, j in pairs]
+        )
+    if metric == "correlation" and n_voxels < 3:
         return np.full(len(pairs), np.nan)
     total = np.zeros(len(pairs))
     for fold in range(n_folds):
-        train = np.delete(folds, fold, axis=0).mean(axis=0)
-        distances = cdist(train, folds[fold], metric, **params)
-        if metric == "correlation":
+        train = np.nanmean(np.delete(folds, fold, axis=0), axis=0)
+        test = folds[fold]
+        if ignore_nan:
+            n_any = np.isfinite(np.vstack([train, test])).any(axis=0).sum()
+            distances = np.array(
+                [[pair_distance(u, v, metric, params, True, n_any) for v in test] for u in train]
+            )
+        else:
+            distances = cdist(train, test, metric, **params)
+        if metric == "correlation" and not ignore_nan:
             distances[[is_constant(pattern) for pattern in train]] = np.nan
-            distances[:, [is_constant(pattern) for pattern in folds[fold]]] = np.nan
+            distances[:, [is_constant(pattern) for pattern in test]] = np.nan
         total += [(distances[i, j] + distances[j, i]) / 2 for i, j in pairs]
     return total / n_folds
 
 
-def _product(differences, metric, params):
-    """Mean over pairs of different folds of the product of their differences (n_folds, n_voxels)."""
-    weights = params.get("VI", np.eye(differences.shape[1]))
-    if "w" in params:
-        weights = np.diag(params["w"])
-    products = [
-        a @ weights @ b
-        for f, a in enumerate(differences)
-        for g, b in enumerate(differences)
-        if f != g
-    ]
-    mean = np.mean(products)
+def _product(differences, metric, params, n_finite):
+    """Mean over pairs of different folds of the product of their differences."""
+    weights = params.get("VI", np.diag(params.get("w", np.ones(differences.shape[1]))))
+    products = []
+    for f, a in enumerate(differences):
+        for g, b in enumerate(differences):
+            both = np.isfinite(a) & np.isfinite(b)
+            if f != g and both.any():
+                product = a[both] @ weights[np.ix_(both, both)] @ b[both]
+                products.append(product * n_finite / both.sum())
+    mean = np.mean(products) if products else np.nan
     return mean if metric == "sqeuclidean" else np.sign(mean) * np.sqrt(abs(mean))
 
 

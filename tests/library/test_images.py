@@ -76,7 +76,7 @@ def test_one_volume_of_a_4d_file(tmp_path, suffix):
     image = open_image(tmp_path / f"x{suffix}")
     for index in (0, 3, 4, 1):  # forwards and backwards
         np.testing.assert_array_equal(read_volume(image, index), series[..., index])
-    with pytest.raises(ContentError, match="4D with 5 volumes.*3D image is expected"):
+    with pytest.raises(ContentError, match=r"4D with 5 volumes.*3D image is expected"):
         read_volume(image)
     with pytest.raises(ContentError, match="has 5 volumes; volume 5"):
         read_volume(image, 5)
@@ -133,7 +133,7 @@ def test_damaged_files_are_named_with_what_is_wrong(tmp_path, name, says):
 
 
 def test_missing_files_and_folders(tmp_path):
-    with pytest.raises(MissingFileError, match="no file .*x.nii.gz") as caught:
+    with pytest.raises(MissingFileError, match=r"no file .*x.nii.gz") as caught:
         load_volume(tmp_path / "x.nii.gz")
     assert isinstance(caught.value, FileNotFoundError)
     assert caught.value.exit_code == 66
@@ -219,7 +219,7 @@ def test_a_mask_is_reordered_or_resampled_by_its_affine_and_says_so():
 
 def test_masks_without_voxels_are_refused():
     grid = Grid(SHAPE, ANISOTROPIC)
-    with pytest.raises(ContentError, match="ROI mask .* is empty"):
+    with pytest.raises(ContentError, match=r"ROI mask .* is empty"):
         load_mask(volume(np.zeros(SHAPE)), grid, "ROI mask")
     with pytest.raises(ContentError, match="empty"):
         load_mask(volume(np.full(SHAPE, np.nan)), grid, "ROI mask")
@@ -242,7 +242,7 @@ def test_a_file_takes_its_name_only_when_it_is_whole(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(nib, "save", fails)
-    with pytest.raises(BidsRsaError, match="map.nii.gz failed: No space left") as caught:
+    with pytest.raises(BidsRsaError, match=r"map.nii.gz failed: No space left") as caught:
         save_image(volume_image(DATA + 1, ANISOTROPIC), path)
     assert caught.value.exit_code == 74
     assert path.read_bytes() == first
