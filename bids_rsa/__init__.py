@@ -1,9 +1,14 @@
 """Searchlight representational similarity analysis of fMRI: the public names, nothing else."""
 
+import os
 from importlib import import_module
 from typing import Any
 
 from bids_rsa._version import __version__
+
+# Nipype asks a server for its newest version at import unless told not to
+os.environ.setdefault("NO_ET", "1")
+os.environ.setdefault("NIPYPE_NO_ET", "1")
 
 __all__ = ["__version__", "compute_dsm", "compute_dsm_cv", "rsa_nifti"]
 

@@ -1,9 +1,13 @@
 """From a command line and a configuration file to settings."""
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
+import tomli_w
+
+from bids_rsa._version import __version__
 from bids_rsa.config_file import as_arguments
 from bids_rsa.core.names import PARTIAL_COMPARISONS
 from bids_rsa.errors import OptionError
@@ -42,6 +46,39 @@ def parse(argv: Sequence[str]) -> Settings:
     settings = _bundle({key: _frozen(value) for key, value in given.items()})
     _check_combinations(settings)
     return settings
+
+
+def as_toml(settings: Settings) -> str:
+    """Write settings as a configuration file that repeats the run.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Returns
+    -------
+    str
+        TOML for ``--config-file``; the positional arguments stand in a comment.
+    """
+    values: dict[str, Any] = {}
+    for part in (
+        settings.inputs.selection,
+        settings.inputs,
+        settings.rsa,
+        settings.group,
+        settings.run,
+    ):
+        values |= {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
+    if settings.analysis_level == "group":
+        values |= {"comparisons": values["comparison"], "models": values["model"]}
+    lines = {}
+    for action in build_parser(positionals=False)._actions:
+        value = values.get(action.dest)
+        options = [option for option in action.option_strings if option.startswith("--")]
+        if options and value not in (None, (), False) and action.dest != "verbosity":
+            lines[options[0][2:]] = list(value) if isinstance(value, tuple) else value
+    positionals = (settings.inputs.bids_dir, settings.run.output_dir, settings.analysis_level)
+    return f"# bids_rsa {__version__}: bids_rsa {shlex.join(positionals)}\n{tomli_w.dumps(lines)}"
 
 
 def _with_dashes(argv: Sequence[str]) -> list[str]:

@@ -1,0 +1,140 @@
+"""The files at the root of the output dataset, which several runs may write at once."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from bids_rsa._version import __version__
+from bids_rsa.derivatives import read_sidecar
+from bids_rsa.images import replacing
+from bids_rsa.provenance import link_target
+
+BIDS_VERSION = "1.11.1"
+CODE_URL = "https://pypi.org/project/bids-rsa/"
+# a directory pattern must have no trailing slash
+BIDSIGNORE = ("*.html", "figures", "group", "log", "*_statmap.*", "*_relmat.*")
+README = """# Searchlight RSA
+
+Made by bids_rsa {version}. Each `sub-*/[ses-*/]func` folder holds
+
+- `*_stat-<comparison>_desc-<model>_statmap.nii.gz`: at each voxel the agreement between the
+  representational dissimilarity matrix (RDM) of the patch around it and a model RDM;
+- `*_desc-searchlight_mask.nii.gz`: the centres that were evaluated; a map is 0 outside of them,
+  and NaN where its score is undefined;
+- `*_stat-nvoxels_desc-searchlight_statmap.nii.gz`: the number of voxels in each patch.
+
+The JSON beside each image says how it was made. `sub-*/figures` holds a picture of each map,
+`sub-*/log` the settings and the log of each run; `descriptions.tsv` explains the desc- labels.
+"""
+
+
+@contextmanager
+def dataset_lock(output_dir: Path) -> Iterator[None]:
+    """Hold the dataset's lock; the system frees it when its holder dies, so it is never stale."""
+    output_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(output_dir / ".lock", mode=0o666, timeout=300):
+        yield
+
+
+def write_dataset_files(
+    output_dir: Path, descriptions: Mapping[str, str], links: Mapping[str, str]
+) -> None:
+    """Write or extend the files at the dataset's root.
+
+    Parameters
+    ----------
+    output_dir : Path
+    descriptions : mapping
+        What each ``desc-`` label means.
+    links : mapping
+        Path of each input dataset to its name in BIDS URIs.
+    """
+    with dataset_lock(output_dir):
+        _write_description(output_dir, links)
+        _write_descriptions(output_dir, descriptions)
+        _write_bidsignore(output_dir)
+        if not (output_dir / "README.md").exists():
+            write_text(output_dir / "README.md", README.format(version=__version__))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file under its final name only when it is whole."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file under its final name only when it is whole."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _write_description(output_dir: Path, links: Mapping[str, str]) -> None:
+    """Write dataset_description.json; links of earlier runs are kept."""
+    path = output_dir / "dataset_description.json"
+    found = read_sidecar(path) or {}
+    targets = {name: link_target(root, str(output_dir)) for root, name in links.items()}
+    dataset_links = dict(found.get("DatasetLinks", {})) | targets
+    description = {
+        "Name": "bids_rsa: searchlight representational similarity analysis",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [_generated_by()],
+        "SourceDatasets": [{"URL": target} for target in sorted(set(dataset_links.values()))],
+        "DatasetLinks": dict(sorted(dataset_links.items())),
+    }
+    write_json(path, {**found, **description})
+
+
+def _generated_by() -> dict[str, Any]:
+    """Say which program made the dataset, and in which container."""
+    generated: dict[str, Any] = {"Name": "bids_rsa", "Version": __version__, "CodeURL": CODE_URL}
+    apptainer = os.environ.get("APPTAINER_CONTAINER") or os.environ.get("SINGULARITY_CONTAINER")
+    if apptainer:
+        generated["Container"] = {"Type": "apptainer", "Tag": Path(apptainer).name}
+    elif Path("/version").is_file() and Path("/.dockerenv").exists():
+        generated["Container"] = {"Type": "docker", "Tag": f"bids_rsa:{__version__}"}
+    return generated
+
+
+def _write_descriptions(output_dir: Path, descriptions: Mapping[str, str]) -> None:
+    """Add to descriptions.tsv what the desc- labels of this run mean."""
+    path = output_dir / "descriptions.tsv"
+    known: dict[str, str] = {}
+    if path.exists():
+        with path.open(encoding="utf-8", newline="") as file:
+            known = {row["desc_id"]: row["description"] for row in _rows(file)}
+    known |= {f"desc-{label}": text for label, text in descriptions.items()}
+    table = io.StringIO()
+    writer = csv.writer(table, delimiter="\t", lineterminator="\n")
+    writer.writerow(("desc_id", "description"))
+    writer.writerows(sorted(known.items()))
+    write_text(path, table.getvalue())
+    if not path.with_suffix(".json").exists():
+        columns = {
+            "desc_id": {"Description": "Label of the desc entity in file names"},
+            "description": {"Description": "What files with this label hold"},
+        }
+        write_json(path.with_suffix(".json"), columns)
+
+
+def _rows(file: Any) -> Iterator[dict[str, str]]:
+    """Read the rows of a table that has both columns; others are of another program."""
+    for row in csv.DictReader(file, delimiter="\t"):
+        if row.get("desc_id") and row.get("description") is not None:
+            yield row
+
+
+def _write_bidsignore(output_dir: Path) -> None:
+    """Add what the validator shall not look at, and keep what others added."""
+    path = output_dir / ".bidsignore"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    missing = [line for line in BIDSIGNORE if line not in lines]
+    if missing:
+        write_text(path, "\n".join([*lines, *missing]) + "\n")

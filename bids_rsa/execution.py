@@ -1,0 +1,185 @@
+"""Nipype as it is run here: its settings, its plugin, and what failed."""
+
+import errno
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nipype
+import yaml
+
+from bids_rsa.errors import BidsRsaError, OptionError, ReadWriteError
+from bids_rsa.interfaces.base import FAILURE_FILE
+from bids_rsa.resources import Machine
+
+LOGGER = logging.getLogger(__name__)
+CRASH_FOLDER = "crash"
+POLL_SECONDS = 0.1  # Nipype's own default, 2 s, is what many short nodes wait for
+
+
+class UnexpectedError(BidsRsaError):
+    """A node failed for a reason that is not the user's."""
+
+
+class FullDiskError(ReadWriteError):
+    """A node could not write."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """Nipype's way to run: its name, its arguments, and what it may use."""
+
+    name: str
+    arguments: dict[str, Any]
+    n_procs: int
+    memory_gb: float
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether one node runs at a time, in this process."""
+        return self.name == "Linear"
+
+
+@dataclass
+class Clock:
+    """When the nodes of each subject started and ended, as Nipype reports it."""
+
+    started: dict[str, float] = field(default_factory=dict)
+    ended: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, node: Any, status: str) -> None:
+        """Take a report: node and ``start``, ``end`` or ``exception``."""
+        subject = node.fullname.split(".")[1]
+        if status == "start":
+            self.started.setdefault(subject, time.monotonic())
+        else:
+            self.ended[subject] = time.monotonic()
+
+    def seconds(self, subject: str) -> float:
+        """Time from a subject's first node to its last."""
+        return self.ended.get(subject, 0.0) - self.started.get(subject, 0.0)
+
+
+def choose_plugin(use_plugin: str | None, n_procs: int, memory_gb: float, n_jobs: int) -> Plugin:
+    """Choose how Nipype runs.
+
+    Without a wish, several jobs run in several processes, and a single one in this process: its
+    searchlight uses all CPUs through threads.
+
+    Raises
+    ------
+    OptionError
+        No such plugin, or a file that is not YAML with a plugin in it.
+    """
+    if use_plugin is None:
+        use_plugin = "MultiProc" if n_jobs > 1 and n_procs > 1 else "Linear"
+    if use_plugin == "Linear":
+        return Plugin("Linear", {}, n_procs, memory_gb)
+    if use_plugin == "MultiProc":
+        arguments = {"n_procs": n_procs, "memory_gb": memory_gb, "raise_insufficient": False}
+        return Plugin("MultiProc", arguments, n_procs, memory_gb)
+    return _plugin_from_file(use_plugin, n_procs, memory_gb)
+
+
+def _plugin_from_file(path: str, n_procs: int, memory_gb: float) -> Plugin:
+    """Read plugin and plugin_args from a YAML file."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError:
+        raise OptionError(
+            f"--use-plugin {path} is neither Linear nor MultiProc nor a file that can be read.",
+            "Give one of the two names, or a YAML file with plugin and plugin_args.",
+        ) from None
+    except yaml.YAMLError as error:
+        raise OptionError(f"--use-plugin {path} is not YAML: {error}.") from None
+    if not isinstance(content, dict) or not isinstance(content.get("plugin"), str):
+        raise OptionError(
+            f"--use-plugin {path} names no plugin.",
+            "Expected YAML with a key 'plugin', and 'plugin_args' where needed.",
+        )
+    # Nipype's SLURM plugin asks for it, and batch jobs and containers may not set it
+    os.environ.setdefault("LOGNAME", os.environ.get("USER", f"uid{os.getuid()}"))
+    return Plugin(content["plugin"], content.get("plugin_args") or {}, n_procs, memory_gb)
+
+
+def configure(work_dir: Path, stop_on_first_crash: bool, debug: bool) -> None:
+    """Set Nipype's configuration, and keep its own messages off the terminal."""
+    nipype.config.update_config(
+        {
+            "execution": {
+                "crashdump_dir": str(work_dir / CRASH_FOLDER),
+                "crashfile_format": "txt",
+                "stop_on_first_crash": str(stop_on_first_crash).lower(),
+                "poll_sleep_duration": str(POLL_SECONDS),
+                "create_report": "false",
+                "check_version": "false",
+            },
+            "logging": {"log_to_file": "false"},
+        }
+    )
+    for name in ("nipype", "nipype.workflow", "nipype.interface", "nipype.utils"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.INFO if debug else logging.CRITICAL + 1)
+
+
+def run_workflow(workflow: Any, plugin: Plugin, clock: Clock) -> Exception | None:
+    """Run a graph to its end, whatever node fails.
+
+    Returns
+    -------
+    Exception or None
+        What Nipype raised, in its own words; `find_failures` has ours.
+    """
+    folder = Path(workflow.base_dir) / workflow.name
+    for stale in folder.rglob(FAILURE_FILE):
+        stale.unlink()
+    arguments = {**plugin.arguments, "status_callback": clock}
+    try:
+        workflow.run(plugin=plugin.name, plugin_args=arguments)
+    except Exception as error:
+        return error
+    return None
+
+
+def find_failure(folder: Path, raised: Exception | None, work_dir: Path) -> BidsRsaError | None:
+    """Find out what failed under a working directory, from the records that the nodes left."""
+    for path in sorted(folder.rglob(FAILURE_FILE)):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return _error(record["exit_code"], record["message"], record["hint"], work_dir)
+    if raised is None:
+        return None
+    for error in _chain(raised):
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return FullDiskError(
+                f"Writing failed: {error.strerror}.", "Make room, and start again."
+            )
+    if "No space left on device" in str(raised):
+        return FullDiskError("Writing failed: no space left on device.", "Make room, start again.")
+    return None
+
+
+def _error(exit_code: int, message: str, hint: str, work_dir: Path) -> BidsRsaError:
+    """Make the error again that a node raised."""
+    classes = {cls.exit_code: cls for cls in reversed(BidsRsaError.__subclasses__())}
+    if exit_code in classes and exit_code != UnexpectedError.exit_code:
+        return classes[exit_code](message, hint)
+    return UnexpectedError(message, f"Nipype's report lies in {work_dir / CRASH_FOLDER}.")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that caused it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def usable(machine: Machine, n_procs: int | None, mem_gb: float | None) -> tuple[int, float]:
+    """Say how many CPUs and how much memory in GB to use: what was asked for, or what there is."""
+    return n_procs or machine.n_cpus, mem_gb or machine.memory_gb

@@ -1,0 +1,1 @@
+"""Nipype interfaces: load, call, save; no science."""

@@ -1,0 +1,46 @@
+"""What all interfaces share: an error that reaches the user whole, from whatever process."""
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import SimpleInterface
+
+from bids_rsa.errors import BidsRsaError, ReadWriteError
+
+FAILURE_FILE = "failure.json"
+
+
+class RecordingInterface(SimpleInterface):
+    """An interface that leaves a record of its failure in its working directory.
+
+    Nipype turns an exception into text; the record keeps its exit code and its hint, also from
+    another process or another machine.
+    """
+
+    def _run_interface(self, runtime: Any) -> Any:
+        """Run, and record what goes wrong."""
+        try:
+            self._results.update(self._call(Path(runtime.cwd)))
+        except Exception as error:
+            record_failure(error, Path(runtime.cwd))
+            raise
+        return runtime
+
+    def _call(self, folder: Path) -> dict[str, Any]:
+        """Load, call, save to ``folder``; return the outputs by name."""
+        raise NotImplementedError
+
+
+def record_failure(error: Exception, folder: Path) -> None:
+    """Write what went wrong where the main process looks for it."""
+    failure = {"message": f"{type(error).__name__}: {error}", "hint": "", "exit_code": 1}
+    if isinstance(error, BidsRsaError):
+        failure = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+        failure["exit_code"] = ReadWriteError.exit_code
+    try:
+        (folder / FAILURE_FILE).write_text(json.dumps(failure), encoding="utf-8")
+    except OSError:
+        return  # a full disk: the main process finds the error's text in Nipype's report

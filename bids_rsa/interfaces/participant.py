@@ -1,0 +1,161 @@
+"""Nipype interfaces of the participant level: read patterns, searchlight, write, draw."""
+
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
+
+from bids_rsa.core.searchlight import searchlight_rsa
+from bids_rsa.interfaces.base import RecordingInterface
+from bids_rsa.interfaces.progress import progress_bar
+from bids_rsa.maps import (
+    evaluated_centers,
+    load_scores,
+    load_stacked,
+    metric_parameters,
+    save_scores,
+    save_stacked,
+    write_maps,
+)
+from bids_rsa.models import condensed
+from bids_rsa.records import ImageGroup
+from bids_rsa.report.mosaic import draw_group
+from bids_rsa.settings import RsaSettings
+from bids_rsa.stacking import stack_group
+
+
+class _ReadInput(BaseInterfaceInputSpec):
+    group = traits.Instance(ImageGroup, mandatory=True)
+    rsa = traits.Instance(RsaSettings, mandatory=True)
+    input_hashes = traits.Str(mandatory=True, desc="hash of the content of all input files")
+    version = traits.Str(mandatory=True, desc="version of the app")
+    n_threads = traits.Int(1, usedefault=True, nohash=True)
+
+
+class _ReadOutput(TraitedSpec):
+    stacked = File(exists=True, desc="the patterns of all conditions and folds, and their masks")
+
+
+class ReadPatterns(RecordingInterface):
+    """Masking: read the images of a group once, check them, keep the voxels of the masks."""
+
+    input_spec = _ReadInput
+    output_spec = _ReadOutput
+
+    def _call(self, folder: Path) -> dict[str, Any]:
+        """Stack the group."""
+        stacked = stack_group(self.inputs.group, self.inputs.rsa, self.inputs.n_threads)
+        return {"stacked": save_stacked(stacked, folder)}
+
+
+class _SearchlightInput(BaseInterfaceInputSpec):
+    stacked = File(exists=True, mandatory=True)
+    models = traits.Tuple(mandatory=True, desc="model RDMs")
+    rsa = traits.Instance(RsaSettings, mandatory=True)
+    version = traits.Str(mandatory=True)
+    label = traits.Str(mandatory=True, desc="what the progress bar is called")
+    n_threads = traits.Int(1, usedefault=True, nohash=True)
+    bar_position = traits.Int(0, usedefault=True, nohash=True)
+
+
+class _SearchlightOutput(TraitedSpec):
+    scores = File(exists=True, desc="scores of all comparisons and models, and patch sizes")
+
+
+class SearchlightRsa(RecordingInterface):
+    """Compare the RDM of the patch around each centre with the model RDMs."""
+
+    input_spec = _SearchlightInput
+    output_spec = _SearchlightOutput
+
+    def _call(self, folder: Path) -> dict[str, Any]:
+        """Run the searchlight."""
+        stacked, rsa = load_stacked(self.inputs.stacked), self.inputs.rsa
+        n_centers = int(stacked.center_mask.sum())
+        with progress_bar(n_centers, self.inputs.label, self.inputs.bar_position) as advance:
+            scores = searchlight_rsa(
+                stacked.patterns,
+                stacked.patch_mask,
+                stacked.center_mask,
+                stacked.affine,
+                rsa.radius_mm,
+                condensed(self.inputs.models, stacked.conditions),
+                dissimilarity=rsa.dissimilarity,
+                params=metric_parameters(rsa, stacked.patch_mask),
+                comparisons=rsa.comparisons,
+                ignore_nan=rsa.ignore_nan,
+                min_voxels=rsa.min_voxels,
+                standardize=rsa.standardize,
+                n_threads=self.inputs.n_threads,
+                on_progress=advance,
+            )
+        evaluated_centers(scores, rsa, self.inputs.label)
+        return {"scores": save_scores(scores, folder)}
+
+
+class _SinkInput(BaseInterfaceInputSpec):
+    group = traits.Instance(ImageGroup, mandatory=True)
+    stacked = File(exists=True, mandatory=True)
+    scores = File(exists=True, mandatory=True)
+    models = traits.Tuple(mandatory=True)
+    rsa = traits.Instance(RsaSettings, mandatory=True)
+    planned = traits.Tuple(mandatory=True, desc="the files to write")
+    links = traits.Dict(mandatory=True, desc="path of each input dataset to its name")
+    output_dir = traits.Str(mandatory=True)
+
+
+class _SinkOutput(TraitedSpec):
+    images = traits.List(File(exists=True), desc="the images written")
+
+
+class SinkDerivatives(RecordingInterface):
+    """Write maps, mask, patch sizes and sidecars under their final names."""
+
+    # the output may have been deleted since: what is there is never taken from the cache
+    _always_run = True
+    input_spec = _SinkInput
+    output_spec = _SinkOutput
+
+    def _call(self, folder: Path) -> dict[str, Any]:
+        """Write the images and then their sidecars."""
+        inputs = self.inputs
+        images = write_maps(
+            Path(inputs.output_dir),
+            inputs.planned,
+            load_stacked(inputs.stacked),
+            load_scores(inputs.scores),
+            inputs.models,
+            inputs.rsa,
+            inputs.links,
+        )
+        return {"images": [str(path) for path in images]}
+
+
+class _DrawInput(BaseInterfaceInputSpec):
+    group = traits.Instance(ImageGroup, mandatory=True)
+    stacked = File(exists=True, mandatory=True)
+    images = traits.List(File(exists=True), mandatory=True)
+    planned = traits.Tuple(mandatory=True)
+    output_dir = traits.Str(mandatory=True)
+
+
+class _DrawOutput(TraitedSpec):
+    figures = traits.List(File(exists=True))
+
+
+class DrawMaps(RecordingInterface):
+    """Draw a mosaic picture of each map."""
+
+    _always_run = True
+    input_spec = _DrawInput
+    output_spec = _DrawOutput
+
+    def _call(self, folder: Path) -> dict[str, Any]:
+        """Draw all maps of the group."""
+        figures = draw_group(
+            Path(self.inputs.output_dir),
+            self.inputs.planned,
+            self.inputs.group,
+            load_stacked(self.inputs.stacked),
+        )
+        return {"figures": [str(path) for path in figures]}

@@ -1,0 +1,41 @@
+"""A progress bar with the time that is left, also from a worker process."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+SECONDS_BETWEEN_LINES = 30.0  # where the output is a file, each update is a line
+
+
+@contextmanager
+def progress_bar(n_centers: int, label: str, position: int) -> Iterator[Callable[[int], None]]:
+    """Show how many centres are finished.
+
+    Parameters
+    ----------
+    n_centers : int
+        Their number.
+    label : str
+        Whose they are.
+    position : int
+        Line of the terminal, so that the bars of several workers don't overwrite each other.
+
+    Yields
+    ------
+    callable
+        Takes the number of centres finished since the last call.
+    """
+    terminal = sys.stderr.isatty()
+    with tqdm(
+        total=n_centers,
+        desc=label,
+        unit=" centres",
+        unit_scale=True,
+        position=position if terminal else None,
+        leave=False if terminal else None,
+        mininterval=0.2 if terminal else SECONDS_BETWEEN_LINES,
+        file=sys.stderr,
+    ) as bar:
+        yield bar.update

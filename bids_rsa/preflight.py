@@ -1,0 +1,120 @@
+"""What is checked before the first node runs: folders, validation, every group's headers."""
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bids_rsa.errors import BidsRsaError, OptionError, OutputError, ValidationError
+from bids_rsa.models import check_models
+from bids_rsa.records import ImageGroup, ModelRdm
+from bids_rsa.settings import RsaSettings, Settings
+from bids_rsa.stacking import check_group
+
+LOGGER = logging.getLogger(__name__)
+VALIDATOR = "bids-validator-deno"
+WORK_FOLDER = ".work"
+
+
+def work_dir(settings: Settings) -> Path:
+    """Say where intermediate results lie."""
+    given = settings.run.work_dir
+    return Path(given).absolute() if given else Path(settings.run.output_dir) / WORK_FOLDER
+
+
+def check_folders(settings: Settings) -> None:
+    """Check that output and work directory can be written, and don't lie where the input does.
+
+    Raises
+    ------
+    OutputError
+        The output directory is the input, or cannot be written.
+    OptionError
+        The work directory lies inside the input.
+    """
+    source = Path(settings.inputs.bids_dir).resolve()
+    output = Path(settings.run.output_dir).resolve()
+    work = work_dir(settings).resolve()
+    if output == source:
+        raise OutputError(
+            f"The output directory {output} is the input directory.",
+            "Choose another one, for example BIDS_DIR/derivatives/bids_rsa.",
+        )
+    if work.is_relative_to(source) and not work.is_relative_to(output):
+        raise OptionError(
+            f"The work directory {work} lies inside the input {source}.",
+            "Choose one outside of it with -w, or leave -w away.",
+        )
+    for folder, name in ((output, "output"), (work, "work")):
+        _check_writable(folder, name)
+
+
+def _check_writable(folder: Path, name: str) -> None:
+    """Check that a folder can be written, or made; without making it."""
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not there.is_dir():
+        raise OutputError(
+            f"The {name} directory {folder} cannot be made: {there} is not a folder.",
+            f"Choose another {name} directory.",
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"The {name} directory {folder} cannot be written: {there} is not writable for you.",
+            f"Choose another {name} directory, or mount it writable.",
+        )
+
+
+def validate_input(bids_dir: str) -> None:
+    """Run the official BIDS validator.
+
+    Raises
+    ------
+    OptionError
+        The validator is not installed.
+    ValidationError
+        It found errors.
+    """
+    beside = Path(sys.executable).with_name(VALIDATOR)
+    command = str(beside) if beside.exists() else shutil.which(VALIDATOR)
+    if command is None:
+        raise OptionError(
+            f"--validate needs {VALIDATOR}, which is not installed.",
+            "Install it with: pip install 'bids-rsa[validate]', or leave --validate away.",
+        )
+    found = subprocess.run(
+        [command, "--ignoreWarnings", bids_dir], capture_output=True, text=True, check=False
+    )
+    if found.returncode != 0:
+        raise ValidationError(
+            f"The BIDS validator found errors in {bids_dir}:\n{found.stdout.strip()}",
+            "Mend them, or run without --validate.",
+        )
+    LOGGER.info("The BIDS validator found no errors in %s.", bids_dir)
+
+
+def check_groups(
+    groups: Sequence[ImageGroup], models: Sequence[ModelRdm], rsa: RsaSettings
+) -> tuple[list[ImageGroup], list[tuple[str, BidsRsaError]]]:
+    """Check runs, folds, headers, grids, masks and models of all groups, without reading values.
+
+    Returns
+    -------
+    groups : list of ImageGroup
+        Those of the subjects that can run.
+    failures : list of (str, BidsRsaError)
+        Subjects that cannot, and why.
+    """
+    failures: dict[str, BidsRsaError] = {}
+    for group in groups:
+        if group.subject in failures:
+            continue
+        try:
+            plan = check_group(group, rsa)
+            check_models(models, rsa.comparisons, plan.conditions)
+        except BidsRsaError as error:
+            failures[group.subject] = error
+    fine = [group for group in groups if group.subject not in failures]
+    return fine, list(failures.items())

@@ -1,0 +1,153 @@
+"""What a result was made from: hashes of files and settings, BIDS URIs, versions, run ids."""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bids_rsa._version import __version__
+from bids_rsa.errors import MissingFileError, ReadWriteError
+from bids_rsa.records import ImageGroup
+
+LIBRARIES = ("numpy", "scipy", "numba", "nibabel", "nilearn", "nipype", "pybids", "pandas")
+
+
+@dataclass(frozen=True)
+class InputHashes:
+    """Hashes of the content of all images of a group, of its brain masks and its ROI masks."""
+
+    images: str
+    brain_mask: str
+    roi_mask: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Give the hashes as they stand in a sidecar."""
+        return {"Images": self.images, "BrainMask": self.brain_mask, "ROIMask": self.roi_mask}
+
+
+def new_run_id() -> str:
+    """Make a run id that sorts by time."""
+    return f"{datetime.now():%Y%m%d-%H%M%S}_{uuid.uuid4().hex[:8]}"
+
+
+def digest(value: Any) -> str:
+    """Hash plain values through their one canonical JSON text."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hash_file(path: str) -> str:
+    """Hash the content of a file."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise MissingFileError(f"There is no file {path}.", "Check the path.") from None
+    except OSError as error:
+        raise ReadWriteError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def hash_group(group: ImageGroup, n_threads: int = 1) -> InputHashes:
+    """Hash all that a group's result depends on, each file once.
+
+    The hash of the images covers which condition, run and volume each of them is, not where the
+    files lie.
+    """
+    files = {path for image in group.images for path in _image_files(image) if path}
+    paths = sorted(files | {*group.brain_mask.paths, *group.roi_mask.paths})
+    with ThreadPoolExecutor(n_threads) as pool:
+        content = dict(zip(paths, pool.map(hash_file, paths), strict=True))
+    images = [
+        [image.condition, image.run, image.volume, image.variance_volume]
+        + [content[path] if path else None for path in _image_files(image)]
+        for image in group.images
+    ]
+    return InputHashes(
+        images=digest([images, group.conditions, group.dropped]),
+        brain_mask=_mask_digest(group.brain_mask.paths, content),
+        roi_mask=_mask_digest(group.roi_mask.paths, content),
+    )
+
+
+def _image_files(image: Any) -> tuple[str | None, ...]:
+    """Name the files that an image's values come from; an Analyze or AFNI pair has two."""
+    return (image.path, _partner(image.path), image.variance_path, image.reference)
+
+
+def _partner(path: str) -> str | None:
+    """Name the file that holds the values when ``path`` holds only the header, or the reverse."""
+    for one, other in ((".hdr", ".img"), (".img", ".hdr"), (".HEAD", ".BRIK"), (".BRIK", ".HEAD")):
+        if path.endswith(one):
+            partner = path.removesuffix(one) + other
+            for candidate in (partner, f"{partner}.gz"):
+                if Path(candidate).exists():
+                    return candidate
+    return None
+
+
+def _mask_digest(paths: Sequence[str], content: Mapping[str, str]) -> str:
+    """Hash the masks of one kind together."""
+    return digest(sorted(content[path] for path in paths)) if paths else "none"
+
+
+def software_versions() -> str:
+    """List the versions of the app, of Python and of the libraries that make the numbers."""
+    found = {"bids_rsa": __version__, "python": platform.python_version()}
+    found |= {name: version(name) for name in LIBRARIES}
+    return ", ".join(f"{name} {number}" for name, number in found.items())  # BIDS: one string
+
+
+def dataset_root(path: str) -> str:
+    """Find the BIDS dataset that a file lies in, else the folder it lies in."""
+    parents = Path(path).resolve().parents
+    for parent in parents:
+        if (parent / "dataset_description.json").is_file():
+            return str(parent)
+    return str(parents[0])
+
+
+def link_datasets(roots: Iterable[str], named: Mapping[str, str]) -> dict[str, str]:
+    """Give each dataset a name for BIDS URIs.
+
+    Parameters
+    ----------
+    roots : iterable of str
+        Absolute paths of datasets.
+    named : mapping
+        Path to name, for those that the user named.
+
+    Returns
+    -------
+    dict
+        Path to name; the names are unique and hold letters, digits, ``-`` and ``_``.
+    """
+    links: dict[str, str] = {}
+    for root in sorted(set(roots)):
+        name = named.get(root) or re.sub(r"[^A-Za-z0-9_-]+", "", Path(root).name) or "input"
+        taken = set(links.values())
+        links[root] = name if name not in taken else f"{name}-{digest(root)[:8]}"
+    return links
+
+
+def bids_uri(path: str, links: Mapping[str, str]) -> str:
+    """Write the BIDS URI of a file in one of the linked datasets."""
+    root = dataset_root(path)
+    relative = Path(path).resolve().relative_to(root).as_posix()
+    return f"bids:{links[root]}:{relative}"
+
+
+def link_target(root: str, output_dir: str) -> str:
+    """Say where a linked dataset lies: relative when the output lies inside it, else file://."""
+    output = Path(output_dir).resolve()
+    if output.is_relative_to(root):
+        return Path(os.path.relpath(root, output)).as_posix()
+    return Path(root).as_uri()

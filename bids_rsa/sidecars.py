@@ -1,0 +1,188 @@
+"""What a map's sidecar says: the settings that determine it, and what was found on the way."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bids_rsa.core.names import JOINT_COMPARISONS
+from bids_rsa.derivatives import PlannedFile, derivative_path, stat_label
+from bids_rsa.provenance import InputHashes, digest, software_versions
+from bids_rsa.records import ImageGroup, ModelRdm
+from bids_rsa.settings import RsaSettings
+from bids_rsa.stacking import MaskUse, StackedPatterns
+
+SEARCHLIGHT = "searchlight"
+RULE = "center distance <= radius"
+
+
+def plan_files(
+    group: ImageGroup, rsa: RsaSettings, models: Sequence[ModelRdm], hashes: InputHashes
+) -> tuple[PlannedFile, ...]:
+    """List the images of a group: one map per comparison and model, mask, patch sizes."""
+    geometry = _geometry(rsa, hashes)
+    files = [
+        _planned(derivative_path(group, SEARCHLIGHT, suffix="mask"), geometry),
+        _planned(derivative_path(group, SEARCHLIGHT, stat="nvoxels"), geometry),
+    ]
+    for comparison in rsa.comparisons:
+        for model in models:
+            path = derivative_path(group, model.name, stat=stat_label(comparison))
+            settings = _map_settings(group, rsa, comparison, model, models) | geometry
+            files.append(_planned(path, settings, comparison, model.name))
+    return tuple(files)
+
+
+def _planned(
+    path: str, settings: Mapping[str, Any], comparison: str = "", model: str = ""
+) -> PlannedFile:
+    """Freeze the settings of one file, and hash them."""
+    frozen = tuple((key, json.dumps(value)) for key, value in settings.items())
+    return PlannedFile(path, frozen, digest(settings), comparison, model)
+
+
+def _geometry(rsa: RsaSettings, hashes: InputHashes) -> dict[str, Any]:
+    """List the settings that determine which centres there are, and their patches."""
+    return {
+        "SearchlightRadius": rsa.radius_mm,
+        "SearchlightRadiusUnits": "mm",
+        "SearchlightRule": RULE,
+        "MinVoxels": rsa.min_voxels,
+        "IgnoreNaN": rsa.ignore_nan,
+        "MissingRuns": rsa.missing_runs,
+        "Normalization": rsa.normalize,
+        "InputHashes": hashes.as_dict(),
+    }
+
+
+def _map_settings(
+    group: ImageGroup,
+    rsa: RsaSettings,
+    comparison: str,
+    model: ModelRdm,
+    models: Sequence[ModelRdm],
+) -> dict[str, Any]:
+    """List the settings that determine the scores of one map."""
+    joint = comparison in JOINT_COMPARISONS
+    settings: dict[str, Any] = {
+        "Dissimilarity": rsa.dissimilarity,
+        "DissimilarityParameters": json.loads(rsa.dissimilarity_params),
+        "Comparison": comparison,
+        "Folds": rsa.folds,
+        "Conditions": [name for name in group.conditions if name not in group.dropped],
+        "Model": {"Name": model.name, "SHA256": model.sha256},
+        "InputStatistic": sorted({image.statistic for image in group.images}),
+    }
+    if joint:
+        settings["ModelsInFit"] = [{"Name": one.name, "SHA256": one.sha256} for one in models]
+        settings["Standardize"] = rsa.standardize
+    return settings
+
+
+def map_sidecar(
+    file: PlannedFile,
+    stacked: StackedPatterns,
+    model: ModelRdm,
+    scores: np.ndarray,
+    n_voxels: np.ndarray,
+    sources: Sequence[str],
+) -> dict[str, Any]:
+    """Gather the sidecar of a map of scores.
+
+    Parameters
+    ----------
+    file : PlannedFile
+    stacked : StackedPatterns
+    model : ModelRdm
+    scores : ndarray, shape (n_evaluated,)
+        Scores at the evaluated centres, NaN where undefined.
+    n_voxels : ndarray, shape (n_evaluated,)
+        Their patch sizes.
+    sources : sequence of str
+        BIDS URIs of each file used.
+    """
+    settings = {key: json.loads(text) for key, text in file.settings}
+    return {
+        "Description": (
+            f"{file.comparison} between the {settings['Dissimilarity']} RDM of the patch around "
+            f"each centre and the model RDM {file.model}; 0 outside the evaluated centres, NaN "
+            "where undefined"
+        ),
+        **shared_keys(stacked, sources),
+        **settings,
+        "Model": {"Name": model.name, "File": Path(model.path).name, "SHA256": model.sha256},
+        "FoldRuns": list(stacked.fold_labels),
+        "CellsUsed": int(_cells_used(model, stacked.conditions)),
+        "PatchSize": patch_sizes(n_voxels),
+        "CentersEvaluated": int(scores.size),
+        "CentersUndefined": int(np.isnan(scores).sum()),
+        "SettingsHash": file.settings_hash,
+        "SoftwareVersions": software_versions(),
+    }
+
+
+def mask_sidecar(
+    file: PlannedFile,
+    stacked: StackedPatterns,
+    n_voxels: np.ndarray,
+    sources: Sequence[str],
+) -> dict[str, Any]:
+    """Gather the sidecar of the mask of evaluated centres, or of the map of patch sizes."""
+    is_mask = file.path.endswith("_mask.nii.gz")
+    words = "Centres evaluated" if is_mask else "Number of voxels in the patch around each centre"
+    keys: dict[str, Any] = {"Description": words}
+    if is_mask:
+        keys["Type"] = "ROI"
+    return {
+        **keys,
+        **shared_keys(stacked, sources),
+        **{key: json.loads(text) for key, text in file.settings},
+        "PatchSize": patch_sizes(n_voxels),
+        "CentersEvaluated": int(n_voxels.size),
+        "SettingsHash": file.settings_hash,
+        "SoftwareVersions": software_versions(),
+    }
+
+
+def shared_keys(stacked: StackedPatterns, sources: Sequence[str]) -> dict[str, Any]:
+    """Say what all images of a group have in common."""
+    return {
+        "Sources": list(sources),
+        "ImagesPerCondition": stacked.images_per_condition,
+        "RunsPerCondition": stacked.runs_per_condition,
+        "TrialsPerCondition": stacked.n_trials or "unknown",
+        "BrainMask": _mask(stacked.brain_mask),
+        "ROIMask": _mask(stacked.roi_mask),
+        "VoxelsLeftOut": stacked.voxels_left_out,
+        "Warnings": list(stacked.warnings),
+        "Notes": list(stacked.notes),
+    }
+
+
+def patch_sizes(n_voxels: np.ndarray) -> dict[str, float]:
+    """Summarise patch sizes."""
+    return {
+        "Min": int(n_voxels.min()),
+        "Median": float(np.median(n_voxels)),
+        "Max": int(n_voxels.max()),
+    }
+
+
+def _mask(use: MaskUse) -> dict[str, Any]:
+    """Say which mask was used and how it came to the images' grid."""
+    return {
+        "Origin": use.origin,
+        "Files": [Path(path).name for path in use.paths],
+        "Notes": list(use.notes),
+        "Voxels": use.n_voxels,
+    }
+
+
+def _cells_used(model: ModelRdm, conditions: Sequence[str]) -> int:
+    """Count the cells of the model that are compared."""
+    index = [model.conditions.index(name) for name in conditions if name in model.conditions]
+    cells = np.array(model.cells)[np.ix_(index, index)]
+    above = cells[np.triu_indices(len(index), 1)]
+    return int(np.isfinite(above).sum())

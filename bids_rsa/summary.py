@@ -1,0 +1,68 @@
+"""Tables for the terminal: what will be written, and what is really there at the end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bids_rsa.derivatives import PlannedFile, read_sidecar
+from bids_rsa.records import ImageGroup
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is there for one image group."""
+
+    label: str
+    n_maps: int
+    n_centers: int
+    n_undefined: int
+    seconds: float | None
+    folder: str
+
+
+def summarize(
+    group: ImageGroup, planned: Sequence[PlannedFile], output_dir: Path, seconds: float | None
+) -> Row:
+    """Count what is there, from the files themselves."""
+    maps = [file for file in planned if file.model and (output_dir / file.path).is_file()]
+    sidecars = [read_sidecar(output_dir / file.sidecar) or {} for file in maps]
+    return Row(
+        label=group.label,
+        n_maps=len(maps),
+        n_centers=max((s.get("CentersEvaluated", 0) for s in sidecars), default=0),
+        n_undefined=max((s.get("CentersUndefined", 0) for s in sidecars), default=0),
+        seconds=seconds,
+        folder=str((output_dir / planned[0].path).parent),
+    )
+
+
+def end_table(rows: Sequence[Row]) -> str:
+    """Write the table that a run ends with."""
+    cells = [
+        (
+            row.label,
+            str(row.n_maps),
+            str(row.n_centers),
+            str(row.n_undefined),
+            "there before" if row.seconds is None else f"{row.seconds:.1f} s",
+            row.folder,
+        )
+        for row in rows
+    ]
+    return text_table(("subject", "maps", "centres", "undefined", "time", "where"), cells)
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Align columns: numbers to the right, the rest to the left."""
+    columns = list(zip(header, *rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    right = [bool(rows) and all(cell.isdigit() for cell in column[1:]) for column in columns]
+    lines = []
+    for row in (header, *rows):
+        parts = [
+            cell.rjust(width) if is_right else cell.ljust(width)
+            for cell, width, is_right in zip(row, widths, right, strict=True)
+        ]
+        lines.append("  ".join(parts).rstrip())
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,167 @@
+"""The graph of the participant level: read, searchlight, write and draw, for each subject."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from nipype.pipeline.engine import Node, Workflow
+
+from bids_rsa._version import __version__
+from bids_rsa.derivatives import PlannedFile
+from bids_rsa.interfaces.participant import (
+    DrawMaps,
+    ReadPatterns,
+    SearchlightRsa,
+    SinkDerivatives,
+)
+from bids_rsa.records import ImageGroup, ModelRdm
+from bids_rsa.settings import RsaSettings
+
+RUN_WORKFLOW = "participant"
+
+
+@dataclass(frozen=True)
+class GroupJob:
+    """All that is needed to analyse one image group.
+
+    ``links`` are (path, name) of the input datasets; ``n_threads``, ``read_gb``, ``search_gb`` and
+    ``bar_position`` say what the nodes may use, and change no result.
+    """
+
+    group: ImageGroup
+    rsa: RsaSettings
+    models: tuple[ModelRdm, ...]
+    planned: tuple[PlannedFile, ...]
+    figures: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]
+    input_hash: str
+    output_dir: str
+    n_threads: int = 1
+    read_gb: float = 0.5
+    search_gb: float = 0.5
+    bar_position: int = 0
+
+
+def init_run_wf(jobs: Sequence[GroupJob], work_dir: str) -> Workflow:
+    """Build the graph of several subjects, who don't depend on each other."""
+    workflow = Workflow(RUN_WORKFLOW, base_dir=work_dir)
+    for subject in dict.fromkeys(job.group.subject for job in jobs):
+        own = [job for job in jobs if job.group.subject == subject]
+        workflow.add_nodes([init_participant_wf(own)])
+    return workflow
+
+
+def init_participant_wf(jobs: Sequence[GroupJob]) -> Workflow:
+    """Build the graph of one subject: one branch for each group of images."""
+    workflow = Workflow(subject_name(jobs[0].group.subject))
+    workflow.add_nodes([init_group_wf(job) for job in jobs])
+    return workflow
+
+
+def init_group_wf(job: GroupJob) -> Workflow:
+    """Build the graph of one image group."""
+    group, rsa = job.group, job.rsa
+    masking = Node(
+        ReadPatterns(
+            group=group,
+            rsa=reading_settings(rsa),
+            input_hashes=job.input_hash,
+            version=__version__,
+            n_threads=job.n_threads,
+        ),
+        name="masking",
+        n_procs=job.n_threads,
+        mem_gb=job.read_gb,
+    )
+    searchlight = Node(
+        SearchlightRsa(
+            models=job.models,
+            rsa=rsa,
+            version=__version__,
+            label=group.label,
+            n_threads=job.n_threads,
+            bar_position=job.bar_position,
+        ),
+        name="searchlight",
+        n_procs=job.n_threads,
+        mem_gb=job.search_gb,
+    )
+    sink = Node(
+        SinkDerivatives(
+            group=group,
+            models=job.models,
+            rsa=rsa,
+            planned=job.planned,
+            links=dict(job.links),
+            output_dir=job.output_dir,
+        ),
+        name="sink",
+        mem_gb=0.5,
+    )
+    figures = Node(
+        DrawMaps(group=group, planned=job.planned, output_dir=job.output_dir),
+        name="figures",
+        mem_gb=1.0,
+    )
+    workflow = Workflow(node_name(group.label))
+    workflow.connect(
+        [
+            (masking, searchlight, [("stacked", "stacked")]),
+            (masking, sink, [("stacked", "stacked")]),
+            (searchlight, sink, [("scores", "scores")]),
+            (masking, figures, [("stacked", "stacked")]),
+            (sink, figures, [("images", "images")]),
+        ]
+    )
+    return workflow
+
+
+def reading_settings(rsa: RsaSettings) -> RsaSettings:
+    """Leave out of the settings what touches no pattern, so that a change recomputes less.
+
+    The radius was checked against the voxels before.
+    """
+    return replace(rsa, radius_mm=math.inf, min_voxels=1)
+
+
+def subject_name(subject: str) -> str:
+    """Name the graph of a subject."""
+    return node_name(f"sub-{subject}")
+
+
+def node_name(text: str) -> str:
+    """Make a name that Nipype takes, different for different texts."""
+    return re.sub(r"\W", "_", text.replace("+", "_plus_"))
+
+
+def describe(workflow: Workflow) -> str:
+    """Draw the graph of one image group as a Mermaid flowchart.
+
+    Parameters
+    ----------
+    workflow : Workflow
+        What `init_group_wf` returns.
+
+    Returns
+    -------
+    str
+        One line a node, with its interface, and one a connection, with what goes along it.
+    """
+    graph = workflow._graph
+    lines = ["flowchart LR"]
+    for node in sorted(graph.nodes, key=lambda node: _depth(graph, node)):
+        lines.append(f'    {node.name}["{node.name}<br>{type(node.interface).__name__}"]')
+    for source, target, data in sorted(
+        graph.edges(data=True), key=lambda edge: (_depth(graph, edge[0]), _depth(graph, edge[1]))
+    ):
+        fields = ", ".join(field for field, _ in data["connect"])
+        lines.append(f"    {source.name} -- {fields} --> {target.name}")
+    return "\n".join(lines)
+
+
+def _depth(graph: object, node: object) -> int:
+    """Count the nodes that come before a node."""
+    import networkx
+
+    return len(networkx.ancestors(graph, node))
