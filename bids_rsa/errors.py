@@ -8,6 +8,7 @@ BidsRsaError
 ├── InputError          66   missing files, or nothing to work on
 │   └── MissingFileError
 ├── OutputError         73   an output that cannot be created or must not be replaced
+│   └── ResourceError        for lack of memory, said before anything starts
 └── ReadWriteError      74   reading or writing failed
 
 Wrong values are ValueErrors too, and a missing file is a FileNotFoundError, for users of the
@@ -79,6 +80,10 @@ class OutputError(BidsRsaError):
     """An output that cannot be created, or must not be replaced."""
 
     exit_code = 73
+
+
+class ResourceError(OutputError):
+    """More memory is needed than this process may use."""
 
 
 class ReadWriteError(BidsRsaError):

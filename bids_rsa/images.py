@@ -284,14 +284,14 @@ def volume_image(
     data: NDArray[Any], affine: NDArray[np.float64], template: SpatialImage | None = None
 ) -> nib.Nifti1Image:
     """Make a 3D NIfTI image of the data's own type; space codes and units are the template's."""
-    image = nib.Nifti1Image(data, affine)
-    image.set_data_dtype(data.dtype)
-    header = getattr(template, "header", None)
-    if isinstance(header, nib.Nifti1Header):
-        image.set_sform(affine, int(header["sform_code"]) or 2)
-        image.set_qform(affine, int(header["qform_code"]) or 2)
-    image.header.set_xyzt_units("mm")
-    return image
+    header = nib.Nifti1Header()
+    header.set_data_dtype(data.dtype)
+    header.set_xyzt_units("mm")
+    given = getattr(template, "header", None)
+    if isinstance(given, nib.Nifti1Header):  # the image keeps the affine's double precision
+        header.set_sform(affine, int(given["sform_code"]) or 2)
+        header.set_qform(affine, int(given["qform_code"]) or 2, strip_shears=True)
+    return nib.Nifti1Image(data, affine, header)
 
 
 def save_image(image: nib.Nifti1Image, path: str | os.PathLike[str]) -> None:

@@ -68,13 +68,14 @@ def refuse_duplicates(images: Iterable[ConditionImage]) -> None:
     """
     seen: dict[tuple[Any, ...], ConditionImage] = {}
     for image in images:
-        key = (*group_key(image), image.run, image.condition, image.statistic)
+        run = int(image.run) if image.run and image.run.isdigit() else image.run
+        key = (*group_key(image), run, image.condition, image.statistic)
         first = seen.setdefault(key, image)
         # volumes of one file are repeats of their condition, not duplicates
         if first is not image and (first.path != image.path or first.volume == image.volume):
-            run = f" in run {image.run}" if image.run else ""
+            where = f" in run {image.run}" if image.run else ""
             raise ContentError(
-                f"sub-{image.subject}: two images for the condition {image.condition}{run}: "
+                f"sub-{image.subject}: two images for the condition {image.condition}{where}: "
                 f"{first.path} and {image.path}.",
                 "Select one: with -d the dataset, with --bids-filter-file an entity, or take one "
                 "of them away.",

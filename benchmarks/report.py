@@ -1,0 +1,137 @@
+"""The measurements as tables, JSON, a plot, and the numbers in docs/performance.md."""
+
+import json
+from pathlib import Path
+
+DOCS = Path(__file__).parents[1] / "docs"
+_HEAD = ("case", "ours (us)", "theirs (us)", "ratio", "at least", "goal", "peer", "maps agree")
+
+
+def table(rows: list[dict]) -> str:
+    """Markdown table of the cases."""
+    lines = ["| " + " | ".join(_HEAD) + " |", "| --- " * len(_HEAD) + "|"]
+    for row in rows:
+        met = "" if row["ratio"] >= row["target"] else " (not met)"
+        goal = "" if row["goal"] is None else f"{row['goal']:g}"
+        lines.append(
+            f"| {row['case']} | {row['ours_us']:.2f} | {row['theirs_us']:.0f} | "
+            f"{row['ratio']:.0f}{met} | {row['target']:g} | {goal} | {row['peer']} | "
+            f"{row['agreement']} |"
+        )
+    return "\n".join(lines)
+
+
+def machine_line(machine: dict) -> str:
+    """One line on the machine and the versions."""
+    versions = ", ".join(
+        f"{k} {v}" for k, v in machine.items()
+        if v and k not in ("processor", "cores", "system")
+    )  # fmt: skip
+    return f"{machine['processor']}, {machine['cores']} cores, {machine['system']}; {versions}."
+
+
+def sections(found: dict) -> dict[str, str]:
+    """Markdown of each part that was measured."""
+    parts = {"machine": machine_line(found["machine"])}
+    if "engine" in found:
+        parts["engine"] = table(found["engine"])
+    if "many_models" in found:
+        parts["many_models"] = _many_models(found["many_models"])
+    if "two_threads" in found:
+        parts["two_threads"] = _two_threads(found["two_threads"])
+    if "memory" in found:
+        parts["memory"] = _memory(found["memory"])
+    if "app" in found:
+        parts["app"] = _app(found["app"])
+    return parts
+
+
+def _many_models(m: dict) -> str:
+    """Ten models against one."""
+    return (
+        f"Ten models instead of one take {m['ratio']:.2f} times as long "
+        f"(at most {m['at_most']:g} wanted)."
+    )
+
+
+def _two_threads(found: dict) -> str:
+    """Two threads against one."""
+    return "\n".join(
+        f"- {name}: two threads are {t['ratio']:.2f} times as fast as one "
+        f"(at least {t['at_least']:g} wanted), the same bytes: "
+        f"{'yes' if t['same_bytes'] else 'NO'}."
+        for name, t in found.items()
+    )
+
+
+def _memory(m: dict) -> str:
+    """Peak memory of the whole brain."""
+    return (
+        f"{m['n_centers']:,} centres, 92 conditions, 2 mm, {m['n_threads']} threads: "
+        f"{m['seconds']:.1f} s, peak memory of the process {m['peak_mb']:.0f} MB "
+        f"(under {m['at_most_mb']:.0f} wanted; the patterns alone are {m['patterns_mb']:.0f})."
+    )
+
+
+def _app(a: dict) -> str:
+    """The app's wall times."""
+    names = {
+        "help_s": "`bids_rsa --help`",
+        "import_floor_s": "floor: importing numpy, scipy, numba, nibabel, nipype and pybids",
+        "one_participant_s": "one participant of the example dataset",
+        "same_again_s": "the same command again (nothing to do)",
+        "all_participants_s": "all participants of the example dataset",
+    }
+    lines = ["| what | wall time (s) |", "| --- | --- |"]
+    return "\n".join(lines + [f"| {text} | {a[key]:.2f} |" for key, text in names.items()])
+
+
+def write_json(found: dict, path: Path) -> None:
+    """Write everything measured."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def write_docs(found: dict) -> None:
+    """Replace the marked parts of docs/performance.md by what was measured, and the plot."""
+    page = DOCS / "performance.md"
+    text = page.read_text()
+    for name, part in sections(found).items():
+        start, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        if start not in text or end not in text:
+            raise ValueError(f"{page} lacks the marks of '{name}'")
+        before, rest = text.split(start, 1)
+        text = before + start + part + end + rest.split(end, 1)[1]
+    page.write_text(text)
+    if "growth" in found:
+        plot(found, DOCS / "performance.png")
+
+
+def plot(found: dict, path: Path) -> None:
+    """Ratios beside their targets, and how the cost grows."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplot_mosaic(
+        [["ratios", "centres", "conditions"], ["ratios", "radius in mm", "models"]],
+        figsize=(13, 7), width_ratios=(1.6, 1, 1), layout="constrained",
+    )  # fmt: skip
+    rows = found.get("engine", [])
+    axis = axes["ratios"]
+    places = range(len(rows))
+    axis.barh(places, [r["ratio"] for r in rows], color="#4477aa", label="measured")
+    axis.plot(
+        [r["target"] for r in rows], places, "|", color="#cc3311", ms=9, mew=2, label="target"
+    )
+    axis.set_yticks(places, [r["case"] for r in rows], fontsize=7)
+    axis.invert_yaxis()
+    axis.set(xscale="log", xlabel="times as fast, per centre, one thread")
+    axis.legend(fontsize=8)
+    for name, sweep in found.get("growth", {}).items():
+        axes[name].plot(sweep["x"], sweep["us_per_centre"], "o-", color="#4477aa")
+        axes[name].set(xscale="log", yscale="log", xlabel=name, ylabel="us per centre")
+        axes[name].grid(alpha=0.3, which="both")
+    figure.savefig(path, dpi=80)
+    plt.close(figure)

@@ -1,0 +1,298 @@
+"""The library: image in, image out; patterns in, RDM out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import joblib
+import nibabel as nib
+import numpy as np
+from nibabel.spatialimages import SpatialImage
+from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
+
+from bids_rsa.core import dissimilarity
+from bids_rsa.core.searchlight import searchlight_rsa
+from bids_rsa.errors import ContentError, OptionError
+from bids_rsa.grid import Grid
+from bids_rsa.image_series import assign, open_series, read_patterns
+from bids_rsa.images import load_mask, volume_image
+from bids_rsa.model_arrays import condensed_models
+
+Image = str | os.PathLike[str] | SpatialImage
+_PER_VOXEL = ("V", "w")
+
+
+def rsa_nifti(  # the names, the order and the defaults are those that users know
+    image: Image | list[Image] | tuple[Image, ...],
+    dsm_model: Any,
+    spatial_radius: float | None = 0.01,
+    image_dsm_metric: str | Callable[..., float] = "correlation",
+    image_dsm_params: dict[str, Any] = {},  # noqa: B006  (never changed)
+    rsa_metric: str = "spearman",
+    ignore_nan: bool = False,
+    y: ArrayLike | None = None,
+    n_folds: Any = 1,
+    roi_mask: Image | None = None,
+    brain_mask: Image | None = None,
+    n_jobs: int = 1,
+    verbose: bool = False,
+) -> Any:
+    """Compare model RDMs with the RDM of every searchlight patch of an image.
+
+    Parameters
+    ----------
+    image : 4D image, path, or list of 3D images or paths
+        One volume for each item, or several that ``y`` assigns to items. NIfTI-1, NIfTI-2, MGH
+        and whatever else nibabel reads.
+    dsm_model : array, shape (n, n) or (n * (n - 1) / 2,), DataFrame, or list or tuple of them
+        The dissimilarities that each model predicts between the n items, in the order of the
+        images, with ``y`` in the order of ``numpy.unique(y)``; the rows and columns of a DataFrame
+        are matched with ``y`` by name.
+    spatial_radius : float or None
+        Radius of a patch in metres: voxels whose centres lie at most this far from the centre's.
+        None: one patch of all voxels inside the masks.
+    image_dsm_metric : str or callable
+        Dissimilarity of two patterns: a metric of `scipy.spatial.distance.pdist`, or a function
+        of two vectors.
+    image_dsm_params : dict
+        Keyword arguments of the metric. ``V`` and ``w`` have one entry for each voxel of the 3D
+        grid; ``VI`` goes with ``spatial_radius=None`` only.
+    rsa_metric : str
+        spearman, pearson, kendall-tau-a, partial, partial-spearman or regression.
+    ignore_nan : bool
+        NaN in images and models is a missing value; otherwise a patch with NaN gives NaN.
+    y : array_like, shape (n_images,), optional
+        The item of each image. Images of one item are averaged, or cross-validated.
+    n_folds : int, None or scikit-learn splitter
+        1: no cross-validation; k: the test sets of ``StratifiedKFold(k)``; None: as many as the
+        rarest item has images; a splitter: its test sets, which must not overlap.
+    roi_mask : 3D image or path, optional
+        Only voxels inside are centres; patches may reach out of it.
+    brain_mask : 3D image or path, optional
+        Patches hold only voxels inside.
+    n_jobs : int
+        Number of threads; -1 for all CPUs. Changes nothing in the result.
+    verbose : bool
+        Show a bar of finished centres.
+
+    Returns
+    -------
+    result : Nifti1Image (float64) or list of them, float or ndarray of shape (n_models,)
+        3D maps of scores: 0 outside the masks, NaN where undefined. A list (or an array) when
+        ``dsm_model`` is a list. Without a radius the scores themselves.
+
+    Raises
+    ------
+    ValueError
+        Images, models, masks, labels or parameters that don't fit together, or no centre with a
+        score; the message shows the values.
+    TypeError
+        Arguments of the wrong kind.
+    FileNotFoundError
+        A path that is not there.
+    """
+    radius_mm = _radius_mm(spatial_radius)
+    series = open_series(image)
+    assignment = assign(len(series.readers), y, n_folds)
+    models, several = condensed_models(
+        dsm_model, assignment.items, named=y is not None, ignore_nan=ignore_nan
+    )
+    patch_mask, center_mask = _masks(series.grid, brain_mask, roi_mask, radius_mm)
+    params = _patch_params(image_dsm_params, patch_mask, radius_mm)
+    patterns = read_patterns(series, assignment, patch_mask, ignore_nan)
+    n_centers = int(center_mask.sum()) if radius_mm is not None else 1
+    with tqdm(total=n_centers, unit="centre", disable=not verbose) as bar:
+        result = searchlight_rsa(
+            patterns,
+            patch_mask,
+            center_mask,
+            series.grid.affine,
+            radius_mm,
+            models,
+            dissimilarity=image_dsm_metric,
+            params=params,
+            comparisons=(rsa_metric,),
+            ignore_nan=ignore_nan,
+            n_threads=_n_threads(n_jobs),
+            on_progress=bar.update,
+        )
+    scores = result.scores[rsa_metric]
+    if np.isnan(scores).all():
+        raise ContentError(_all_undefined(result.n_voxels, ignore_nan))
+    if radius_mm is None:
+        return scores[:, 0] if several else float(scores[0, 0])
+    maps = [_score_map(row, center_mask, series.grid, series.template) for row in scores]
+    return maps if several else maps[0]
+
+
+def compute_dsm(
+    data: ArrayLike, metric: str | Callable[..., float] = "correlation", **params: Any
+) -> NDArray[np.float64]:
+    """Compute the RDM of some patterns.
+
+    Parameters
+    ----------
+    data : array_like, shape (n_items, n_features)
+    metric : str or callable
+        A metric of `scipy.spatial.distance.pdist`, or a function of two vectors.
+    **params
+        Keyword arguments of the metric.
+
+    Returns
+    -------
+    dsm : ndarray, shape (n_items * (n_items - 1) / 2,)
+        Condensed, in the order of `scipy.spatial.distance.squareform`; NaN where undefined.
+
+    Raises
+    ------
+    ValueError
+        If the data are not 2D, or the metric or its parameters are unknown.
+    """
+    patterns = _numbers(data, ("n_items", "n_features"))
+    return dissimilarity.compute_rdm(patterns, metric, **params)
+
+
+def compute_dsm_cv(
+    folds: ArrayLike, metric: str | Callable[..., float] = "correlation", **params: Any
+) -> NDArray[np.float64]:
+    """Compute the cross-validated RDM of some patterns.
+
+    Parameters
+    ----------
+    folds : array_like, shape (n_folds, n_items, n_features)
+        The mean pattern of each item in each fold.
+    metric : str or callable
+        ``sqeuclidean``, and ``mahalanobis`` with ``VI``, are unbiased estimates (Walther et al.,
+        2016), summed over features; ``euclidean`` is the signed square root. Any other metric is
+        the distance from the mean of the other folds to the left-out fold, averaged over both
+        directions and over folds.
+    **params
+        Keyword arguments of the metric.
+
+    Returns
+    -------
+    dsm : ndarray, shape (n_items * (n_items - 1) / 2,)
+        Condensed, in the order of `scipy.spatial.distance.squareform`; NaN where undefined.
+
+    Raises
+    ------
+    ValueError
+        If the data are not 3D, there is only one fold, or the metric or its parameters are
+        unknown.
+    """
+    patterns = _numbers(folds, ("n_folds", "n_items", "n_features"))
+    if len(patterns) < 2:
+        raise ContentError(f"Cross-validation needs at least two folds; there is {len(patterns)}.")
+    return dissimilarity.compute_rdm_cv(patterns, metric, **params)
+
+
+def _numbers(data: ArrayLike, axes: tuple[str, ...]) -> NDArray[np.float64]:
+    """Convert data to float64 of the expected number of axes."""
+    array = np.asarray(data, dtype=np.float64)
+    if array.ndim != len(axes):
+        raise ContentError(f"The data have shape {array.shape}; ({', '.join(axes)}) is expected.")
+    if array.shape[-2] < 2:
+        raise ContentError(f"There is {array.shape[-2]} item; an RDM needs at least two.")
+    return array
+
+
+def _radius_mm(spatial_radius: Any) -> float | None:
+    """Check the radius and convert it from metres to mm."""
+    if spatial_radius is None:
+        return None
+    if isinstance(spatial_radius, bool) or not isinstance(spatial_radius, (int, float, np.number)):
+        raise TypeError(
+            f"spatial_radius is {spatial_radius!r}; a number of metres or None is expected."
+        )
+    radius_mm = float(spatial_radius) * 1000
+    if not 0 < radius_mm < np.inf:
+        raise OptionError(
+            f"spatial_radius is {spatial_radius}; a number of metres above 0 is expected.",
+            "10 mm are 0.01.",
+        )
+    return radius_mm
+
+
+def _n_threads(n_jobs: Any) -> int:
+    """Turn n_jobs into a number of threads: -1 is all CPUs that this process may use."""
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer) or n_jobs == 0:
+        raise OptionError(f"n_jobs is {n_jobs!r}; a number of CPUs, or -1 for all, is expected.")
+    return int(n_jobs) if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + int(n_jobs))
+
+
+def _masks(
+    grid: Grid, brain_mask: Image | None, roi_mask: Image | None, radius_mm: float | None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Bring the masks to the grid: voxels of patches, and centres."""
+    patch_mask = np.ones(grid.shape, dtype=bool)
+    if brain_mask is not None:
+        patch_mask = load_mask(brain_mask, grid, "brain mask").voxels
+    center_mask = patch_mask
+    if roi_mask is not None:
+        center_mask = patch_mask & load_mask(roi_mask, grid, "ROI mask").voxels
+    if not center_mask.any():
+        raise ContentError("roi_mask and brain_mask have no voxel in common.", "Check the masks.")
+    # without a radius, the one patch holds the voxels inside both masks
+    return (center_mask if radius_mm is None else patch_mask), center_mask
+
+
+def _patch_params(
+    params: dict[str, Any], patch_mask: NDArray[np.bool_], radius_mm: float | None
+) -> dict[str, Any]:
+    """Cut parameters that have one entry for each voxel of the grid down to the patch mask."""
+    chosen = dict(params or {})
+    for name in _PER_VOXEL:
+        if chosen.get(name) is None:
+            chosen.pop(name, None)
+            continue
+        values = np.asarray(chosen[name], dtype=np.float64)
+        if values.shape not in ((patch_mask.size,), patch_mask.shape):
+            raise OptionError(
+                f"The parameter {name} has shape {values.shape}; one entry for each voxel of the "
+                f"3D grid is expected: ({patch_mask.size},) or {patch_mask.shape}."
+            )
+        chosen[name] = values.reshape(patch_mask.shape)[patch_mask]
+    if chosen.get("VI") is not None:
+        chosen["VI"] = _patch_vi(chosen["VI"], patch_mask, radius_mm)
+    return chosen
+
+
+def _patch_vi(vi: Any, patch_mask: NDArray[np.bool_], radius_mm: float | None) -> NDArray[Any]:
+    """Check an inverse covariance matrix; cut it down to the patch mask."""
+    if radius_mm is not None:
+        raise OptionError(
+            "The parameter VI covers one fixed set of voxels, but patches differ.",
+            "VI goes only with spatial_radius=None.",
+        )
+    matrix, n_patch = np.asarray(vi, dtype=np.float64), int(patch_mask.sum())
+    if matrix.shape == (n_patch, n_patch):
+        return matrix
+    if matrix.shape == (patch_mask.size, patch_mask.size):
+        inside = np.flatnonzero(patch_mask)
+        return matrix[np.ix_(inside, inside)]
+    raise OptionError(
+        f"The parameter VI has shape {matrix.shape}; ({n_patch}, {n_patch}) is expected, a row "
+        "for each voxel inside the masks."
+    )
+
+
+def _score_map(
+    scores: NDArray[np.float64], center_mask: NDArray[np.bool_], grid: Grid, template: SpatialImage
+) -> nib.Nifti1Image:
+    """Put scores where their centres are."""
+    data = np.zeros(grid.shape)
+    data[center_mask] = scores
+    return volume_image(data, grid.affine, template)
+
+
+def _all_undefined(n_voxels: NDArray[np.int32], ignore_nan: bool) -> str:
+    """Say what may have left every centre without a score."""
+    nan = "" if ignore_nan else ", NaN in every patch (ignore_nan=True treats it as missing)"
+    return (
+        f"The score is undefined at every one of {len(n_voxels)} centres (patches hold "
+        f"{n_voxels.min()} to {n_voxels.max()} voxels). Causes can be patches that are too small, "
+        f"patterns or models that are constant, too few items{nan}."
+    )

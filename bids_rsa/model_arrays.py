@@ -1,0 +1,129 @@
+"""Model RDMs as library users hold them: arrays, lists and data frames become condensed rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial.distance import squareform
+
+from bids_rsa.errors import ContentError
+
+_TOLERANCE = 1e-8  # of the largest cell: rounding of whoever computed the model
+
+
+def condensed_models(
+    dsm_model: Any, items: NDArray[Any], *, named: bool, ignore_nan: bool
+) -> tuple[NDArray[np.float64], bool]:
+    """Bring one or several models to rows of condensed cells.
+
+    Parameters
+    ----------
+    dsm_model : array, DataFrame, or list or tuple of them
+        Square (n, n) or condensed (n * (n - 1) / 2,). A list of plain numbers is one condensed
+        model.
+    items : ndarray, shape (n,)
+        The items in the order of the data.
+    named : bool
+        The items have names (labels), by which a DataFrame is put in order.
+    ignore_nan : bool
+        NaN cells are allowed.
+
+    Returns
+    -------
+    models : ndarray, shape (n_models, n_cells)
+    several : bool
+        A list of models was given, also if it holds only one.
+
+    Raises
+    ------
+    ContentError
+        A ValueError: wrong size, not symmetric, non-zero diagonal, names that don't match, NaN
+        without ``ignore_nan``.
+    """
+    if len(items) < 2:
+        raise ContentError(f"There is only {len(items)} item; an RDM needs at least two.")
+    several = isinstance(dsm_model, list | tuple) and not all(map(np.isscalar, dsm_model))
+    given = list(dsm_model) if several else [dsm_model]
+    if several and not given:
+        raise ContentError("dsm_model is an empty list; give at least one model RDM.")
+    rows = []
+    for index, model in enumerate(given):
+        name = f"dsm_model[{index}]" if several else "dsm_model"
+        row = _condensed(model, items, named, name)
+        if np.isinf(row).any():
+            raise ContentError(f"{name} holds infinite cells; a cell is a finite number or NaN.")
+        if not ignore_nan and np.isnan(row).any():
+            raise ContentError(
+                f"{name} has {int(np.isnan(row).sum())} NaN cells, which make every score NaN.",
+                "Use ignore_nan=True to leave these cells out of the comparison.",
+            )
+        rows.append(row)
+    return np.array(rows), several
+
+
+def _condensed(model: Any, items: NDArray[Any], named: bool, name: str) -> NDArray[np.float64]:
+    """Check one model and bring it to the order of the items."""
+    if isinstance(model, pd.DataFrame):
+        model = _by_name(model, items, named, name)
+    try:
+        cells = np.asarray(model, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ContentError(f"{name} is no array of numbers: {error}.") from error
+    n = len(items)
+    if cells.ndim == 2 and cells.shape == (n, n):
+        return _upper_triangle(cells, name)
+    if cells.ndim == 1 and len(cells) == n * (n - 1) // 2:
+        return cells
+    raise ContentError(
+        f"{name} has shape {cells.shape}, but the data hold {n} items: "
+        f"({n}, {n}) or condensed ({n * (n - 1) // 2},) is expected.",
+        "" if named else "If several images belong to one item, name the items with y.",
+    )
+
+
+def _upper_triangle(square: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    """Check that a square model is a dissimilarity matrix; return its condensed cells."""
+    finite = np.abs(square[np.isfinite(square)])
+    tolerance = _TOLERANCE * finite.max(initial=0.0)
+    diagonal = np.nan_to_num(np.abs(np.diag(square)))
+    if diagonal.max() > tolerance:
+        item = int(diagonal.argmax())
+        raise ContentError(
+            f"{name} has a non-zero diagonal: {square[item, item]:g} in row {item}; an item's "
+            "dissimilarity to itself is 0.",
+            "If it holds similarities, turn them into dissimilarities (1 - similarity).",
+        )
+    asymmetry = np.abs(square - square.T)
+    asymmetry[np.isnan(square) != np.isnan(square.T)] = np.inf
+    asymmetry[np.isnan(asymmetry)] = 0
+    if asymmetry.max() > tolerance:
+        row, column = np.unravel_index(asymmetry.argmax(), square.shape)
+        raise ContentError(
+            f"{name} is not symmetric: [{row}, {column}] is {square[row, column]:g}, "
+            f"[{column}, {row}] is {square[column, row]:g}."
+        )
+    return np.asarray(squareform(square, checks=False), dtype=np.float64)
+
+
+def _by_name(
+    frame: pd.DataFrame, items: NDArray[Any], named: bool, name: str
+) -> NDArray[np.float64]:
+    """Put a labelled model's rows and columns in the order of the items."""
+    rows, columns = list(frame.index), list(frame.columns)
+    if len(set(rows)) < len(rows) or len(set(columns)) < len(columns):
+        raise ContentError(f"{name} has duplicate row or column names: {rows}, {columns}.")
+    if set(rows) != set(columns):
+        odd = sorted(map(str, set(rows) ^ set(columns)))
+        raise ContentError(f"The rows and columns of {name} have different names: {odd}.")
+    wanted = items.tolist() if named else rows
+    if set(wanted) != set(rows):
+        only_data = sorted(map(str, set(wanted) - set(rows)))
+        only_model = sorted(map(str, set(rows) - set(wanted)))
+        raise ContentError(
+            f"{name} and y name different items: only in y {only_data}, only in the model "
+            f"{only_model}."
+        )
+    return frame.loc[wanted, wanted].to_numpy()

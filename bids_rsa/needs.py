@@ -1,0 +1,113 @@
+"""How much memory each step of the participant level needs, from the size of its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bids_rsa.errors import ResourceError
+from bids_rsa.images import load_mask
+from bids_rsa.readers import open_source
+from bids_rsa.records import ImageGroup
+from bids_rsa.resources import GIB, Machine
+from bids_rsa.stack_plan import StackPlan
+
+# a process that has imported its libraries and compiled or loaded the kernels (measured: 0.3)
+_LIBRARIES_GB = 0.4
+# what a thread holds while it works on a block of centres
+_BLOCK_GB = 0.03
+_FLOAT64 = 8
+# volumes of a 4D file that one task reads before it hands them over
+_VOLUMES_AHEAD = 8
+
+
+@dataclass(frozen=True)
+class GroupSize:
+    """The sizes that decide how much memory a group needs.
+
+    ``n_grid`` counts the voxels of the grid, ``n_voxels`` those that patches may use;
+    ``n_maps`` is models times comparisons.
+    """
+
+    n_grid: int
+    n_voxels: int
+    n_folds: int
+    n_conditions: int
+    n_maps: int
+
+
+@dataclass(frozen=True)
+class MemoryNeeds:
+    """Memory of the three steps in GiB: an upper bound, not a guess at the mean."""
+
+    read_gb: float
+    searchlight_gb: float
+    write_gb: float
+
+    @property
+    def largest_gb(self) -> float:
+        """The memory of the step that needs most."""
+        return max(self.read_gb, self.searchlight_gb, self.write_gb)
+
+
+def group_size(group: ImageGroup, plan: StackPlan, n_maps: int) -> GroupSize:
+    """Find the sizes of a group from headers and masks; no image's values are read."""
+    first = plan.images[0]
+    grid = open_source(first.path, first.reader, first.reference).grid
+    n_grid = n_voxels = grid.shape[0] * grid.shape[1] * grid.shape[2]
+    if group.brain_mask.paths:
+        n_voxels = int(load_mask(group.brain_mask.paths[0], grid, "brain mask").voxels.sum())
+    n_folds, n_conditions = plan.counts.shape
+    return GroupSize(n_grid, n_voxels, n_folds, n_conditions, n_maps)
+
+
+def memory_needs(size: GroupSize, n_threads: int) -> MemoryNeeds:
+    """Bound the memory of each step.
+
+    Parameters
+    ----------
+    size : GroupSize
+    n_threads : int
+        Files read, and blocks of centres computed, at a time.
+    """
+    patterns = size.n_voxels * size.n_folds * size.n_conditions * _FLOAT64 / GIB
+    volume = size.n_grid * _FLOAT64 / GIB
+    kept = size.n_voxels * _FLOAT64 / GIB
+    scores = size.n_maps * kept
+    # the sums, and the rows that are kept of them; files being read, and what is kept of them
+    read = 2 * patterns + (n_threads + 1) * (2 * volume + _VOLUMES_AHEAD * kept)
+    # the patterns as they were read, and the engine's own copy
+    searchlight = 2 * patterns + 2 * scores + 4 * volume + n_threads * _BLOCK_GB
+    write = 2 * scores + 8 * volume
+    return MemoryNeeds(*(_LIBRARIES_GB + need for need in (read, searchlight, write)))
+
+
+def threads_that_fit(size: GroupSize, n_threads: int, memory_gb: float) -> int:
+    """Count the threads, ``n_threads`` at most and at least one, that fit into the memory."""
+    for n in range(n_threads, 1, -1):
+        if memory_needs(size, n).largest_gb <= memory_gb:
+            return n
+    return 1
+
+
+def refuse_too_large(label: str, needs: MemoryNeeds, memory_gb: float, memory_from: str) -> None:
+    """Refuse to start what will not fit into the memory there is.
+
+    Raises
+    ------
+    ResourceError
+        With both numbers.
+    """
+    if needs.largest_gb > memory_gb:
+        raise ResourceError(
+            f"{label} needs {needs.largest_gb:.1f} GB of memory, and this process may use "
+            f"{memory_gb:.1f} GB ({memory_from}).",
+            "Ask for more memory (docker run --memory, sbatch --mem), or give a --brain-mask: "
+            "only voxels inside it are held in memory.",
+        )
+
+
+def usable_memory(machine: Machine, asked_gb: float | None) -> tuple[float, str]:
+    """Choose between the machine's limit and --mem-gb: GiB, and in words where from."""
+    if asked_gb is not None and asked_gb < machine.memory_gb:
+        return asked_gb, "--mem-gb"
+    return machine.memory_gb, machine.memory_from

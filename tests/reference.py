@@ -1,0 +1,143 @@
+"""The reference: searchlight RSA in plain numpy and scipy, patch by patch, as semantics.md says."""
+
+import warnings
+
+import numpy as np
+from core.plain_comparison import plain_compare
+from scipy.spatial.distance import cdist, pdist
+
+SUMS = ("sqeuclidean", "cityblock", "canberra")  # and those with the sum inside a root:
+ROOTS = {"euclidean": 2, "seuclidean": 2, "minkowski": None}
+UNBIASED = ("sqeuclidean", "euclidean", "mahalanobis")
+
+
+def plain_patches(patch_mask, center_mask, affine, radius_mm):
+    """For each centre the indices of its voxels among the patch mask's."""
+    everywhere = np.argwhere(patch_mask) @ affine[:3, :3].T
+    for center in np.argwhere(center_mask) @ affine[:3, :3].T:
+        distance = np.sqrt(((everywhere - center) ** 2).sum(axis=1))
+        yield np.flatnonzero(distance <= radius_mm * (1 + 1e-6))
+
+
+def is_constant(pattern):
+    """Centred norm at most 1e-12 of the norm."""
+    return np.linalg.norm(pattern - pattern.mean()) <= 1e-12 * np.linalg.norm(pattern)
+
+
+def pair_distance(u, v, metric, params, ignore_nan, n_finite):
+    """Distance of two patterns; with ignore_nan over the voxels where both are finite."""
+    if not ignore_nan:
+        return cdist(u[None], v[None], metric, **params)[0, 0]
+    both = np.isfinite(u) & np.isfinite(v)
+    if not both.any():
+        return np.nan
+    params = {
+        key: np.asarray(value)[both] if key in ("V", "w") else value
+        for key, value in params.items()
+    }
+    few = both.sum() < 3
+    if metric == "correlation" and (few or is_constant(u[both]) or is_constant(v[both])):
+        return np.nan
+    if metric == "cosine" and not (u[both].any() and v[both].any()):
+        return np.nan
+    distance = cdist(u[both][None], v[both][None], metric, **params)[0, 0]
+    scale = n_finite / both.sum()
+    if metric in SUMS:
+        return distance * scale
+    if metric in ROOTS:
+        return distance * scale ** (1 / (ROOTS[metric] or params.get("p", 2)))
+    return distance
+
+
+def plain_rdm(patterns, metric, ignore_nan=False, **params):
+    """Condensed RDM of patterns (n_items, n_voxels)."""
+    n_items = len(patterns)
+    cells = np.full(n_items * (n_items - 1) // 2, np.nan)
+    if not ignore_nan and not np.isfinite(patterns).all():
+        return cells
+    if metric == "correlation" and patterns.shape[1] < 3:
+        return cells
+    if not ignore_nan:
+        with np.errstate(all="ignore"):
+            cells = pdist(patterns, metric, **params)
+        if metric == "correlation":
+            bad = np.array([is_constant(pattern) for pattern in patterns])
+            rows, columns = np.triu_indices(n_items, 1)
+            cells[bad[rows] | bad[columns]] = np.nan
+        return cells
+    n_finite = np.isfinite(patterns).any(axis=0).sum()
+    if metric == "seuclidean" and "V" not in params:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            params["V"] = np.nanvar(patterns, axis=0, ddof=1)
+    for cell, (i, j) in enumerate(zip(*np.triu_indices(n_items, 1), strict=True)):
+        cells[cell] = pair_distance(patterns[i], patterns[j], metric, params, True, n_finite)
+    return cells
+
+
+def plain_rdm_cv(folds, metric, ignore_nan=False, **params):
+    """Condensed cross-validated RDM of patterns (n_folds, n_items, n_voxels)."""
+    n_folds, n_items, n_voxels = folds.shape
+    pairs = list(zip(*np.triu_indices(n_items, 1), strict=True))
+    if not ignore_nan and not np.isfinite(folds).all():
+        return np.full(len(pairs), np.nan)
+    n_finite = np.isfinite(folds).any(axis=(0, 1)).sum()
+    if metric in UNBIASED and (metric != "mahalanobis" or "VI" in params):
+        return np.array(
+            [_product(folds[:, i] - folds[:, j], metric, params, n_finite) for i, j in pairs]
+        )
+    if metric == "correlation" and n_voxels < 3:
+        return np.full(len(pairs), np.nan)
+    total = np.zeros(len(pairs))
+    for fold in range(n_folds):
+        train = np.nanmean(np.delete(folds, fold, axis=0), axis=0)
+        test = folds[fold]
+        if ignore_nan:
+            n_any = np.isfinite(np.vstack([train, test])).any(axis=0).sum()
+            distances = np.array(
+                [[pair_distance(u, v, metric, params, True, n_any) for v in test] for u in train]
+            )
+        else:
+            distances = cdist(train, test, metric, **params)
+        if metric == "correlation" and not ignore_nan:
+            distances[[is_constant(pattern) for pattern in train]] = np.nan
+            distances[:, [is_constant(pattern) for pattern in test]] = np.nan
+        total += [(distances[i, j] + distances[j, i]) / 2 for i, j in pairs]
+    return total / n_folds
+
+
+def _product(differences, metric, params, n_finite):
+    """Mean over pairs of different folds of the product of their differences."""
+    weights = params.get("VI", np.diag(params.get("w", np.ones(differences.shape[1]))))
+    products = []
+    for f, a in enumerate(differences):
+        for g, b in enumerate(differences):
+            both = np.isfinite(a) & np.isfinite(b)
+            if f != g and both.any():
+                product = a[both] @ weights[np.ix_(both, both)] @ b[both]
+                products.append(product * n_finite / both.sum())
+    mean = np.mean(products) if products else np.nan
+    return mean if metric == "sqeuclidean" else np.sign(mean) * np.sqrt(abs(mean))
+
+
+def plain_searchlight(
+    folds, patch_mask, center_mask, affine, radius_mm, models, metric, comparisons,
+    ignore_nan=False, params=None,
+):  # fmt: skip
+    """Scores {comparison: (n_models, n_centers)} of images (n_folds, n_items, X, Y, Z)."""
+    params = params or {}
+    values = folds[:, :, patch_mask].astype(np.float64)
+    scores = {name: [] for name in comparisons}
+    for patch in plain_patches(patch_mask, center_mask, affine, radius_mm):
+        cut = {k: np.asarray(v)[patch] if k in ("V", "w") else v for k, v in params.items()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if len(values) == 1:
+                rdm = plain_rdm(values[0][:, patch], metric, ignore_nan, **cut)
+            else:
+                rdm = plain_rdm_cv(values[:, :, patch], metric, ignore_nan, **cut)
+        for name in comparisons:
+            undefined = np.isnan(rdm).any() and not ignore_nan
+            score = plain_compare(rdm, models, name)
+            scores[name].append(np.full(len(models), np.nan) if undefined else score)
+    return {name: np.array(rows).T for name, rows in scores.items()}
