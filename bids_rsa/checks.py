@@ -6,32 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-from bids_rsa.errors import ContentError, OptionError
+from bids_rsa.core.dissimilarity import find_dissimilarity
+from bids_rsa.errors import OptionError
 from bids_rsa.grid import Grid
 from bids_rsa.stack_plan import StackPlan, images_per_condition
 
-UNBIASED = ("sqeuclidean", "euclidean", "mahalanobis")
 FEW_CONDITIONS = 5
 COMMON_PATTERN = 0.5
-RANK_TOLERANCE = 1e-10
-_JOINT = ("partial", "partial-spearman", "regression")
-_SUMS = (
-    "canberra",
-    "cityblock",
-    "euclidean",
-    "mahalanobis",
-    "minkowski",
-    "seuclidean",
-    "sqeuclidean",
-)
 
 
 def warn_unequal_counts(plan: StackPlan, dissimilarity: str) -> tuple[str, ...]:
     """Warn of unequal numbers of images where those make structure out of noise."""
     counts = images_per_condition(plan)
-    unbiased = bool(plan.fold_labels) and dissimilarity in UNBIASED
+    name = find_dissimilarity(dissimilarity).name
+    unbiased = bool(plan.fold_labels) and name in ("sqeuclidean", "euclidean")
     if unbiased or len(set(counts.values())) <= 1:
         return ()
     listed = ", ".join(f"{name} {count}" for name, count in counts.items())
@@ -56,7 +45,8 @@ def warn_sum_regression(
     comparisons: Sequence[str], dissimilarity: str, standardize: bool
 ) -> tuple[str, ...]:
     """Warn of regression weights that grow with the patch."""
-    if "regression" not in comparisons or standardize or dissimilarity not in _SUMS:
+    sums = find_dissimilarity(dissimilarity).sums_voxels
+    if "regression" not in comparisons or standardize or not sums:
         return ()
     return (
         f"{dissimilarity} sums over voxels, so regression weights grow with the size of the patch "
@@ -108,63 +98,6 @@ def warn_common_pattern(patterns: NDArray[np.floating]) -> tuple[str, ...]:
         "to all conditions dominates the correlation distance, and conditions that are measured "
         "with unequal noise then show as structure.",
     )
-
-
-def check_models_independent(
-    names: Sequence[str], models: NDArray[np.float64], comparisons: Sequence[str]
-) -> None:
-    """Refuse linearly dependent models in a joint fit.
-
-    Parameters
-    ----------
-    names : sequence of str
-    models : (n_models, n_cells)
-        NaN cells are left out jointly.
-    comparisons : sequence of str
-        Checked for partial, partial-spearman (on ranks) and regression.
-
-    Raises
-    ------
-    ContentError
-        If centred, unit-norm models have a rank below their number (tolerance 1e-10); the message
-        names the dependent set.
-    OptionError
-        If there is one model only for a partial correlation.
-    """
-    for comparison in comparisons:
-        if comparison not in _JOINT:
-            continue
-        if len(names) < 2 and comparison != "regression":
-            raise OptionError(
-                f"{comparison} needs at least two models, but there is one: {names[0]}.",
-                "Give another model, or use another comparison.",
-            )
-        cells = models[:, np.isfinite(models).all(axis=0)]
-        if comparison == "partial-spearman":
-            cells = rankdata(cells, axis=1)
-        dependent = dependent_set(cells)
-        if dependent:
-            listed = ", ".join(names[index] for index in dependent)
-            raise ContentError(
-                f"{comparison} cannot tell the models apart: {listed} are linearly dependent.",
-                "Leave one of them out.",
-            )
-
-
-def dependent_set(models: NDArray[np.float64]) -> tuple[int, ...]:
-    """Find the first set of linearly dependent models, an empty one when there is none."""
-    centered = models - models.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(centered, axis=1, keepdims=True)
-    unit = centered / np.where(norms > 0, norms, 1)
-    for last in range(len(unit)):
-        weights = np.zeros(0)
-        rest = unit[last]
-        if last:
-            weights = np.linalg.lstsq(unit[:last].T, unit[last], rcond=None)[0]
-            rest = unit[last] - unit[:last].T @ weights
-        if np.linalg.norm(rest) <= RANK_TOLERANCE:
-            return (*np.flatnonzero(np.abs(weights) > RANK_TOLERANCE).tolist(), last)
-    return ()
 
 
 def check_radius(radius_mm: float, grid: Grid) -> None:

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from bids_rsa import checks
+from bids_rsa.records import ConditionImage
+from bids_rsa.stack_plan import StackPlan
+
+
+def plan(counts, n_folds=0):
+    """A plan with so many images of each condition."""
+    names = tuple(f"c{index}" for index in range(len(counts)))
+    images, conditions = [], []
+    for index, count in enumerate(counts):
+        for run in range(count):
+            images.append(ConditionImage("x.nii", "1", names[index], "effect", run=str(run)))
+            conditions.append(index)
+    labels = tuple(f"run-{fold}" for fold in range(n_folds))
+    return StackPlan(
+        tuple(images), names, tuple(conditions), (0,) * len(images), fold_labels=labels
+    )
+
+
+@pytest.mark.parametrize("dissimilarity", ["correlation", "euclidean", "sqeuclidean", "cosine"])
+@pytest.mark.parametrize("n_folds", [0, 2])
+def test_unequal_counts_warn_without_an_unbiased_distance(dissimilarity, n_folds):
+    unbiased = n_folds > 0 and dissimilarity in ("euclidean", "sqeuclidean")
+    warnings = checks.warn_unequal_counts(plan([3, 1, 2], n_folds), dissimilarity)
+    assert len(warnings) == (0 if unbiased else 1)
+    assert unbiased or "c0 3, c1 1, c2 2" in warnings[0]
+    assert not checks.warn_unequal_counts(plan([2, 2, 2], n_folds), dissimilarity)
+
+
+@pytest.mark.parametrize(("n", "cells"), [(2, "1 cell,"), (3, "3 cells"), (4, "6 cells")])
+def test_few_conditions_warn_with_the_number_of_cells(n, cells):
+    (warning,) = checks.warn_few_conditions(n)
+    assert cells in warning
+    assert not checks.warn_few_conditions(5)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.8, 1.3, 3.0])
+@pytest.mark.parametrize("n_folds", [1, 3])
+def test_a_common_pattern_is_measured_as_the_median_correlation(strength, n_folds):
+    rng = np.random.default_rng(0)
+    patterns = rng.normal(size=(40_000, n_folds, 6)) + strength * rng.normal(size=(40_000, 1, 1))
+    patterns += 1e4
+    means = patterns.mean(axis=1)
+    expected = np.median(np.corrcoef(means.T)[np.triu_indices(6, 1)])
+    assert checks.common_pattern(patterns) == pytest.approx(expected, abs=1e-9)
+    warnings = checks.warn_common_pattern(patterns)
+    assert len(warnings) == (expected > 0.5)
+    if expected > 0.5:
+        assert f"{expected:.2f}" in warnings[0]
+
+
+def test_voxels_with_missing_values_do_not_hide_a_common_pattern():
+    rng = np.random.default_rng(0)
+    patterns = rng.normal(size=(500, 1, 6)) + 3 * rng.normal(size=(500, 1, 1))
+    patterns[::7, 0, 2] = np.nan
+    expected = checks.common_pattern(patterns[np.isfinite(patterns).all(axis=(1, 2))])
+    assert checks.common_pattern(patterns) == pytest.approx(expected, abs=1e-12)
+    assert expected > 0.8
+
+
+@pytest.mark.parametrize("dissimilarity", ["sqeuclidean", "cityblock", "euclidean", "canberra"])
+def test_regression_with_a_sum_warns(dissimilarity):
+    assert (
+        "grow with the size" in checks.warn_sum_regression(["regression"], dissimilarity, False)[0]
+    )
+    assert not checks.warn_sum_regression(["regression"], dissimilarity, True)
+    assert not checks.warn_sum_regression(["spearman"], dissimilarity, False)
+    assert not checks.warn_sum_regression(["regression"], "correlation", False)
