@@ -2,32 +2,27 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bids_rsa.discovery.assemble import SkippedError, Wanted, check_rows, subject_groups
 from bids_rsa.discovery.conditions import apply_map, read_condition_map
-from bids_rsa.discovery.datasets import Datasets, find_datasets
-from bids_rsa.discovery.findings import found_files, found_images, listing, looked_in
+from bids_rsa.discovery.findings import found_images, listing
 from bids_rsa.discovery.grouping import (
     check_one_each,
     pair_variances,
     refuse_duplicates,
     run_level_wins,
 )
-from bids_rsa.discovery.index import Folders, IndexedFile, index_subject, list_subjects
+from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.masks import check_given
 from bids_rsa.discovery.selection import read_filters, select
 from bids_rsa.errors import BidsRsaError, InputError, OptionError, SelectionError
-from bids_rsa.producers import statmaps
+from bids_rsa.producers.search import EXPECTED, Search, raise_all
 from bids_rsa.records import ConditionImage, Discovery, ImageGroup, ModelRdm
-from bids_rsa.settings import InputSettings, RsaSettings, Selection
+from bids_rsa.settings import InputSettings, RsaSettings
 
 LOGGER = logging.getLogger(__name__)
-EXPECTED = (
-    "Expected images named ..._contrast-<condition>_stat-<statistic>_statmap.nii.gz in BIDS_DIR, "
-    "in BIDS_DIR/derivatives, or in the datasets given with -d/--derivatives."
-)
-Files = dict[str, tuple[IndexedFile, ...]]
+BySubject = dict[str, list[ConditionImage]]
 
 
 def list_participants(inputs: InputSettings, output_dir: str) -> tuple[str, ...]:
@@ -38,7 +33,10 @@ def list_participants(inputs: InputSettings, output_dir: str) -> tuple[str, ...]
     InputError, SelectionError
         Nothing to work on, or a label that matches nothing.
     """
-    return tuple(dict.fromkeys(image.subject for image in _Search(inputs, output_dir).images))
+    search = Search(inputs, output_dir)
+    # those whose images cannot be made out are listed too: their job says what is wrong
+    found = {image.subject for image in search.images} | {s for s, _ in search.failures}
+    return tuple(sorted(found))
 
 
 def find_groups(
@@ -67,9 +65,9 @@ def find_groups(
     """
     started = time.perf_counter()
     _check_options(inputs, rsa)
-    search = _Search(inputs, output_dir)
+    search = Search(inputs, output_dir)
     wanted = Wanted(inputs, rsa, models, read_filters(inputs.selection.bids_filter_file))
-    outcome = _Outcome(notes=search.datasets.notes())
+    outcome = _Outcome(search.notes(), search.failures)
     by_subject = outcome.choose(search, wanted)
     for subject, images in by_subject.items():
         outcome.add(subject, images, search.files[subject], wanted)
@@ -90,65 +88,52 @@ def find_groups(
     )
 
 
-class _Search:
-    """All condition images of the wanted participants, and the files around them."""
-
-    def __init__(self, inputs: InputSettings, output_dir: str) -> None:
-        self.datasets = find_datasets(inputs, output_dir)
-        self.folders = list_subjects(self.datasets.searched)
-        self.wanted = _wanted(self.folders, inputs.selection, self.datasets)
-        self.files: Files = {s: index_subject(self.folders, s, output_dir) for s in self.wanted}
-        self.images = [image for files in self.files.values() for image in statmaps.find(files)]
-        if not self.images:
-            raise _nothing(self.datasets, self.folders, self.wanted)
-
-
 class _Outcome:
     """Groups that can run, participants that cannot, and what is to be said."""
 
-    def __init__(self, notes: Sequence[str]) -> None:
+    def __init__(self, notes: list[str], failures: list[tuple[str, BidsRsaError]]) -> None:
         self.groups: list[ImageGroup] = []
-        self.failures: list[tuple[str, BidsRsaError]] = []
+        self.failures = list(failures)
         self.skipped: list[str] = []
-        self.notes = list(notes)
+        self.notes = notes
 
-    def choose(self, search: _Search, wanted: Wanted) -> dict[str, list[ConditionImage]]:
+    def choose(self, search: Search, wanted: Wanted) -> BySubject:
         """Select images, one per record, renamed as asked; by participant."""
-        inputs, where = wanted.inputs, looked_in(search.datasets)
+        inputs = wanted.inputs
+        where = search.where(inputs)
         chosen = select(search.images, inputs.selection, inputs.stat, wanted.filters, where)
         chosen = pair_variances(chosen, search.images)
-        by_subject: dict[str, list[ConditionImage]] = {}
-        for subject in search.wanted:
-            images, notes = run_level_wins([i for i in chosen if i.subject == subject])
+        failed = {subject for subject, _ in self.failures}
+        by_subject: BySubject = {s: [] for s in search.wanted if s not in failed}
+        for subject, found in _by_subject(chosen).items():
+            images, notes = run_level_wins(found)
             self.notes += notes
             try:
                 refuse_duplicates(images)
             except BidsRsaError as error:
                 self.failures.append((subject, error))
-                continue
-            by_subject[subject] = images
+                del by_subject[subject]
+            else:
+                by_subject[subject] = images
         left = [image for images in by_subject.values() for image in images]
         if left:
             check_one_each(left, inputs.selection)
             mapped = apply_map(left, read_condition_map(inputs.condition_map))
             check_rows(wanted, mapped)
-            by_subject = {s: [i for i in mapped if i.subject == s] for s in by_subject}
+            by_subject = {s: [] for s in by_subject} | _by_subject(mapped)
         self._tell_without_images(search, by_subject, wanted)
         return {subject: images for subject, images in by_subject.items() if images}
 
-    def _tell_without_images(
-        self, search: _Search, by_subject: dict[str, list[ConditionImage]], wanted: Wanted
-    ) -> None:
+    def _tell_without_images(self, search: Search, by_subject: BySubject, wanted: Wanted) -> None:
         """Participants without images fail when they were asked for, else a note names them."""
         empty = [subject for subject, images in by_subject.items() if not images]
         if wanted.inputs.selection.participant_label:
             for subject in empty:
                 own = [image for image in search.images if image.subject == subject]
                 there = found_images(own) if own else "It has no condition image at all."
-                self.failures.append((subject, InputError(
-                    f"sub-{subject} has no condition image of those selected. "
-                    f"{looked_in(search.datasets)} {there}", EXPECTED,
-                )))  # fmt: skip
+                what = f"sub-{subject} has no condition image of those selected."
+                message = f"{what} {search.where(wanted.inputs)} {there}"
+                self.failures.append((subject, InputError(message, EXPECTED)))
         elif empty:
             self.notes.append(f"Participants without condition images: {listing(empty)}.")
 
@@ -177,10 +162,15 @@ class _Outcome:
                 f"Every participant was left out by --missing skip: {listing(self.skipped)}.",
                 "\n".join(self.notes),
             )
-        first = self.failures[0][1]
-        others = "".join(f"\nsub-{s}: {error.message}" for s, error in self.failures[1:4])
-        more = f"\n... and {len(self.failures) - 4} more" if len(self.failures) > 4 else ""
-        raise type(first)(f"{first.message}{others}{more}", first.hint)
+        raise_all(self.failures)
+
+
+def _by_subject(images: Iterable[ConditionImage]) -> BySubject:
+    """Sort images by participant."""
+    sorted_images: BySubject = {}
+    for image in images:
+        sorted_images.setdefault(image.subject, []).append(image)
+    return sorted_images
 
 
 def _check_options(inputs: InputSettings, rsa: RsaSettings) -> None:
@@ -198,38 +188,3 @@ def _check_options(inputs: InputSettings, rsa: RsaSettings) -> None:
             f"{inputs.stat}.",
             "Use --stat effect with it; t maps are normalised already.",
         )
-
-
-def _wanted(folders: Folders, selection: Selection, datasets: Datasets) -> list[str]:
-    """Participants that were asked for; a label that matches none is an error."""
-    for option, labels in (
-        ("--participant-label", selection.participant_label),
-        ("--exclude-participant-label", selection.exclude_participant_label),
-    ):
-        unknown = [label for label in labels if label not in folders]
-        if unknown and folders:
-            raise SelectionError(
-                f"{option} {' '.join(unknown)} matches no participant. {looked_in(datasets)}",
-                f"Participants found there: {listing(list(folders))}.",
-            )
-    wanted = [
-        subject
-        for subject in folders
-        if subject not in selection.exclude_participant_label
-        and (not selection.participant_label or subject in selection.participant_label)
-    ]
-    if folders and not wanted:
-        raise SelectionError(
-            f"The options leave no participant of {listing(list(folders))}.",
-            "Check --participant-label and --exclude-participant-label.",
-        )
-    return wanted
-
-
-def _nothing(datasets: Datasets, folders: Folders, wanted: Sequence[str]) -> InputError:
-    """Say where condition images were looked for, and what lies there instead."""
-    places = {subject: folders[subject] for subject in wanted} or folders
-    return InputError(
-        f"No condition images were found. {looked_in(datasets)}\n{found_files(datasets, places)}",
-        EXPECTED,
-    )

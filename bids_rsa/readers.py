@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bids_rsa.errors import InputError
 from bids_rsa.grid import Grid
 from bids_rsa.images import grid_of, open_image, read_volume
+from bids_rsa.producers import glmsingle
 from bids_rsa.records import ConditionImage
 
 
@@ -45,7 +46,10 @@ class NiftiSource:
             return read_volume(self._image, volume)
 
 
-READERS: dict[str, Callable[[str, str | None], Source]] = {"nifti": NiftiSource}
+READERS: dict[str, Callable[[str, str | None], Source]] = {
+    "nifti": NiftiSource,
+    glmsingle.NAME: glmsingle.GlmsingleSource,
+}
 
 
 def open_source(path: str, reader: str, reference: str | None = None) -> Source:

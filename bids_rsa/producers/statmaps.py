@@ -4,28 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bids_rsa.discovery.index import IndexedFile
+from bids_rsa.producers.common import IMAGE_EXTENSIONS, from_bids
 from bids_rsa.records import ConditionImage
-
-IMAGE_EXTENSIONS = (".nii", ".nii.gz")
 
 
 def find(files: Sequence[IndexedFile]) -> list[ConditionImage]:
     """Turn one subject's statistical maps into records, of every statistic there is."""
     return [
-        ConditionImage(
-            path=f.path,
-            subject=f.subject,
-            condition=f.contrast,
-            statistic=f.stat,
-            session=f.session,
-            task=f.task,
-            acquisition=f.acquisition,
-            run=f.run,
-            space=f.space,
-            resolution=f.resolution,
-            source=_program(f),
-            dataset=f.dataset.path,
-        )
+        from_bids(f, f.contrast, f.stat, _program(f))
         for f in files
         if f.suffix == "statmap"
         and f.extension in IMAGE_EXTENSIONS

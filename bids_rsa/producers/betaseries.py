@@ -1,0 +1,29 @@
+"""NiBetaSeries: ``..._desc-<trial type>_betaseries``, 4D, one volume for each trial.
+
+Naming after NiBetaSeries' own datasink (src/nibetaseries/interfaces/nilearn.py and workflows).
+"""
+
+from collections.abc import Sequence
+
+from bids_rsa.discovery.index import IndexedFile
+from bids_rsa.images import n_volumes, open_image
+from bids_rsa.producers.common import IMAGE_EXTENSIONS, from_bids
+from bids_rsa.records import ConditionImage
+
+
+def find(files: Sequence[IndexedFile]) -> list[ConditionImage]:
+    """Turn one subject's beta series into records: the trials of a type are its repeats.
+
+    Raises
+    ------
+    ContentError
+        A damaged file.
+    """
+    found = []
+    for file in files:
+        if file.suffix == "betaseries" and file.extension in IMAGE_EXTENSIONS and file.desc:
+            found += [
+                from_bids(file, file.desc, "effect", "nibetaseries", volume=volume)
+                for volume in range(n_volumes(open_image(file.path)))
+            ]
+    return found

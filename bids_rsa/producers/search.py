@@ -1,0 +1,160 @@
+"""All condition images of the participants asked for, whoever made them."""
+
+from collections.abc import Sequence
+
+from bids_rsa.discovery.datasets import find_datasets
+from bids_rsa.discovery.findings import found_files, listing, looked_in
+from bids_rsa.discovery.index import Folders, index_subject, list_subjects
+from bids_rsa.errors import BidsRsaError, InputError, OptionError, SelectionError
+from bids_rsa.producers.labels import Labels, count_trials, read_labels
+from bids_rsa.producers.places import Place, find_places
+from bids_rsa.producers.recognise import SOURCES, bids_images, folder_images
+from bids_rsa.records import ConditionImage
+from bids_rsa.settings import InputSettings, Selection
+
+EXPECTED = (
+    "Expected images named ..._contrast-<condition>_stat-<statistic>_statmap.nii.gz (or the 4D "
+    "betas of NiBetaSeries or bidspm) in BIDS_DIR, in BIDS_DIR/derivatives, or in the datasets "
+    "given with -d/--derivatives; or name images of any program with --betas PATTERN."
+)
+
+
+class Search:
+    """What was searched and found.
+
+    Parameters
+    ----------
+    inputs : InputSettings
+    output_dir : str
+        Never searched.
+
+    Attributes
+    ----------
+    wanted : list of str
+        Participants asked for.
+    files : dict
+        Each one's files with BIDS names (masks and backgrounds among them).
+    images : list of ConditionImage
+        Of every statistic.
+    failures : list of (subject, BidsRsaError)
+        Participants whose images cannot be made out.
+
+    Raises
+    ------
+    BidsRsaError
+        Nothing to work on, or a selection that matches nothing.
+    """
+
+    def __init__(self, inputs: InputSettings, output_dir: str) -> None:
+        if inputs.source not in SOURCES:
+            raise OptionError(
+                f"--source {inputs.source} is not known.", f"Known: {', '.join(SOURCES)}."
+            )
+        self.datasets = find_datasets(inputs, output_dir)
+        folders = list_subjects(self.datasets.searched)
+        self.places = _places(inputs)
+        available = list(self.places or folders)
+        self.wanted = _wanted(available, inputs.selection, self.where(inputs))
+        self.files = {s: index_subject(folders, s, output_dir) for s in self.wanted}
+        self.images: list[ConditionImage] = []
+        self.failures: list[tuple[str, BidsRsaError]] = []
+        for subject in self.wanted:
+            try:
+                self.images += self._images(subject, inputs)
+            except BidsRsaError as error:
+                self.failures.append((subject, error))
+        if not self.images:
+            self._raise_nothing(folders)
+
+    def where(self, inputs: InputSettings) -> str:
+        """Say where images were looked for."""
+        if inputs.betas:
+            return f"Looked for --betas {' '.join(inputs.betas)}."
+        return looked_in(self.datasets)
+
+    def notes(self) -> list[str]:
+        """Say what was searched and which programs' images were found, for the log."""
+        sources: dict[str, int] = {}
+        for image in self.images:
+            sources[image.source] = sources.get(image.source, 0) + 1
+        told = ", ".join(f"{n} of {source}" for source, n in sorted(sources.items()))
+        return [*self.datasets.notes(), f"Condition images found, by producer: {told}."]
+
+    def _images(self, subject: str, inputs: InputSettings) -> list[ConditionImage]:
+        """Find one participant's images."""
+        if not self.places:
+            labels = read_labels(inputs.labels) if inputs.labels else None
+            return count_trials(bids_images(self.files[subject], inputs.source), labels)
+        places = self.places[subject]
+        labels = _labels(inputs.labels, places)
+        found = folder_images(places, inputs.source, labels, inputs.reference_image, inputs.stat)
+        return count_trials(found, labels)
+
+    def _raise_nothing(self, folders: Folders) -> None:
+        """Raise what went wrong, or say where images were looked for and what lies there."""
+        if self.failures:
+            raise_all(self.failures)
+        places = {subject: folders[subject] for subject in self.wanted if subject in folders}
+        raise InputError(
+            f"No condition images were found. {looked_in(self.datasets)}\n"
+            f"{found_files(self.datasets, places)}",
+            EXPECTED,
+        )
+
+
+def raise_all(failures: Sequence[tuple[str, BidsRsaError]]) -> None:
+    """Raise the first failure, with the others' messages behind it."""
+    first = failures[0][1]
+    others = [(s, e) for s, e in failures[1:] if e.message != first.message]
+    told = "".join(f"\nsub-{subject}: {error.message}" for subject, error in others[:3])
+    more = f"\n... and {len(others) - 3} more" if len(others) > 3 else ""
+    raise type(first)(f"{first.message}{told}{more}", first.hint)
+
+
+def _places(inputs: InputSettings) -> dict[str, list[Place]]:
+    """Find the places that --betas names, by participant."""
+    chosen = inputs.selection.participant_label
+    found: list[Place] = []
+    for pattern in inputs.betas:
+        try:
+            found += find_places(pattern, inputs.bids_dir, chosen, chosen)
+        except SelectionError:
+            # without the participants asked for there may be others to name in the message
+            if not chosen or not find_places(pattern, inputs.bids_dir, (), chosen):
+                raise
+            found += find_places(pattern, inputs.bids_dir, (), chosen)
+    places: dict[str, list[Place]] = {}
+    for place in sorted(set(found), key=lambda p: p.path):
+        places.setdefault(place.subject, []).append(place)
+    return dict(sorted(places.items()))
+
+
+def _labels(path: str | None, places: Sequence[Place]) -> Labels | None:
+    """Read the labels table, which may have the participant in its path."""
+    return read_labels(places[0].fill(path)) if path else None
+
+
+def _wanted(available: Sequence[str], selection: Selection, where: str) -> list[str]:
+    """Choose the participants that were asked for; a label that matches none is an error."""
+    for option, labels in (
+        ("--participant-label", selection.participant_label),
+        ("--exclude-participant-label", selection.exclude_participant_label),
+    ):
+        unknown = [label for label in labels if label not in available]
+        if unknown and available:
+            raise SelectionError(
+                f"{option} {' '.join(unknown)} matches no participant. {where}",
+                f"Participants found there: {listing(available)}.",
+            )
+    wanted = [
+        subject
+        for subject in available
+        if subject not in selection.exclude_participant_label
+        and (not selection.participant_label or subject in selection.participant_label)
+    ]
+    if available and not wanted:
+        raise SelectionError(
+            f"The options leave no participant of {listing(available)}.",
+            "Check --participant-label and --exclude-participant-label.",
+        )
+    return wanted
