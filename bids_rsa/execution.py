@@ -15,7 +15,6 @@ import yaml
 
 from bids_rsa.errors import BidsRsaError, OptionError, ReadWriteError
 from bids_rsa.interfaces.base import FAILURE_FILE
-from bids_rsa.resources import Machine
 
 LOGGER = logging.getLogger(__name__)
 CRASH_FOLDER = "crash"
@@ -178,8 +177,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def usable(machine: Machine, n_procs: int | None, mem_gb: float | None) -> tuple[int, float]:
-    """Say how many CPUs and how much memory in GB to use: what was asked for, or what there is."""
-    return n_procs or machine.n_cpus, mem_gb or machine.memory_gb

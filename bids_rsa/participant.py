@@ -3,14 +3,14 @@
 import logging
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bids_rsa.arguments import as_toml
 from bids_rsa.dataset import find_groups, list_participants
 from bids_rsa.dataset_files import write_dataset_files, write_text
-from bids_rsa.derivatives import check_replaceable, figure_path, is_complete
+from bids_rsa.derivatives import is_complete
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.execution import (
     CRASH_FOLDER,
@@ -21,27 +21,24 @@ from bids_rsa.execution import (
     configure,
     find_failure,
     run_workflow,
-    usable,
 )
+from bids_rsa.jobs import Run, plan_job
 from bids_rsa.models import check_models, load_models
-from bids_rsa.preflight import check_folders, check_groups, validate_input, work_dir
-from bids_rsa.provenance import (
-    dataset_root,
-    hash_group,
-    link_datasets,
-    new_run_id,
+from bids_rsa.needs import usable_memory
+from bids_rsa.preflight import (
+    CheckedGroup,
+    check_folders,
+    check_groups,
+    validate_input,
+    work_dir,
 )
-from bids_rsa.records import Discovery, ImageGroup, ModelRdm
+from bids_rsa.provenance import new_run_id
+from bids_rsa.records import Discovery, ModelRdm
 from bids_rsa.resources import find_machine
 from bids_rsa.settings import Settings
-from bids_rsa.sidecars import SEARCHLIGHT, plan_files
+from bids_rsa.sidecars import SEARCHLIGHT
 from bids_rsa.summary import Row, end_table, summarize
-from bids_rsa.workflows.participant import (
-    RUN_WORKFLOW,
-    GroupJob,
-    init_run_wf,
-    subject_name,
-)
+from bids_rsa.workflows.participant import RUN_WORKFLOW, GroupJob, init_run_wf, subject_name
 
 LOGGER = logging.getLogger(__name__)
 SUBJECTS_PER_WORKER = 4  # in one graph: few enough to start early, enough to keep all busy
@@ -65,24 +62,6 @@ class _Outcome:
             return 0
         codes = {error.exit_code for error in self.failures.values()}
         return codes.pop() if not self.rows and len(codes) == 1 else 1
-
-
-@dataclass(frozen=True)
-class _Run:
-    """One run: its settings, what it may use, where its files go."""
-
-    settings: Settings
-    models: tuple[ModelRdm, ...]
-    datasets: Mapping[str, str]
-    plugin: Plugin
-    work: Path
-    output: Path
-    run_id: str
-
-    @property
-    def log_file(self) -> Path:
-        """Where the log is written while the run goes on."""
-        return self.work / f"{self.run_id}.log"
 
 
 def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
@@ -118,7 +97,10 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     discovery = find_groups(settings.inputs, settings.rsa, models, settings.run.output_dir)
     for note in discovery.notes:
         LOGGER.info(note)
-    groups, failures = check_groups(discovery.groups, models, settings.rsa)
+    memory_gb, memory_from = usable_memory(machine, settings.run.mem_gb)
+    groups, failures = check_groups(
+        discovery.groups, models, settings.rsa, (memory_gb, memory_from)
+    )
     outcome = _Outcome()
     for subject, error in (*discovery.failures, *failures):
         outcome.fail(subject, error)
@@ -126,8 +108,8 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
         return _tell_plan(settings, discovery, models)
     if not groups:
         return outcome.exit_code()
-    n_procs, memory_gb = usable(machine, settings.run.n_procs, settings.run.mem_gb)
-    this_run = _Run(
+    n_procs = settings.run.n_procs or machine.n_cpus
+    this_run = Run(
         settings=settings,
         models=models,
         datasets={path: name for name, path in discovery.datasets},
@@ -145,21 +127,22 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     return _finish(this_run, outcome)
 
 
-def _batches(groups: Sequence[ImageGroup], plugin: Plugin) -> Iterator[list[ImageGroup]]:
+def _batches(groups: Sequence[CheckedGroup], plugin: Plugin) -> Iterator[list[CheckedGroup]]:
     """Yield the groups of as many subjects as run together."""
-    subjects = list(dict.fromkeys(group.subject for group in groups))
+    subjects = list(dict.fromkeys(checked.group.subject for checked in groups))
     size = 1 if plugin.is_serial else SUBJECTS_PER_WORKER * plugin.n_procs
     for start in range(0, len(subjects), size):
         chosen = subjects[start : start + size]
-        yield [group for group in groups if group.subject in chosen]
+        yield [checked for checked in groups if checked.group.subject in chosen]
 
 
-def _run_batch(groups: Sequence[ImageGroup], run: _Run, outcome: _Outcome) -> None:
+def _run_batch(groups: Sequence[CheckedGroup], run: Run, outcome: _Outcome) -> None:
     """Run the subjects of one batch that are not complete."""
     jobs: list[GroupJob] = []
-    for index, group in enumerate(groups):
+    for index, checked in enumerate(groups):
+        group = checked.group
         try:
-            job = _plan(group, run, index, len(groups))
+            job = plan_job(checked, run, index, len(groups))
         except BidsRsaError as error:
             outcome.fail(group.subject, error)
             continue
@@ -178,41 +161,10 @@ def _run_batch(groups: Sequence[ImageGroup], run: _Run, outcome: _Outcome) -> No
         _close_subject(subject, own, run, outcome, raised, clock)
 
 
-def _plan(group: ImageGroup, run: _Run, index: int, n_groups: int) -> GroupJob:
-    """Plan the files of a group, and check that they may be written."""
-    plugin, settings = run.plugin, run.settings
-    at_once = 1 if plugin.is_serial else min(n_groups, plugin.n_procs)
-    n_threads = settings.run.omp_nthreads or max(1, plugin.n_procs // at_once)
-    hashes = hash_group(group, plugin.n_procs)
-    planned = plan_files(group, settings.rsa, run.models, hashes)
-    if not settings.run.overwrite:
-        check_replaceable(run.output, planned)
-    files = [image.path for image in group.images]
-    files += [image.variance_path for image in group.images if image.variance_path]
-    files += [*group.brain_mask.paths, *group.roi_mask.paths]
-    links = link_datasets(map(dataset_root, files), run.datasets)
-    return GroupJob(
-        group=group,
-        rsa=settings.rsa,
-        models=run.models,
-        planned=planned,
-        figures=tuple(
-            figure_path(file.path, group)
-            for file in planned
-            if not file.path.endswith("_mask.nii.gz")
-        ),
-        links=tuple(links.items()),
-        input_hash=" ".join(hashes.as_dict().values()),
-        output_dir=str(run.output),
-        n_threads=min(n_threads, plugin.n_procs),
-        bar_position=index % at_once,
-    )
-
-
 def _close_subject(
     subject: str,
     jobs: Sequence[GroupJob],
-    run: _Run,
+    run: Run,
     outcome: _Outcome,
     raised: Exception | None,
     clock: Clock,
@@ -234,7 +186,7 @@ def _close_subject(
     outcome.fail(subject, error)
 
 
-def _write_dataset_files(jobs: Sequence[GroupJob], run: _Run) -> None:
+def _write_dataset_files(jobs: Sequence[GroupJob], run: Run) -> None:
     """Describe the dataset and its labels."""
     descriptions = {SEARCHLIGHT: "Centres of the searchlight, and the sizes of their patches"}
     for model in run.models:
@@ -245,7 +197,7 @@ def _write_dataset_files(jobs: Sequence[GroupJob], run: _Run) -> None:
     write_dataset_files(run.output, descriptions, links)
 
 
-def _write_log(subject: str, run: _Run) -> None:
+def _write_log(subject: str, run: Run) -> None:
     """Write the run's settings, and its log so far, beside the subject's results."""
     folder = run.output / f"sub-{subject}" / "log" / run.run_id
     write_text(folder / "bids_rsa.toml", as_toml(run.settings))
@@ -253,7 +205,7 @@ def _write_log(subject: str, run: _Run) -> None:
     write_text(folder / "bids_rsa.log", log)
 
 
-def _finish(run: _Run, outcome: _Outcome) -> int:
+def _finish(run: Run, outcome: _Outcome) -> int:
     """Print what is there, tidy up after success, and give the exit code."""
     if outcome.rows:
         sys.stdout.write(f"\n{end_table(outcome.rows)}")
@@ -271,7 +223,7 @@ def _finish(run: _Run, outcome: _Outcome) -> int:
     return outcome.exit_code()
 
 
-def _remove_work(run: _Run, outcome: _Outcome) -> None:
+def _remove_work(run: Run, outcome: _Outcome) -> None:
     """Remove what this run left in the default work directory; other runs may be using it."""
     subjects = {row.label.split("_")[0].removeprefix("sub-") for row in outcome.rows}
     for subject in subjects:

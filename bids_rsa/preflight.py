@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bids_rsa.errors import BidsRsaError, OptionError, OutputError, ValidationError
 from bids_rsa.models import check_models
+from bids_rsa.needs import GroupSize, group_size, memory_needs, refuse_too_large
 from bids_rsa.records import ImageGroup, ModelRdm
 from bids_rsa.settings import RsaSettings, Settings
 from bids_rsa.stacking import check_group
@@ -95,26 +97,51 @@ def validate_input(bids_dir: str) -> None:
     LOGGER.info("The BIDS validator found no errors in %s.", bids_dir)
 
 
+@dataclass(frozen=True)
+class CheckedGroup:
+    """A group that can run, and the sizes that decide how much memory it needs."""
+
+    group: ImageGroup
+    size: GroupSize
+
+
 def check_groups(
-    groups: Sequence[ImageGroup], models: Sequence[ModelRdm], rsa: RsaSettings
-) -> tuple[list[ImageGroup], list[tuple[str, BidsRsaError]]]:
+    groups: Sequence[ImageGroup],
+    models: Sequence[ModelRdm],
+    rsa: RsaSettings,
+    memory: tuple[float, str],
+) -> tuple[list[CheckedGroup], list[tuple[str, BidsRsaError]]]:
     """Check runs, folds, headers, grids, masks and models of all groups, without reading values.
+
+    Parameters
+    ----------
+    groups : sequence of ImageGroup
+    models : sequence of ModelRdm
+    rsa : RsaSettings
+    memory : (float, str)
+        What may be used, in GiB, and where that number comes from.
 
     Returns
     -------
-    groups : list of ImageGroup
+    groups : list of CheckedGroup
         Those of the subjects that can run.
     failures : list of (str, BidsRsaError)
         Subjects that cannot, and why.
     """
     failures: dict[str, BidsRsaError] = {}
+    fine: list[CheckedGroup] = []
+    n_maps = len(models) * len(rsa.comparisons)
     for group in groups:
         if group.subject in failures:
             continue
         try:
             plan = check_group(group, rsa)
             check_models(models, rsa.comparisons, plan.conditions)
+            size = group_size(group, plan, n_maps)
+            refuse_too_large(group.label, memory_needs(size, 1), *memory)
         except BidsRsaError as error:
             failures[group.subject] = error
-    fine = [group for group in groups if group.subject not in failures]
+        else:
+            fine.append(CheckedGroup(group, size))
+    fine = [checked for checked in fine if checked.group.subject not in failures]
     return fine, list(failures.items())

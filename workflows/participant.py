@@ -15,6 +15,7 @@ from bids_rsa.interfaces.participant import (
     SearchlightRsa,
     SinkDerivatives,
 )
+from bids_rsa.needs import MemoryNeeds
 from bids_rsa.records import ImageGroup, ModelRdm
 from bids_rsa.settings import RsaSettings
 
@@ -25,7 +26,7 @@ RUN_WORKFLOW = "participant"
 class GroupJob:
     """All that is needed to analyse one image group.
 
-    ``links`` are (path, name) of the input datasets; ``n_threads``, ``read_gb``, ``search_gb`` and
+    ``links`` are (path, name) of the input datasets; ``n_threads``, ``needs`` and
     ``bar_position`` say what the nodes may use, and change no result.
     """
 
@@ -37,9 +38,8 @@ class GroupJob:
     links: tuple[tuple[str, str], ...]
     input_hash: str
     output_dir: str
+    needs: MemoryNeeds
     n_threads: int = 1
-    read_gb: float = 0.5
-    search_gb: float = 0.5
     bar_position: int = 0
 
 
@@ -72,7 +72,7 @@ def init_group_wf(job: GroupJob) -> Workflow:
         ),
         name="masking",
         n_procs=job.n_threads,
-        mem_gb=job.read_gb,
+        mem_gb=job.needs.read_gb,
     )
     searchlight = Node(
         SearchlightRsa(
@@ -85,7 +85,7 @@ def init_group_wf(job: GroupJob) -> Workflow:
         ),
         name="searchlight",
         n_procs=job.n_threads,
-        mem_gb=job.search_gb,
+        mem_gb=job.needs.searchlight_gb,
     )
     sink = Node(
         SinkDerivatives(
@@ -97,12 +97,12 @@ def init_group_wf(job: GroupJob) -> Workflow:
             output_dir=job.output_dir,
         ),
         name="sink",
-        mem_gb=0.5,
+        mem_gb=job.needs.write_gb,
     )
     figures = Node(
         DrawMaps(group=group, planned=job.planned, output_dir=job.output_dir),
         name="figures",
-        mem_gb=1.0,
+        mem_gb=job.needs.write_gb,
     )
     workflow = Workflow(node_name(group.label))
     workflow.connect(
