@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from logging.handlers import MemoryHandler
 from pathlib import Path
 from types import FrameType
 
@@ -70,7 +71,12 @@ def _log_to_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.getLogger().addHandler(handler)
+    root = logging.getLogger()
+    for early in [h for h in root.handlers if isinstance(h, MemoryHandler)]:
+        early.setTarget(handler)
+        early.close()
+        root.removeHandler(early)
+    root.addHandler(handler)
 
 
 def _describe(error: OSError) -> str:
@@ -84,7 +90,8 @@ def _set_up_logging(arguments: Sequence[str]) -> None:
     verbosity = sum({"-v": 1, "--verbose": 1, "-vv": 2}.get(argument, 0) for argument in arguments)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    early = MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler, early], force=True)
     LOGGER.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
 
 

@@ -1,5 +1,6 @@
 """Nipype interfaces of the participant level: read patterns, searchlight, write, draw."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from bids_rsa.report.mosaic import draw_group
 from bids_rsa.settings import RsaSettings
 from bids_rsa.stacking import stack_group
 
+LOGGER = logging.getLogger(__name__)
+
 
 class _ReadInput(BaseInterfaceInputSpec):
     group = traits.Instance(ImageGroup, mandatory=True)
@@ -45,6 +48,10 @@ class ReadPatterns(RecordingInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Stack the group."""
         stacked = stack_group(self.inputs.group, self.inputs.rsa, self.inputs.n_threads)
+        label = self.inputs.group.label
+        LOGGER.info("%s: brain mask: %s.", label, stacked.brain_mask.origin)
+        for warning in stacked.warnings:
+            LOGGER.warning("%s: %s", label, warning)
         return {"stacked": save_stacked(stacked, folder)}
 
 
