@@ -6,6 +6,7 @@ from bids_rsa import argument_types as types
 from bids_rsa._version import __version__
 from bids_rsa.core.names import COMPARISON_NAMES, DISSIMILARITY_NAMES
 from bids_rsa.option_group import ExecSpec, OptionGroup, Parser
+from bids_rsa.producers.names import SOURCES
 
 
 def _add_selection_options(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +50,38 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--stat", metavar="STAT", help="which statistic's images to use: effect, t, z ...")
     add(
+        "--betas",
+        nargs="+",
+        metavar="PATTERN",
+        help=(
+            "where images without BIDS names lie, from BIDS_DIR: a folder for each participant "
+            "(SPM.mat, FEAT, AFNI, GLMsingle) like 'spm/sub-{subject}', or image files like "
+            "'{subject}/run{run}_{condition}.nii'; fields {subject} {session} {task} {run} {space} "
+            "{condition}, and * and ?"
+        ),
+    )
+    add(
+        "--source",
+        choices=SOURCES,
+        help=(
+            "whose images they are, where that is not clear; statmaps are those of nilearn, "
+            "fitlins and other BIDS-named ones"
+        ),
+    )
+    add(
+        "--labels",
+        metavar="FILE",
+        help=(
+            "TSV that says what images or volumes are: columns condition, and where needed volume "
+            "(from 0), image, run, session, subject, n (trials behind it); may hold {subject}"
+        ),
+    )
+    add(
+        "--reference-image",
+        metavar="FILE",
+        help="image on the grid of GLMsingle's betas, which have no affine; may hold {subject}",
+    )
+    add(
         "--model",
         nargs="+",
         dest="models",
@@ -73,6 +106,22 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="NAME",
         help="which conditions, in this order; names the rows of an .npy model",
+    )
+    add(
+        "--condition-map",
+        metavar="FILE",
+        help=(
+            "TSV with columns label and condition: renames conditions of images, pools those with "
+            "one name, leaves out n/a"
+        ),
+    )
+    add(
+        "--missing",
+        choices=("error", "skip", "drop"),
+        help=(
+            "when a participant has no image of a condition: fail, leave the participant out, or "
+            "leave out the cells (with --ignore-nan)"
+        ),
     )
     add(
         "--brain-mask",
@@ -151,6 +200,14 @@ def _add_science_options(parser: argparse.ArgumentParser) -> None:
             "runs, or average what there is"
         ),
     )
+    add(
+        "--normalize",
+        choices=("none", "variance"),
+        help=(
+            "univariate noise normalisation: divide each effect by the square root of its variance "
+            "image"
+        ),
+    )
     add("--standardize", action="store_true", help="z-score RDM and models before regression")
 
 
@@ -217,6 +274,11 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--dry-run",
         action="store_true",
         help="print what was found and what would be written, as a table, and write nothing",
+    )
+    add(
+        "--dry-run-table",
+        metavar="FILE",
+        help="with --dry-run: write what was found as TSV, a row for each condition and run",
     )
     add(
         "--list-participants",

@@ -2,19 +2,23 @@
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bids_rsa.dataset import find_groups, list_participants
+from bids_rsa.derivatives import derivative_path, stat_label
+from bids_rsa.errors import BidsRsaError
 from bids_rsa.models import check_models, load_models
 from bids_rsa.needs import usable_memory
 from bids_rsa.outcome import Outcome
+from bids_rsa.plan_table import plan_rows, plan_text, write_plan
 from bids_rsa.preflight import check_folders, check_groups, validate_input
 from bids_rsa.records import Discovery, ModelRdm
 from bids_rsa.resources import find_machine
 from bids_rsa.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
+MAPS_LISTED = 8
 
 
 def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
@@ -58,7 +62,8 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     for subject, error in (*discovery.failures, *failures):
         outcome.fail(subject, error)
     if settings.run.dry_run:
-        return _tell_plan(settings, discovery, models)
+        _tell_plan(settings, discovery, models, (*discovery.failures, *failures))
+        return int(bool(failures or discovery.failures)) if groups else outcome.exit_code()
     if not groups:
         return outcome.exit_code()
     # Nipype and the plotting libraries take seconds to import: only for what can run
@@ -75,9 +80,25 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     return run_plan(plan, outcome, log_to)
 
 
-def _tell_plan(settings: Settings, discovery: Discovery, models: tuple[ModelRdm, ...]) -> int:
+def _tell_plan(
+    settings: Settings,
+    discovery: Discovery,
+    models: tuple[ModelRdm, ...],
+    failures: Sequence[tuple[str, BidsRsaError]],
+) -> None:
     """Print what was found and what would be written."""
-    sys.stdout.write(
-        f"{len(discovery.groups)} groups, {len(models)} models {settings.run.output_dir}\n"
-    )
-    return 0
+    sys.stdout.write(plan_text(discovery, models, failures))
+    failed = {subject for subject, _ in failures}
+    maps = [
+        derivative_path(group, model.name, stat=stat_label(comparison))
+        for group in discovery.groups
+        if group.subject not in failed
+        for comparison in settings.rsa.comparisons
+        for model in models
+    ]
+    listed = "".join(f"  {path}\n" for path in maps[:MAPS_LISTED])
+    more = f"  ... and {len(maps) - MAPS_LISTED} more\n" if len(maps) > MAPS_LISTED else ""
+    folder = settings.run.output_dir
+    sys.stdout.write(f"\nWould write {len(maps)} maps into {folder}:\n{listed}{more}")
+    if settings.run.dry_run_table:
+        write_plan(plan_rows(discovery, models, failures), settings.run.dry_run_table)

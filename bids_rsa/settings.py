@@ -106,6 +106,7 @@ class RunSettings:
     stop_on_first_crash: bool = False
     overwrite: bool = False
     dry_run: bool = False
+    dry_run_table: str | None = None
     list_participants: bool = False
     validate: bool = False
     debug: bool = False

@@ -1,0 +1,211 @@
+"""--dry-run: what was found, as a table that a person can check and as a TSV."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from bids_rsa.errors import BidsRsaError
+from bids_rsa.grid import Grid
+from bids_rsa.images import replacing
+from bids_rsa.readers import open_source
+from bids_rsa.records import Discovery, ImageGroup, MaskChoice, ModelRdm
+
+COLUMNS = (
+    "subject", "session", "task", "acquisition", "space", "resolution", "condition", "run",
+    "images", "trials", "statistic", "source", "voxels", "voxel_size_mm", "brain_mask", "roi_mask",
+    "models", "status",
+)  # fmt: skip
+NONE = "n/a"
+SHOWN = 4
+Failures = Sequence[tuple[str, BidsRsaError]]
+
+
+def plan_text(
+    discovery: Discovery, models: Sequence[ModelRdm], failures: Failures | None = None
+) -> str:
+    """Lay out what was found: a line for each group, then conditions x runs, then what is left out.
+
+    Parameters
+    ----------
+    discovery : Discovery
+    models : sequence of ModelRdm
+    failures : sequence of (str, BidsRsaError), optional
+        Subjects that cannot run, also those found by later checks; the discovery's by default.
+
+    Returns
+    -------
+    str
+        Text with a line break at its end.
+    """
+    failures = discovery.failures if failures is None else failures
+    failed = {subject for subject, _ in failures}
+    groups = [group for group in discovery.groups if group.subject not in failed]
+    parts = []
+    if groups:
+        rows = [_overview(group) for group in groups]
+        header = ("group", "images", "runs", "conditions", "statistic", "producer", "grid",
+                  "brain mask", "ROI mask")  # fmt: skip
+        parts.append(_aligned([header, *rows]))
+        parts.append(f"Models matched: {', '.join(f'{m.name} ({m.path})' for m in models)}\n")
+        parts += _counts(groups)
+        parts += _notes(groups)
+    parts += [f"sub-{subject} cannot run: {error}\n" for subject, error in failures]
+    if discovery.skipped:
+        parts.append(f"Left out (--missing skip): {', '.join(discovery.skipped)}\n")
+    parts.append(f"Found in {discovery.seconds:.2f} s.\n")
+    return "\n".join(parts)
+
+
+def plan_rows(
+    discovery: Discovery, models: Sequence[ModelRdm], failures: Failures | None = None
+) -> list[dict[str, str]]:
+    """List a row for each group, condition and run, with the columns of `COLUMNS`."""
+    failures = discovery.failures if failures is None else failures
+    failed = dict(failures)
+    names = " ".join(m.name for m in models)
+    rows = []
+    for group in discovery.groups:
+        grid = _grid(group)
+        shared = {
+            "subject": group.subject,
+            "session": group.session or NONE,
+            "task": group.task or NONE,
+            "acquisition": group.acquisition or NONE,
+            "space": group.space or NONE,
+            "resolution": group.resolution or NONE,
+            "voxels": "x".join(map(str, grid.shape)) if grid else NONE,
+            "voxel_size_mm": "x".join(f"{s:.4g}" for s in grid.voxel_sizes_mm) if grid else NONE,
+            "brain_mask": " ".join(group.brain_mask.paths) or NONE,
+            "roi_mask": " ".join(group.roi_mask.paths) or NONE,
+            "models": names,
+            "status": failed[group.subject].message if group.subject in failed else "ok",
+        }
+        rows += [shared | cell for cell in _cells(group)]
+    known = {group.subject for group in discovery.groups}
+    for subject, error in failures:
+        if subject not in known:
+            rows.append(
+                dict.fromkeys(COLUMNS, NONE) | {"subject": subject, "status": error.message}
+            )
+    return [{column: row[column].replace("\n", " ") for column in COLUMNS} for row in rows]
+
+
+def write_plan(rows: Sequence[dict[str, str]], path: str) -> None:
+    """Write the rows as TSV.
+
+    Raises
+    ------
+    OutputError, ReadWriteError
+        The file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with replacing(path) as beside:
+        Path(beside).write_text(text.getvalue(), encoding="utf-8")
+
+
+def _cells(group: ImageGroup) -> list[dict[str, str]]:
+    """Count images and trials of each condition and run."""
+    cells = []
+    for condition in group.conditions:
+        for run in _runs(group):
+            images = [i for i in group.images if i.condition == condition and i.run == run]
+            trials = [i.n_trials for i in images]
+            known = sum(n for n in trials if n is not None) if None not in trials else None
+            cells.append(
+                {
+                    "condition": condition,
+                    "run": run or NONE,
+                    "images": str(len(images)),
+                    "trials": f"{known:g}" if known is not None and images else NONE,
+                    "statistic": _one(i.statistic for i in group.images),
+                    "source": _one(i.source for i in group.images),
+                }
+            )
+    return cells
+
+
+def _one(values: object) -> str:
+    """Join the different values of a field."""
+    return " ".join(sorted(set(values)))  # type: ignore[call-overload]
+
+
+def _runs(group: ImageGroup) -> list[str | None]:
+    """List a group's runs in the order of its images."""
+    return list(dict.fromkeys(image.run for image in group.images))
+
+
+def _grid(group: ImageGroup) -> Grid | None:
+    """Read the grid of a group's first image from its header; None where it cannot be read."""
+    first = group.images[0]
+    try:
+        return open_source(first.path, first.reader, first.reference).grid
+    except BidsRsaError:
+        return None
+
+
+def _overview(group: ImageGroup) -> tuple[str, ...]:
+    """Make the line of a group."""
+    grid = _grid(group)
+    size = " x ".join(f"{s:.3g}" for s in grid.voxel_sizes_mm) if grid else ""
+    runs = _runs(group)
+    return (
+        group.label,
+        str(len(group.images)),
+        str(len(runs)) if runs != [None] else "none",
+        str(len(group.conditions) - len(group.dropped)),
+        _one(i.statistic for i in group.images),
+        _one(i.source for i in group.images),
+        f"{' x '.join(map(str, grid.shape))}, {size} mm" if grid else "cannot be read",
+        _mask(group.brain_mask),
+        _mask(group.roi_mask),
+    )
+
+
+def _mask(choice: MaskChoice) -> str:
+    """Say which mask in few words."""
+    if not choice.paths:
+        return "none"
+    names = sorted({re.sub(r"^sub-.*_(?=desc-)", "", Path(p).name) for p in choice.paths})
+    count = f" ({len(choice.paths)} files)" if len(choice.paths) > 1 else ""
+    return f"{', '.join(names)}{count}"
+
+
+def _counts(groups: Sequence[ImageGroup]) -> list[str]:
+    """Lay out images by condition and run, each different table once."""
+    tables: dict[str, list[str]] = {}
+    for group in groups:
+        runs = _runs(group)
+        header = ("condition", *(f"run {run}" if run else "no run" for run in runs))
+        rows = [
+            (c, *(str(sum(i.condition == c and i.run == r for i in group.images)) for r in runs))
+            for c in group.conditions
+        ]
+        tables.setdefault(_aligned([header, *rows]), []).append(group.label)
+    return [f"Images of {_few(labels)}:\n{table}" for table, labels in tables.items()]
+
+
+def _few(labels: Sequence[str]) -> str:
+    """Join labels, the first ones only where there are many."""
+    shown = ", ".join(labels[:SHOWN])
+    return shown if len(labels) <= SHOWN else f"{shown} and {len(labels) - SHOWN} more groups alike"
+
+
+def _notes(groups: Sequence[ImageGroup]) -> list[str]:
+    """List the notes of groups, each once."""
+    notes: dict[str, list[str]] = {}
+    for group in groups:
+        for note in group.notes:
+            notes.setdefault(note, []).append(group.label)
+    return [f"{_few(labels)}: {note}\n" for note, labels in notes.items()]
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Lay out rows in columns as wide as their widest cell."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
