@@ -45,10 +45,11 @@ def condensed_models(
     """
     if len(items) < 2:
         raise ContentError(f"There is only {len(items)} item; an RDM needs at least two.")
-    several = isinstance(dsm_model, list | tuple) and not all(map(np.isscalar, dsm_model))
-    given = list(dsm_model) if several else [dsm_model]
-    if several and not given:
+    several = isinstance(dsm_model, list | tuple)
+    if several and not len(dsm_model):
         raise ContentError("dsm_model is an empty list; give at least one model RDM.")
+    several = several and not all(map(np.isscalar, dsm_model))
+    given = list(dsm_model) if several else [dsm_model]
     rows = []
     for index, model in enumerate(given):
         name = f"dsm_model[{index}]" if several else "dsm_model"
