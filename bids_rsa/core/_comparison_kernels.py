@@ -3,8 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from bids_rsa.core._jit import kernel, summing_kernel
 
 CONSTANT = 1e-12  # centred norm over norm, at most this: constant
 RESIDUAL = 1e-10  # residual norm over centred norm, below this: nothing is left to correlate
@@ -14,10 +15,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int32]
 Rows = NDArray[np.floating]
 
-_SUM = {"reassoc", "contract", "nsz"}  # sums in any order, so that they vectorise
 
-
-@njit(nogil=True, cache=True)
+@kernel
 def _power_of_two_scale(row: Floats) -> float:
     """Find a power of two that brings the row's squares into range; 1 for ordinary data. O(n)."""
     largest = 0.0
@@ -29,7 +28,7 @@ def _power_of_two_scale(row: Floats) -> float:
     return math.ldexp(1.0, min(1000, max(-1000, -exponent)))
 
 
-@njit(nogil=True, cache=True, fastmath=_SUM)
+@summing_kernel
 def _center_row(row: Floats, scale: float, centered: Floats) -> tuple[float, float]:
     """Write the scaled row minus its mean; return squared norms before and after. O(n)."""
     total = 0.0
@@ -50,7 +49,7 @@ def _center_row(row: Floats, scale: float, centered: Floats) -> tuple[float, flo
     return before, after - rest * rest / row.size
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def center_rows(rows: Floats, centered: Floats, squares: Floats, scales: Floats) -> None:
     """Centre each row; its squared norm, NaN where it is constant; its scale. O(n) a row."""
     for r in range(rows.shape[0]):
@@ -60,7 +59,7 @@ def center_rows(rows: Floats, centered: Floats, squares: Floats, scales: Floats)
         squares[r] = after if after > CONSTANT * CONSTANT * before else math.nan
 
 
-@njit(nogil=True, cache=True, fastmath=_SUM)
+@summing_kernel
 def _dot(row: Rows, other: Floats) -> float:
     """Inner product. O(n)."""
     total = 0.0
@@ -69,7 +68,7 @@ def _dot(row: Rows, other: Floats) -> float:
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def correlate_rows(rows: Rows, squares: Floats, units: Floats, scores: Floats) -> None:
     """Correlate centred rows with centred unit-norm models. O(n) a row and model."""
     for r in range(rows.shape[0]):
@@ -79,7 +78,7 @@ def correlate_rows(rows: Rows, squares: Floats, units: Floats, scores: Floats) -
             scores[r, m] = min(1.0, max(-1.0, score)) if score == score else math.nan
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def regress_rows(
     rows: Floats,
     squares: Floats,
@@ -97,7 +96,7 @@ def regress_rows(
             scores[r, m] = _dot(rows[r], inverse[m]) / divisor if defined else math.nan
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _residual_score(row: Rows, basis: Floats, unit: Floats, square: float, rest: Floats) -> float:
     """Partial correlation from the residual itself, projected twice for its digits. O(n k)."""
     for k in range(row.size):
@@ -116,7 +115,7 @@ def _residual_score(row: Rows, basis: Floats, unit: Floats, square: float, rest:
     return math.nan
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def partial_rows(rows: Rows, squares: Floats, basis: Floats, units: Floats, scores: Floats) -> None:
     """Correlate what all other models leave of a row and of each model. O(n) a row and model.
 
@@ -139,13 +138,11 @@ def partial_rows(rows: Rows, squares: Floats, basis: Floats, units: Floats, scor
                 scores[r, m] = _residual_score(rows[r], basis, units[m], squares[r], rest)
 
 
-@njit(nogil=True, cache=True)
-def rows_with_nan(rows: Floats) -> NDArray[np.bool_]:
-    """Whether each row holds a NaN. O(n) a row."""
-    found = np.zeros(rows.shape[0], np.bool_)
+@kernel
+def find_nan(rows: Floats, found: NDArray[np.bool_]) -> None:
+    """Mark each row that holds a NaN. O(n) a row."""
     for r in range(rows.shape[0]):
         count = 0
         for k in range(rows.shape[1]):
             count += rows[r, k] != rows[r, k]
         found[r] = count > 0
-    return found

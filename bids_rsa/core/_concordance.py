@@ -8,11 +8,12 @@ date; with many, a bit for each cell and a count for each word of 64 bits.
 import math
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from bids_rsa.core._ranking import Words, sort_cells, sort_space
+from bids_rsa.core._jit import kernel
+from bids_rsa.core._ranking import Words
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int32]
@@ -31,7 +32,7 @@ def _popcount(typing_context, word):  # type: ignore[no-untyped-def]
     return types.uint64(types.uint64), codegen
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _run_ends(ties: Words, ends: Words) -> None:
     """Where the run of ties ends that starts at a position. O(n)."""
     for k in range(ends.size):
@@ -40,7 +41,7 @@ def _run_ends(ties: Words, ends: Words) -> None:
         ends[ties[i] - np.uint32(1)] = ends[ties[i]]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _balance_by_level(order: Words, ends: Words, levels: Words, below: Counts) -> np.int64:
     """Concordant minus discordant pairs, counting visited cells below each level. O(n levels)."""
     below[:] = 0
@@ -59,7 +60,7 @@ def _balance_by_level(order: Words, ends: Words, levels: Words, below: Counts) -
     return balance
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _visited(bits: Bits, before: Counts, slot: np.uint32) -> np.int64:
     """Count visited cells in slots below the given one. O(1)."""
     word = slot >> np.uint32(6)
@@ -68,7 +69,7 @@ def _visited(bits: Bits, before: Counts, slot: np.uint32) -> np.int64:
     return np.int64(before[word]) + np.int64(counted)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _balance_by_slot(
     order: Words, ends: Words, slots: Words, bits: Bits, before: Counts
 ) -> np.int64:
@@ -97,35 +98,33 @@ def _balance_by_slot(
     return balance
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def concord_rows(
-    rows: Floats,
+    orders: Words,
+    ties: Words,
+    n_ties: Words,
     levels: NDArray[np.uint32],
     n_levels: Counts,
     slots: NDArray[np.uint32],
     scores: Floats,
 ) -> None:
-    """Kendall's tau-a of each row with each model; NaN for a constant row or model.
+    """Kendall's tau-a of each sorted row with each model; NaN for a constant row or model.
 
     levels: (n_models, n_cells), slots: (n_models, n_cells, 3), scores: (n_rows, n_models).
     """
-    n = rows.shape[1]
+    n = orders.shape[1]
     pairs = 0.5 * n * (n - 1)
-    order = np.empty(n, np.uint32)
-    ties = np.empty(n, np.uint32)
     ends = np.empty(n, np.uint32)
-    space = sort_space(n)
     bits = np.empty(n // 64 + 1, np.uint64)
     before = np.empty(n // 64 + 1, np.int32)
     below = np.empty(FEW_LEVELS + 1, np.int32)
-    for r in range(rows.shape[0]):
-        n_ties = sort_cells(rows[r], order, ties, space)
-        _run_ends(ties[:n_ties], ends)
+    for r in range(orders.shape[0]):
+        _run_ends(ties[r, : n_ties[r]], ends)
         for m in range(levels.shape[0]):
-            if n_ties == n - 1 or n_levels[m] == 1:
+            if n_ties[r] == n - 1 or n_levels[m] == 1:
                 scores[r, m] = math.nan
             elif n_levels[m] <= FEW_LEVELS:
                 counts = below[: n_levels[m] + 1]
-                scores[r, m] = _balance_by_level(order, ends, levels[m], counts) / pairs
+                scores[r, m] = _balance_by_level(orders[r], ends, levels[m], counts) / pairs
             else:
-                scores[r, m] = _balance_by_slot(order, ends, slots[m], bits, before) / pairs
+                scores[r, m] = _balance_by_slot(orders[r], ends, slots[m], bits, before) / pairs

@@ -10,8 +10,9 @@ ties are those of the values, exactly.
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from bids_rsa.core._jit import complete_kernel, kernel
 
 Floats = NDArray[np.float64]
 Ranks = NDArray[np.floating]
@@ -19,42 +20,43 @@ Words = NDArray[np.uint32]
 
 NEAR_TIE = 1e-12  # of the largest absolute cell, from the sorted neighbour
 _BUCKET_SORT_BITS = 10  # up to 2^10 cells the buckets win, measured
+_KEY_BITS = 28  # at most: keys go through int32
 _SHORT = 24  # cells; insertion sort is fine up to here
 
-_ANY_ORDER = {"nnan", "nsz", "reassoc"}  # rows hold no NaN; lets minimum and maximum vectorise
 
-
-@njit(nogil=True, cache=True, fastmath=_ANY_ORDER)
+@complete_kernel
 def _range(row: Floats) -> tuple[float, float]:
     """Find the smallest and largest cell. O(n)."""
     low = row[0]
     high = row[0]
-    for value in row:
-        low = min(low, value)
-        high = max(high, value)
+    for k in range(row.size):
+        low = min(low, row[k])
+        high = max(high, row[k])
     return low, high
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _near_tie_gap(row: Floats, low: float, high: float) -> float:
     """Largest gap between sorted neighbours that is a tie, from the finite cells. O(1), mostly."""
     largest = max(abs(low), abs(high))
     if not largest < math.inf:
         largest = 0.0
-        for value in row:
-            if abs(value) < math.inf:
-                largest = max(largest, abs(value))
+        for k in range(row.size):
+            if abs(row[k]) < math.inf:
+                largest = max(largest, abs(row[k]))
     return NEAR_TIE * largest
 
 
-@njit(nogil=True, cache=True)
-def _pack(row: Floats, low: float, scale: float, shift: np.uint32, words: Words) -> None:
-    """Put each cell's key above its number, in one word. O(n)."""
-    for k in range(row.size):
-        words[k] = (np.uint32(np.int32((row[k] - low) * scale)) << shift) | np.uint32(k)
+@kernel
+def _bits(n: int) -> int:
+    """Bits of a number below n. O(log n)."""
+    bits = 0
+    while (1 << bits) < n:
+        bits += 1
+    return bits
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _to_offsets(counts: Words) -> None:
     """Turn counts into the position where each bucket starts. O(buckets)."""
     total = np.uint32(0)
@@ -64,7 +66,7 @@ def _to_offsets(counts: Words) -> None:
         total += count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _bucket_sort(words: Words, spare: Words, counts: Words, shift: np.uint32) -> None:
     """Sort words: into buckets by their top bits, then by insertion. O(n) for spread keys."""
     counts[:] = 0
@@ -87,7 +89,7 @@ def _bucket_sort(words: Words, spare: Words, counts: Words, shift: np.uint32) ->
         words[j] = word
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _radix_sort(
     words: Words, spare: Words, lower: Words, upper: Words, shift: np.uint32, middle: np.uint32
 ) -> None:
@@ -115,7 +117,7 @@ def _radix_sort(
         words[position] = word
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _near_positions(words: Words, shift: np.uint32, reach: np.uint32, near: Words) -> int:
     """Collect positions whose key is within reach of the key before; return how many. O(n)."""
     count = 0
@@ -128,7 +130,7 @@ def _near_positions(words: Words, shift: np.uint32, reach: np.uint32, near: Word
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sort_short(row: Floats, cells: Words) -> None:
     """Sort a few cells by their values, in place. O(n^2)."""
     for k in range(1, cells.size):
@@ -141,25 +143,62 @@ def _sort_short(row: Floats, cells: Words) -> None:
         cells[j] = cell
 
 
-@njit(nogil=True, cache=True)
-def _sort_long(row: Floats, cells: Words, gap: float) -> None:
-    """Sort many cells by their values; where all are ties only their ends matter. O(n log n)."""
-    values = np.empty(cells.size)
-    for k in range(cells.size):
-        values[k] = row[cells[k]]
-    low, high = _range(values)
-    if high - low <= gap:
-        first = np.argmin(values)
-        cells[0], cells[first] = cells[first], cells[0]
-        values[0], values[first] = values[first], values[0]
-        last = cells.size - 1 - np.argmax(values[::-1])
-        cells[-1], cells[last] = cells[last], cells[-1]
-    else:
-        cells[:] = cells[np.argsort(values, kind="mergesort")]
+@kernel
+def _sort_long(row: Floats, cells: Words, spare: Words) -> None:
+    """Sort many cells by their values, in place, merging sorted runs. O(n log n)."""
+    n = cells.size
+    for start in range(0, n, _SHORT):
+        _sort_short(row, cells[start : min(start + _SHORT, n)])
+    length = _SHORT
+    while length < n:
+        for start in range(0, n - length, 2 * length):
+            middle = start + length
+            end = min(middle + length, n)
+            for k in range(start, middle):
+                spare[k] = cells[k]
+            left, right, k = start, middle, start
+            while left < middle and right < end:
+                if row[cells[right]] < row[spare[left]]:
+                    cells[k] = cells[right]
+                    right += 1
+                else:
+                    cells[k] = spare[left]
+                    left += 1
+                k += 1
+            while left < middle:
+                cells[k] = spare[left]
+                left += 1
+                k += 1
+        length *= 2
 
 
-@njit(nogil=True, cache=True)
-def _sort_equal_keys(row: Floats, words: Words, near: Words, shift: np.uint32, gap: float) -> None:
+@kernel
+def _sort_ends(row: Floats, cells: Words) -> None:
+    """Bring the smallest cell to the front and the largest to the back. O(n)."""
+    last = cells.size - 1
+    for k in range(1, cells.size):
+        if row[cells[k]] < row[cells[0]]:
+            cells[0], cells[k] = cells[k], cells[0]
+    for k in range(1, last):
+        if row[cells[k]] > row[cells[last]]:
+            cells[last], cells[k] = cells[k], cells[last]
+
+
+@kernel
+def _sort_by_value(row: Floats, cells: Words, spare: Words, gap: float) -> None:
+    """Sort cells by their values; where all are ties only the two ends matter."""
+    if cells.size <= _SHORT:
+        _sort_short(row, cells)
+        return
+    _sort_ends(row, cells)
+    if row[cells[cells.size - 1]] - row[cells[0]] > gap:
+        _sort_long(row, cells, spare)
+
+
+@kernel
+def _sort_equal_keys(
+    row: Floats, words: Words, near: Words, shift: np.uint32, spare: Words, gap: float
+) -> None:
     """Put cells with equal keys into the order of their values. O(near) for short runs."""
     mask = (np.uint32(1) << shift) - np.uint32(1)
     i = 0
@@ -173,19 +212,20 @@ def _sort_equal_keys(row: Floats, words: Words, near: Words, shift: np.uint32, g
         if end == start + np.uint32(1):  # an adjacent key, not an equal one
             i += 1
             continue
-        run = words[start:end] & mask
-        if run.size <= _SHORT:
-            _sort_short(row, run)
-        else:
-            _sort_long(row, run, gap)
-        words[start:end] = run | (key << shift)
+        run = words[start:end]
+        for k in range(run.size):
+            run[k] &= mask
+        _sort_by_value(row, run, spare, gap)
+        for k in range(run.size):
+            run[k] |= key << shift
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _keep_ties(row: Floats, order: Words, near: Words, gap: float) -> int:
     """Keep the positions whose value ties with the one before; return how many. O(near)."""
     count = 0
-    for position in near:
+    for i in range(near.size):
+        position = near[i]
         low = row[order[position - np.uint32(1)]]
         high = row[order[position]]
         if low == high or high - low <= gap:
@@ -194,89 +234,89 @@ def _keep_ties(row: Floats, order: Words, near: Words, gap: float) -> int:
     return count
 
 
-@njit(nogil=True, cache=True)
-def sort_space(n_cells: int) -> tuple[Words, Words, Words, int]:
-    """Work space of `sort_cells`: spare words, two tables of counts, bits of a cell number."""
-    shift = 0
-    while (1 << shift) < n_cells:
-        shift += 1
-    key_bits = min(28, 32 - shift)
-    lower_bits = key_bits // 2
-    upper_bits = key_bits - lower_bits
-    if shift <= _BUCKET_SORT_BITS:
-        upper_bits = shift + 2  # four buckets a cell
-    spare = np.empty(n_cells, np.uint32)
-    return spare, np.empty(1 << lower_bits, np.uint32), np.empty(1 << upper_bits, np.uint32), shift
+@kernel
+def _sort_words(
+    row: Floats, low: float, scale: float, words: Words, spare: Words, lower: Words, upper: Words
+) -> None:
+    """Sort words of key and cell number by their keys. O(n)."""
+    bits = _bits(row.size)
+    key_bits = min(_KEY_BITS, 32 - bits)
+    shift = np.uint32(bits)
+    for k in range(row.size):
+        words[k] = (np.uint32(np.int32((row[k] - low) * scale)) << shift) | np.uint32(k)
+    if bits <= _BUCKET_SORT_BITS:
+        _bucket_sort(words, spare, upper, np.uint32(key_bits - 2))
+    else:
+        _radix_sort(words, spare, lower, upper, shift, np.uint32(bits + key_bits // 2))
 
 
-@njit(nogil=True, cache=True)
-def sort_cells(
-    row: Floats, order: Words, ties: Words, space: tuple[Words, Words, Words, int]
+@kernel
+def _sort_row(
+    row: Floats, order: Words, ties: Words, spare: Words, lower: Words, upper: Words
 ) -> int:
-    """Sort cells by value, and find the positions that tie with the one before. O(n), mostly.
-
-    Fills ``order`` with cell numbers and ``ties`` with ascending positions; returns how many.
-    """
+    """Sort a row's cells by value and find ties; return how many. O(n), mostly."""
     n = row.size
+    bits = _bits(n)
+    shift = np.uint32(bits)
     low, high = _range(row)
     gap = _near_tie_gap(row, low, high)
-    spread = high - low
-    scale = 0.0 if spread == 0.0 else 1.0 / spread
-    if spread <= gap or not (0.0 < scale < 1e290):
-        order[:] = np.argsort(row, kind="mergesort")
-        for k in range(1, n):
-            ties[k - 1] = k
-        return _keep_ties(row, order, ties[: n - 1], gap)
-    spare, lower, upper, bits = space
-    shift = np.uint32(bits)
-    key_bits = min(28, 32 - bits)
-    scale *= (1 << key_bits) - 1.5
-    _pack(row, low, scale, shift, order)
-    if bits <= _BUCKET_SORT_BITS:
-        _bucket_sort(order, spare, upper, np.uint32(key_bits - 2))
-    else:
-        _radix_sort(order, spare, lower, upper, shift, np.uint32(bits + key_bits // 2))
-    # keys are exact to 1e-7, and the whole part of a gap of g keys is at most one more than g's
-    reach = np.uint32(min(gap * scale + 1e-6, 2.0**30)) + np.uint32(1)
-    n_near = _near_positions(order, shift, reach, ties)
-    near = ties[:n_near]
-    _sort_equal_keys(row, order, near, shift, gap)
+    scale = 1.0 / (high - low)
+    if 0.0 < scale < 1e290:
+        scale *= (1 << min(_KEY_BITS, 32 - bits)) - 1.5
+        _sort_words(row, low, scale, order, spare, lower, upper)
+        # keys are exact to 1e-7; the whole part of a gap of g keys is at most one more than g's
+        reach = np.uint32(min(gap * scale + 1e-6, 2.0**30)) + np.uint32(1)
+        n_near = _near_positions(order, shift, reach, ties)
+    else:  # too close together or too far apart for keys: all the same one
+        n_near = n - 1
+        for k in range(n):
+            order[k] = k
+            ties[max(k - 1, 0)] = k
+    _sort_equal_keys(row, order, ties[:n_near], shift, spare, gap)
     mask = (np.uint32(1) << shift) - np.uint32(1)
     for k in range(n):
         order[k] &= mask
-    return _keep_ties(row, order, near, gap)
+    return _keep_ties(row, order, ties[:n_near], gap)
 
 
-@njit(nogil=True, cache=True)
-def _rank_row(order: Words, ties: Words, ranks: Ranks) -> float:
-    """Write centred average ranks of one sorted row, return their sum of squares. O(n)."""
-    n = order.size
-    center = 0.5 * (n - 1)
-    for k in range(n):
-        ranks[order[k]] = k - center
-    tied = 0.0
-    i = 0
-    while i < ties.size:
-        start = ties[i] - np.uint32(1)
-        end = ties[i]
-        while i < ties.size and ties[i] == end:
-            end += np.uint32(1)
-            i += 1
-        rank = 0.5 * (np.float64(start) + np.float64(end) - 1.0) - center
-        for cell in order[start:end]:
-            ranks[cell] = rank
-        length = np.float64(end - start)
-        tied += length * (length * length - 1.0)
-    return (np.float64(n) * (np.float64(n) * n - 1.0) - tied) / 12.0
+@kernel
+def sort_rows(rows: Floats, orders: Words, ties: Words, n_ties: Words) -> None:
+    """Sort each row's cells by value, find positions that tie with the one before. O(n), mostly.
 
-
-@njit(nogil=True, cache=True)
-def rank_rows(rows: Floats, ranks: Ranks, squares: Floats) -> None:
-    """Centred average ranks of each row (exact multiples of one half) and their sums of squares."""
+    Fills ``orders`` (n_rows, n_cells) with cell numbers, and the first ``n_ties[r]`` of ``ties``
+    (n_rows, n_cells) with ascending positions in the order.
+    """
     n = rows.shape[1]
-    order = np.empty(n, np.uint32)
-    ties = np.empty(n, np.uint32)
-    space = sort_space(n)
+    bits = _bits(n)
+    key_bits = min(_KEY_BITS, 32 - bits)
+    lower = np.empty(1 << (key_bits // 2), np.uint32)
+    # four buckets a cell, or the upper digit of two radix passes
+    upper_bits = bits + 2 if bits <= _BUCKET_SORT_BITS else key_bits - key_bits // 2
+    upper = np.empty(1 << upper_bits, np.uint32)
+    spare = np.empty(n, np.uint32)
     for r in range(rows.shape[0]):
-        n_ties = sort_cells(rows[r], order, ties, space)
-        squares[r] = _rank_row(order, ties[:n_ties], ranks[r])
+        n_ties[r] = _sort_row(rows[r], orders[r], ties[r], spare, lower, upper)
+
+
+@kernel
+def rank_rows(orders: Words, ties: Words, n_ties: Words, ranks: Ranks, squares: Floats) -> None:
+    """Centred average ranks of sorted rows (multiples of one half), their sums of squares. O(n)."""
+    n = orders.shape[1]
+    center = 0.5 * (n - 1)
+    for r in range(orders.shape[0]):
+        for k in range(n):
+            ranks[r, orders[r, k]] = k - center
+        tied = 0.0
+        i = 0
+        while i < n_ties[r]:
+            start = ties[r, i] - np.uint32(1)
+            end = ties[r, i]
+            while i < n_ties[r] and ties[r, i] == end:
+                end += np.uint32(1)
+                i += 1
+            rank = 0.5 * (np.float64(start) + np.float64(end) - 1.0) - center
+            for k in range(start, end):
+                ranks[r, orders[r, k]] = rank
+            length = np.float64(end) - np.float64(start)
+            tied += length * (length * length - 1.0)
+        squares[r] = (np.float64(n) * (np.float64(n) * n - 1.0) - tied) / 12.0

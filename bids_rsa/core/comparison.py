@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from bids_rsa.core import _comparison_kernels as kernels
 from bids_rsa.core._concordance import concord_rows
-from bids_rsa.core._ranking import rank_rows
+from bids_rsa.core._ranking import Words, rank_rows, sort_rows
 
 Floats = NDArray[np.float64]
 _MIN_CELLS = 3
@@ -61,8 +61,21 @@ class _Block:
 
     def __init__(self, rows: Floats) -> None:
         self.rows = rows
+        self._sorted: tuple[Words, Words, Words] | None = None
         self._ranks: tuple[NDArray[np.floating], Floats] | None = None
         self._centered: tuple[Floats, Floats, Floats] | None = None
+
+    def sorted(self) -> tuple[Words, Words, Words]:
+        """Cells in ascending order, positions that tie with the one before, their numbers; once."""
+        if self._sorted is None:
+            orders, ties = (
+                np.empty(self.rows.shape, np.uint32),
+                np.empty(self.rows.shape, np.uint32),
+            )
+            n_ties = np.empty(len(self.rows), np.uint32)
+            sort_rows(self.rows, orders, ties, n_ties)
+            self._sorted = orders, ties, n_ties
+        return self._sorted
 
     def ranks(self) -> tuple[NDArray[np.floating], Floats]:
         """Centred average ranks and their sums of squares, computed once."""
@@ -71,7 +84,7 @@ class _Block:
             dtype = np.float32 if self.rows.shape[1] < 2**22 else np.float64
             ranks = np.empty(self.rows.shape, dtype)
             squares = np.empty(len(self.rows))
-            rank_rows(self.rows, ranks, squares)
+            rank_rows(*self.sorted(), ranks, squares)
             self._ranks = ranks, squares
         return self._ranks
 
@@ -142,7 +155,7 @@ class _Concordance(_Terms):
     def score(self, block: _Block) -> Floats:
         """Scores (n_rdms, n_models)."""
         scores = np.empty((len(block.rows), len(self.levels)))
-        concord_rows(block.rows, self.levels, self.n_levels, self.slots, scores)
+        concord_rows(*block.sorted(), self.levels, self.n_levels, self.slots, scores)
         return scores
 
 
@@ -394,7 +407,7 @@ def _plan(comparison: Comparison, models: Floats, standardize: bool) -> Plan:
 
 
 def score_all(plans: Sequence[Plan], rdms: Floats, outs: Sequence[Floats]) -> None:
-    """Score a block of RDMs under several comparisons of the same models, sharing the ranks.
+    """Score a block of RDMs under several comparisons of the same models, sharing sorts and ranks.
 
     Parameters
     ----------
@@ -403,7 +416,8 @@ def score_all(plans: Sequence[Plan], rdms: Floats, outs: Sequence[Floats]) -> No
     outs : sequence of (n_models, n_rdms) float64
         One for each plan, written in place.
     """
-    incomplete = kernels.rows_with_nan(rdms)
+    incomplete = np.empty(len(rdms), dtype=np.bool_)
+    kernels.find_nan(rdms, incomplete)
     if not incomplete.any():
         block = _Block(rdms)
         for plan, out in zip(plans, outs, strict=True):
