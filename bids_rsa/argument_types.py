@@ -63,6 +63,24 @@ def positive_number(unit: str) -> Callable[[str], float]:
     return read
 
 
+def number_from_zero(unit: str) -> Callable[[str], float]:
+    """Make the reader of a finite number that is not below 0."""
+
+    def read(text: str) -> float:
+        """Read the number."""
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and value >= 0):
+            raise ArgumentTypeError(
+                f"{text!r} was given where a number of {unit} from 0 on is expected."
+            )
+        return value
+
+    return read
+
+
 def whole_number(lowest: int) -> Callable[[str], int]:
     """Make the reader of a whole number that is at least ``lowest``."""
 

@@ -212,7 +212,112 @@ def _add_science_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_group_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the group level."""
+    """Add the options of the group level: what is tested, and how it is corrected."""
+    add = OptionGroup(parser, "Group level: what is tested").add
+    add(
+        "--tail",
+        choices=("greater", "less", "two-sided"),
+        help=(
+            "side of 0 that is tested; without it greater for one sample, two-sided for "
+            "differences and covariates"
+        ),
+    )
+    add(
+        "--compare-models",
+        nargs="+",
+        metavar="NAME",
+        help="paired test of two models within subjects, first minus second; 'all' for all pairs",
+    )
+    add(
+        "--group-column",
+        metavar="NAME",
+        help="column of participants.tsv that holds two groups to compare, by Welch's t",
+    )
+    add(
+        "--groups",
+        nargs="+",
+        metavar="VALUE",
+        help="the two values of that column, first minus second; without it both, sorted",
+    )
+    add(
+        "--covariates",
+        nargs="+",
+        metavar="NAME",
+        help="nuisance columns of participants.tsv, demeaned over the tested subjects",
+    )
+    add(
+        "--test-covariate",
+        metavar="NAME",
+        help="test the slope over subjects of this column of participants.tsv",
+    )
+    add(
+        "--average-sessions",
+        action="store_true",
+        help="average a subject's sessions after the transform; without it each by itself",
+    )
+    add(
+        "--assume-common-space",
+        action="store_true",
+        help="combine maps whose names do not say that they are in a standard space",
+    )
+    add(
+        "--coverage",
+        type=types.positive_number("share of subjects"),
+        metavar="SHARE",
+        help="a voxel is tested when at least this share of the subjects has a score there",
+    )
+    add("--group-mask", metavar="FILE", help="test only voxels inside this mask")
+    add(
+        "--transform",
+        choices=("auto", "none", "fisher"),
+        help="of scores before the test; auto is Fisher's z for correlations, none for others",
+    )
+    add(
+        "--smoothing-fwhm",
+        type=types.number_from_zero("mm"),
+        metavar="MM",
+        help="smooth the transformed maps inside the mask",
+    )
+
+
+def _add_correction_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how p values come about, and which of them decide."""
+    add = OptionGroup(parser, "Group level: permutations and corrections").add
+    add(
+        "--n-permutations",
+        type=types.whole_number(1),
+        metavar="N",
+        help="random relabelings; all there are when there are no more than that",
+    )
+    add("--random-seed", type=types.whole_number(0), metavar="N", help="seed of the relabelings")
+    add(
+        "--primary",
+        choices=("tfce", "maxt", "cluster-mass", "cluster-size", "fdr"),
+        help="what decides about significance; the rest is written as secondary",
+    )
+    add(
+        "--alpha",
+        type=types.positive_number("probability"),
+        metavar="P",
+        help="significance level",
+    )
+    add(
+        "--cluster-p",
+        type=types.positive_number("probability"),
+        metavar="P",
+        help="voxel-wise p that forms clusters (half of it each side when two-sided)",
+    )
+    add(
+        "--connectivity",
+        type=int,
+        choices=(6, 18, 26),
+        help="neighbours of a voxel, for TFCE and clusters",
+    )
+    add(
+        "--fwe-over",
+        choices=("none", "models"),
+        help="models: family-wise p over all maps of this call, not over each by itself",
+    )
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -356,6 +461,7 @@ def build_parser(positionals: bool = True) -> argparse.ArgumentParser:
         _add_input_options,
         _add_science_options,
         _add_group_options,
+        _add_correction_options,
         _add_run_options,
     ):
         add_options(parser)

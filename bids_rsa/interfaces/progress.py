@@ -10,28 +10,32 @@ SECONDS_BETWEEN_LINES = 30.0  # where the output is a file, each update is a lin
 
 
 @contextmanager
-def progress_bar(n_centers: int, label: str, position: int) -> Iterator[Callable[[int], None]]:
-    """Show how many centres are finished.
+def progress_bar(
+    total: int, label: str, position: int, unit: str = "centres"
+) -> Iterator[Callable[[int], None]]:
+    """Show how many centres (or other units) are finished.
 
     Parameters
     ----------
-    n_centers : int
+    total : int
         Their number.
     label : str
         Whose they are.
     position : int
         Line of the terminal, so that the bars of several workers don't overwrite each other.
+    unit : str
+        What is counted.
 
     Yields
     ------
     callable
-        Takes the number of centres finished since the last call.
+        Takes the number finished since the last call.
     """
     terminal = sys.stderr.isatty()
     with tqdm(
-        total=n_centers,
+        total=total,
         desc=label,
-        unit=" centres",
+        unit=f" {unit}",
         unit_scale=True,
         position=position if terminal else None,
         leave=False if terminal else None,

@@ -76,7 +76,9 @@ class Plan:
         )
 
 
-def prepare_test(data: FloatArray, design: Design, tail: Tail = "greater") -> Plan:
+def prepare_test(
+    data: FloatArray, design: Design, tail: Tail = "greater", as_z: bool = False
+) -> Plan:
     """Prepare a test for its permutations.
 
     Parameters
@@ -88,6 +90,8 @@ def prepare_test(data: FloatArray, design: Design, tail: Tail = "greater") -> Pl
         The test.
     tail : {"greater", "less", "two-sided"}
         The alternative.
+    as_z : bool
+        Compare z even where no value is missing (not for Welch's t).
 
     Returns
     -------
@@ -115,8 +119,8 @@ def prepare_test(data: FloatArray, design: Design, tail: Tail = "greater") -> Pl
     counts = _checked_counts(data, design, tail)
     n = design.n_subjects
     unit = _unit_norm(design.residuals(np.nan_to_num(data, nan=0.0)), data)
-    differing = bool((counts != n).any())
-    if differing:
+    as_z = bool((counts != n).any()) or (as_z and not design.welch)
+    if as_z:
         unit *= np.sqrt(n / counts)  # so that a row of 1 / sqrt(n) yields the voxel's own mean
     df = (counts - (n - design.df)).astype(np.float64)
     classes, df_class = np.unique(df, return_inverse=True)
@@ -127,9 +131,9 @@ def prepare_test(data: FloatArray, design: Design, tail: Tail = "greater") -> Pl
         unit=np.ascontiguousarray(np.vstack([unit, unit**2]) if design.welch else unit),
         rows=np.ascontiguousarray(rows),
         df=df,
-        as_z=differing,
+        as_z=as_z,
         df_class=df_class.reshape(-1).astype(np.int32),
-        table=ratio_table(classes) if differing else np.zeros((1, 1)),
+        table=ratio_table(classes) if as_z else np.zeros((1, 1)),
     )
 
 

@@ -1,0 +1,1 @@
+"""From participants' maps to tests across subjects: finding, checking, testing, writing."""
