@@ -4,9 +4,9 @@ import logging
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from bids_rsa.errors import BidsRsaError, OptionError, OutputError, ValidationError
@@ -79,8 +79,7 @@ def validate_input(bids_dir: str) -> None:
     ValidationError
         It found errors.
     """
-    beside = Path(sys.executable).with_name(VALIDATOR)
-    command = str(beside) if beside.exists() else shutil.which(VALIDATOR)
+    command = validator_command()
     if command is None:
         raise OptionError(
             f"--validate needs {VALIDATOR}, which is not installed.",
@@ -95,6 +94,18 @@ def validate_input(bids_dir: str) -> None:
             "Mend them, or run without --validate.",
         )
     LOGGER.info("The BIDS validator found no errors in %s.", bids_dir)
+
+
+def validator_command() -> str | None:
+    """Find the installed validator, also where its folder is not on the search path."""
+    try:
+        installed = metadata.files(VALIDATOR) or []
+    except metadata.PackageNotFoundError:
+        installed = []
+    for file in installed:
+        if file.name == VALIDATOR:
+            return str(file.locate())
+    return shutil.which(VALIDATOR)
 
 
 @dataclass(frozen=True)
