@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,8 @@ from bids_rsa.grid import Grid
 from bids_rsa.image_series import assign, open_series, read_patterns
 from bids_rsa.images import load_mask, volume_image
 from bids_rsa.model_arrays import condensed_models
+
+logger = logging.getLogger(__name__)
 
 Image = str | os.PathLike[str] | SpatialImage
 _PER_VOXEL = ("V", "w")
@@ -229,14 +232,22 @@ def _masks(
     """Bring the masks to the grid: voxels of patches, and centres."""
     patch_mask = np.ones(grid.shape, dtype=bool)
     if brain_mask is not None:
-        patch_mask = load_mask(brain_mask, grid, "brain mask").voxels
+        patch_mask = _mask(brain_mask, grid, "brain mask")
     center_mask = patch_mask
     if roi_mask is not None:
-        center_mask = patch_mask & load_mask(roi_mask, grid, "ROI mask").voxels
+        center_mask = patch_mask & _mask(roi_mask, grid, "ROI mask")
     if not center_mask.any():
         raise ContentError("roi_mask and brain_mask have no voxel in common.", "Check the masks.")
     # without a radius, the one patch holds the voxels inside both masks
     return (center_mask if radius_mm is None else patch_mask), center_mask
+
+
+def _mask(mask: Image, grid: Grid, kind: str) -> NDArray[np.bool_]:
+    """Bring one mask to the grid, and log how."""
+    loaded = load_mask(mask, grid, kind)
+    if loaded.note:
+        logger.info(loaded.note)
+    return loaded.voxels
 
 
 def _patch_params(

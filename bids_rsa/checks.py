@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from bids_rsa.core.dissimilarity import find_dissimilarity
 from bids_rsa.errors import OptionError
@@ -71,14 +72,15 @@ def common_pattern(patterns: NDArray[np.floating]) -> float:
     n, sums = 0, np.zeros(n_conditions)
     products = np.zeros((n_conditions, n_conditions))
     shift: NDArray[np.float64] | None = None
-    for start in range(0, len(patterns), 16384):  # bounded memory
-        block = patterns[start : start + 16384].mean(axis=1, dtype=np.float64)
-        block = block[np.isfinite(block).all(axis=1)]
-        if not len(block):
-            continue
-        shift = block.mean(axis=0) if shift is None else shift  # against cancellation
-        block -= shift
-        n, sums, products = n + len(block), sums + block.sum(axis=0), products + block.T @ block
+    with threadpool_limits(1):  # the products are small, and other work may hold the CPUs
+        for start in range(0, len(patterns), 4096):  # bounded memory
+            block = patterns[start : start + 4096].mean(axis=1, dtype=np.float64)
+            block = block[np.isfinite(block).all(axis=1)]
+            if not len(block):
+                continue
+            shift = block.mean(axis=0) if shift is None else shift  # against cancellation
+            block -= shift
+            n, sums, products = n + len(block), sums + block.sum(axis=0), products + block.T @ block
     if n < 3 or n_conditions < 2:
         return float("nan")
     covariance = products - np.outer(sums, sums) / n

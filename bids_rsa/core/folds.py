@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+_BLOCK = 4096  # voxels turned at a time: a block of all conditions fits the cache
+
 
 def consecutive_groups(n_runs: int, n_folds: int) -> NDArray[np.intp]:
     """Group consecutive runs into folds as evenly as possible; earlier folds take the rest.
@@ -57,7 +59,8 @@ class FoldMeans:
         self._averages = bool(counts.max(initial=0) > 1)
         # a single float32 image stays exact as it is; a mean of several does not
         dtype = np.float64 if self._averages else np.float32
-        self._sums: NDArray[np.floating] = np.zeros((n_voxels, *counts.shape), dtype=dtype)
+        # one line for each mean while images come in: adding to columns costs ten times as much
+        self._sums: NDArray[np.floating] = np.zeros((*counts.shape, n_voxels), dtype=dtype)
         self._counts = counts
         self._ignore_nan = ignore_nan
         self._n_finite = (
@@ -72,8 +75,8 @@ class FoldMeans:
             finite = np.isfinite(values)
             values = np.where(finite, values, 0 if self._averages else np.nan)
             if self._n_finite is not None:
-                self._n_finite[:, fold, condition] += finite
-        self._sums[:, fold, condition] += values
+                self._n_finite[fold, condition] += finite
+        self._sums[fold, condition] += values
 
     def means(self, keep: NDArray[np.bool_] | None = None) -> NDArray[np.floating]:
         """Return the means of all voxels or of those to keep; the sums are given up.
@@ -83,12 +86,18 @@ class FoldMeans:
         patterns : (n_voxels, n_folds, n_conditions)
             C-contiguous; float32 where every mean is that of one float32 image.
         """
-        chosen = self._sums if keep is None or keep.all() else self._sums[keep]
-        if self._averages:
-            counts: NDArray[np.generic] = self._counts
-            if self._n_finite is not None:
-                counts = self._n_finite if chosen is self._sums else self._n_finite[keep]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                np.divide(chosen, counts, out=chosen)
+        n_voxels = self._sums.shape[-1]
+        kept = np.arange(n_voxels) if keep is None else np.flatnonzero(keep)
+        patterns = np.empty((len(kept), *self._counts.shape), self._sums.dtype)
+        for start in range(0, len(kept), _BLOCK):
+            rows = kept[start : start + _BLOCK]
+            block = self._sums[..., rows].transpose(2, 0, 1)
+            if self._averages:
+                counts: NDArray[np.generic] = self._counts
+                if self._n_finite is not None:
+                    counts = self._n_finite[..., rows].transpose(2, 0, 1)
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    block = block / counts
+            patterns[start : start + _BLOCK] = block
         del self._sums, self._n_finite
-        return chosen
+        return patterns

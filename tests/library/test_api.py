@@ -349,7 +349,8 @@ def test_without_a_radius_the_patch_is_what_both_masks_share():
 
 
 @pytest.mark.parametrize("codes", ["SRP", "LAI"])
-def test_masks_are_matched_by_affine(tmp_path, codes):
+def test_masks_are_matched_by_affine(tmp_path, caplog, codes):
+    caplog.set_level("INFO", "bids_rsa")
     brain = np.random.default_rng(0).random(SHAPE) > 0.3
     mask = volume(brain.astype("u1"), OBLIQUE)
     straight = rsa_nifti(image(), MODEL, RADIUS, brain_mask=mask).get_fdata()
@@ -362,6 +363,7 @@ def test_masks_are_matched_by_affine(tmp_path, codes):
     fine = reoriented(volume(np.kron(brain, np.ones((2, 2, 2), "u1")), halves), codes)
     resampled = rsa_nifti(image(), MODEL, RADIUS, brain_mask=fine).get_fdata()
     np.testing.assert_array_equal(resampled, straight)
+    assert ["reordered" in caplog.text, "resampled" in caplog.text] == [True, True]
 
 
 @pytest.mark.parametrize("codes", ["SRP", "LAI", "PIL"])
