@@ -93,7 +93,7 @@ def _complete_runs(
     if not absent or len(runs) == 1:
         return images, ()
     table = "\n".join(f"  run {run}: {', '.join(names)}" for run, names in absent.items())
-    what = f"{group.label}: conditions are missing from {len(absent)} of {len(runs)} runs:\n{table}"
+    what = f"Conditions are missing from {len(absent)} of {len(runs)} runs:\n{table}"
     if missing_runs == "average":
         return images, (
             f"{what}\nEach condition is averaged over the runs that have it, so differences "
@@ -105,7 +105,7 @@ def _complete_runs(
             return kept, (f"{what}\nThese runs are left out (--missing-runs complete).",)
         what += "\nNo run has every condition."
     raise InputError(
-        what,
+        f"{group.label}: {what}",
         "--missing-runs complete keeps only the runs with every condition; --missing-runs average "
         "averages what there is, and run effects then enter the RDM.",
     )

@@ -1,5 +1,7 @@
 """Images to patterns: which fold an image belongs to, and the mean of each fold and condition."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,7 +95,7 @@ class FoldMeans:
             rows = kept[start : start + _BLOCK]
             block = self._sums[..., rows].transpose(2, 0, 1)
             if self._averages:
-                counts: NDArray[np.generic] = self._counts
+                counts: NDArray[Any] = self._counts
                 if self._n_finite is not None:
                     counts = self._n_finite[..., rows].transpose(2, 0, 1)
                 with np.errstate(invalid="ignore", divide="ignore"):
