@@ -10,7 +10,7 @@ to pool.
 import re
 from pathlib import Path
 
-from nibabel.brikhead import AFNIHeader, AFNIImageError, parse_AFNI_header
+from nibabel.brikhead import AFNIHeader, AFNIHeaderError, AFNIImageError, parse_AFNI_header
 
 from bids_rsa.errors import ContentError, InputError, MissingFileError
 from bids_rsa.producers.common import from_place
@@ -89,7 +89,14 @@ def _labels(head: Path) -> list[str]:
     """Read the sub-bricks' labels from a HEAD."""
     try:
         return list(AFNIHeader(parse_AFNI_header(str(head))).get_volume_labels())
-    except (AFNIImageError, KeyError, ValueError, IndexError, UnicodeDecodeError) as error:
+    except (
+        AFNIHeaderError,
+        AFNIImageError,
+        KeyError,
+        ValueError,
+        IndexError,
+        UnicodeDecodeError,
+    ) as error:
         raise ContentError(f"{head} cannot be read as an AFNI header: {error}.") from error
     except OSError as error:
         raise InputError(f"{head} cannot be read: {error.strerror}.") from error

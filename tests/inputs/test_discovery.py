@@ -553,7 +553,8 @@ def test_list_participants(tmp_path):
 # ---------------------------------------------------------------- real data
 
 
-def test_haxby(haxby_betas, tmp_path):
+def test_haxby(shared, tmp_path):
+    haxby_betas = shared("data", "haxby2001-betas")
     models = tuple(str(haxby_betas / "models" / f"{m}.tsv") for m in ("animacy", "facehouse"))
     inputs = InputSettings(str(haxby_betas), models=models, roi_mask="vt")
     found = find_groups(inputs, RsaSettings(), load_models(inputs), str(tmp_path))

@@ -1,0 +1,805 @@
+"""Each producer's files, as that program writes them, are found and their values read back.
+
+Layouts:
+- nilearn: run here.
+- fitlins, BEP041 names: test_discovery.py.
+- NiBetaSeries: src/nibetaseries/interfaces/tests/test_bids.py of HBClab/NiBetaSeries.
+- bidspm: src/workflows/stats/bidsConcatBetaTmaps.m of cpp-lln-lab/bidspm.
+- SPM: spm_fMRI_design.m (names Sn(r) x*bf(k), Sn(r) R1, Sn(r) constant), spm_spm.m (Vbeta), and
+  spm_contrasts.m (xCon.Vcon, xCon.Vspm) of SPM12; SPM99's beta_%04d.img.
+- AFNI: create_GLT_index of 3dREMLfit.c and 3dDeconvolve.c (labels), and a HEAD that AFNI wrote,
+  which comes with nibabel's tests.
+- GLMsingle: glmsingle.py (wanthdf5) and utils/save_glmsingle_outputs_h5.py of cvnlab/GLMsingle;
+  MATLAB v7.3 files are HDF5 with axes in reverse order and the attribute MATLAB_class.
+- FEAT: real folders, where ../shared is.
+"""
+
+import re
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from input_trees import AFFINE, describe, find, mask, model, statmaps
+from scipy.io import savemat
+
+from bids_rsa.dataset import find_groups, list_participants
+from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError, SelectionError
+from bids_rsa.models import load_models
+from bids_rsa.producers.names import BIDS_NAMED, FOLDERS
+from bids_rsa.producers.recognise import BIDS_NAMED as BIDS_READERS
+from bids_rsa.producers.recognise import FOLDERS as FOLDER_READERS
+from bids_rsa.settings import InputSettings, RsaSettings, Selection
+from bids_rsa.stacking import stack_group
+
+SHAPE = (5, 4, 3)
+NAMES = ("face", "house", "cat")
+RUNS = RsaSettings(folds="runs", radius_mm=3.0)
+
+
+def planted(seed=0, runs=("1", "2"), names=NAMES, n=1):
+    """An array for each run and condition (n trials: mean over the last axis)."""
+    rng = np.random.default_rng(seed)
+    return {(r, c): rng.normal(size=(*SHAPE, n)).astype("f4") for r in runs for c in names}
+
+
+def save(path, data, affine=AFFINE, kind=nib.Nifti1Image):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    kind(np.asarray(data, "f4"), affine).to_filename(path)
+    return str(path)
+
+
+def check(group, values, rsa=RUNS):
+    """Patterns read through discovery are the planted ones, run by run."""
+    stacked = stack_group(group, rsa)
+    runs = list(dict.fromkeys(run for run, _ in values))
+    assert len(stacked.fold_labels) == len(runs)
+    for fold, run in enumerate(runs):
+        for i, condition in enumerate(stacked.conditions):
+            expected = values[run, condition].mean(axis=-1)[stacked.patch_mask]
+            np.testing.assert_allclose(stacked.patterns[:, fold, i], expected, rtol=1e-5, atol=1e-6)
+    return stacked
+
+
+def one(tmp_path, root, conditions=NAMES, **kwargs):
+    (group,) = find(root, tmp_path, conditions=conditions, **kwargs).groups
+    return group
+
+
+def fails(expected, code, words, tmp_path, root, conditions=NAMES, **kwargs):
+    with pytest.raises(BidsRsaError) as caught:
+        find(root, tmp_path, conditions=conditions, **kwargs)
+    assert isinstance(caught.value, expected), repr(caught.value)
+    assert caught.value.exit_code == code
+    for word in words:
+        assert str(word) in str(caught.value)
+
+
+def test_the_names_on_the_command_line_are_the_readers():
+    assert tuple(BIDS_READERS) == BIDS_NAMED
+    assert tuple(FOLDER_READERS) == FOLDERS
+
+
+# ---------------------------------------------------------------- nilearn, run for real
+
+
+@pytest.fixture(scope="module")
+def nilearn_output(tmp_path_factory):
+    from nilearn.glm.first_level import FirstLevelModel
+
+    try:
+        from nilearn.glm import save_glm_to_bids
+    except ImportError:  # before nilearn 0.14
+        from nilearn.interfaces.bids import save_glm_to_bids
+
+    root = tmp_path_factory.mktemp("nilearn")
+    rng = np.random.default_rng(3)
+    conditions = ("face", "house", "left_hand")
+    events = pd.DataFrame(
+        {"onset": [5 + 12 * i for i in range(12)], "duration": 3, "trial_type": conditions * 4}
+    )
+    brain = nib.Nifti1Image(np.ones((6, 6, 6), "u1"), np.diag([3, 3, 3, 1.0]))
+    effects = {}
+    for run in ("1", "2"):
+        data = rng.normal(100, 1, (6, 6, 6, 80)).astype("f4")
+        bold = nib.Nifti1Image(data, brain.affine)
+        glm = FirstLevelModel(t_r=2, mask_img=brain, minimize_memory=False).fit(bold, events=events)
+        prefix = f"sub-01_task-objects_run-{run}_space-MNI152NLin2009cAsym"
+        save_glm_to_bids(glm, contrasts=list(conditions), out_dir=root, prefix=prefix, bg_img=None)
+        for condition in conditions:
+            maps = glm.compute_contrast(condition, output_type="all")
+            effects[run, condition] = {
+                "effect": maps["effect_size"].get_fdata()[..., None],
+                "t": maps["stat"].get_fdata()[..., None],
+                "variance": maps["effect_variance"].get_fdata()[..., None],
+            }
+    return root, conditions, effects
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_nilearn_save_glm_to_bids(nilearn_output, tmp_path):
+    root, conditions, effects = nilearn_output
+    rsa = RsaSettings(folds="runs", radius_mm=4.0)
+    group = one(tmp_path, root, conditions)
+    assert group.space == "MNI152NLin2009cAsym" and {i.source for i in group.images} == {"nilearn"}
+    assert any("leftHand" in note and "left_hand" in note for note in group.notes)
+    check(group, {k: v["effect"] for k, v in effects.items()}, rsa)
+    check(one(tmp_path, root, conditions, stat="t"), {k: v["t"] for k, v in effects.items()}, rsa)
+    normal = RsaSettings(folds="runs", radius_mm=4.0, normalize="variance")
+    group = one(tmp_path, root, conditions, rsa=normal)
+    check(group, {k: v["effect"] / np.sqrt(v["variance"]) for k, v in effects.items()}, normal)
+
+
+# ---------------------------------------------------------------- NiBetaSeries and bidspm
+
+
+def beta_series(root, values, sub="01"):
+    for (run, condition), data in values.items():
+        stem = f"sub-{sub}_ses-pre_task-waffles_run-{run}_space-MNI152NLin2009cAsym"
+        folder = root / f"sub-{sub}/ses-pre/func"
+        save(folder / f"{stem}_desc-{condition}_betaseries.nii.gz", data)
+
+
+def test_nibetaseries_trials_are_repeats(tmp_path):
+    root = describe(tmp_path / "data" / "nibetaseries", "NiBetaSeries")
+    values = planted(n=5)
+    values["2", "cat"] = values["2", "cat"][..., :3]
+    beta_series(root, values)
+    group = one(tmp_path, root)
+    assert group.session == "pre" and {i.source for i in group.images} == {"nibetaseries"}
+    stacked = check(group, values)
+    assert dict(stacked.images_per_condition) == {"face": 10, "house": 10, "cat": 8}
+
+
+def bidspm(root, values, labels=None, rows=None):
+    folder = root / "sub-01/task-x_space-IXI549Space_FWHM-0"
+    keys = list(values)
+    for suffix, sign in (("beta", 1), ("tmap", -1)):
+        stack = np.concatenate([sign * values[k] for k in keys], axis=3)
+        save(folder / f"sub-01_task-x_space-IXI549Space_desc-4D_{suffix}.nii", stack)
+    rows = rows or [f"{run}\t{c}*bf(1)" for run, c in keys]
+    table = folder / "sub-01_task-x_space-IXI549Space_labelfold.tsv"
+    table.write_text("\n".join([labels or "folds\tlabels", *rows]) + "\n")
+    return table
+
+
+def test_bidspm_volumes_are_named_by_labelfold(tmp_path):
+    root = describe(tmp_path / "data", "bidspm")
+    values = planted()
+    bidspm(root, values)
+    group = one(tmp_path, root)
+    assert group.space == "IXI549Space" and {i.source for i in group.images} == {"bidspm"}
+    check(group, values)
+    check(one(tmp_path, root, stat="t"), {k: -v for k, v in values.items()})
+
+
+def test_bidspm_errors(tmp_path):
+    root = describe(tmp_path / "data", "bidspm")
+    values = planted()
+    table = bidspm(root, values, rows=["1\tface*bf(1)"] * 5)
+    fails(ContentError, 65, ["6 volumes", "5 rows", "desc-4D_beta"], tmp_path, root)
+    bidspm(root, values, labels="chunks\ttargets")
+    fails(ContentError, 65, ["folds and labels", "chunks, targets"], tmp_path, root)
+    table.unlink()
+    fails(InputError, 66, ["labelfold.tsv", "there are 0"], tmp_path, root)
+
+
+def test_two_programs_in_one_dataset_ask_for_source(tmp_path):
+    root = describe(tmp_path / "data")
+    values = planted()
+    beta_series(root, values)
+    statmaps(root, conditions=NAMES, shape=SHAPE, ses="pre", task="waffles")
+    fails(OptionError, 2, ["nibetaseries, statmaps", "--source"], tmp_path, root)
+    group = one(tmp_path, root, source="nibetaseries")
+    check(group, values)
+    assert {i.source for i in one(tmp_path, root, source="statmaps").images} == {"bids"}
+    fails(OptionError, 2, ["--source spm", "--betas"], tmp_path, root, source="spm")
+    fails(OptionError, 2, ["--source spn", "nibetaseries"], tmp_path, root, source="spn")
+
+
+# ---------------------------------------------------------------- SPM
+
+
+def spm_names(values, runs, motion=2, bases=2):
+    """Regressors and their arrays in SPM's order: session by session, constants last."""
+    names, arrays = [], []
+    for r in runs:
+        for c in dict.fromkeys(c for _, c in values):
+            for k in range(1, bases + 1):
+                names.append(f"Sn({r}) {c}*bf({k})")
+                arrays.append(values[r, c][..., 0] * (1 if k == 1 else 99))
+        for k in range(1, motion + 1):
+            names.append(f"Sn({r}) R{k}")
+            arrays.append(np.full(SHAPE, 77.0))
+    for r in runs:
+        names.append(f"Sn({r}) constant")
+        arrays.append(np.full(SHAPE, 1000.0))
+    return names, arrays
+
+
+def spm_struct(names, files, contrasts):
+    def array(rows, fields):
+        out = np.zeros((1, len(rows)), dtype=[(f, object) for f in fields])
+        for i, row in enumerate(rows):
+            out[0, i] = row
+        return out
+
+    cell = np.empty((1, len(names)), dtype=object)
+    cell[0, :] = names
+    con = array(
+        [(n, "T", {"fname": f"con_{i:04d}.nii"}, {"fname": f"spmT_{i:04d}.nii"})
+         for i, n in enumerate(contrasts, 1)] + [("all", "F", {"fname": "e"}, {"fname": "F"})],
+        ("name", "STAT", "Vcon", "Vspm"),
+    )  # fmt: skip
+    betas = array([(f, f"spm_spm:beta - {n}") for f, n in zip(files, names, strict=True)],
+                  ("fname", "descrip"))  # fmt: skip
+    return {"xX": {"name": cell}, "Vbeta": betas, "xCon": con, "swd": "/old/machine/stats"}
+
+
+def spm_v73(path, names, files, contrasts):
+    """SPM.mat as MATLAB writes v7.3: HDF5 with a MATLAB header, cells and structs by reference."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w", userblock_size=512) as file:
+        refs = file.create_group("#refs#")
+
+        def text(value):
+            codes = np.array([[ord(c)] for c in value], dtype="u2")
+            item = refs.create_dataset(f"r{len(refs)}", data=codes)
+            item.attrs["MATLAB_class"] = np.bytes_("char")
+            return item.ref
+
+        def cells(group, name, references):
+            data = np.array(references, dtype=h5py.ref_dtype).reshape(-1, 1)
+            group.create_dataset(name, data=data, dtype=h5py.ref_dtype)
+
+        spm = file.create_group("SPM")
+        cells(spm.create_group("xX"), "name", [text(n) for n in names])
+        cells(spm.create_group("Vbeta"), "fname", [text(f) for f in files])
+        con = spm.create_group("xCon")
+        cells(con, "name", [text(n) for n in [*contrasts, "all"]])
+        cells(con, "STAT", [text("T") for _ in contrasts] + [text("F")])
+        for field, stem in (("Vcon", "con"), ("Vspm", "spmT")):
+            handles = []
+            for i in range(len(contrasts) + 1):
+                handle = refs.create_group(f"h{len(refs)}")
+                handle["fname"] = file[text(f"{stem}_{i + 1:04d}.nii")]
+                handles.append(handle.ref)
+            cells(con, field, handles)
+    head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, Created on: Mon Jan  1 00:00:00 2024 HDF5"
+    with path.open("r+b") as stream:
+        stream.write(head.ljust(116) + bytes(8) + b"\x00\x02IM")
+
+
+def spm_folder(folder, values, runs=("1", "2"), version="v7", ending=".nii", prefix="", nan=True):
+    names, arrays = spm_names(values, runs)
+    folder.mkdir(parents=True, exist_ok=True)
+    kind = nib.Nifti1Image if ending.startswith(".nii") else nib.Spm2AnalyzeImage
+    for i, data in enumerate(arrays, 1):
+        data = np.array(data, "f4")
+        if nan:
+            data[0] = np.nan
+        save(folder / f"beta_{i:04d}{ending}", data, kind=kind)
+    files = [f"{prefix}beta_{i:04d}{ending}" for i in range(1, len(names) + 1)]
+    contrasts = [f"{c} - Session {r}" for c in NAMES for r in runs]
+    for i, name in enumerate(contrasts, 1):
+        c, r = name.split(" - Session ")
+        save(folder / f"con_{i:04d}.nii", 2 * values[r, c][..., 0])
+        save(folder / f"spmT_{i:04d}.nii", 3 * values[r, c][..., 0])
+    if version == "v73":
+        spm_v73(folder / "SPM.mat", names, files, contrasts)
+    else:
+        contents = {"SPM": spm_struct(names, files, contrasts)}
+        savemat(folder / "SPM.mat", contents, do_compression=version == "v7")
+    return folder
+
+
+@pytest.mark.parametrize("version", ["v6", "v7", "v73"])
+@pytest.mark.parametrize("prefix", ["", "/old/machine/stats/", "C:\\data\\stats\\"])
+def test_spm_betas_by_session_without_motion_constants_and_derivatives(tmp_path, version, prefix):
+    root = describe(tmp_path / "data")
+    values = planted()
+    spm_folder(root / "spm/sub-01", values, version=version, prefix=prefix)
+    group = one(tmp_path, root, betas=("spm/sub-{subject}",))
+    assert {i.source for i in group.images} == {"spm"} and len(group.images) == 6
+    stacked = check(group, values)
+    assert stacked.patch_mask.sum() == np.prod(SHAPE) - SHAPE[1] * SHAPE[2]  # NaN left out
+
+
+def test_spm_contrasts_and_t_by_stat(tmp_path):
+    root = describe(tmp_path / "data")
+    values = planted()
+    spm_folder(root / "spm/sub-01", values)
+    where = ("spm/sub-{subject}/SPM.mat",)
+    check(one(tmp_path, root, betas=where, stat="con"), {k: 2 * v for k, v in values.items()})
+    check(one(tmp_path, root, betas=where, stat="t"), {k: 3 * v for k, v in values.items()})
+
+
+@pytest.mark.parametrize("ending", [".img", ".nii.gz"])
+def test_spm_images_of_other_endings(tmp_path, ending):
+    root = describe(tmp_path / "data")
+    values = planted()
+    folder = spm_folder(root / "spm/sub-01", values, ending=".img", nan=False)
+    if ending == ".nii.gz":  # compressed afterwards, as people do; SPM.mat still says .img
+        for path in folder.glob("beta_*.img"):
+            save(path.with_suffix(".nii.gz"), nib.load(path).get_fdata())
+        for path in (*folder.glob("beta_*.img"), *folder.glob("beta_*.hdr")):
+            path.unlink()
+    check(one(tmp_path, root, betas=("spm/sub-{subject}",)), values)
+
+
+def test_spm_noise_normalisation_divides_by_the_residual_variance(tmp_path):
+    root = describe(tmp_path / "data")
+    values = planted()
+    folder = spm_folder(root / "spm/sub-01", values)
+    variance = np.random.default_rng(5).uniform(1, 4, SHAPE)
+    save(folder / "ResMS.nii", variance)
+    rsa = RsaSettings(folds="runs", radius_mm=3.0, normalize="variance")
+    group = one(tmp_path, root, betas=("spm/sub-{subject}",), rsa=rsa)
+    check(group, {k: v / np.sqrt(variance)[..., None] for k, v in values.items()}, rsa)
+
+
+def test_spm_real_images(shared, tmp_path):
+    """Real SPM betas, oblique and anisotropic, NaN outside: by a pattern, and under an SPM.mat."""
+    folder = shared("data", "spm-betas")
+    names = tuple(f"0{i}" for i in range(5))
+    pattern = f"{folder}/sub-{{subject}}_ses-{{session}}_run-{{run}}_reg-{{condition}}_beta.nii"
+    rsa = RsaSettings(radius_mm=5.0)
+    group = one(tmp_path, describe(tmp_path / "data"), names, betas=(pattern,))
+    assert (group.subject, group.session, len(group.images)) == ("02", "s1", 5)
+    by_pattern = stack_group(group, rsa)
+    assert by_pattern.patch_mask.sum() == 70_752
+    place = tmp_path / "data/spm/sub-02"
+    place.mkdir(parents=True)
+    for i in range(5):
+        image = folder / f"sub-02_ses-s1_run-01_reg-0{i}_beta.nii"
+        (place / f"beta_{i + 1:04d}.nii").symlink_to(image)
+    regressors = [f"Sn(1) {n}*bf(1)" for n in names]
+    files = [f"/scratch/beta_{i:04d}.nii" for i in range(1, 6)]
+    savemat(place / "SPM.mat", {"SPM": spm_struct(regressors, files, [])})
+    group = one(tmp_path, tmp_path / "data", names, betas=("spm/sub-{subject}",))
+    np.testing.assert_array_equal(stack_group(group, rsa).patterns, by_pattern.patterns)
+
+
+def test_corrupt_spm_mat_names_it_and_other_subjects_go_on(tmp_path):
+    root = describe(tmp_path / "data")
+    for sub in ("01", "02", "03"):
+        spm_folder(root / f"spm/sub-{sub}", planted())
+    mat = root / "spm/sub-02/SPM.mat"
+    mat.write_bytes(mat.read_bytes()[:300])
+    found = find(root, tmp_path, conditions=NAMES, betas=("spm/sub-{subject}",))
+    assert [g.subject for g in found.groups] == ["01", "03"]
+    ((subject, error),) = found.failures
+    assert subject == "02" and error.exit_code == 65 and str(mat) in str(error)
+    inputs = InputSettings(str(root), betas=("spm/sub-{subject}",))
+    assert list_participants(inputs, str(tmp_path / "out")) == ("01", "02", "03")
+
+
+@pytest.mark.parametrize("content", [b"", b"no mat file", b"MATLAB 7.3 MAT-file".ljust(600)])
+def test_files_that_are_no_spm_mat(tmp_path, content):
+    root = describe(tmp_path / "data")
+    (root / "spm/sub-01").mkdir(parents=True)
+    (root / "spm/sub-01/SPM.mat").write_bytes(content)
+    words = [root / "spm/sub-01/SPM.mat", "cannot be read"]
+    fails(ContentError, 65, words, tmp_path, root, betas=("spm/sub-{subject}",))
+
+
+def test_a_design_without_conditions_says_which_regressors_there_are(tmp_path):
+    root = describe(tmp_path / "data")
+    (root / "spm/sub-01").mkdir(parents=True)
+    names = ["Sn(1) R1", "Sn(1) constant"]
+    struct = spm_struct(names, ["beta_0001.nii", "beta_0002.nii"], [])
+    savemat(root / "spm/sub-01/SPM.mat", {"SPM": struct})
+    words = ["SPM.mat", "no condition regressor", "Sn(1) R1, Sn(1) constant"]
+    fails(ContentError, 65, words, tmp_path, root, betas=("spm/sub-{subject}",))
+
+
+def test_betas_that_are_gone_are_named(tmp_path):
+    root = describe(tmp_path / "data")
+    folder = spm_folder(root / "spm/sub-01", planted())
+    (folder / "beta_0001.nii").unlink()
+    words = [folder / "beta_0001.nii"]
+    fails(InputError, 66, words, tmp_path, root, betas=("spm/sub-{subject}",))
+
+
+# ---------------------------------------------------------------- FEAT
+
+
+def feat(folder, values, run, con=None):
+    for i, c in enumerate(NAMES, 1):
+        data = values[run, c][..., 0]
+        for k, (stem, factor) in enumerate(
+            (("cope", 1), ("tstat", 2), ("zstat", 3), ("varcope", None))
+        ):
+            image = data * factor if factor else np.full(SHAPE, float(i + k))
+            save(folder / f"stats/{stem}{i}.nii.gz", image)
+    lines = [f"/ContrastName{i}\t{c} " for i, c in enumerate(NAMES, 1)]
+    text = con if con is not None else "\n".join([*lines, "/NumWaves\t3", "/Matrix", "1 0 0"])
+    (folder / "design.con").write_text(text)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["feat/sub-{subject}", "feat/sub-{subject}/run-{run}.feat", "feat/sub-{subject}/*"]
+)
+def test_feat_folders_are_runs(tmp_path, pattern):
+    root = describe(tmp_path / "data")
+    values = planted(runs=("1", "2", "10"))
+    for run in ("1", "2", "10"):
+        feat(root / f"feat/sub-01/run-{int(run):02d}.feat", values, run)
+    for stat, factor in (("effect", 1), ("t", 2), ("z", 3)):
+        group = one(tmp_path, root, betas=(pattern,), stat=stat)
+        assert [r.lstrip("0") for r in dict.fromkeys(i.run for i in group.images)] == [
+            "1",
+            "2",
+            "10",
+        ]
+        check(group, {k: factor * v for k, v in values.items()})
+    rsa = RsaSettings(folds="runs", radius_mm=3.0, normalize="variance")
+    sqrt = {c: np.sqrt(i + 3) for i, c in enumerate(NAMES, 1)}
+    check(one(tmp_path, root, betas=(pattern,), rsa=rsa),
+          {(r, c): v / sqrt[c] for (r, c), v in values.items()}, rsa)  # fmt: skip
+
+
+def test_feat_real_folders(shared, tmp_path):
+    folder = shared("data", "feat-2runs")
+    names = tuple(
+        f"{k}_{i:04d}" for k in ("actie", "interoception", "situation") for i in (1, 2, 3)
+    )
+    subject = Selection(participant_label=("01",))
+    group = one(tmp_path, describe(tmp_path / "data"), names, selection=subject,
+                betas=(f"{folder}/*.feat",))  # fmt: skip
+    assert len(group.images) == 18 and {i.run for i in group.images} == {"1", "2"}
+    assert all(i.variance_path for i in group.images)
+    stacked = stack_group(group, RsaSettings(folds="runs", radius_mm=7.0))
+    direct = nib.load(folder / "run2.feat/stats/cope22.nii.gz").get_fdata()[stacked.patch_mask]
+    index = stacked.conditions.index("interoception_0002")
+    np.testing.assert_allclose(stacked.patterns[:, 1, index], direct, rtol=1e-6)
+    assert 45_000 < stacked.patch_mask.sum() < 55_000
+
+
+def test_feat_errors(tmp_path):
+    root = describe(tmp_path / "data")
+    values = planted()
+    folder = root / "feat/sub-01/run1.feat"
+    where = ("feat/sub-{subject}",)
+    feat(folder, values, "1", con="/NumWaves\t3\n/Matrix\n1 0 0\n")
+    fails(ContentError, 65, [folder / "design.con", "no contrast"], tmp_path, root, betas=where)
+    (folder / "design.con").unlink()
+    fails(InputError, 66, [folder / "design.con"], tmp_path, root, betas=where)
+    feat(folder, values, "1", con="/ContrastName7 odd\n")
+    fails(InputError, 66, [folder / "stats", "none of the 1"], tmp_path, root, betas=where)
+
+
+# ---------------------------------------------------------------- AFNI
+
+
+def afni(folder, name, volumes, compressed=False):
+    """A bucket with the header that AFNI itself wrote for another one, its sub-bricks replaced."""
+    source = Path(nib.__file__).parent / "tests/data/example4d+orig.HEAD"
+    labels, data = list(volumes), np.stack([np.asarray(v, "<f4") for v in volumes.values()], axis=3)
+    n = len(labels)
+    text = "~".join(labels) + "~"
+    new = {
+        "DATASET_RANK": f"count = 8\n 3 {n} 0 0 0\n 0 0 0",
+        "DATASET_DIMENSIONS": f"count = 5\n {SHAPE[0]} {SHAPE[1]} {SHAPE[2]} 0 0",
+        "BRICK_TYPES": f"count = {n}\n" + " 3" * n,
+        "BRICK_FLOAT_FACS": f"count = {n}\n" + " 0" * n,
+        "BRICK_STATS": f"count = {2 * n}\n" + " 0 1" * n,
+        "BRICK_LABS": f"count = {len(text)}\n'{text}",
+    }
+    blocks = source.read_text().split("\n\n")
+    for i, block in enumerate(blocks):
+        key = re.search(r"name\s*=\s*(\S+)", block)
+        if key and key[1] in new:
+            blocks[i] = re.sub(r"count = .*", lambda _, k=key[1]: new[k], block, flags=re.S)
+    blocks = [b for b in blocks if "TAXIS" not in b]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.HEAD").write_text("\n\n".join(blocks))
+    raw = data.tobytes(order="F")
+    if compressed:
+        import gzip
+
+        (folder / f"{name}.BRIK.gz").write_bytes(gzip.compress(raw))
+    else:
+        (folder / f"{name}.BRIK").write_bytes(raw)
+
+
+def bucket(values, run="1", parameters=1):
+    volumes = {"Full_Fstat": np.full(SHAPE, 9.0)}
+    for c in NAMES:
+        for k in range(parameters):
+            volumes[f"{c}#{k}_Coef"] = values[run, c][..., k]
+            volumes[f"{c}#{k}_Tstat"] = -values[run, c][..., k]
+        volumes[f"{c}_Fstat"] = np.full(SHAPE, 8.0)
+    return volumes
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_afni_bucket(tmp_path, compressed):
+    root = describe(tmp_path / "data")
+    values = planted()
+    for run in ("1", "2"):
+        folder = root / f"afni/S01.run{run}.results"
+        afni(folder, "stats.S01+tlrc", bucket(values, run), compressed)
+    where = ("afni/S{subject}.run{run}.results",)
+    group = one(tmp_path, root, betas=where)
+    assert {i.source for i in group.images} == {"afni"}
+    check(group, values)
+    check(one(tmp_path, root, betas=where, stat="t"), {k: -v for k, v in values.items()})
+    exact = ("afni/S{subject}.run{run}.results/stats.S{subject}+tlrc.HEAD",)
+    check(one(tmp_path, root, betas=exact), values)
+
+
+def test_afni_parameters_of_one_stimulus_are_pooled_by_the_map_only(tmp_path):
+    root = describe(tmp_path / "data")
+    values = planted(runs=("1",), n=3)
+    afni(root / "afni/sub-01", "stats.IM+orig", bucket(values, "1", parameters=3))
+    where = ("afni/sub-{subject}",)
+    fails(
+        ContentError, 65, ["face, house, cat", "cat#0, cat#1, cat#2"], tmp_path, root, betas=where
+    )
+    table = tmp_path / "map.tsv"
+    rows = [f"{c}#{k}\t{c}" for c in NAMES for k in range(3)]
+    table.write_text("\n".join(["label\tcondition", *rows]))
+    group = one(tmp_path, root, betas=where, condition_map=str(table))
+    stacked = stack_group(group, RsaSettings(radius_mm=3.0))
+    for i, c in enumerate(NAMES):
+        expected = values["1", c].mean(axis=-1)[stacked.patch_mask]
+        np.testing.assert_allclose(stacked.patterns[:, 0, i], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_afni_errors(tmp_path):
+    root = describe(tmp_path / "data")
+    folder = root / "afni/sub-01"
+    where = ("afni/sub-{subject}",)
+    afni(folder, "anat+orig", {"#0": np.zeros(SHAPE)})
+    fails(ContentError, 65, ["no sub-brick of a regressor", "#0"], tmp_path, root, betas=where)
+    afni(folder, "stats+orig", bucket(planted()))
+    (folder / "stats+orig.BRIK").unlink()
+    fails(InputError, 66, ["stats+orig.HEAD", "BRIK"], tmp_path, root, betas=where)
+    for path in folder.glob("*.HEAD"):
+        path.unlink()
+    fails(InputError, 66, ["anat+orig.BRIK", "no anat+orig.HEAD"], tmp_path, root, betas=where)
+    (folder / "anat+orig.HEAD").write_text("nonsense")
+    fails(ContentError, 65, ["anat+orig.HEAD", "AFNI header"], tmp_path, root, betas=where)
+
+
+# ---------------------------------------------------------------- GLMsingle
+
+
+def trials(values):
+    """Betas (X, Y, Z, trial) in an order that mixes the conditions, with their labels."""
+    order = [(r, c, k) for (r, c), v in values.items() for k in range(v.shape[3])]
+    order = [order[i] for i in np.random.default_rng(1).permutation(len(order))]
+    order.sort(key=lambda item: item[0])
+    betas = np.stack([values[r, c][..., k] for r, c, k in order], axis=3)
+    return betas, order
+
+
+def glmsingle(folder, betas, matlab=False, name="TYPED_FITHRF_GLMDENOISE_RR"):
+    h5py = pytest.importorskip("h5py")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.{'mat' if matlab else 'hdf5'}"
+    with h5py.File(path, "w") as file:
+        if matlab:
+            data = file.create_dataset("modelmd", data=betas.T)
+            data.attrs["MATLAB_class"] = np.bytes_("single")
+        else:
+            file.create_dataset("betasmd", data=betas)
+            file.create_dataset("HRFindex", data=np.zeros(SHAPE))
+            file.create_dataset("glmbadness", data=h5py.Empty("f"))
+    return path
+
+
+def label_table(path, order, **extra):
+    rows = [f"{c}\t{r}" for r, c, _ in order]
+    path.write_text("\n".join(["condition\trun", *rows]) + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize("matlab", [False, True])
+def test_glmsingle_trials_by_labels(tmp_path, matlab):
+    root = describe(tmp_path / "data")
+    values = planted(n=12)
+    betas, order = trials(values)
+    glmsingle(root / "glmsingle/sub-01", betas, matlab)
+    glmsingle(root / "glmsingle/sub-01", 0 * betas, matlab, name="TYPEB_FITHRF")
+    labels = label_table(tmp_path / "labels.tsv", order)
+    reference = mask(tmp_path / "ref-01.nii.gz", shape=SHAPE)
+    group = one(tmp_path, root, betas=("glmsingle/sub-{subject}",), labels=labels,
+                reference_image=reference.replace("01", "{subject}"))  # fmt: skip
+    assert len(group.images) == 72 and {i.n_trials for i in group.images} == {1.0}
+    stacked = check(group, values)
+    np.testing.assert_array_equal(stacked.affine, AFFINE)
+
+
+def test_glmsingle_matlab_designinfo_names_trials_and_runs(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    root = describe(tmp_path / "data")
+    values = planted(n=4, names=("1", "2", "3"))
+    betas, order = trials(values)
+    folder = root / "glmsingle/sub-01"
+    glmsingle(folder, betas, matlab=True)
+    with h5py.File(folder / "DESIGNINFO.mat", "w") as file:
+        file["stimorder"] = np.array([[float(c)] for _, c, _ in order])
+        file["numtrialrun"] = np.array([[12.0], [12.0]])
+    table = tmp_path / "map.tsv"
+    table.write_text("label\tcondition\n1\tface\n2\thouse\n3\tcat\n")
+    group = one(tmp_path, root, betas=("glmsingle/sub-{subject}",), condition_map=str(table),
+                reference_image=mask(tmp_path / "ref.nii.gz", shape=SHAPE))  # fmt: skip
+    named = dict(zip("123", NAMES, strict=True))
+    check(group, {(r, named[c]): v for (r, c), v in values.items()})
+
+
+def test_glmsingle_errors(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    root = describe(tmp_path / "data")
+    betas, order = trials(planted())
+    folder = root / "glmsingle/sub-01"
+    path = glmsingle(folder, betas)
+    where = {"betas": ("glmsingle/sub-{subject}",)}
+    reference = {"reference_image": mask(tmp_path / "ref.nii.gz", shape=SHAPE)}
+    labels = {"labels": label_table(tmp_path / "labels.tsv", order)}
+    fails(OptionError, 2, [path, "--reference-image"], tmp_path, root, **where, **labels)
+    np.save(folder / "DESIGNINFO.npy", np.array([{"stimorder": [0]}], dtype=object))
+    words = [path, "--labels", "pickle", "6 rows"]
+    fails(OptionError, 2, words, tmp_path, root, **where, **reference)
+    other = {"reference_image": mask(tmp_path / "other.nii.gz", shape=(4, 4, 4))}
+    words = ["5 x 4 x 3", "4 x 4 x 4", "other.nii.gz"]
+    fails(ContentError, 65, words, tmp_path, root, **where, **labels, **other)
+    short = {"labels": label_table(tmp_path / "short.tsv", order[:4])}
+    words = ["6 volumes", "4 rows", "short.tsv"]
+    fails(ContentError, 65, words, tmp_path, root, **where, **reference, **short)
+    with h5py.File(path, "w") as file:
+        file["R2"] = np.zeros(SHAPE)
+    words = [path, "betasmd", "R2 (5, 4, 3)"]
+    fails(ContentError, 65, words, tmp_path, root, **where, **reference, **labels)
+    path.write_bytes(b"no hdf5")
+    fails(ContentError, 65, [path, "HDF5"], tmp_path, root, **where, **reference, **labels)
+    path.rename(path.with_suffix(".npy"))
+    words = ["TYPED_FITHRF_GLMDENOISE_RR.npy", "wanthdf5"]
+    fails(InputError, 66, words, tmp_path, root, **where, **reference, **labels)
+
+
+# ---------------------------------------------------------------- any files
+
+
+def test_pattern_with_all_fields(tmp_path):
+    root = describe(tmp_path / "data")
+    values = planted()
+    for (run, c), data in values.items():
+        save(root / f"lab/P01/day1/r{run}_{c}_beta.nii.gz", data[..., 0])
+        save(root / f"lab/P02/day1/r{run}_{c}_beta.nii.gz", -data[..., 0])
+    where = ("lab/P{subject}/{session}/r{run}_{condition}_beta.nii.gz",)
+    first, second = find(root, tmp_path, conditions=NAMES, betas=where).groups
+    assert (first.subject, first.session, second.subject) == ("01", "day1", "02")
+    check(first, values)
+    check(second, {k: -v for k, v in values.items()})
+    chosen = Selection(participant_label=("02",))
+    assert one(tmp_path, root, betas=where, selection=chosen).subject == "02"
+    inputs = InputSettings(str(root), betas=where, selection=chosen)
+    assert list_participants(inputs, str(tmp_path / "out")) == ("02",)
+
+
+def test_conditions_with_underscores_and_repeated_fields(tmp_path):
+    root = describe(tmp_path / "data")
+    names = ("left_hand", "right_hand", "foot")
+    values = planted(names=names)
+    for (run, c), data in values.items():
+        save(root / f"sub-07/run{run}/sub-07_run{run}_{c}.nii", data[..., 0])
+    where = ("sub-{subject}/run{run}/sub-{subject}_run{run}_{condition}.nii",)
+    check(one(tmp_path, root, names, betas=where), values)
+
+
+@pytest.mark.parametrize("columns", ["row by row", "volume"])
+def test_labels_for_4d_files(tmp_path, columns):
+    root = describe(tmp_path / "data")
+    values = planted(n=2)
+    betas, order = trials(values)
+    save(root / "sub-01_betas.nii.gz", betas)
+    rows = [(i, r, c) for i, (r, c, _) in enumerate(order)]
+    table = tmp_path / "labels_01.tsv"
+    if columns == "volume":
+        rows = rows[::-1]
+        lines = ["volume\tcondition\trun\tn", *(f"{i}\t{c}\t{r}\t4" for i, r, c in rows)]
+    else:
+        lines = ["condition\trun\tcomment", *(f"{c}\trun-{r}\tx" for _, r, c in rows)]
+    table.write_text("\n".join(lines))
+    group = one(tmp_path, root, betas=("sub-{subject}_betas.nii.gz",),
+                labels=str(tmp_path / "labels_{subject}.tsv"))  # fmt: skip
+    check(group, values)
+    assert {i.n_trials for i in group.images} == ({4.0} if columns == "volume" else {None})
+
+
+@pytest.mark.parametrize("kind", ["name", "number", "order"])
+def test_labels_for_files_that_carry_no_names(tmp_path, kind):
+    root = describe(tmp_path / "data")
+    values = planted()
+    rows = []
+    for i, ((run, c), data) in enumerate(values.items()):
+        save(root / f"sub-01/img_{i:02d}.nii", data[..., 0])
+        rows.append(
+            {"name": f"img_{i:02d}.nii\t", "number": f"{i}\t", "order": ""}[kind] + f"{c}\t{run}"
+        )
+    table = tmp_path / "labels.tsv"
+    header = ("" if kind == "order" else "image\t") + "condition\trun"
+    table.write_text("\n".join([header, *rows]))
+    group = one(tmp_path, root, betas=("sub-{subject}/img_*.nii",), labels=str(table))
+    check(group, values)
+
+
+def test_labels_errors(tmp_path):
+    root = describe(tmp_path / "data")
+    save(root / "sub-01.nii", np.zeros((*SHAPE, 3)))
+    where = ("sub-{subject}.nii",)
+    table = tmp_path / "labels.tsv"
+
+    def bad(text, words, error=ContentError, code=65):
+        table.write_text(text)
+        fails(error, code, ["labels.tsv", *words], tmp_path, root, betas=where, labels=str(table))
+
+    bad("condition\nface\nhouse\n", ["sub-01.nii has 3 volumes", "2 rows"])
+    bad("volume\tcondition\n0\tface\n3\thouse\n", ["names volume 3", "0 to 2"])
+    bad("volume\tcondition\n1\tface\n1\thouse\n", ["volume 1", "twice"])
+    bad("volume\tcondition\n-1\tface\n", ["'-1'", "line 2"])
+    bad("name\trun\nface\t1\n", ["'condition'", "name, run"])
+    bad("condition\tn\nface\tmany\n", ["'many'"])
+    bad("condition\trun\nface\n", ["line 2", "1 cells under 2"])
+    fails(OptionError, 2, ["sub-01.nii", "--labels"], tmp_path, root, betas=where)
+    fails(InputError, 66, ["nothing.tsv"], tmp_path, root, betas=where, labels="nothing.tsv")
+
+
+def test_trials_behind_glm_images_come_from_labels_only(tmp_path):
+    root = describe(tmp_path / "data")
+    statmaps(root, conditions=NAMES)
+    assert {i.n_trials for i in one(tmp_path, root).images} == {None}
+    table = tmp_path / "n.tsv"
+    table.write_text("condition\trun\tn\nface\t1\t12\nface\t2\t10\nhouse\tn/a\t7\n")
+    group = one(tmp_path, root, labels=str(table))
+    counts = {(i.condition, i.run): i.n_trials for i in group.images}
+    assert counts == {
+        ("face", "1"): 12, ("face", "2"): 10, ("house", "1"): 7, ("house", "2"): 7,
+        ("cat", "1"): None, ("cat", "2"): None,
+    }  # fmt: skip
+
+
+def test_pattern_errors(tmp_path):
+    root = describe(tmp_path / "data")
+    save(root / "spm/sub-01/beta_0001.nii", np.zeros(SHAPE))
+    words = ["spm/subject-{subject}", "sub-01"]
+    fails(SelectionError, 18, words, tmp_path, root, betas=("spm/subject-{subject}/x.nii",))
+    fails(OptionError, 2, ["{sub}", "{subject}"], tmp_path, root, betas=("spm/sub-{sub}",))
+    fails(OptionError, 2, ["{subject} is needed"], tmp_path, root, betas=("spm/*",))
+    words = ["--participant-label 09", "01"]
+    chosen = Selection(participant_label=("09",))
+    where = ("spm/sub-{subject}/beta_{condition}.nii",)
+    fails(SelectionError, 18, words, tmp_path, root, betas=where, selection=chosen)
+    words = ["not recognised", "beta_0001.nii", "spm, feat"]
+    fails(InputError, 66, words, tmp_path, root, betas=("spm/sub-{subject}",))
+
+
+def test_two_producers_in_one_folder(tmp_path):
+    root = describe(tmp_path / "data")
+    values = planted()
+    spm_folder(root / "glm/sub-01", values)
+    for run in ("1", "2"):
+        feat(root / f"glm/sub-01/run{run}.feat", {k: -v for k, v in values.items()}, run)
+    where = ("glm/sub-{subject}",)
+    fails(OptionError, 2, ["spm, feat", "--source"], tmp_path, root, betas=where)
+    check(one(tmp_path, root, betas=where, source="spm"), values)
+    check(one(tmp_path, root, betas=where, source="feat"), {k: -v for k, v in values.items()})
+    fails(OptionError, 2, ["statmaps", "--betas"], tmp_path, root, betas=where, source="statmaps")
+
+
+def test_masks_of_bids_datasets_serve_images_found_by_pattern(tmp_path):
+    root = describe(tmp_path / "data")
+    spm_folder(root / "glm/sub-01", planted())
+    roi = mask(root / "sub-01/anat/sub-01_desc-vt_mask.nii.gz", shape=SHAPE)
+    settings = InputSettings(
+        str(root), models=(model(tmp_path / "m.tsv", NAMES),), betas=("glm/sub-{subject}",),
+        roi_mask="vt",
+    )  # fmt: skip
+    found = find_groups(settings, RsaSettings(), load_models(settings), str(tmp_path / "out"))
+    assert found.groups[0].roi_mask.paths == (roi,)
+    assert any("6 of spm" not in n and "spm" in n for n in found.notes)
