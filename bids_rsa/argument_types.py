@@ -81,6 +81,25 @@ def number_from_zero(unit: str) -> Callable[[str], float]:
     return read
 
 
+def share(whole: bool = False) -> Callable[[str], float]:
+    """Make the reader of a number between 0 and 1; with ``whole``, 1 is one of them."""
+
+    def read(text: str) -> float:
+        """Read the number."""
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (0 < value < 1 or (whole and value == 1)):
+            upper = "at most 1" if whole else "below 1"
+            raise ArgumentTypeError(
+                f"{text!r} was given where a number above 0 and {upper} is expected."
+            )
+        return value
+
+    return read
+
+
 def whole_number(lowest: int) -> Callable[[str], int]:
     """Make the reader of a whole number that is at least ``lowest``."""
 

@@ -1,6 +1,7 @@
 """The command line: every option, documented once."""
 
 import argparse
+from collections.abc import Callable
 
 from bids_rsa import argument_types as types
 from bids_rsa._version import __version__
@@ -212,111 +213,116 @@ def _add_science_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_group_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the group level: what is tested, and how it is corrected."""
-    add = OptionGroup(parser, "Group level: what is tested").add
+    """Add the options that change the numbers of the group level."""
+    add = OptionGroup(parser, "Group tests").add
+    _add_test_options(add)
+    _add_scores_options(add)
     add(
         "--tail",
         choices=("greater", "less", "two-sided"),
         help=(
-            "side of 0 that is tested; without it greater for one sample, two-sided for "
-            "differences and covariates"
+            "the alternative; without it greater for scores against 0, two-sided for differences "
+            "and slopes"
         ),
     )
     add(
-        "--compare-models",
-        nargs="+",
-        metavar="NAME",
-        help="paired test of two models within subjects, first minus second; 'all' for all pairs",
-    )
-    add(
-        "--group-column",
-        metavar="NAME",
-        help="column of participants.tsv that holds two groups to compare, by Welch's t",
-    )
-    add(
-        "--groups",
-        nargs="+",
-        metavar="VALUE",
-        help="the two values of that column, first minus second; without it both, sorted",
-    )
-    add(
-        "--covariates",
-        nargs="+",
-        metavar="NAME",
-        help="nuisance columns of participants.tsv, demeaned over the tested subjects",
-    )
-    add(
-        "--test-covariate",
-        metavar="NAME",
-        help="test the slope over subjects of this column of participants.tsv",
-    )
-    add(
-        "--average-sessions",
-        action="store_true",
-        help="average a subject's sessions after the transform; without it each by itself",
-    )
-    add(
-        "--assume-common-space",
-        action="store_true",
-        help="combine maps whose names do not say that they are in a standard space",
-    )
-    add(
-        "--coverage",
-        type=types.positive_number("share of subjects"),
-        metavar="SHARE",
-        help="a voxel is tested when at least this share of the subjects has a score there",
-    )
-    add("--group-mask", metavar="FILE", help="test only voxels inside this mask")
-    add(
-        "--transform",
-        choices=("auto", "none", "fisher"),
-        help="of scores before the test; auto is Fisher's z for correlations, none for others",
-    )
-    add(
-        "--smoothing-fwhm",
-        type=types.number_from_zero("mm"),
-        metavar="MM",
-        help="smooth the transformed maps inside the mask",
-    )
-
-
-def _add_correction_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how p values come about, and which of them decide."""
-    add = OptionGroup(parser, "Group level: permutations and corrections").add
-    add(
         "--n-permutations",
-        type=types.whole_number(1),
         metavar="N",
-        help="random relabelings; all there are when there are no more than that",
+        type=types.whole_number(1),
+        help="relabelings to draw; all of them are used when there are no more",
     )
-    add("--random-seed", type=types.whole_number(0), metavar="N", help="seed of the relabelings")
+    add(
+        "--random-seed",
+        metavar="N",
+        type=types.whole_number(0),
+        help="seed of the relabelings",
+    )
     add(
         "--primary",
         choices=("tfce", "maxt", "cluster-mass", "cluster-size", "fdr"),
-        help="what decides about significance; the rest is written as secondary",
+        help="the correction that makes the thresholded map, the tables and the pictures",
     )
+    add("--alpha", metavar="P", type=types.share(), help="significance level")
     add(
-        "--alpha",
-        type=types.positive_number("probability"),
-        metavar="P",
-        help="significance level",
+        "--fwe-over",
+        choices=("none", "models"),
+        help="models: take the maximum over all maps of this call, so that all are corrected",
     )
     add(
         "--cluster-p",
-        type=types.positive_number("probability"),
         metavar="P",
-        help="voxel-wise p that forms clusters (half of it each side when two-sided)",
+        type=types.share(),
+        help="p of the t above which voxels form clusters; halved for each sign when two-sided",
     )
     add(
         "--connectivity",
         type=int,
         choices=(6, 18, 26),
-        help="neighbours of a voxel, for TFCE and clusters",
+        help="how many neighbours a voxel has, for TFCE and clusters",
+    )
+
+
+def _add_test_options(add: Callable[..., None]) -> None:
+    """Add the options that say what is compared with what."""
+    add(
+        "--compare-models",
+        nargs="+",
+        metavar="MODEL",
+        help="test the difference of two models, first minus second; or all: every pair",
     )
     add(
-        "--fwe-over",
-        choices=("none", "models"),
-        help="models: family-wise p over all maps of this call, not over each by itself",
+        "--group-column",
+        metavar="COLUMN",
+        help="test the difference of two groups: a column of BIDS_DIR/participants.tsv",
+    )
+    add(
+        "--groups",
+        nargs="+",
+        metavar="GROUP",
+        help="the two groups, first minus second; without it both values, sorted",
+    )
+    add(
+        "--covariates",
+        nargs="+",
+        metavar="COLUMN",
+        help="columns of participants.tsv to take out, demeaned over the subjects tested",
+    )
+    add(
+        "--test-covariate",
+        metavar="COLUMN",
+        help="test the slope on this column of participants.tsv",
+    )
+
+
+def _add_scores_options(add: Callable[..., None]) -> None:
+    """Add the options that say how maps become the scores tested."""
+    add(
+        "--average-sessions",
+        action="store_true",
+        help="average a subject's sessions after the transform; without it each is tested apart",
+    )
+    add(
+        "--assume-common-space",
+        action="store_true",
+        help="test maps without a space- entity, or in a subject's own space",
+    )
+    add(
+        "--coverage",
+        metavar="SHARE",
+        type=types.share(whole=True),
+        help="share of the subjects that must have a score at a voxel",
+    )
+    add("--group-mask", metavar="FILE", help="test only voxels inside it")
+    add(
+        "--transform",
+        choices=("auto", "none", "fisher"),
+        help="auto: Fisher's z for correlations, none for kendall-tau-a and regression",
+    )
+    add(
+        "--smoothing-fwhm",
+        metavar="MM",
+        type=types.number_from_zero("mm"),
+        help="smooth the transformed maps inside the mask",
     )
 
 
@@ -461,7 +467,6 @@ def build_parser(positionals: bool = True) -> argparse.ArgumentParser:
         _add_input_options,
         _add_science_options,
         _add_group_options,
-        _add_correction_options,
         _add_run_options,
     ):
         add_options(parser)

@@ -1,89 +1,75 @@
-"""The graph of the group level: gather, permute and write, for each test."""
+"""The graph of the group level: read, permute, correct, write and draw, for each test."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from bids_rsa.workflows.participant import node_name
 from nipype.interfaces.utility import Merge
 from nipype.pipeline.engine import Node, Workflow
 
 from bids_rsa._version import __version__
-from bids_rsa.group_level.records import GroupTest
-from bids_rsa.interfaces.group import GatherScores, PermuteSubjects, WriteGroup
+from bids_rsa.group_outputs.write import GroupJob
+from bids_rsa.interfaces.group import (
+    CorrectScores,
+    DrawGroup,
+    PermuteScores,
+    ReadScores,
+    SinkGroup,
+)
 
-GROUP_WORKFLOW = "group"
-
-
-@dataclass(frozen=True)
-class TestJob:
-    """A test to run: where its state is kept, and what it may use.
-
-    ``checkpoint``, ``n_threads`` and ``permute_gb`` change no result.
-    """
-
-    test: GroupTest
-    name: str
-    input_hash: str
-    checkpoint: str
-    n_threads: int = 1
-    permute_gb: float = 1.0
+RUN_WORKFLOW = "group"
 
 
-def init_group_wf(
-    jobs: Sequence[TestJob], family: Sequence[GroupTest], output_dir: str, work_dir: str
+def init_group_level_wf(
+    jobs: Sequence[GroupJob], work_dir: str, correct_together: bool = False
 ) -> Workflow:
-    """Build the graph of a call's tests.
+    """Build the graph of all tests of a call.
 
     Parameters
     ----------
-    jobs : sequence of TestJob
-        The tests to run.
-    family : sequence of GroupTest
-        All tests of the call.
-    output_dir, work_dir : str
-        The dataset, and where intermediate results lie.
+    jobs : sequence of GroupJob
+    work_dir : str
+    correct_together : bool
+        Whether every test is compared with the maxima over all of them.
     """
-    workflow = Workflow(GROUP_WORKFLOW, base_dir=work_dir)
-    branches = [init_test_wf(job, family, output_dir) for job in jobs]
-    workflow.add_nodes(branches)
-    if jobs[0].test.settings.fwe_over == "models":
-        # the maximum over all maps needs every test's null before any can be written
-        nulls = Node(Merge(len(branches)), name="family")
-        for number, branch in enumerate(branches, start=1):
-            workflow.connect(branch, "permute.null", nulls, f"in{number}")
-            workflow.connect(nulls, "out", branch, "write.family_nulls")
+    workflow = Workflow(RUN_WORKFLOW, base_dir=work_dir)
+    tests = [init_test_wf(job) for job in jobs]
+    workflow.add_nodes(tests)
+    if correct_together:
+        merge = Node(Merge(len(tests)), name="all_nulls")
+        for number, test in enumerate(tests, start=1):
+            workflow.connect(test, "permute.null", merge, f"in{number}")
+            workflow.connect(merge, "out", test, "correct.joint_nulls")
     return workflow
 
 
-def init_test_wf(job: TestJob, family: Sequence[GroupTest], output_dir: str) -> Workflow:
+def init_test_wf(job: GroupJob) -> Workflow:
     """Build the graph of one test."""
-    gather = Node(
-        GatherScores(test=job.test, input_hash=job.input_hash, version=__version__),
-        name="gather",
-        mem_gb=job.permute_gb,
-    )
+    test = job.test
+    read = Node(ReadScores(test=test, version=__version__), name="read", mem_gb=job.memory_gb)
     permute = Node(
-        PermuteSubjects(
-            test=job.test,
-            version=__version__,
-            checkpoint=job.checkpoint,
-            n_threads=job.n_threads,
+        PermuteScores(
+            test=test, version=__version__, state_dir=job.state_dir, n_threads=job.n_threads
         ),
         name="permute",
         n_procs=job.n_threads,
-        mem_gb=job.permute_gb,
+        mem_gb=job.memory_gb,
     )
-    write = Node(
-        WriteGroup(test=job.test, family=tuple(family), output_dir=output_dir),
-        name="write",
-        mem_gb=job.permute_gb,
+    correct = Node(
+        CorrectScores(test=test, version=__version__), name="correct", mem_gb=job.memory_gb
     )
-    workflow = Workflow(name=f"test_{re.sub(r'[^A-Za-z0-9_]', '_', job.name)}")
+    sink = Node(SinkGroup(job=job), name="sink", mem_gb=0.5)
+    figures = Node(DrawGroup(job=job), name="figures", mem_gb=1.0)
+    workflow = Workflow(node_name(test.label))
     workflow.connect(
         [
-            (gather, permute, [("scores", "scores")]),
-            (gather, write, [("scores", "scores")]),
-            (permute, write, [("null", "null")]),
+            (read, permute, [("scores", "scores")]),
+            (read, correct, [("scores", "scores")]),
+            (permute, correct, [("null", "null")]),
+            (read, sink, [("scores", "scores")]),
+            (correct, sink, [("result", "result")]),
+            (read, figures, [("scores", "scores")]),
+            (correct, figures, [("result", "result")]),
+            (sink, figures, [("images", "images")]),
         ]
     )
     return workflow

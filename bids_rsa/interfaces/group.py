@@ -1,111 +1,163 @@
-"""Nipype interfaces of the group level: gather scores, permute, write."""
+"""Nipype interfaces of the group level: read scores, permute, correct, write, draw."""
 
-import logging
+import pickle
 from pathlib import Path
 from typing import Any
 
+from bids_rsa.interfaces.base import RecordingInterface  # first: it silences Nipype's look-up
+
+# isort: split
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
 
-from bids_rsa.group_level.compute import prepare, run_permutations
-from bids_rsa.group_level.records import GroupTest
-from bids_rsa.group_level.scores import describe_losses, load_scores
-from bids_rsa.group_level.store import load_group_scores, load_null, save_null, save_scores
-from bids_rsa.interfaces.base import RecordingInterface
+from bids_rsa.errors import ContentError
+from bids_rsa.group_inputs.load import load_scores, read_scores, save_scores
+from bids_rsa.group_inputs.permutations import prepare, read_null, run_permutations, save_null
+from bids_rsa.group_inputs.records import GroupTest
+from bids_rsa.group_outputs.result import joint_maxima, make_result
+from bids_rsa.group_outputs.write import GroupJob, write_result
 from bids_rsa.interfaces.progress import progress_bar
-from bids_rsa.report.group_results import write_test
-
-LOGGER = logging.getLogger(__name__)
+from bids_rsa.report.group_pictures import draw_result
 
 
-class _GatherInput(BaseInterfaceInputSpec):
+class _ReadInput(BaseInterfaceInputSpec):
     test = traits.Instance(GroupTest, mandatory=True)
-    input_hash = traits.Str(mandatory=True, desc="hash of the content of all maps and masks")
     version = traits.Str(mandatory=True, desc="version of the app")
 
 
-class _GatherOutput(TraitedSpec):
-    scores = File(exists=True, desc="transformed scores of all subjects in the group mask")
+class _ReadOutput(TraitedSpec):
+    scores = File(exists=True, desc="transformed scores of all subjects inside the mask")
 
 
-class GatherScores(RecordingInterface):
-    """Read the participants' maps, transform them, and find the group mask."""
+class ReadScores(RecordingInterface):
+    """Read the subjects' maps once, transform them, find the voxels that are tested."""
 
-    input_spec = _GatherInput
-    output_spec = _GatherOutput
+    input_spec = _ReadInput
+    output_spec = _ReadOutput
 
     def _call(self, folder: Path) -> dict[str, Any]:
-        """Read, say what the mask lost, store."""
-        test = self.inputs.test
-        data = load_scores(test)
-        LOGGER.info("%s: %s", test.words, describe_losses(test.subjects, data))
-        if data.n_clipped:
-            LOGGER.info(
-                "%s: %d scores of 1 were moved half a rank step inwards for Fisher's transform.",
-                test.words,
-                data.n_clipped,
-            )
-        return {"scores": save_scores(data, folder / "scores.npz")}
+        """Load the scores of a test."""
+        return {"scores": save_scores(load_scores(self.inputs.test), folder)}
 
 
 class _PermuteInput(BaseInterfaceInputSpec):
     test = traits.Instance(GroupTest, mandatory=True)
     scores = File(exists=True, mandatory=True)
     version = traits.Str(mandatory=True)
-    checkpoint = traits.Str(mandatory=True, nohash=True, desc="where finished blocks are kept")
+    state_dir = traits.Str(mandatory=True, nohash=True, desc="where finished blocks are kept")
     n_threads = traits.Int(1, usedefault=True, nohash=True)
 
 
 class _PermuteOutput(TraitedSpec):
-    null = File(exists=True, desc="null distributions of all statistics")
+    null = File(exists=True, desc="null distributions of every statistic")
 
 
-class PermuteSubjects(RecordingInterface):
-    """Test across subjects, and relabel them many times."""
+class PermuteScores(RecordingInterface):
+    """Flip signs or permute rows, and keep the maxima of every statistic."""
 
     input_spec = _PermuteInput
     output_spec = _PermuteOutput
 
     def _call(self, folder: Path) -> dict[str, Any]:
-        """Permute from the last finished block on."""
-        test, checkpoint = self.inputs.test, Path(self.inputs.checkpoint)
-        ready = prepare(test, load_group_scores(self.inputs.scores))
-        n_draws = ready.relabelings.n_draws
-        with progress_bar(n_draws, test.words, 0, unit="permutations") as advance:
-            null = run_permutations(ready, checkpoint, self.inputs.n_threads, advance)
-        path = save_null(null, folder / "null.npz")
-        checkpoint.unlink(missing_ok=True)
-        return {"null": path}
+        """Run the permutations."""
+        test = self.inputs.test
+        ready = prepare(test, read_scores(self.inputs.scores))
+        with progress_bar(ready.relabelings.n_draws, test.label, 0, "permutations") as advance:
+            null = run_permutations(
+                ready, Path(self.inputs.state_dir), self.inputs.n_threads, advance
+            )
+        path = folder / "null.npz"
+        save_null(null, path)
+        return {"null": str(path)}
 
 
-class _WriteInput(BaseInterfaceInputSpec):
+class _CorrectInput(BaseInterfaceInputSpec):
     test = traits.Instance(GroupTest, mandatory=True)
-    family = traits.Tuple(mandatory=True, desc="all tests of the call")
     scores = File(exists=True, mandatory=True)
     null = File(exists=True, mandatory=True)
-    family_nulls = traits.List(File(exists=True), desc="nulls of all tests (--fwe-over models)")
-    output_dir = traits.Str(mandatory=True)
+    joint_nulls = traits.List(
+        File(exists=True), [], usedefault=True, desc="those of all tests corrected together"
+    )
+    version = traits.Str(mandatory=True)
 
 
-class _WriteOutput(TraitedSpec):
-    written = traits.List(traits.Str(), desc="paths in the dataset")
+class _CorrectOutput(TraitedSpec):
+    result = File(exists=True, desc="all maps, clusters and numbers of the test")
 
 
-class WriteGroup(RecordingInterface):
-    """Write maps, tables and pictures of a test under their final names."""
+class CorrectScores(RecordingInterface):
+    """Compare the observed statistics with their null distributions."""
+
+    input_spec = _CorrectInput
+    output_spec = _CorrectOutput
+
+    def _call(self, folder: Path) -> dict[str, Any]:
+        """Make the maps of a test."""
+        inputs = self.inputs
+        scores, null = read_scores(inputs.scores), _null(inputs.null)
+        joint = [_null(path) for path in inputs.joint_nulls] or [null]
+        ready = prepare(inputs.test, scores)
+        result = make_result(inputs.test, scores, ready, null, joint_maxima(joint))
+        path = folder / "result.pickle"
+        path.write_bytes(pickle.dumps(result))
+        return {"result": str(path)}
+
+
+def _null(path: str) -> Any:
+    """Read a null distribution that must be there."""
+    null = read_null(Path(path))
+    if null is None:
+        raise ContentError(
+            f"The null distribution {path} was not written whole.",
+            "Remove the work directory, and start again.",
+        )
+    return null
+
+
+class _SinkInput(BaseInterfaceInputSpec):
+    job = traits.Instance(GroupJob, mandatory=True)
+    scores = File(exists=True, mandatory=True)
+    result = File(exists=True, mandatory=True)
+
+
+class _SinkOutput(TraitedSpec):
+    images = traits.List(File(exists=True), desc="the images written")
+
+
+class SinkGroup(RecordingInterface):
+    """Write maps, mask, tables and sidecars under their final names."""
 
     # the output may have been deleted since: what is there is never taken from the cache
     _always_run = True
-    input_spec = _WriteInput
-    output_spec = _WriteOutput
+    input_spec = _SinkInput
+    output_spec = _SinkOutput
 
     def _call(self, folder: Path) -> dict[str, Any]:
-        """Correct, threshold, write."""
-        written = write_test(
-            self.inputs.test,
-            self.inputs.family,
-            load_group_scores(self.inputs.scores),
-            load_null(self.inputs.null),
-            [load_null(path) for path in self.inputs.family_nulls or []],
-            Path(self.inputs.output_dir),
-        )
-        return {"written": written}
+        """Write the result of a test."""
+        result = pickle.loads(Path(self.inputs.result).read_bytes())
+        images = write_result(self.inputs.job, read_scores(self.inputs.scores), result)
+        return {"images": [str(path) for path in images]}
+
+
+class _DrawInput(BaseInterfaceInputSpec):
+    job = traits.Instance(GroupJob, mandatory=True)
+    scores = File(exists=True, mandatory=True)
+    result = File(exists=True, mandatory=True)
+    images = traits.List(File(exists=True), mandatory=True)
+
+
+class _DrawOutput(TraitedSpec):
+    figures = traits.List(File(exists=True))
+
+
+class DrawGroup(RecordingInterface):
+    """Draw the thresholded map, the null distribution and the scores at the peaks."""
+
+    _always_run = True
+    input_spec = _DrawInput
+    output_spec = _DrawOutput
+
+    def _call(self, folder: Path) -> dict[str, Any]:
+        """Draw the result of a test."""
+        result = pickle.loads(Path(self.inputs.result).read_bytes())
+        figures = draw_result(self.inputs.job, read_scores(self.inputs.scores), result)
+        return {"figures": [str(path) for path in figures]}

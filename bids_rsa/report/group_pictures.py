@@ -1,7 +1,8 @@
-"""Pictures of a group test: what is significant, the null distributions, scores at the peaks."""
+"""Pictures of a group test: the thresholded map, the null distribution, scores at the peaks."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,190 +10,199 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import nibabel as nib
 import numpy as np
-import pandas as pd
+from matplotlib import pyplot as plt
 from nilearn.datasets import load_mni152_template
 from nilearn.plotting import plot_glass_brain, plot_stat_map
 
-from bids_rsa.group_level.names import figure_path
-from bids_rsa.group_level.records import GroupTest
-from bids_rsa.group_level.results import PRIMARY, GroupResult
-from bids_rsa.group_level.scores import GroupScores
-from bids_rsa.group_level.words import MEANING
+from bids_rsa.group_inputs.load import GroupScores
+from bids_rsa.group_inputs.records import GroupTest
+from bids_rsa.group_outputs.names import figure_path, map_path
+from bids_rsa.group_outputs.result import GroupResult
+from bids_rsa.group_outputs.statements import correction_sentence, interpretation
+from bids_rsa.group_outputs.tables import peak_places_mm
+from bids_rsa.group_outputs.write import GroupJob
 from bids_rsa.images import replacing
 
-STATISTICS = {
-    "t": "maximum t",
-    "tfce": "maximum TFCE",
-    "cluster_size": "largest cluster (voxels)",
-    "cluster_mass": "heaviest cluster (sum of t above threshold)",
-}
-DPI = 110
-MOST_PEAKS = 8
-N_SLICES = 6
+N_SLICES = 7
+BACKGROUND_MM = 2
+MOST_PEAKS = 12
+TEXT_WIDTH = 150
 
 
-def draw_test(
-    test: GroupTest,
-    data: GroupScores,
-    result: GroupResult,
-    maxima: Mapping[str, np.ndarray],
-    peaks: pd.DataFrame,
-    output_dir: Path,
-) -> list[str]:
-    """Draw all pictures of a test; return their paths in the dataset.
+def draw_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> list[Path]:
+    """Draw all pictures of a test.
 
-    Parameters
-    ----------
-    test, data, result
-        The test and its maps.
-    maxima : mapping of str to (n_draws,) ndarray
-        The null distributions that p was computed from.
-    peaks : DataFrame
-        Scores of every subject at each peak.
-    output_dir : Path
-        The dataset.
+    Returns
+    -------
+    list of Path
+        The pictures.
     """
-    volume = np.zeros(data.mask.shape)
-    volume[data.mask] = result.maps["tThr"]
-    image = nib.Nifti1Image(volume, data.affine)
-    n = int(result.significant.sum())
-    cuts = _cuts(volume != 0 if n else data.mask, data.affine)
-    title = (
-        f"{test.words}: t where {PRIMARY[test.settings.primary][0]} <= {test.settings.alpha:g} "
-        f"({n} voxels)"
-    )
-    written = [
-        _draw_brain(image, cuts, test, "glass", title, output_dir),
-        _draw_brain(image, cuts, test, "mosaic", title, output_dir),
-        _draw_null(test, result, maxima, output_dir),
-    ]
-    if len(peaks.columns) > 1 + bool(test.groups):
-        written.append(_draw_peaks(test, peaks, output_dir))
-    return written
-
-
-def _draw_brain(
-    image: nib.Nifti1Image,
-    cuts: dict[str, list[float]],
-    test: GroupTest,
-    kind: str,
-    title: str,
-    output_dir: Path,
-) -> str:
-    """Draw the thresholded map on a glass brain, or as slices on the template."""
-    largest = float(np.abs(image.get_fdata()).max()) or 1.0
-    shared: dict[str, Any] = {
-        "colorbar": True,
-        "cmap": "RdBu_r",
-        "vmax": largest,
-        "vmin": -largest,
-        "threshold": np.finfo(np.float32).tiny,
+    test, output = job.test, Path(job.output_dir)
+    drawn = {
+        "glass": _draw_glass,
+        "mosaic": _draw_mosaic,
+        "null": _draw_null,
+        "peakscores": _draw_peaks,
     }
-    if kind == "glass":
-        display = plot_glass_brain(image, plot_abs=False, display_mode="lyrz", **shared)
-    else:
-        standard = (test.first.space or "").startswith("MNI")
-        background = load_mni152_template(resolution=2) if standard else None
-        display = plot_stat_map(
-            image,
-            bg_img=background,
-            display_mode="mosaic",
-            cut_coords=cuts,
-            black_bg=False,
-            draw_cross=False,
-            resampling_interpolation="nearest",
-            **shared,
-        )
-    if display._cbar is not None:
-        display._cbar.set_label("t")
-    figure = display.frame_axes.figure
-    display.title(title, size=9)
-    _caption(figure)
-    return _save(figure, test, kind, output_dir)
+    paths = []
+    for name, draw in drawn.items():
+        path = output / figure_path(test, name)
+        if str(figure_path(test, name)) in job.others:
+            with _figure(path, job) as figure:
+                draw(figure, job, scores, result)
+            paths.append(path)
+    return paths
 
 
-def _cuts(shown: np.ndarray, affine: np.ndarray) -> dict[str, list[float]]:
-    """Spread slices evenly over the voxels shown, in mm."""
-    mm = nib.affines.apply_affine(affine, np.argwhere(shown))
+@contextmanager
+def _figure(path: Path, job: GroupJob) -> Iterator[Any]:
+    """Give a figure with a title and what every output says, saved when it is drawn."""
+    test = job.test
+    figure = plt.figure(figsize=(11, 6.5))
+    try:
+        yield figure
+        says = [interpretation(test), job.tried.sentence()]
+        lines = [line for text in says for line in textwrap.wrap(text, TEXT_WIDTH)]
+        title = f"{test.describe()} ({test.label})"
+        figure.suptitle("\n".join(textwrap.wrap(title, 110)), fontsize=9, y=0.99)
+        figure.text(0.02, 0.01, "\n".join(lines), fontsize=7, va="bottom")
+        with replacing(path) as beside:
+            # no version of the drawing library: the same run writes the same bytes
+            figure.savefig(beside, dpi=110, metadata={"Software": None})
+    finally:
+        plt.close(figure)
+
+
+def _thresholded(job: GroupJob) -> Any:
+    """Read the thresholded map."""
+    return nib.load(Path(job.output_dir) / map_path(job.test, "tThr"))
+
+
+def _caption(job: GroupJob, result: GroupResult) -> str:
+    """Say what is shown, and how much of it there is."""
+    test = job.test
+    n, clusters = result.found["VoxelsSignificant"], len(result.clusters)
+    what = f"t, {correction_sentence(test, job.n_joint)}, alpha {test.settings.alpha:g}"
+    return f"{what}: {n} voxels in {clusters} cluster{'s' * (clusters != 1)}"
+
+
+def _limit(image: Any) -> float:
+    """Give the end of the colour scale."""
+    return float(np.abs(np.asarray(image.dataobj)).max()) or 1.0
+
+
+def _draw_glass(figure: Any, job: GroupJob, scores: GroupScores, result: GroupResult) -> None:
+    """Draw the thresholded map on a glass brain."""
+    image = _thresholded(job)
+    axes = figure.add_axes((0.02, 0.2, 0.93, 0.66))
+    axes.set_title(_caption(job, result), fontsize=9)
+    plot_glass_brain(
+        image,
+        axes=axes,
+        figure=figure,
+        threshold=np.finfo(np.float32).tiny,
+        vmax=_limit(image),
+        vmin=-_limit(image),
+        plot_abs=False,
+        cmap="RdBu_r",
+        colorbar=True,
+    )
+
+
+def _draw_mosaic(figure: Any, job: GroupJob, scores: GroupScores, result: GroupResult) -> None:
+    """Draw slices of the thresholded map, on the template where the space is MNI."""
+    image = _thresholded(job)
+    axes = figure.add_axes((0.02, 0.15, 0.93, 0.72))
+    axes.set_title(_caption(job, result), fontsize=9)
+    plot_stat_map(
+        image,
+        bg_img=_background(job.test, scores),
+        axes=axes,
+        figure=figure,
+        display_mode="mosaic",
+        cut_coords=_cuts(image, scores),
+        threshold=np.finfo(np.float32).tiny,
+        vmax=_limit(image),
+        vmin=-_limit(image),
+        cmap="RdBu_r",
+        black_bg=False,
+        draw_cross=False,
+        resampling_interpolation="nearest",
+    )
+
+
+def _background(test: GroupTest, scores: GroupScores) -> Any:
+    """Give the MNI template, or the voxels tested where the space is another."""
+    if test.key.space and test.key.space.startswith("MNI"):
+        return load_mni152_template(resolution=BACKGROUND_MM)
+    return nib.Nifti1Image(scores.mask.astype(np.float32), scores.affine)
+
+
+def _cuts(image: Any, scores: GroupScores) -> dict[str, list[float]]:
+    """Spread slices evenly over the significant voxels, over all voxels tested without any."""
+    shown = np.asarray(image.dataobj) != 0
+    ijk = np.argwhere(shown if shown.any() else scores.mask)
+    mm = nib.affines.apply_affine(scores.affine, ijk)
     low, high = mm.min(axis=0), mm.max(axis=0)
     return {
-        axis: [float(x) for x in np.linspace(low[i], high[i], N_SLICES + 2)[1:-1]]
+        axis: [float(x) for x in np.unique(np.linspace(low[i], high[i], N_SLICES))]
         for i, axis in enumerate("xyz")
     }
 
 
-def _draw_null(
-    test: GroupTest, result: GroupResult, maxima: Mapping[str, np.ndarray], output_dir: Path
-) -> str:
-    """Draw the null distribution of each maximum with its threshold."""
-    figure, axes = plt.subplots(1, len(maxima), figsize=(4 * len(maxima), 3.6), squeeze=False)
-    primary = PRIMARY[test.settings.primary][1]
-    for axis, (name, values) in zip(axes[0], maxima.items(), strict=True):
-        axis.hist(values, bins=60, color="0.6")
-        threshold = result.thresholds[name]
-        if np.isfinite(threshold):
-            axis.axvline(threshold, color="firebrick")
-            axis.text(
-                threshold,
-                axis.get_ylim()[1],
-                f" {threshold:.3g}",
-                color="firebrick",
-                va="top",
-            )
-        role = "primary" if name == primary else "secondary"
-        axis.set_title(f"{role}, alpha {test.settings.alpha:g}", fontsize=9)
-        axis.set_xlabel(STATISTICS[name], fontsize=8)
-    axes[0, 0].set_ylabel(f"of {len(next(iter(maxima.values())))} relabelings")
-    figure.suptitle(f"{test.words}: maxima without an effect", fontsize=10)
-    figure.tight_layout()
-    _caption(figure)
-    return _save(figure, test, "null", output_dir)
+def _draw_null(figure: Any, job: GroupJob, scores: GroupScores, result: GroupResult) -> None:
+    """Draw the null distribution of the maximum, its threshold, and the largest observed value."""
+    axes = figure.add_axes((0.08, 0.22, 0.88, 0.62))
+    group = job.test.settings
+    if result.maxima is None:
+        needed = result.found["VoxelsNeededForFDR"]
+        axes.hist(result.maps["p"], bins=50, range=(0, 1), color="0.6")
+        axes.set(xlabel="voxel-wise p", ylabel="voxels")
+        axes.set_title(
+            f"False discovery rate: {needed} voxels needed at the smallest p", fontsize=9
+        )
+        return
+    axes.hist(result.maxima, bins=60, color="0.6", label="relabelings")
+    if result.critical is not None and np.isfinite(result.critical):
+        label = f"threshold at alpha {group.alpha:g}: {result.critical:.4g}"
+        axes.axvline(result.critical, color="tab:red", label=label)
+    largest = result.largest
+    axes.axvline(largest, color="tab:blue", linestyle="--", label=f"observed: {largest:.4g}")
+    axes.set(xlabel=f"maximum over voxels ({group.primary})", ylabel="relabelings")
+    axes.set_title(
+        f"Null distribution of the maximum, {len(result.maxima)} relabelings", fontsize=9
+    )
+    axes.legend(fontsize=8)
 
 
-def _draw_peaks(test: GroupTest, peaks: pd.DataFrame, output_dir: Path) -> str:
+def _draw_peaks(figure: Any, job: GroupJob, scores: GroupScores, result: GroupResult) -> None:
     """Draw every subject's score at each peak."""
-    names = [name for name in peaks.columns if name.startswith("cluster_")][:MOST_PEAKS]
-    figure, axis = plt.subplots(figsize=(max(6.0, 1.6 * len(names) + 2.4), 4))
-    groups = peaks["group"] if "group" in peaks else pd.Series([""] * len(peaks))
-    for place, (group, rows) in enumerate(peaks.groupby(groups, sort=False)):
-        shift = (place - (groups.nunique() - 1) / 2) * 0.3
-        for column, name in enumerate(names):
-            values = rows[name].to_numpy(dtype=float)
-            spread = np.linspace(-0.08, 0.08, len(values))
-            label = str(group) if column == 0 and group else None
-            axis.plot(
-                column + shift + spread, values, "o", color=f"C{place}", alpha=0.6, label=label
-            )
-            axis.plot(
-                [column + shift - 0.12, column + shift + 0.12], [np.nanmean(values)] * 2, color="k"
-            )
-    axis.axhline(0, color="0.6", linewidth=0.8)
-    axis.set_xticks(range(len(names)), [name.replace("_", " ") for name in names])
-    unit = "Fisher z" if test.transform == "fisher" else "score"
-    axis.set_ylabel(f"{test.first.comparison} ({unit})")
-    axis.set_title(f"{test.words}: subjects at the peaks (bar: mean)", fontsize=9)
-    if groups.nunique() > 1:
-        axis.legend()
-    figure.tight_layout()
-    _caption(figure)
-    return _save(figure, test, "peakscores", output_dir)
-
-
-def _caption(figure: Any) -> None:
-    """Write below a picture what its inference means."""
-    width = int(figure.get_figwidth() * 16)
-    text = "\n".join(textwrap.wrap(MEANING, width))
-    figure.text(0.01, -0.01, text, fontsize=6, va="top", color="0.3")
-
-
-def _save(figure: Any, test: GroupTest, kind: str, output_dir: Path) -> str:
-    """Write a picture whole, and close it."""
-    path = figure_path(test, kind)
-    with replacing(output_dir / path) as beside:
-        # no date and no version of the drawing library: the same run writes the same bytes
-        figure.savefig(beside, dpi=DPI, bbox_inches="tight", metadata={"Software": None})
-    plt.close(figure)
-    return path
+    axes = figure.add_axes((0.08, 0.3, 0.88, 0.54))
+    test, clusters = job.test, result.clusters[:MOST_PEAKS]
+    axes.set_title(
+        "Scores at the peaks, chosen for being high: no estimate of effect size", fontsize=9
+    )
+    unit = f"{test.key.comparison} score{' (z)' * (test.transform == 'fisher')}"
+    axes.set_ylabel(f"difference of {unit}" if test.kind == "paired" else unit)
+    axes.axhline(0, color="0.5", linewidth=0.8)
+    if not clusters:
+        axes.text(0.5, 0.5, "no significant cluster", transform=axes.transAxes, ha="center")
+        axes.set_xticks([])
+        return
+    groups = test.group_of or ("",) * len(test.members)
+    for name in dict.fromkeys(groups):
+        rows = [i for i, own in enumerate(groups) if own == name]
+        shift = 0.15 if test.groups and name == test.groups[1] else 0.0
+        offsets = np.linspace(-0.06, 0.06, len(rows)) + shift
+        x = np.arange(len(clusters))[None, :] + offsets[:, None]
+        y = scores.scores[np.ix_(rows, [one.peak for one in clusters])]
+        axes.plot(x.ravel(), y.ravel(), "o", markersize=4, alpha=0.7, label=name or None)
+    if test.groups:
+        axes.legend(fontsize=8)
+    axes.set_xlim(-0.75, max(len(clusters), 3) - 0.25)
+    places = peak_places_mm(clusters, scores)
+    names = [f"{i}\n({x:.0f}, {y:.0f}, {z:.0f})" for i, (x, y, z) in enumerate(places, start=1)]
+    axes.set_xticks(range(len(clusters)), names, fontsize=7)
+    axes.set_xlabel("cluster (peak in mm)")

@@ -1,0 +1,209 @@
+"""All maps of a group test from its permutations: estimates, statistics, corrected p, clusters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bids_rsa.core.inference import (
+    ClusterSet,
+    Null,
+    Observed,
+    Plan,
+    Relabelings,
+    count_p,
+    false_discovery_q,
+    familywise_p,
+    find_clusters,
+)
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+# the map of p that decides, by the name of the primary method
+PRIMARY_MAPS = {
+    "tfce": "tfceFWEp",
+    "maxt": "tFWEp",
+    "cluster-mass": "clusterMassFWEp",
+    "cluster-size": "clusterSizeFWEp",
+    "fdr": "fdrq",
+}
+# the null distribution it is compared with
+PRIMARY_MAXIMA = {
+    "tfce": "tfce",
+    "maxt": "t",
+    "cluster-mass": "cluster_mass",
+    "cluster-size": "cluster_size",
+}
+P_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A connected set of significant voxels of one sign.
+
+    ``peak`` is the place of the largest statistic in the order of the mask's voxels; ``mass`` the
+    sum of the statistic above the cluster-forming threshold; ``p`` the smallest p of the primary
+    method in it; ``share_above_0`` the share of subjects with a score above 0 at the peak.
+    """
+
+    peak: int
+    voxels: npt.NDArray[np.int64]
+    mass: float
+    t: float
+    p: float
+    share_above_0: float
+
+
+def p_maps(
+    plan: Plan,
+    observed: Observed,
+    null: Null,
+    relabelings: Relabelings,
+    maxima: Mapping[str, FloatArray] | None = None,
+) -> dict[str, FloatArray]:
+    """Compute p of every kind.
+
+    Parameters
+    ----------
+    plan : Plan
+    observed : Observed
+    null : Null
+        The whole null distribution.
+    relabelings : Relabelings
+    maxima : mapping, optional
+        Maxima over several maps under the same relabelings, instead of this map's own.
+
+    Returns
+    -------
+    dict of str to (n_voxels,) float64
+        ``p`` (voxel-wise), ``tFWEp``, ``tfceFWEp``, ``clusterSizeFWEp``, ``clusterMassFWEp`` (1
+        outside clusters), ``fdrq``.
+    """
+    maxima = null.maxima if maxima is None else maxima
+    whole = relabelings.exhaustive
+
+    def magnitude(values: FloatArray) -> FloatArray:
+        """Positive in the tested direction, in both directions when two-sided."""
+        return np.abs(values) if plan.two_sided else values
+
+    clusters = observed.clusters
+    p = count_p(null.counts, relabelings.n_draws, whole)
+    return {
+        "p": p,
+        "tFWEp": familywise_p(magnitude(observed.statistic), maxima["t"], whole),
+        "tfceFWEp": familywise_p(magnitude(observed.tfce), maxima["tfce"], whole),
+        "clusterSizeFWEp": _to_voxels(
+            clusters, familywise_p(clusters.sizes, maxima["cluster_size"], whole)
+        ),
+        "clusterMassFWEp": _to_voxels(
+            clusters, familywise_p(clusters.masses, maxima["cluster_mass"], whole)
+        ),
+        "fdrq": false_discovery_q(p),
+    }
+
+
+def _to_voxels(clusters: ClusterSet, p: FloatArray) -> FloatArray:
+    """Give each voxel its cluster's p, 1 outside clusters."""
+    return np.concatenate([[1.0], p])[clusters.labels]
+
+
+def significant(p: FloatArray, observed: Observed, plan: Plan, alpha: float) -> BoolArray:
+    """Tell where p is at most alpha, on a tested side of 0."""
+    tested = np.ones(len(p), bool) if plan.two_sided else observed.statistic > 0
+    return np.asarray((p <= alpha + P_ROUNDING) & tested, dtype=bool)
+
+
+def critical_value(maxima: FloatArray, alpha: float, exhaustive: bool) -> float:
+    """Find the smallest value among the maxima whose family-wise p is at most alpha.
+
+    Returns
+    -------
+    float
+        infinity when alpha is below the smallest p.
+    """
+    candidates = np.unique(maxima)
+    p = familywise_p(candidates, maxima, exhaustive)
+    enough = np.flatnonzero(p <= alpha + P_ROUNDING)
+    if enough.size:
+        return float(candidates[enough[0]])
+    # beyond all random draws p is 1 / (draws + 1); the identity is one of all draws
+    beyond = familywise_p([np.inf], maxima, exhaustive)[0]
+    reached = not exhaustive and beyond <= alpha + P_ROUNDING
+    return float(candidates[-1]) if reached else float("inf")
+
+
+def significant_clusters(
+    where: BoolArray,
+    p: FloatArray,
+    observed: Observed,
+    scores: FloatArray,
+    neighbors: npt.NDArray[np.int32],
+    two_sided: bool,
+) -> tuple[Cluster, ...]:
+    """Part the significant voxels into connected clusters, the largest first.
+
+    Parameters
+    ----------
+    where : (n_voxels,) bool
+        The significant voxels.
+    p : (n_voxels,) float64
+        p of the primary method.
+    observed : Observed
+    scores : (n_subjects, n_voxels) float64
+        The scores tested.
+    neighbors : (n_voxels, connectivity) int32
+    two_sided : bool
+        Whether both signs were tested; signs never mix in a cluster.
+
+    Returns
+    -------
+    tuple of Cluster
+    """
+    shown = np.where(where, observed.statistic, 0.0)
+    found = find_clusters(shown, neighbors, 0.0, two_sided)
+    magnitude = np.abs(observed.statistic)
+    clusters = []
+    for number in range(1, len(found.sizes) + 1):
+        voxels = np.flatnonzero(found.labels == number)
+        peak = int(voxels[np.argmax(magnitude[voxels])])
+        excess = np.maximum(magnitude[voxels] - observed.cluster_threshold, 0.0)
+        at_peak = scores[np.isfinite(scores[:, peak]), peak]
+        clusters.append(
+            Cluster(
+                peak=peak,
+                voxels=voxels,
+                mass=float(excess.sum()),
+                t=float(observed.t[peak]),
+                p=float(p[voxels].min()),
+                share_above_0=float((at_peak > 0).mean()),
+            )
+        )
+    return tuple(sorted(clusters, key=lambda one: (-len(one.voxels), one.peak)))
+
+
+def cohens_d(scores: FloatArray, is_first: BoolArray | None = None) -> FloatArray:
+    """Compute Cohen's d: mean / sd, or the difference of two groups over their pooled sd.
+
+    Parameters
+    ----------
+    scores : (n_subjects, n_voxels) float64
+        NaN is a missing subject.
+    is_first : (n_subjects,) bool, optional
+        Who belongs to the first group.
+
+    Returns
+    -------
+    (n_voxels,) float64
+        0 where the difference is 0; infinite where only the sd is.
+    """
+    if is_first is None:
+        mean, sd = np.nanmean(scores, axis=0), np.nanstd(scores, axis=0, ddof=1)
+    else:
+        a, b = scores[is_first], scores[~is_first]
+        mean = a.mean(axis=0) - b.mean(axis=0)
+        squares = a.var(axis=0, ddof=1) * (len(a) - 1) + b.var(axis=0, ddof=1) * (len(b) - 1)
+        sd = np.sqrt(squares / (len(scores) - 2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(mean == 0, 0.0, mean / sd), dtype=np.float64)

@@ -1,0 +1,333 @@
+"""From maps and options to the tests that are made, all checked before the first one runs."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from bids_rsa.core.inference import Design, one_sample_design, slope_design, two_sample_design
+from bids_rsa.discovery.findings import listing
+from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
+from bids_rsa.group_inputs.agree import check_agreement, check_grid, check_space
+from bids_rsa.group_inputs.participants import Participants, read_participants
+from bids_rsa.group_inputs.records import GroupTest, Kind, MapKey, Member, ParticipantMap
+from bids_rsa.provenance import digest, hash_file
+from bids_rsa.settings import GroupSettings, Selection
+
+LeftOut = list[tuple[str, str]]
+
+
+def check_options(group: GroupSettings) -> None:
+    """Check what the group options together can tell, before anything is read.
+
+    Raises
+    ------
+    OptionError
+        Options that contradict each other, or miss one another.
+    """
+    asked = [
+        option
+        for option, value in (
+            ("--compare-models", group.compare_models),
+            ("--group-column", group.group_column),
+            ("--test-covariate", group.test_covariate),
+        )
+        if value
+    ]
+    if len(asked) > 1:
+        raise OptionError(f"{' and '.join(asked)} are different tests.", "Ask for one at a time.")
+    pair = group.compare_models
+    if pair and pair != ("all",) and (len(pair) != 2 or pair[0] == pair[1]):
+        raise OptionError(
+            f"--compare-models {' '.join(pair)}: two different models are expected, or all.",
+            "For example --compare-models categories pixels, or --compare-models all.",
+        )
+    if group.groups and not group.group_column:
+        raise OptionError(
+            f"--groups {' '.join(group.groups)} says which groups, but not where they stand.",
+            "Name the column of participants.tsv with --group-column.",
+        )
+    if group.groups and (len(group.groups) != 2 or group.groups[0] == group.groups[1]):
+        raise OptionError(
+            f"--groups {' '.join(group.groups)}: two different groups are expected.",
+            "The test is first minus second.",
+        )
+    names = [*group.covariates, *filter(None, [group.test_covariate])]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise OptionError(
+            f"The covariate {twice[0]} is asked for twice.",
+            "A covariate is either a nuisance (--covariates) or tested (--test-covariate).",
+        )
+    if group.coverage < 1 and (names or group.group_column):
+        raise OptionError(
+            f"--coverage {group.coverage:g}: voxels that some subjects lack allow only one-sample "
+            "tests and tests of two models, without covariates.",
+            "Use --coverage 1 with groups and covariates.",
+        )
+
+
+def plan_tests(
+    maps: Sequence[ParticipantMap], bids_dir: str, group: GroupSettings, selection: Selection
+) -> tuple[GroupTest, ...]:
+    """Make the tests, and check that each can be made.
+
+    Parameters
+    ----------
+    maps : sequence of ParticipantMap
+        The maps selected.
+    bids_dir : str
+        Where participants.tsv lies.
+    group : GroupSettings
+    selection : Selection
+        The participants wanted and excluded.
+
+    Raises
+    ------
+    BidsRsaError
+        Maps that cannot be combined, too few subjects, missing values in participants.tsv.
+    """
+    check_options(group)
+    people = _people(bids_dir, group)
+    wanted, out = _choose_participants(maps, selection, people)
+    kept = [one for one in maps if one.subject in wanted]
+    tests = []
+    for kind, key, models, members, missing in _comparisons(kept, group):
+        test = GroupTest(kind, key, models, members, group, tuple([*out, *missing]))
+        test = _with_people(test, people)
+        tests.append(replace(test, notes=_check_test(test)))
+    _check_joint(tests, group)
+    return _with_hashes(tests)
+
+
+def _people(bids_dir: str, group: GroupSettings) -> Participants | None:
+    """Read participants.tsv where an option needs it."""
+    if group.group_column:
+        return read_participants(bids_dir, f"--group-column {group.group_column}")
+    if group.test_covariate:
+        return read_participants(bids_dir, f"--test-covariate {group.test_covariate}")
+    if group.covariates:
+        return read_participants(bids_dir, f"--covariates {' '.join(group.covariates)}")
+    return None
+
+
+def _choose_participants(
+    maps: Sequence[ParticipantMap], selection: Selection, people: Participants | None
+) -> tuple[set[str], LeftOut]:
+    """Tell who is wanted, and why others are not."""
+    there = sorted({one.subject for one in maps})
+    for option in ("participant_label", "exclude_participant_label"):
+        unknown = [label for label in getattr(selection, option) if label not in there]
+        if unknown and option == "participant_label":
+            raise SelectionError(
+                f"--participant-label {' '.join(unknown)}: no map of these participants.",
+                f"There are maps of: {listing([f'sub-{s}' for s in there])}.",
+            )
+    out: LeftOut = []
+    for subject in there:
+        if subject in selection.exclude_participant_label:
+            out.append((subject, "excluded by --exclude-participant-label"))
+        elif selection.participant_label and subject not in selection.participant_label:
+            out.append((subject, "not among --participant-label"))
+    listed = sorted(people.rows) if people else []
+    out += [(s, "no map in the output folder") for s in listed if s not in there]
+    wanted = set(there) - {subject for subject, _ in out}
+    if not wanted:
+        raise SelectionError("The participants selected leave nobody to test.")
+    return wanted, out
+
+
+def _comparisons(
+    maps: Sequence[ParticipantMap], group: GroupSettings
+) -> Iterator[tuple[Kind, MapKey, tuple[str, ...], tuple[Member, ...], LeftOut]]:
+    """Yield what is tested: each set of maps, or each pair of models of the same entities."""
+    kind: Kind = "groups" if group.group_column else "one-sample"
+    kind = "slope" if group.test_covariate else kind
+    kind = "paired" if group.compare_models else kind
+    keys = sorted({_test_key(one, group) for one in maps}, key=lambda key: key.label)
+    pairs_found = False
+    for key in keys:
+        mine = [one for one in maps if _test_key(one, group) == key]
+        names = sorted({one.model for one in mine})
+        if kind != "paired":
+            choices: list[tuple[str, ...]] = [(name,) for name in names]
+        elif group.compare_models == ("all",):
+            choices = list(itertools.combinations(names, 2))
+        else:
+            choices = [group.compare_models] if set(group.compare_models) <= set(names) else []
+        for models in choices:
+            pairs_found = True
+            yield kind, key, models, *_members(mine, models)
+    if not pairs_found:
+        raise OptionError(
+            f"--compare-models {' '.join(group.compare_models)}: no comparison has maps of two "
+            "such models.",
+            f"There are maps of: {', '.join(sorted({one.model for one in maps}))}.",
+        )
+
+
+def _test_key(one: ParticipantMap, group: GroupSettings) -> MapKey:
+    """Give the entities of the test that a map belongs to."""
+    return replace(one.key, session=None) if group.average_sessions else one.key
+
+
+def _members(
+    maps: Sequence[ParticipantMap], models: tuple[str, ...]
+) -> tuple[tuple[Member, ...], LeftOut]:
+    """Gather each subject's maps of the models, and say who lacks one."""
+    members, missing = [], []
+    for subject in sorted({one.subject for one in maps}):
+        mine = [
+            tuple(one for one in maps if one.subject == subject and one.model == model)
+            for model in models
+        ]
+        lacking = [model for model, found in zip(models, mine, strict=True) if not found]
+        sessions = {tuple(one.key.session for one in found) for found in mine}
+        if lacking:
+            missing.append((subject, f"no map of model {' and '.join(lacking)}"))
+        elif len(sessions) > 1:
+            missing.append((subject, "the two models have maps of different sessions"))
+        else:
+            members.append(Member(subject, tuple(mine)))
+    return tuple(members), missing
+
+
+def _with_people(test: GroupTest, people: Participants | None) -> GroupTest:
+    """Add groups and covariates; who belongs to neither group is out."""
+    if people is None:
+        return test
+    group = test.settings
+    if group.group_column:
+        test = _with_groups(test, people, group.group_column)
+    covariates = tuple(
+        (name, people.numbers(name, "--covariates", test.subjects)) for name in group.covariates
+    )
+    name = group.test_covariate
+    tested = ((name, people.numbers(name, "--test-covariate", test.subjects)),) if name else ()
+    return replace(test, covariates=covariates, tested=tested)
+
+
+def _with_groups(test: GroupTest, people: Participants, column: str) -> GroupTest:
+    """Split the subjects into two groups by a column."""
+    values = people.texts(column, "--group-column", test.subjects)
+    there = sorted(set(values.values()))
+    groups = test.settings.groups or tuple(there)
+    if len(groups) != 2:
+        raise OptionError(
+            f"--group-column {column} has {len(there)} values among the subjects tested: "
+            f"{listing(there)}; a test compares two.",
+            "Name two of them with --groups A B (the test is A - B).",
+        )
+    unknown = [name for name in groups if name not in there]
+    if unknown:
+        raise OptionError(
+            f"--groups {' '.join(groups)}: no subject tested has {column} {unknown[0]!r}.",
+            f"There are: {listing(there)}.",
+        )
+    out = [
+        (subject, f"{column} is {value}, which is not compared")
+        for subject, value in values.items()
+        if value not in groups
+    ]
+    members = tuple(member for member in test.members if values[member.subject] in groups)
+    return replace(
+        test,
+        members=members,
+        left_out=(*test.left_out, *out),
+        groups=groups,
+        group_of=tuple(values[member.subject] for member in members),
+    )
+
+
+def design_of(test: GroupTest) -> Design:
+    """Make the design of a test.
+
+    Raises
+    ------
+    ContentError
+        A design that cannot be estimated with these subjects.
+    """
+    covariates = list(zip(*(values for _, values in test.covariates), strict=True)) or None
+    try:
+        if test.kind == "groups":
+            first = [name == test.groups[0] for name in test.group_of]
+            return two_sample_design(first, covariates)
+        if test.kind == "slope":
+            return slope_design(test.tested[0][1], covariates)
+        return one_sample_design(len(test.members), covariates)
+    except ValueError as error:
+        raise ContentError(
+            f"{test.label}: {error}.", "Change the subjects or covariates."
+        ) from None
+
+
+def _check_test(test: GroupTest) -> tuple[str, ...]:
+    """Check one test's subjects, sidecars, space, grid and design."""
+    if len(test.members) < 2:
+        names = ", ".join(f"sub-{s}" for s in test.subjects) or "none"
+        reasons = "; ".join(f"sub-{s}: {why}" for s, why in test.left_out)
+        raise InputError(
+            f"{test.label}: a test across subjects needs at least 2, and there are "
+            f"{len(test.members)} ({names}).{f' Left out: {reasons}.' if reasons else ''}",
+            "Run the participant level for more participants.",
+        )
+    maps = [one for member in test.members for one in member.all_maps]
+    check_space(maps, test.settings.assume_common_space)
+    warnings = check_agreement(maps, test.label)
+    check_grid(maps)
+    design_of(test)
+    return warnings
+
+
+def _check_joint(tests: Sequence[GroupTest], group: GroupSettings) -> None:
+    """Check that one null distribution can serve all tests of the call."""
+    subjects = {test.subjects for test in tests}
+    if group.fwe_over == "models" and len(subjects) > 1:
+        raise OptionError(
+            "--fwe-over models takes the maximum over all maps under the same relabelings, and "
+            "the tests of this call have different subjects: "
+            + "; ".join(f"{test.label} has {len(test.subjects)}" for test in tests),
+            "Select tests with the same subjects, or leave participants out.",
+        )
+
+
+def _with_hashes(tests: Sequence[GroupTest]) -> tuple[GroupTest, ...]:
+    """Add the hash of each map's and mask's content; refuse one map under two names."""
+    files = sorted(
+        {
+            path
+            for test in tests
+            for member in test.members
+            for one in member.all_maps
+            for path in (one.path, one.mask_path)
+        }
+    )
+    with ThreadPoolExecutor() as pool:
+        content = dict(zip(files, pool.map(hash_file, files), strict=True))
+    return tuple(_with_content(test, content) for test in tests)
+
+
+def _with_content(test: GroupTest, content: dict[str, str]) -> GroupTest:
+    """Add hashes to one test's maps."""
+    seen: dict[str, ParticipantMap] = {}
+    members = []
+    for member in test.members:
+        for one in member.all_maps:
+            other = seen.setdefault(content[one.path], one)
+            if other.subject != one.subject:
+                raise ContentError(
+                    f"sub-{other.subject} and sub-{one.subject} have the same map, byte for byte: "
+                    f"{other.path} and {one.path}. One subject must not count twice.",
+                    "Leave one of them out with --exclude-participant-label.",
+                )
+        maps = tuple(
+            tuple(replace(one, sha256=_digest(one, content)) for one in found)
+            for found in member.maps
+        )
+        members.append(replace(member, maps=maps))
+    return replace(test, members=tuple(members))
+
+
+def _digest(one: ParticipantMap, content: dict[str, str]) -> str:
+    """Hash all of a map that the test's numbers depend on."""
+    return digest([content[one.path], content[one.mask_path], one.metadata.get("CellsUsed")])

@@ -1,1 +1,0 @@
-"""From participants' maps to tests across subjects: finding, checking, testing, writing."""

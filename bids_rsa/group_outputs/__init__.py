@@ -1,0 +1,1 @@
+"""What a group test writes: names, sidecars, tables, maps."""

@@ -1,0 +1,250 @@
+"""The tests of the group level are run: planned files, the graph, what is there at the end."""
+
+import logging
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bids_rsa.arguments import as_toml
+from bids_rsa.dataset_files import write_dataset_files, write_text
+from bids_rsa.derivatives import check_replaceable, is_complete, read_sidecar
+from bids_rsa.errors import BidsRsaError
+from bids_rsa.execution import (
+    CRASH_FOLDER,
+    Clock,
+    Plugin,
+    UnexpectedError,
+    choose_plugin,
+    configure,
+    find_failure,
+    run_workflow,
+)
+from bids_rsa.group_inputs.records import GroupTest
+from bids_rsa.group_outputs.names import FOLDER, plan_files, plan_others
+from bids_rsa.group_outputs.statements import Tried
+from bids_rsa.group_outputs.write import GroupJob
+from bids_rsa.images import open_image
+from bids_rsa.preflight import work_dir
+from bids_rsa.provenance import new_run_id
+from bids_rsa.resources import GIB
+from bids_rsa.settings import Settings
+from bids_rsa.summary import text_table
+from bids_rsa.workflows.group import RUN_WORKFLOW, init_group_level_wf
+from bids_rsa.workflows.participant import node_name
+
+LOGGER = logging.getLogger(__name__)
+STATE_FOLDER = "group_permutations"
+BASE_GB = 0.6  # the libraries, and the permuted maps that threads hold
+COPIES = 4  # of the scores, while they are read or tested
+
+
+@dataclass(frozen=True)
+class Machinery:
+    """What the run may use."""
+
+    n_procs: int
+    memory_gb: float
+
+
+def run_tests(
+    tests: Sequence[GroupTest],
+    tried: Tried,
+    settings: Settings,
+    machinery: Machinery,
+    log_to: Callable[[Path], None],
+) -> int:
+    """Run the tests that are not complete yet; only tell them with --dry-run.
+
+    Returns
+    -------
+    int
+        0 when all tests are complete, 1 when some failed, their own code when all did.
+
+    Raises
+    ------
+    OutputError
+        A file that was made with other settings, and may not be replaced.
+    """
+    # a test uses all CPUs through threads, so tests run one after the other unless told otherwise
+    wish = settings.run.use_plugin or "Linear"
+    plugin = choose_plugin(wish, machinery.n_procs, machinery.memory_gb, len(tests))
+    jobs = _plan_jobs(tests, tried, settings, plugin)
+    if settings.run.dry_run:
+        return _tell_plan(jobs)
+    return _run_jobs(jobs, settings, plugin, log_to)
+
+
+def _plan_jobs(
+    tests: Sequence[GroupTest], tried: Tried, settings: Settings, plugin: Plugin
+) -> list[GroupJob]:
+    """Plan the files of each test, and check that they may be written."""
+    together = settings.group.fwe_over == "models" and len(tests) > 1
+    output = Path(settings.run.output_dir).absolute()
+    jobs = []
+    for test in tests:
+        others = tuple(tests) if together else ()
+        planned = plan_files(test, others)
+        if not settings.run.overwrite:
+            check_replaceable(output, planned)
+        jobs.append(
+            GroupJob(
+                test=test,
+                planned=planned,
+                others=plan_others(test),
+                tried=tried,
+                n_joint=max(1, len(others)),
+                output_dir=str(output),
+                state_dir=str(work_dir(settings).absolute() / STATE_FOLDER),
+                n_threads=settings.run.omp_nthreads or plugin.n_procs,
+                memory_gb=_memory_gb(test),
+            )
+        )
+    return jobs
+
+
+def _memory_gb(test: GroupTest) -> float:
+    """Estimate the memory that a test's nodes need, in GiB."""
+    n_maps = sum(len(member.all_maps) for member in test.members)
+    n_voxels = int(np.prod(open_image(test.members[0].maps[0][0].path).shape[:3]))
+    return BASE_GB + COPIES * n_maps * n_voxels * 8 / GIB
+
+
+def _run_jobs(
+    jobs: Sequence[GroupJob],
+    settings: Settings,
+    plugin: Plugin,
+    log_to: Callable[[Path], None],
+) -> int:
+    """Run the tests that are not complete, and say what is there."""
+    together = any(job.n_joint > 1 for job in jobs)
+    waiting = [job for job in jobs if not _is_complete(job)]
+    for job in jobs:
+        if job not in waiting:
+            LOGGER.info("%s is complete with the same settings: skipped.", job.test.label)
+    failures: dict[str, BidsRsaError] = {}
+    run_id = new_run_id()
+    work = work_dir(settings).absolute()
+    log_file = work / f"{run_id}.log"
+    if waiting:
+        log_to(log_file)
+        configure(work, settings.run.stop_on_first_crash, settings.run.debug)
+        # a joint correction needs the null distributions of all tests
+        graph = init_group_level_wf(jobs if together else waiting, str(work), together)
+        raised = run_workflow(graph, plugin, Clock())
+        failures = _find_failures(waiting, work, raised)
+        _write_dataset_files(jobs, settings, run_id, log_file)
+    done = [job for job in jobs if _is_complete(job)]
+    _tell_end(done)
+    for label, error in failures.items():
+        LOGGER.error("%s: %s", label, error)
+    if failures:
+        LOGGER.error("%d of %d tests failed; %s is kept.", len(failures), len(jobs), work)
+        codes = {error.exit_code for error in failures.values()}
+        return codes.pop() if not done and len(codes) == 1 else 1
+    if settings.run.work_dir is None and not settings.run.debug:
+        _remove_work(work, log_file)
+    return 0
+
+
+def _is_complete(job: GroupJob) -> bool:
+    """Tell whether every file of a test is there, with the same settings."""
+    return is_complete(Path(job.output_dir), job.planned, job.others)
+
+
+def _find_failures(
+    jobs: Sequence[GroupJob], work: Path, raised: Exception | None
+) -> dict[str, BidsRsaError]:
+    """Find out which tests are not complete, and why."""
+    failures: dict[str, BidsRsaError] = {}
+    for job in jobs:
+        if _is_complete(job):
+            continue
+        folder = work / RUN_WORKFLOW / node_name(job.test.label)
+        failures[job.test.label] = find_failure(folder, raised, work) or UnexpectedError(
+            "It did not finish." if raised is None else f"It did not finish: {raised}",
+            f"Nipype's report lies in {work / CRASH_FOLDER}, if it could write one.",
+        )
+    return failures
+
+
+def _write_dataset_files(
+    jobs: Sequence[GroupJob], settings: Settings, run_id: str, log_file: Path
+) -> None:
+    """Describe the new labels; write the run's settings and log beside the results."""
+    done = [job for job in jobs if _is_complete(job)]
+    if not done:
+        return
+    output = Path(settings.run.output_dir).absolute()
+    labels = {
+        job.test.desc: f"Group level: {job.test.describe()}"
+        for job in done
+        if job.test.desc not in job.test.models
+    }
+    write_dataset_files(output, labels, {})
+    folder = output / FOLDER / "log" / run_id
+    write_text(folder / "bids_rsa.toml", as_toml(settings))
+    log = log_file.read_text(encoding="utf-8") if log_file.exists() else ""
+    write_text(folder / "bids_rsa.log", log)
+
+
+def _tell_end(jobs: Sequence[GroupJob]) -> None:
+    """Print what is really there."""
+    rows = []
+    for job in jobs:
+        output = Path(job.output_dir)
+        sidecar = read_sidecar(output / job.planned[0].sidecar) or {}
+        table = next(path for path in job.others if path.endswith("_clusters.tsv"))
+        n_clusters = len((output / table).read_text(encoding="utf-8").splitlines()) - 1
+        rows.append(
+            (
+                job.test.label,
+                str(len(job.test.members)),
+                str(sidecar.get("VoxelsTested", "")),
+                str(sidecar.get("VoxelsSignificant", "")),
+                str(n_clusters),
+                str(output / table),
+            )
+        )
+        LOGGER.info(
+            "%s: for the FDR at %g, %s voxels would have to reach the smallest p, %.3g.",
+            job.test.label,
+            job.test.settings.alpha,
+            sidecar.get("VoxelsNeededForFDR"),
+            sidecar.get("SmallestP", float("nan")),
+        )
+    if rows:
+        header = ("test", "subjects", "voxels", "significant", "clusters", "table")
+        sys.stdout.write(f"\n{text_table(header, rows)}")
+
+
+def _tell_plan(jobs: Sequence[GroupJob]) -> int:
+    """Print what would be tested and written."""
+    rows = [
+        (
+            job.test.label,
+            job.test.tail,
+            str(len(job.test.members)),
+            str(len(job.test.left_out)),
+            "complete" if _is_complete(job) else f"{len(job.planned)} images to write",
+        )
+        for job in jobs
+    ]
+    header = ("test", "tail", "subjects", "out", "state")
+    sys.stdout.write(text_table(header, rows))
+    return 0
+
+
+def _remove_work(work: Path, log_file: Path) -> None:
+    """Remove what this run left in the default work directory; other runs may be using it."""
+    for folder in (work / RUN_WORKFLOW, work / STATE_FOLDER):
+        shutil.rmtree(folder, ignore_errors=True)
+    log_file.unlink(missing_ok=True)
+    for folder in (work / CRASH_FOLDER, work):
+        try:
+            folder.rmdir()
+        except OSError:
+            continue  # another run's files are still in it, or it was never made
