@@ -116,8 +116,8 @@ def _damage(path: str | os.PathLike[str], error: Exception) -> str:
 def open_image(path: str | os.PathLike[str]) -> SpatialImage:
     """Open an image file without reading its data.
 
-    Compressed NIfTI and MGH streams are read through isal, which takes a fifth of the time of
-    nibabel's own reader.
+    Compressed NIfTI and MGH streams are read through isal: nibabel's own readers take from 1.3
+    times (gzip) to 4 times (indexed_gzip, where installed) as long.
 
     Raises
     ------

@@ -192,3 +192,26 @@ def test_missing_cells_of_models_are_left_out(comparison):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
     with pytest.raises(ValueError, match=r"dsm_model\[0\] has 1 NaN cells"):
         rsa_nifti(volume(series, OBLIQUE), list(models), rsa_metric=comparison)
+
+
+@pytest.mark.parametrize("n_folds", [1, 2])
+def test_mahalanobis_where_a_patch_has_fewer_voxels_than_patterns(n_folds):
+    series = noise(n_folds * N_ITEMS)
+    folds = np.moveaxis(series, -1, 0).reshape(n_folds, N_ITEMS, *SHAPE)
+    everywhere = np.ones(SHAPE, bool)
+    expected = plain_searchlight(
+        folds, everywhere, everywhere, ANISOTROPIC, 2.5, MODELS, "mahalanobis", ("pearson",)
+    )["pearson"]
+    y = np.tile(np.arange(N_ITEMS), n_folds)
+    maps = rsa_nifti(
+        volume(series), list(MODELS), 0.0025, "mahalanobis", rsa_metric="pearson", y=y,
+        n_folds=n_folds,
+    )  # fmt: skip
+    found = np.array([result.get_fdata().ravel() for result in maps])
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
+
+
+def test_mahalanobis_where_a_patch_has_more_voxels_than_patterns_is_undefined():
+    with pytest.raises(ValueError, match="undefined at every one"):
+        rsa_nifti(volume(noise(N_ITEMS)), MODELS[0], 0.006, "mahalanobis")

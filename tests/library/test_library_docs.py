@@ -1,0 +1,29 @@
+"""The code in docs/library.md runs as it stands there."""
+
+import re
+
+import nibabel as nib
+import numpy as np
+from conftest import ROOT
+from volumes import OBLIQUE, noise, volume
+
+
+def test_the_examples_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shape = (8, 8, 8)
+    nib.save(volume(noise(6, shape), OBLIQUE), "betas.nii.gz")
+    nib.save(volume(noise(18, shape), OBLIQUE), "runs.nii.gz")
+    mask = np.random.default_rng(0).random(shape) > 0.1
+    nib.save(volume(mask.astype("u1"), OBLIQUE), "mask.nii.gz")
+    names: dict = {}
+    maps = []
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs/library.md").read_text(), re.S):
+        exec(block, names)
+        maps.append(names.pop("rho", None))
+    masked, by_count, by_splitter = (one.get_fdata() for one in maps if one is not None)
+    np.testing.assert_array_equal(nib.load("rho.nii.gz").get_fdata(), masked)
+    assert np.isfinite(masked).all()
+    assert not masked[~mask].any()
+    np.testing.assert_array_equal(by_count, by_splitter)
+    assert names["rdm"].shape == names["crossvalidated"].shape == (15,)
+    assert np.all(names["rdm"] > 0)
