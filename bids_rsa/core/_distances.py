@@ -200,7 +200,7 @@ def _pair_lacking(
 
 
 @kernel
-def _count_seen(items: Floats) -> int:
+def count_seen(items: Floats) -> int:
     """Count voxels that at least one item has."""
     n_items, n = items.shape
     count = 0
@@ -213,7 +213,7 @@ def _count_seen(items: Floats) -> int:
 
 
 @kernel
-def _find_complete(items: Floats, complete: NDArray[np.bool_]) -> None:
+def find_complete(items: Floats, complete: NDArray[np.bool_]) -> None:
     """Mark items that lack no voxel that any item has. O(items voxels)."""
     n_items, n = items.shape
     complete[:] = True
@@ -283,11 +283,11 @@ def _fill_one(
 ) -> None:
     """Fill the RDM of one patch; all NaN when a pair that lacks nothing is undefined."""
     n_items, n = items.shape
-    n_seen = _count_seen(items) if n_lacking else n
+    n_seen = count_seen(items) if n_lacking else n
     has_all = finite
     if n_lacking:
         has_all = np.empty(n_items, np.bool_)
-        _find_complete(items, has_all)
+        find_complete(items, has_all)
     if code == JENSENSHANNON:
         for i in range(n_items):
             if finite[i]:
