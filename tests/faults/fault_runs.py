@@ -1,0 +1,94 @@
+"""Runs as processes of their own, and what their output must look like."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import nibabel as nib
+
+# made anew by every run, with its own times in them
+PER_RUN = ("log", ".work", ".lock")
+# slow on purpose, so that there is time to be killed: distances cross-validated by scipy, six maps
+SLOW = (
+    "--participant-label", "01", "--folds", "runs", "--dissimilarity", "chebyshev",
+    "--comparison", "spearman", "pearson", "kendall-tau-a", "regression",
+)  # fmt: skip
+
+
+def command(bids: Path, out: Path, *options: object) -> list[str]:
+    """The command line of a participant run with the planted model."""
+    model = bids / "models" / "planted.tsv"
+    arguments = [bids, out, "participant", "--model", model, *options]
+    return [sys.executable, "-m", "bids_rsa.cli", *map(str, arguments)]
+
+
+def start(bids: Path, out: Path, *options: object) -> subprocess.Popen[str]:
+    """Start a run in a process group of its own."""
+    return subprocess.Popen(
+        command(bids, out, *options),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(bids: Path, out: Path, *options: object) -> subprocess.CompletedProcess[str]:
+    """Run to the end."""
+    return subprocess.run(command(bids, out, *options), capture_output=True, text=True)
+
+
+def wait_until(there: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
+    """Wait until something is there; False when the process ended before."""
+    while not there():
+        if process.poll() is not None:
+            return there()
+        time.sleep(0.002)
+    return True
+
+
+def results(out: Path) -> dict[str, str]:
+    """The hash of every file of an output, but for logs and the work directory."""
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and not set(PER_RUN) & set(path.relative_to(out).parts)
+    }
+
+
+def unfinished(out: Path) -> list[str]:
+    """Files under a final name that are not whole."""
+    broken = []
+    for path in files_under_final_names(out):
+        try:
+            if path.name.endswith(".nii.gz"):
+                nib.load(path).get_fdata()
+            elif path.suffix == ".json":
+                json.loads(path.read_text())
+        except Exception as error:
+            broken.append(f"{path}: {error}")
+    return broken
+
+
+def files_under_final_names(out: Path) -> Iterable[Path]:
+    """What a reader of the dataset sees: no hidden files, nothing of the work directory."""
+    for path in out.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(out).parts)
+        if path.is_file() and not hidden:
+            yield path
+
+
+def leftovers(out: Path) -> list[str]:
+    """Hidden files that a finished run leaves although it should have cleared them away."""
+    kept = (".bidsignore", ".lock")
+    found = (path.relative_to(out) for path in out.rglob(".*"))
+    return [str(path) for path in found if path.name not in kept]
+
+
+def node(work: Path, name: str) -> bool:
+    """Whether a node of the workflow has begun."""
+    return any(work.glob(f"participant/*/*/{name}"))

@@ -1,0 +1,62 @@
+"""A full disk is one message and exit 74, and no truncated file under a final name."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from fault_runs import results, run, unfinished
+
+OPTIONS = ("--participant-label", "01")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mounts a tmpfs of so many KiB, and may resize it."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(kib: int, options: str = "") -> Path:
+        size = f"{options}size={kib}k"
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], capture_output=True, text=True
+        )
+        if mounted.returncode != 0:
+            pytest.skip(f"no disk may be mounted here: {mounted.stderr.strip()}")
+        return folder
+
+    yield mount
+    if os.path.ismount(folder):
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("kib", [8, 48, 96, 200])
+def test_output_on_a_full_disk(dataset, tmp_path, small_disk, kib):
+    disk = small_disk(kib)
+    out, work = disk / "out", tmp_path / "work"
+    answer = run(dataset, out, "-w", work, *OPTIONS)
+    assert answer.returncode == 74, answer.stderr
+    check_message(answer.stderr)
+    assert unfinished(out) == []
+    subprocess.run(["mount", "-o", "remount,size=50m", disk], check=True)
+    assert run(dataset, out, "-w", work, *OPTIONS).returncode == 0
+    clean = tmp_path / "clean"
+    assert run(dataset, clean, *OPTIONS).returncode == 0
+    assert results(out) == results(clean)
+
+
+@pytest.mark.parametrize("kib", [8, 64, 600])
+def test_work_directory_on_a_full_disk(dataset, tmp_path, small_disk, kib):
+    out, work = tmp_path / "out", small_disk(kib) / "work"
+    answer = run(dataset, out, "-w", work, *OPTIONS)
+    assert answer.returncode == 74, answer.stderr
+    check_message(answer.stderr)
+    assert unfinished(out) == []
+
+
+def check_message(errors: str) -> None:
+    """One message that says what is wrong, and the line that sums up."""
+    lines = [line for line in errors.splitlines() if " ERROR " in line]
+    assert sum("space" in line for line in lines) == 1, errors
+    assert len(lines) <= 2, errors
+    assert "Traceback" not in errors

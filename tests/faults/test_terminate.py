@@ -1,0 +1,62 @@
+"""SIGTERM, what schedulers send, stops a run at once and loses nothing."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+from fault_runs import SLOW, node, results, run, start, unfinished, wait_until
+
+MANY = ("--folds", "runs", "--dissimilarity", "chebyshev", "--n-cpus", "2")
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """Processes of a run's process group that are still there."""
+    answer = subprocess.run(
+        ["ps", "-o", "pid=", "-o", "stat=", "--sid", str(process.pid)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    rows = [line.split() for line in answer.stdout.splitlines()]
+    return [int(pid) for pid, state in rows if not state.startswith("Z")]
+
+
+@pytest.mark.parametrize("step", ["masking", "searchlight", "sink"])
+def test_it_stops_within_five_seconds_with_exit_143(dataset, tmp_path, step):
+    out, work = tmp_path / "out", tmp_path / "work"
+    process = start(dataset, out, "-w", work, *SLOW)
+    assert wait_until(lambda: node(work, step), process)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=5)
+    assert process.returncode == 143
+    assert "Traceback" not in errors
+    assert len([line for line in errors.splitlines() if " ERROR " in line]) == 1
+    assert unfinished(out) == []
+
+
+def test_the_next_run_goes_on_where_it_stopped(dataset, tmp_path):
+    clean, out, work = tmp_path / "clean", tmp_path / "out", tmp_path / "work"
+    assert run(dataset, clean, *SLOW).returncode == 0
+    process = start(dataset, out, "-w", work, *SLOW)
+    assert wait_until(lambda: node(work, "sink"), process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=5)
+    (scores,) = work.rglob("scores.npz")
+    written = scores.stat().st_mtime_ns
+    assert run(dataset, out, "-w", work, *SLOW).returncode == 0
+    assert scores.stat().st_mtime_ns == written
+    assert results(out) == results(clean)
+
+
+def test_several_processes_stop_together(dataset, tmp_path):
+    out, work = tmp_path / "out", tmp_path / "work"
+    process = start(dataset, out, "-w", work, *MANY)
+    assert wait_until(lambda: len(list(work.glob("participant/*/*/searchlight"))) >= 2, process)
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.communicate(timeout=5)
+        assert process.returncode == 143
+        assert children(process) == []
+    finally:
+        for pid in children(process):
+            os.kill(pid, signal.SIGKILL)
+    assert unfinished(out) == []
