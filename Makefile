@@ -1,6 +1,7 @@
 # make demo   installs the app, makes the example dataset, runs the app on it, says where the results lie
 # make test   installs the app with its test tools and runs the tests
 # make lint   style, types, layers, shell scripts
+# make containers   builds the images, runs them in every way, and the cluster scripts on a real SLURM
 # make constraints  pins the versions that the container image installs
 # make bench  side by side with the other programs of the field
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN = $(VENV)/bin
 DEMO ?= demo
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lint constraints bench docs clean
+.PHONY: demo test lint containers constraints bench docs clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -48,6 +49,12 @@ lint: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 	git ls-files '*.sh' .ci/run | xargs $(BIN)/shellcheck
+
+# builds the images and runs the example dataset in them, and on a SLURM cluster; says what it needs
+containers: $(VENV)/.test
+	PYTHON=$(abspath $(BIN)/python) tests/containers/docker.sh
+	PYTHON=$(abspath $(BIN)/python) tests/containers/singularity.sh
+	PYTHON=$(abspath $(BIN)/python) tests/containers/slurm.sh
 
 # the versions in the image; --upgrade takes the newest that fit together
 constraints: $(BIN)/python
