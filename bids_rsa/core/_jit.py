@@ -5,6 +5,8 @@ from typing import TypeVar
 
 from numba import njit
 
+from bids_rsa.core._kernel_cache import keep_compiled
+
 _Function = TypeVar("_Function", bound=Callable[..., object])
 _BY_THE_BOOK: set[str] = set()
 _SUMS = {"reassoc", "contract", "nsz"}
@@ -12,8 +14,10 @@ _SUMS = {"reassoc", "contract", "nsz"}
 
 def _compile(function: _Function, fastmath: set[str]) -> _Function:
     """Compile when first called."""
-    decorate = njit(nogil=True, cache=True, error_model="numpy", fastmath=fastmath or False)
-    return decorate(function)  # type: ignore[return-value]  # called like the function
+    decorate = njit(nogil=True, error_model="numpy", fastmath=fastmath or False)
+    dispatcher = decorate(function)
+    keep_compiled(dispatcher)
+    return dispatcher  # type: ignore[return-value]  # called like the function
 
 
 def kernel(function: _Function) -> _Function:

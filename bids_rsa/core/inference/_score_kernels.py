@@ -2,9 +2,10 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from bids_rsa.core._jit import complete_kernel, kernel
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -13,7 +14,7 @@ SMALLEST_REMAINDER = 1e-14
 KNOTS_PER_UNIT = 64.0
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _weighted_sum(
     weights: FloatArray, unit: FloatArray, first: int, start: int, stop: int, out: FloatArray
 ) -> None:
@@ -40,7 +41,7 @@ def _weighted_sum(
             out[v] += w0 * u0[v]
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _partial_correlation(
     weights: FloatArray, unit: FloatArray, start: int, stop: int, out: FloatArray, side: FloatArray
 ) -> None:
@@ -58,7 +59,7 @@ def _partial_correlation(
         out[v] /= np.sqrt(max(remainder[v], SMALLEST_REMAINDER))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _welch_t(
     members: FloatArray, unit: FloatArray, start: int, stop: int, out: FloatArray, side: FloatArray
 ) -> None:
@@ -77,7 +78,7 @@ def _welch_t(
         out[v] = varies * total * (1.0 / n_a + 1.0 / n_b) / error
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _to_t(scores: FloatArray, df: FloatArray, start: int, stop: int) -> None:
     """Correlation to t, in place."""
     for v in range(stop - start):
@@ -85,7 +86,7 @@ def _to_t(scores: FloatArray, df: FloatArray, start: int, stop: int) -> None:
         scores[v] *= np.sqrt(df[start + v] / remainder)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _to_z(
     scores: FloatArray,
     df: FloatArray,
@@ -110,7 +111,7 @@ def _to_z(
         scores[v] = np.sign(r) * a * (below + here + above + beyond)
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
+@complete_kernel
 def _count_and_maximum(
     scores: FloatArray,
     thresholds: FloatArray,
@@ -130,7 +131,7 @@ def _count_and_maximum(
     return best
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def score_block(
     weights: npt.NDArray[Any],
     unit: FloatArray,

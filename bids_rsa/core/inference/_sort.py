@@ -1,14 +1,15 @@
 """A radix sort of the voxels above a bound, highest first."""
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from bids_rsa.core._jit import kernel
 
 DIGIT_BITS = 11
 N_DIGITS = 6  # 66 bits hold a float64
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def sort_positive(
     values: npt.NDArray[np.float64],
     sign: float,
@@ -61,7 +62,7 @@ def sort_positive(
     return _copy_back(source, order, n)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _copy_back(source: npt.NDArray[np.int32], order: npt.NDArray[np.int32], n: int) -> int:
     """Bring the sorted indices to where the caller expects them."""
     for i in range(n):

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from bids_rsa.core._jit import kernel
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int32]
@@ -66,7 +67,7 @@ def find_clusters(
     return ClusterSet(labels, signs, sizes.astype(np.int64), masses)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def label_clusters(
     statistic: FloatArray,
     sign: float,
@@ -95,7 +96,7 @@ def label_clusters(
     return n_clusters
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def cluster_maxima(
     maps: FloatArray,
     two_sided: bool,

@@ -1,9 +1,9 @@
 """Threshold-free cluster enhancement, integrated exactly by a sorted union-find."""
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from bids_rsa.core._jit import kernel
 from bids_rsa.core.inference._sort import sort_positive
 
 FloatArray = npt.NDArray[np.float64]
@@ -39,7 +39,7 @@ def tfce(statistic: FloatArray, neighbors: IndexArray) -> FloatArray:
     return enhanced
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _enhance(statistic: FloatArray, sign: float, neighbors: IndexArray, out: FloatArray) -> None:
     """Write sign * TFCE of the voxels with that sign into ``out``."""
     n_voxels = len(statistic)
@@ -88,7 +88,7 @@ def _enhance(statistic: FloatArray, sign: float, neighbors: IndexArray, out: Flo
         out[order[i]] = sign * total / 3.0
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _root(parent: IndexArray, v: int) -> int:
     """Follow a tree up; its depth is at most log2 of its size."""
     while parent[v] != v:
@@ -96,7 +96,7 @@ def _root(parent: IndexArray, v: int) -> int:
     return v
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _root_halving(parent: IndexArray, v: int) -> int:
     """Follow a tree up and halve the path on the way."""
     while parent[v] != v:
@@ -105,7 +105,7 @@ def _root_halving(parent: IndexArray, v: int) -> int:
     return v
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def tfce_maxima(maps: FloatArray, two_sided: bool, neighbors: IndexArray, out: FloatArray) -> None:
     """Write the largest TFCE value of each of the (n_maps, n_voxels) maps into ``out``."""
     n_voxels = maps.shape[1]
@@ -123,7 +123,7 @@ def tfce_maxima(maps: FloatArray, two_sided: bool, neighbors: IndexArray, out: F
             out[m] = max(out[m], best)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _largest_integral(
     statistic: FloatArray,
     order: IndexArray,
@@ -157,7 +157,7 @@ def _largest_integral(
     return best / 3.0
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _join(parent: IndexArray, trees: FloatArray, root: int, other: int, here: float) -> int:
     """Join two clusters at the height whose cube is ``here``; return the new root."""
     size_a, size_b = trees[root, 0], trees[other, 0]

@@ -1,0 +1,105 @@
+"""Compiled kernels are kept where they can be, read where they can only be read."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bids_rsa
+
+PACKAGE = Path(bids_rsa.__file__).parent
+
+# root without its privileges, who would be let in everywhere
+PLAIN = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if os.getuid() == 0 else []
+PROBE = """
+import numpy as np
+from bids_rsa.core import comparison
+from bids_rsa.core._jit import kernel
+rdms = np.random.default_rng(0).random((3, 10))
+out = np.empty((1, 3))
+comparison.prepare(rdms[:1], "pearson").score(rdms, out)
+assert abs(out[0, 0] - 1) < 1e-12
+from numba.core.dispatcher import Dispatcher
+import gc
+ours = [d for d in gc.get_objects() if isinstance(d, Dispatcher)
+        and d.py_func.__module__.startswith("bids_rsa.")]
+hits = sum(sum(d.stats.cache_hits.values()) for d in ours)
+misses = sum(sum(d.stats.cache_misses.values()) for d in ours)
+print("hits", hits, "misses", misses)
+"""
+
+
+@pytest.fixture
+def installed(tmp_path_factory) -> Path:
+    """A copy of the package without any cache."""
+    root = tmp_path_factory.mktemp("installed")
+    shutil.copytree(PACKAGE, root / "bids_rsa", ignore=shutil.ignore_patterns("__pycache__"))
+    return root
+
+
+def probe(root: Path, home: Path, **environ: str) -> tuple[int, int]:
+    """Kernels read from a cache, and kernels compiled, in a new process."""
+    base = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA")}
+    environ = {**base, "HOME": str(home), "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1",
+               **environ}  # fmt: skip
+    environ.pop("XDG_CACHE_HOME", None)
+    answer = subprocess.run(
+        [*PLAIN, sys.executable, "-W", "error", "-c", PROBE],
+        env=environ, capture_output=True, text=True, cwd=root,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr == ""
+    _, hits, _, misses = answer.stdout.split()
+    return int(hits), int(misses)
+
+
+def lock(root: Path) -> None:
+    """Take away every right to write."""
+    for folder in [root, *root.rglob("*")]:
+        folder.chmod(0o555 if folder.is_dir() else 0o444)
+
+
+def test_beside_the_sources_where_they_can_be_written(installed):
+    nowhere = Path("/nonexistent")
+    assert probe(installed, nowhere)[0] == 0
+    hits, misses = probe(installed, nowhere)
+    assert hits > 0
+    assert misses == 0
+
+
+def test_a_cache_that_was_baked_is_read_from_a_read_only_folder(installed, tmp_path):
+    probe(installed, Path("/nonexistent"))
+    lock(installed)
+    home = tmp_path / "home"
+    home.mkdir()
+    for there in (home, Path("/nonexistent")):
+        hits, misses = probe(installed, there)
+        assert hits > 0
+        assert misses == 0
+
+
+def test_a_read_only_folder_without_a_cache_falls_back_to_the_users(installed, tmp_path):
+    lock(installed)
+    home = tmp_path / "home"
+    home.mkdir()
+    assert probe(installed, home)[0] == 0
+    hits, misses = probe(installed, home)
+    assert hits > 0
+    assert misses == 0
+
+
+def test_where_nothing_can_be_written_it_works_without_a_cache(installed):
+    lock(installed)
+    assert probe(installed, Path("/nonexistent"))[0] == 0
+
+
+def test_a_change_in_another_module_of_the_core_is_noticed(installed):
+    probe(installed, Path("/nonexistent"))
+    other = installed / "bids_rsa" / "core" / "names.py"
+    other.write_text(other.read_text() + "\n# changed\n")
+    hits, misses = probe(installed, Path("/nonexistent"))
+    assert hits == 0
+    assert misses > 0
