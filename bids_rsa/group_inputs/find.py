@@ -8,7 +8,7 @@ from bids_rsa.core.comparison import COMPARISONS
 from bids_rsa.derivatives import read_sidecar
 from bids_rsa.discovery.datasets import Dataset
 from bids_rsa.discovery.findings import listing
-from bids_rsa.discovery.index import IndexedFile, index_subject, list_subjects
+from bids_rsa.discovery.index import Index, IndexedFile
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.group_inputs.records import MapKey, ParticipantMap
 from bids_rsa.settings import GroupSettings, Selection
@@ -51,9 +51,9 @@ def find_maps(bids_dir: str, output_dir: str, selection: Selection) -> tuple[Par
     found: list[ParticipantMap] = []
     broken: list[str] = []
     root = Path(output_dir).absolute()  # Nipype's nodes work in folders of their own
-    folders = list_subjects([Dataset("", str(root))]) if root.is_dir() else {}
-    for subject in folders:
-        files = index_subject(folders, subject, str(root / ".work"))
+    index = Index([Dataset("", str(root))] if root.is_dir() else [], str(root / ".work"))
+    for subject in index.folders:
+        files = index.files(subject)
         masks = {_entities(f): f.path for f in files if _is_mask(f)}
         for file in files:
             comparison = COMPARISON_OF_LABEL.get(file.stat or "")
@@ -63,7 +63,7 @@ def find_maps(bids_dir: str, output_dir: str, selection: Selection) -> tuple[Par
             found.append(one)
             broken += _what_is_missing(one) if is_wanted(subject, selection) else []
     if not found:
-        raise _nothing_found(bids_dir, output_dir, list(folders))
+        raise _nothing_found(bids_dir, output_dir, list(index.folders))
     if broken:
         raise InputError(
             "A participant's output was not written whole:\n  " + "\n  ".join(broken),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bids_rsa.discovery.datasets import find_datasets
 from bids_rsa.discovery.findings import found_files, listing, looked_in
-from bids_rsa.discovery.index import Folders, index_subject, list_subjects
+from bids_rsa.discovery.index import Folders, Index
 from bids_rsa.errors import BidsRsaError, InputError, OptionError, SelectionError
 from bids_rsa.producers.labels import Labels, count_trials, read_labels
 from bids_rsa.producers.places import Place, find_places
@@ -51,11 +51,12 @@ class Search:
                 f"--source {inputs.source} is not known.", f"Known: {', '.join(SOURCES)}."
             )
         self.datasets = find_datasets(inputs, output_dir)
-        folders = list_subjects(self.datasets.searched)
+        index = Index(self.datasets.searched, output_dir, inputs.bids_database_dir)
+        folders = index.folders
         self.places = _places(inputs)
         available = list(self.places or folders)
         self.wanted = _wanted(available, inputs.selection, self.where(inputs))
-        self.files = {s: index_subject(folders, s, output_dir) for s in self.wanted}
+        self.files = {subject: index.files(subject) for subject in self.wanted}
         self.images: list[ConditionImage] = []
         self.failures: list[tuple[str, BidsRsaError]] = []
         for subject in self.wanted:

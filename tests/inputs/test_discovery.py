@@ -562,3 +562,45 @@ def test_haxby(shared, tmp_path):
     assert len(group.images) == 96 and len(group.conditions) == 8 and group.left_out == ()
     assert [len({i.run for i in group.images})] == [12]
     assert nib.load(group.roi_mask.paths[0]).get_fdata().sum() == 577
+
+
+# ---------------------------------------------------------------- the database
+
+
+def everything(found):
+    return [(g.label, g.images, g.brain_mask, g.roi_mask, g.background) for g in found.groups]
+
+
+def test_a_database_is_made_once_used_again_and_changes_no_answer(tmp_path):
+    root = describe(tmp_path / "data", kind="raw")
+    fit = describe(root / "derivatives/glm", "fitlins")
+    statmaps(fit / "node-runLevel", subs=("01", "02"), folder=".", ses="a", stats=("effect", "t"))
+    statmaps(fit, subs=("03",), ses="a")
+    image(root / "sub-01/ses-a/func/sub-01_ses-a_task-x_run-1_bold.nii.gz")
+    func_mask(describe(root / "derivatives/prep", "fMRIPrep"), sub="03", ses="a", run="1")
+    walked = everything(find(root, tmp_path))
+    database = tmp_path / "db"
+    kept = {"bids_database_dir": str(database)}
+    assert everything(find(root, tmp_path, **kept)) == walked and len(walked) == 3
+    files = sorted(database.glob("*/layout_index.sqlite"))
+    assert len(files) == 3
+    times = [f.stat().st_mtime_ns for f in files]
+    statmaps(fit, subs=("03",), ses="b")  # not in the index: it is used as it is
+    assert everything(find(root, tmp_path, **kept)) == walked
+    assert [f.stat().st_mtime_ns for f in files] == times
+    assert len(find(root, tmp_path).groups) == 4
+    assert not list(database.glob(".*"))
+
+
+def test_a_broken_database_and_a_folder_that_cannot_be_made(tmp_path):
+    root = describe(tmp_path / "data")
+    statmaps(root)
+    database = tmp_path / "db"
+    find(root, tmp_path, bids_database_dir=str(database))
+    (file,) = database.glob("*/layout_index.sqlite")
+    file.write_bytes(b"nonsense" * 100)
+    fails(BidsRsaError, 74, [file.parent, "Delete"], root, tmp_path,
+          bids_database_dir=str(database))  # fmt: skip
+    (tmp_path / "file").write_text("x")
+    fails(BidsRsaError, 73, ["--bids-database-dir"], root, tmp_path,
+          bids_database_dir=str(tmp_path / "file/db"))  # fmt: skip
