@@ -1,6 +1,7 @@
 """The command: arguments, logging and signals in, an exit code out."""
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,14 +14,7 @@ from bids_rsa.errors import BidsRsaError, ReadWriteError
 from bids_rsa.settings import Settings
 
 LOGGER = logging.getLogger("bids_rsa")
-
-
-class Terminated(BaseException):
-    """The process was asked to stop by a signal."""
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(signal_number)
-        self.exit_code = 128 + signal_number
+SECONDS_TO_END = 2.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,14 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     debug = "--debug" in arguments
     _set_up_logging(arguments)
-    _catch_signals()
+    if argv is None:
+        _catch_signals()
     try:
         from bids_rsa.arguments import parse
 
         return _run(parse(arguments))
-    except Terminated as stop:
-        LOGGER.error("Stopped by a signal; the same command goes on where it stopped.")
-        return stop.exit_code
     except BidsRsaError as error:
         LOGGER.error("%s", error, exc_info=debug)
         return error.exit_code
@@ -96,14 +88,39 @@ def _set_up_logging(arguments: Sequence[str]) -> None:
 
 
 def _catch_signals() -> None:
-    """Let SIGTERM and SIGINT unwind the stack, so that nothing half-written stays."""
+    """Stop at once on SIGTERM and SIGINT, with nothing half-written left.
+
+    Unwinding the stack would wait for the blocks that threads work on, and Nipype's workers catch
+    every exception: the process ends itself, and its workers do the same.
+    """
+    main_process = os.getpid()
 
     def stop(signal_number: int, _: FrameType | None) -> None:
-        """Leave whatever runs in the main thread."""
-        raise Terminated(signal_number)
+        """End the workers, remove files that are not finished, and leave."""
+        if os.getpid() == main_process:
+            name = signal.Signals(signal_number).name
+            LOGGER.error("Stopped by %s; the same command goes on where it stopped.", name)
+            # the pool complains of the workers that it lost
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+            _end_workers()
+        images = sys.modules.get("bids_rsa.images")
+        if images is not None:
+            images.discard_unfinished()
+        os._exit(128 + signal_number)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+
+
+def _end_workers() -> None:
+    """End worker processes, with force those that don't end by themselves."""
+    multiprocessing = sys.modules.get("multiprocessing")
+    workers = multiprocessing.active_children() if multiprocessing else []
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join(SECONDS_TO_END / len(workers))
+        worker.kill()
 
 
 if __name__ == "__main__":

@@ -255,6 +255,9 @@ def load_mask(mask: str | os.PathLike[str] | SpatialImage, target: Grid, kind: s
     )
 
 
+_unfinished: set[Path] = set()
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside ``path`` that takes its name only when all went well.
@@ -266,6 +269,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     final = Path(path)
     beside = final.with_name(f".partial-{uuid.uuid4().hex[:12]}-{final.name}")
+    _unfinished.add(beside)
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         yield beside
@@ -278,6 +282,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise ReadWriteError(f"Writing {final} failed: {error.strerror or error}.") from error
     finally:
         beside.unlink(missing_ok=True)
+        _unfinished.discard(beside)
+
+
+def discard_unfinished() -> None:
+    """Remove the files that `replacing` has not finished, when the process is told to end."""
+    for path in tuple(_unfinished):
+        path.unlink(missing_ok=True)
 
 
 def volume_image(

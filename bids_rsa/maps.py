@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.searchlight import Scores
 from bids_rsa.dataset_files import write_json
 from bids_rsa.derivatives import PlannedFile
-from bids_rsa.errors import ContentError, OptionError
+from bids_rsa.errors import ContentError
 from bids_rsa.images import save_image, volume_image
 from bids_rsa.provenance import bids_uri
 from bids_rsa.records import ModelRdm
@@ -71,12 +71,6 @@ def metric_parameters(rsa: RsaSettings, patch_mask: NDArray[np.bool_]) -> dict[s
     for name in _PER_VOXEL:
         if name in params:
             values = np.asarray(params[name], dtype=np.float64).ravel()
-            if values.size != patch_mask.size:
-                raise OptionError(
-                    f"--dissimilarity-params: {name} has {values.size} entries, and the grid has "
-                    f"{patch_mask.size} voxels.",
-                    f"Give {name} one entry for each voxel of the images.",
-                )
             params[name] = values[patch_mask.ravel()]
     return params
 

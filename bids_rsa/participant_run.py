@@ -23,7 +23,7 @@ from bids_rsa.execution import (
 )
 from bids_rsa.jobs import Run, plan_job
 from bids_rsa.outcome import Outcome
-from bids_rsa.preflight import CheckedGroup, work_dir
+from bids_rsa.preflight import CheckedGroup, make_folder, work_dir
 from bids_rsa.provenance import new_run_id
 from bids_rsa.records import ModelRdm
 from bids_rsa.settings import Settings
@@ -78,6 +78,8 @@ def run_plan(plan: Plan, outcome: Outcome, log_to: Callable[[Path], None]) -> in
         output=Path(settings.run.output_dir).absolute(),
         run_id=new_run_id(),
     )
+    for folder, name in ((run.output, "output"), (run.work, "work")):
+        make_folder(folder, name)
     log_to(run.log_file)
     configure(run.work, settings.run.stop_on_first_crash, settings.run.debug)
     for batch in _batches(plan.groups, run.plugin):

@@ -1,5 +1,6 @@
 """What is checked before the first node runs: folders, validation, every group's headers."""
 
+import json
 import logging
 import os
 import shutil
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from bids_rsa.core.dissimilarity import check_params
 from bids_rsa.errors import BidsRsaError, OptionError, OutputError, ValidationError
 from bids_rsa.models import check_models
 from bids_rsa.needs import GroupSize, group_size, memory_needs, refuse_too_large
@@ -52,6 +54,23 @@ def check_folders(settings: Settings) -> None:
         )
     for folder, name in ((output, "output"), (work, "work")):
         _check_writable(folder, name)
+
+
+def make_folder(folder: Path, name: str) -> None:
+    """Make a folder to write to.
+
+    Raises
+    ------
+    OutputError
+        It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The {name} directory {folder} cannot be made: {error.strerror}.",
+            f"Choose another {name} directory.",
+        ) from error
 
 
 def _check_writable(folder: Path, name: str) -> None:
@@ -108,6 +127,30 @@ def validator_command() -> str | None:
     return shutil.which(VALIDATOR)
 
 
+def check_metric_parameters(rsa: RsaSettings, n_grid: int) -> None:
+    """Check the parameters of the dissimilarity against the size of the grid.
+
+    Raises
+    ------
+    OptionError
+        A parameter that the dissimilarity does not have, or one of the wrong size.
+    """
+    params = json.loads(rsa.dissimilarity_params)
+    if "VI" in params:
+        raise OptionError(
+            "--dissimilarity-params: VI is a matrix of one fixed set of voxels, and every patch of "
+            "a given radius has other ones.",
+            "Leave VI away; rsa_nifti takes it for a whole region (spatial_radius=None).",
+        )
+    try:
+        check_params(rsa.dissimilarity, params, n_grid)
+    except ValueError as error:
+        raise OptionError(
+            f"--dissimilarity-params {rsa.dissimilarity_params} with {rsa.dissimilarity}: {error}.",
+            f"V and w have one entry for each of the grid's {n_grid} voxels.",
+        ) from None
+
+
 @dataclass(frozen=True)
 class CheckedGroup:
     """A group that can run, and the sizes that decide how much memory it needs."""
@@ -149,6 +192,7 @@ def check_groups(
             plan = check_group(group, rsa)
             check_models(models, rsa.comparisons, plan.conditions)
             size = group_size(group, plan, n_maps)
+            check_metric_parameters(rsa, size.n_grid)
             refuse_too_large(group.label, memory_needs(size, 1), *memory)
         except BidsRsaError as error:
             failures[group.subject] = error

@@ -93,7 +93,7 @@ def several_spaces(data):
         shutil.copy(path, str(path).replace("MNI152NLin2009aSym", "T1w"))
 
 
-@case(2, "res-1", "res-2", "--res")
+@case(2, "1, 2", "--res")
 def several_resolutions(data):
     for path in func(data):
         shutil.copy(path, str(path).replace("Sym_", "Sym_res-1_"))
@@ -140,12 +140,12 @@ def model_not_square(data):
     write_model(data, table(model_rdm())[:-1])
 
 
-@case(65, "planted.tsv", "symmetric", "cat", "dog")
+@case(65, "planted.tsv", "symmetric", "row 1, column 2", "0.9")
 def model_not_symmetric(data):
     write_model(data, table(changed({(0, 1): 0.9})))
 
 
-@case(65, "planted.tsv", "diagonal", "dog")
+@case(65, "planted.tsv", "diagonal", "entry 2", "0.5")
 def model_with_a_diagonal(data):
     write_model(data, table(changed({(1, 1): 0.5})))
 
@@ -162,7 +162,7 @@ def model_with_an_unknown_name(data):
     write_model(data, table(model_rdm(), names), ("condition", *names))
 
 
-@case(65, "planted.tsv", "1 condition")
+@case(65, "planted.tsv", "two conditions", "cat")
 def model_of_one_condition(data):
     write_model(data, [("cat", 0)], ("condition", "cat"))
 
@@ -252,9 +252,19 @@ def folds_of_images_without_a_run(data):
     return ("--folds", "runs")
 
 
-@case(2, "VI", "voxel")
-def mahalanobis_matrix_of_a_whole_grid(data):
+@case(2, "--dissimilarity-params", "VI", "radius")
+def mahalanobis_matrix_with_a_radius(data):
     return ("--dissimilarity", "mahalanobis", "--dissimilarity-params", '{"VI": [[1, 0], [0, 1]]}')
+
+
+@case(2, "--dissimilarity-params", "w", "3 entries", "voxels")
+def weights_of_another_grid(data):
+    return ("--dissimilarity", "euclidean", "--dissimilarity-params", '{"w": [1, 1, 1]}')
+
+
+@case(2, "--dissimilarity-params", "pp", "minkowski")
+def unknown_parameter(data):
+    return ("--dissimilarity", "minkowski", "--dissimilarity-params", '{"pp": 3}')
 
 
 @case(2, "--use-plugin", "Slurmm")
@@ -280,14 +290,15 @@ def data_that_do_not_fit(data):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_bad_input_is_told_clearly(name, dataset, tmp_path):
+def test_a_bad_input_is_told_clearly(name, small_dataset, dataset, tmp_path):
     spoil, code, named = CASES[name]
     more = spoil(dataset) or ()
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     given = {str(argument) for argument in more}
     if not given & {"--participant-label"}:
         more = ("--participant-label", "01", *more)
-    model = () if "--model" in given else ("--model", dataset / "models" / "planted.tsv")
+    root = dataset if (dataset / "models").exists() else small_dataset
+    model = () if "--model" in given else ("--model", root / "models" / "planted.tsv")
     radius = () if "--radius" in given else RADIUS
     done = run_app(dataset, tmp_path / "out", "participant", *model, *radius, *more)
     assert done.returncode == code, done.stderr
