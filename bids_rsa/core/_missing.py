@@ -56,40 +56,48 @@ def missing_voxels(name: str, min_voxels: int) -> MissingVoxels | None:
 
 
 @summing_kernel
-def _dot(a: Floats, b: Floats) -> float:
-    """Inner product. O(voxels)."""
-    total = 0.0
-    for k in range(a.size):
-        total += a[k] * b[k]
-    return total
+def _products(items: Floats, finite: Flags, rdm: Floats) -> None:
+    """Inner products of the items that lack nothing. O(items^2 voxels)."""
+    cell = 0
+    for i in range(items.shape[0] - 1):
+        for j in range(i + 1, items.shape[0]):
+            if finite[i] and finite[j]:
+                total = 0.0
+                for k in range(items.shape[1]):
+                    total += items[i, k] * items[j, k]
+                rdm[cell] = total
+            cell += 1
 
 
 @summing_kernel
-def _square_distance(a: Floats, b: Floats) -> float:
-    """Sum of squared differences. O(voxels)."""
-    total = 0.0
-    for k in range(a.size):
-        total += (a[k] - b[k]) * (a[k] - b[k])
-    return total
+def _square_distances(items: Floats, finite: Flags, rdm: Floats) -> None:
+    """Squared distances of the items that lack nothing. O(items^2 voxels)."""
+    cell = 0
+    for i in range(items.shape[0] - 1):
+        for j in range(i + 1, items.shape[0]):
+            if finite[i] and finite[j]:
+                total = 0.0
+                for k in range(items.shape[1]):
+                    total += (items[i, k] - items[j, k]) * (items[i, k] - items[j, k])
+                rdm[cell] = total
+            cell += 1
 
 
 @summing_kernel
-def _common_square_distance(
-    a: Floats, b: Floats, has_a: Floats, has_b: Floats
-) -> tuple[float, float]:
+def _common_square_distance(items: Floats, has: Floats, i: int, j: int) -> tuple[float, float]:
     """Count common voxels, sum squared differences there. O(voxels)."""
     count = 0.0
     total = 0.0
-    for k in range(a.size):
-        both = has_a[k] * has_b[k]
+    for k in range(items.shape[1]):
+        both = has[i, k] * has[j, k]
         count += both
-        total += both * (a[k] - b[k]) * (a[k] - b[k])
+        total += both * (items[i, k] - items[j, k]) * (items[i, k] - items[j, k])
     return count, total
 
 
 @summing_kernel
 def _common_sums(
-    a: Floats, b: Floats, has_a: Floats, has_b: Floats
+    items: Floats, has: Floats, i: int, j: int
 ) -> tuple[float, float, float, float, float, float]:
     """Over common voxels: number, sums, sums of squares and of products. O(voxels)."""
     count = 0.0
@@ -98,15 +106,15 @@ def _common_sums(
     squares_a = 0.0
     squares_b = 0.0
     products = 0.0
-    for k in range(a.size):
-        in_a = a[k] * has_b[k]
-        in_b = b[k] * has_a[k]
-        count += has_a[k] * has_b[k]
+    for k in range(items.shape[1]):
+        in_a = items[i, k] * has[j, k]
+        in_b = items[j, k] * has[i, k]
+        count += has[i, k] * has[j, k]
         of_a += in_a
         of_b += in_b
-        squares_a += in_a * a[k]
-        squares_b += in_b * b[k]
-        products += a[k] * b[k]
+        squares_a += in_a * items[i, k]
+        squares_b += in_b * items[j, k]
+        products += items[i, k] * items[j, k]
     return count, of_a, of_b, squares_a, squares_b, products
 
 
@@ -126,69 +134,79 @@ def _is_constant(centered: float, count: float, mean: float, total: float, squar
 
 @kernel
 def _correlation_in_two_passes(
-    a: Floats, b: Floats, has_a: Floats, has_b: Floats, mean_a: float, mean_b: float
+    items: Floats, has: Floats, means: Floats, i: int, j: int, of_a: float, of_b: float
 ) -> float:
-    """Correlation distance over common voxels far from the patterns' means. O(voxels)."""
-    count, of_a, of_b, squares_a, squares_b, _ = _common_sums(a, b, has_a, has_b)
+    """Correlation distance over common voxels that lie far from the patterns' means. O(voxels)."""
+    count = 0.0
+    squares_a = 0.0
+    squares_b = 0.0
+    for k in range(items.shape[1]):
+        if has[i, k] * has[j, k] > 0.0:
+            count += 1.0
+            squares_a += items[i, k] * items[i, k]
+            squares_b += items[j, k] * items[j, k]
     centered_a = 0.0
     centered_b = 0.0
     products = 0.0
-    for k in range(a.size):
-        if has_a[k] * has_b[k] > 0.0:
-            left = a[k] - of_a / count
-            right = b[k] - of_b / count
+    for k in range(items.shape[1]):
+        if has[i, k] * has[j, k] > 0.0:
+            left = items[i, k] - of_a / count
+            right = items[j, k] - of_b / count
             centered_a += left * left
             centered_b += right * right
             products += left * right
-    if _is_constant(centered_a, count, mean_a, of_a, squares_a):
+    if _is_constant(centered_a, count, means[i], of_a, squares_a):
         return math.nan
-    if _is_constant(centered_b, count, mean_b, of_b, squares_b):
+    if _is_constant(centered_b, count, means[j], of_b, squares_b):
         return math.nan
     return _one_minus(products, centered_a, centered_b)
 
 
 @kernel
-def _correlation(
-    a: Floats, b: Floats, has_a: Floats, has_b: Floats, mean_a: float, mean_b: float, least: int
-) -> float:
+def _correlation(items: Floats, has: Floats, means: Floats, i: int, j: int, least: int) -> float:
     """Correlation distance over common voxels, of patterns about their own means. O(voxels)."""
-    count, of_a, of_b, squares_a, squares_b, products = _common_sums(a, b, has_a, has_b)
+    count, of_a, of_b, squares_a, squares_b, products = _common_sums(items, has, i, j)
     if count < least:
         return math.nan
     left_a = squares_a - of_a * of_a / count
     left_b = squares_b - of_b * of_b / count
-    if left_a < _CANCELLED * squares_a or left_b < _CANCELLED * squares_b or left_a * left_b == 0.0:
-        return _correlation_in_two_passes(a, b, has_a, has_b, mean_a, mean_b)
-    if _is_constant(left_a, count, mean_a, of_a, squares_a):
-        return math.nan
-    if _is_constant(left_b, count, mean_b, of_b, squares_b):
-        return math.nan
-    return _one_minus(products - of_a * of_b / count, left_a, left_b)
+    if left_a > _CANCELLED * squares_a and left_b > _CANCELLED * squares_b:
+        if _is_constant(left_a, count, means[i], of_a, squares_a):
+            return math.nan
+        if _is_constant(left_b, count, means[j], of_b, squares_b):
+            return math.nan
+        return _one_minus(products - of_a * of_b / count, left_a, left_b)
+    return _correlation_in_two_passes(items, has, means, i, j, of_a, of_b)
 
 
 @kernel
 def _lacking(
-    code: int,
-    a: Floats,
-    b: Floats,
-    has_a: Floats,
-    has_b: Floats,
-    mean_a: float,
-    mean_b: float,
-    least: int,
-    n_seen: int,
+    code: int, items: Floats, has: Floats, means: Floats, i: int, j: int, least: int, n_seen: int
 ) -> float:
     """Distance over common voxels; sums are scaled up to the voxels seen in the patch."""
     if code == CORRELATION:
-        return _correlation(a, b, has_a, has_b, mean_a, mean_b, least)
+        return _correlation(items, has, means, i, j, least)
     if code == COSINE:
-        count, _, _, squares_a, squares_b, products = _common_sums(a, b, has_a, has_b)
+        count, _, _, squares_a, squares_b, products = _common_sums(items, has, i, j)
         return _one_minus(products, squares_a, squares_b) if count >= least else math.nan
-    count, square = _common_square_distance(a, b, has_a, has_b)
+    count, square = _common_square_distance(items, has, i, j)
     if count == 0.0:
         return math.nan
     square *= n_seen / count
     return square if code == SQEUCLIDEAN else math.sqrt(square)
+
+
+@summing_kernel
+def _sums(items: Floats, has: Floats, i: int) -> tuple[float, float, float]:
+    """Count a pattern's voxels, sum them and their squares. O(voxels)."""
+    count = 0.0
+    total = 0.0
+    squares = 0.0
+    for k in range(items.shape[1]):
+        count += has[i, k]
+        total += items[i, k]
+        squares += items[i, k] * items[i, k]
+    return count, total, squares
 
 
 @kernel
@@ -199,20 +217,14 @@ def _prepare(code: int, items: Floats, has: Floats, means: Floats, norms: Floats
     """
     n_items, n = items.shape
     for i in range(n_items):
-        count = 0.0
-        total = 0.0
-        whole = 0.0
         for k in range(n):
-            known = math.isfinite(items[i, k])
-            has[i, k] = 1.0 if known else 0.0
-            if known:
-                count += 1.0
-                total += items[i, k]
-                whole += items[i, k] * items[i, k]
+            has[i, k] = 1.0 if abs(items[i, k]) < math.inf else 0.0
+            items[i, k] = items[i, k] if has[i, k] > 0.0 else 0.0
+        count, total, whole = _sums(items, has, i)
         means[i] = total / count if code == CORRELATION and count > 0.0 else 0.0
         for k in range(n):
-            items[i, k] = items[i, k] - means[i] if has[i, k] > 0.0 else 0.0
-        norms[i] = _dot(items[i], items[i])
+            items[i, k] -= means[i] * has[i, k]
+        norms[i] = _sums(items, has, i)[2]
         if code == CORRELATION and count >= 3.0 and norms[i] <= _CONSTANT * _CONSTANT * whole:
             return True
     return False
@@ -274,21 +286,21 @@ def _fill_one(
 ) -> None:
     """Fill the RDM of one patch; all NaN when a pair that lacks nothing is undefined."""
     n_items = items.shape[0]
+    if code <= COSINE:
+        _products(items, finite, rdm)
+    else:
+        _square_distances(items, finite, rdm)
     cell = 0
     for i in range(n_items - 1):
         for j in range(i + 1, n_items):
             if not (finite[i] and finite[j]):
-                value = _lacking(
-                    code, items[i], items[j], has[i], has[j], means[i], means[j], least, n_seen
-                )
+                value = _lacking(code, items, has, means, i, j, least, n_seen)
             elif code <= COSINE:
-                value = _one_minus(_dot(items[i], items[j]), norms[i], norms[j])
+                value = _one_minus(rdm[cell], norms[i], norms[j])
             else:
-                value = _square_distance(items[i], items[j])
-                value = value if code == SQEUCLIDEAN else math.sqrt(value)
-            if math.isfinite(value):
-                rdm[cell] = value
-            elif complete[i] and complete[j]:
+                value = rdm[cell] if code == SQEUCLIDEAN else math.sqrt(rdm[cell])
+            rdm[cell] = value if math.isfinite(value) else math.nan
+            if rdm[cell] != rdm[cell] and complete[i] and complete[j]:
                 rdm[:] = math.nan
                 return
             cell += 1
