@@ -257,7 +257,7 @@ def mahalanobis_matrix_with_a_radius(data):
     return ("--dissimilarity", "mahalanobis", "--dissimilarity-params", '{"VI": [[1, 0], [0, 1]]}')
 
 
-@case(2, "--dissimilarity-params", "w", "3 entries", "voxels")
+@case(2, "--dissimilarity-params", "w", "shape (3,)", "voxels")
 def weights_of_another_grid(data):
     return ("--dissimilarity", "euclidean", "--dissimilarity-params", '{"w": [1, 1, 1]}')
 
