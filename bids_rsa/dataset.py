@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bids_rsa.discovery.assemble import SkippedError, Wanted, check_rows, subject_groups
 from bids_rsa.discovery.conditions import apply_map, read_condition_map
-from bids_rsa.discovery.findings import found_images, listing
+from bids_rsa.discovery.findings import few, found_images, listing
 from bids_rsa.discovery.grouping import (
     check_one_each,
     pair_variances,
@@ -82,7 +82,7 @@ def find_groups(
         groups=tuple(outcome.groups),
         failures=tuple(outcome.failures),
         skipped=tuple(outcome.skipped),
-        notes=tuple(dict.fromkeys(outcome.notes)),
+        notes=tuple(dict.fromkeys([*outcome.notes, *_group_notes(outcome.groups)])),
         datasets=tuple((d.name, d.path) for d in search.datasets.searched),
         seconds=seconds,
     )
@@ -171,6 +171,15 @@ def _by_subject(images: Iterable[ConditionImage]) -> BySubject:
     for image in images:
         sorted_images.setdefault(image.subject, []).append(image)
     return sorted_images
+
+
+def _group_notes(groups: Iterable[ImageGroup]) -> list[str]:
+    """List the groups' notes, each once with the groups that share it."""
+    notes: dict[str, list[str]] = {}
+    for group in groups:
+        for note in group.notes:
+            notes.setdefault(note, []).append(group.label)
+    return [f"{few(labels)}: {note}" for note, labels in notes.items()]
 
 
 def _check_options(inputs: InputSettings, rsa: RsaSettings) -> None:

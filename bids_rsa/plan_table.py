@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from bids_rsa.discovery.findings import few
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.grid import Grid
 from bids_rsa.images import replacing
@@ -18,7 +19,6 @@ COLUMNS = (
     "models", "status",
 )  # fmt: skip
 NONE = "n/a"
-SHOWN = 4
 Failures = Sequence[tuple[str, BidsRsaError]]
 
 
@@ -186,13 +186,7 @@ def _counts(groups: Sequence[ImageGroup]) -> list[str]:
             for c in group.conditions
         ]
         tables.setdefault(_aligned([header, *rows]), []).append(group.label)
-    return [f"Images of {_few(labels)}:\n{table}" for table, labels in tables.items()]
-
-
-def _few(labels: Sequence[str]) -> str:
-    """Join labels, the first ones only where there are many."""
-    shown = ", ".join(labels[:SHOWN])
-    return shown if len(labels) <= SHOWN else f"{shown} and {len(labels) - SHOWN} more groups alike"
+    return [f"Images of {few(labels)}:\n{table}" for table, labels in tables.items()]
 
 
 def _notes(groups: Sequence[ImageGroup]) -> list[str]:
@@ -201,7 +195,7 @@ def _notes(groups: Sequence[ImageGroup]) -> list[str]:
     for group in groups:
         for note in group.notes:
             notes.setdefault(note, []).append(group.label)
-    return [f"{_few(labels)}: {note}\n" for note, labels in notes.items()]
+    return [f"{few(labels)}: {note}\n" for note, labels in notes.items()]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

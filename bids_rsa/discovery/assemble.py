@@ -115,6 +115,7 @@ def _group(
         for i in members
         if i.condition in match.names
     ]
+    _check_one_dataset(group, named, wanted)
     there = {image.condition for image in named}
     missing = tuple(name for name in wanted.conditions if name not in there)
     if missing:
@@ -138,6 +139,16 @@ def _group(
         left_out=left_out,
         notes=tuple(notes),
     )
+
+
+def _check_one_dataset(group: ImageGroup, images: Sequence[ConditionImage], wanted: Wanted) -> None:
+    """Refuse images of one group from several datasets: their scales need not agree."""
+    datasets = sorted({image.dataset for image in images})
+    if len(datasets) > 1 and not wanted.inputs.betas:
+        raise ContentError(
+            f"{group.label}: the images come from {len(datasets)} datasets: {', '.join(datasets)}.",
+            "Name the one to use with -d/--derivatives.",
+        )
 
 
 def _run_order(run: str | None) -> tuple[int, str]:

@@ -32,6 +32,12 @@ def listing(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
+def few(names: Sequence[str], shown: int = 4) -> str:
+    """Join the first names, and count the others."""
+    told = ", ".join(names[:shown])
+    return told if len(names) <= shown else f"{told} and {len(names) - shown} more"
+
+
 def found_images(images: Sequence[ConditionImage]) -> str:
     """Summarise the condition images that are there."""
     parts = [

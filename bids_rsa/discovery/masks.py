@@ -28,7 +28,7 @@ def brain_mask(
     brains = [f for f in _masks(files, {"desc": "brain"} | query) if _fits_group(f, group)]
     runs = {image.run for image in group.images}
     functional = [f for f in brains if f.task is not None and _fits_run(f, runs)]
-    functional = _one_dataset(functional, group.images)
+    functional = _one_resolution(_one_dataset(functional, group.images), group.images)
     if functional:
         paths = tuple(dict.fromkeys(f.path for f in functional))
         many = f"{len(paths)} runs' brain masks, intersected" if len(paths) > 1 else "brain mask"
@@ -111,7 +111,7 @@ def _fits_group(file: IndexedFile, group: ImageGroup) -> bool:
     """Tell whether a file is of the group's space, and of no other session or task."""
     return (
         file.space == group.space
-        and file.session in (None, group.session)
+        and (group.session is None or file.session in (None, group.session))
         and (file.task is None or group.task is None or file.task == group.task)
         and (file.acquisition is None or file.acquisition == group.acquisition)
         and (file.resolution == group.resolution or None in (file.resolution, group.resolution))
@@ -135,6 +135,19 @@ def _one_dataset(
     return [f for f in files if f.dataset.path == chosen]
 
 
+def _one_resolution(
+    files: Sequence[IndexedFile], images: Sequence[ConditionImage]
+) -> list[IndexedFile]:
+    """Choose among masks of several resolutions, where the images don't say theirs."""
+    resolutions = {f.resolution for f in files}
+    if len(resolutions) < 2:
+        return list(files)
+    fitting = {f.resolution for f in files if _same_grid(f.path, images[0])}
+    chosen = min(fitting or resolutions, key=str)
+    return [f for f in files if f.resolution == chosen]
+
+
 def _same_grid(path: str, image: ConditionImage) -> bool:
     """Compare the grids of two files by their headers."""
-    return grid_of(open_image(path)).equals(grid_of(open_image(image.path)))
+    # a result without an affine of its own lies on its reference's grid
+    return grid_of(open_image(path)).equals(grid_of(open_image(image.reference or image.path)))

@@ -226,6 +226,21 @@ def test_two_files_for_one_record_are_an_error_that_names_both(tmp_path):
     fails(ContentError, 65, ["two images", "condition cat", first, second], root, tmp_path)
 
 
+def test_images_of_one_group_from_several_datasets_are_refused(tmp_path):
+    root = describe(tmp_path / "data", kind="raw")
+    statmaps(describe(root / "derivatives/a"), conditions=CONDITIONS[:2])
+    statmaps(describe(root / "derivatives/b"), conditions=CONDITIONS[2:])
+    words = ["2 datasets", "derivatives/a", "derivatives/b", "-d"]
+    fails(ContentError, 65, words, root, tmp_path)
+
+
+def test_a_folder_of_datasets_is_searched(tmp_path):
+    describe(tmp_path / "derivatives/prep", "fMRIPrep")
+    statmaps(describe(tmp_path / "derivatives/glm", "nilearn"))
+    found = find(tmp_path / "derivatives", tmp_path)
+    assert [g.label for g in found.groups] == ["sub-01_task-x"]
+
+
 def test_duplicates_of_one_subject_do_not_stop_the_others(tmp_path):
     root = describe(tmp_path / "data")
     statmaps(root, subs=("01", "02"))
@@ -245,6 +260,7 @@ def test_images_no_model_names_are_left_out_and_named(tmp_path):
     assert group.left_out == ("button", "faceVsHouse")
     assert {i.condition for i in group.images} == set(CONDITIONS)
     assert any("button, faceVsHouse" in note for note in group.notes)
+    assert any("button, faceVsHouse" in note for note in find(root, tmp_path).notes)
 
 
 def test_a_model_row_without_images_lists_both_sides(tmp_path):
@@ -402,6 +418,15 @@ def test_the_anatomical_mask_is_taken_on_the_same_grid_only(tmp_path):
     mask(anat)
     choice = find(root, tmp_path).groups[0].brain_mask
     assert choice.paths == (str(anat),) and "anatomical" in choice.origin
+
+
+def test_masks_of_several_resolutions_are_not_mixed(tmp_path):
+    root = describe(tmp_path / "data")
+    statmaps(root, space="MNI", runs=("1",))
+    stem = str(root / "sub-01/func/sub-01_task-x_run-1_space-MNI_res-{}_desc-brain_mask.nii.gz")
+    mask(stem.format(1), shape=(8, 8, 8), affine=np.diag([1.0, 1, 1, 1]))
+    same = mask(stem.format(2))
+    assert find(root, tmp_path).groups[0].brain_mask.paths == (same,)
 
 
 def test_no_mask_is_said(tmp_path):
