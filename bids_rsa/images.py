@@ -7,7 +7,7 @@ import struct
 import uuid
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -281,7 +281,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         raise ReadWriteError(f"Writing {final} failed: {error.strerror or error}.") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # the parent may be no folder
+            beside.unlink(missing_ok=True)
         _unfinished.discard(beside)
 
 
