@@ -1,0 +1,131 @@
+"""The command line: spellings, the configuration file, the pages made from the parser."""
+
+import subprocess
+import sys
+
+import pytest
+from app_runs import COMMAND, run_app
+
+from bids_rsa._version import __version__
+from bids_rsa.arguments import as_toml, parse
+from bids_rsa.core.comparison import COMPARISONS
+from bids_rsa.core.dissimilarity import DISSIMILARITIES
+from bids_rsa.core.names import COMPARISON_NAMES, DISSIMILARITY_NAMES
+from bids_rsa.errors import OptionError
+from bids_rsa.options_page import options_page
+from bids_rsa.settings import RsaSettings
+
+BASE = ("in", "out", "participant", "--model", "m.tsv")
+
+
+def test_underscores_and_dashes_mean_the_same():
+    dashes = parse([*BASE, "--participant-label", "01", "--min-voxels", "5", "--n-cpus=2"])
+    scores = parse([*BASE, "--participant_label", "01", "--min_voxels", "5", "--n_cpus=2"])
+    assert dashes == scores
+    assert dashes.inputs.selection.participant_label == ("01",)
+    assert (dashes.rsa.min_voxels, dashes.run.n_procs) == (5, 2)
+
+
+def test_values_keep_their_underscores():
+    assert parse([*BASE, "--conditions", "my_cat", "dog"]).inputs.conditions == ("my_cat", "dog")
+
+
+def test_entities_are_stripped_from_labels():
+    settings = parse(
+        [*BASE, "--participant-label", "sub-01", "02", "--session-label", "ses-a",
+         "--task-label", "task-x", "--space", "space-T1w", "--run-label", "run-1"]
+    )  # fmt: skip
+    selection = settings.inputs.selection
+    assert selection.participant_label == ("01", "02")
+    assert (selection.session_label, selection.task_label) == (("a",), ("x",))
+    assert (selection.space, selection.run_label) == (("T1w",), ("1",))
+
+
+def test_without_options_the_defaults_hold():
+    assert parse(BASE).rsa == RsaSettings()
+
+
+def test_the_command_line_wins_over_the_configuration(tmp_path):
+    config = tmp_path / "rsa.toml"
+    config.write_text(
+        'radius = 8\ncomparison = ["pearson"]\nignore_nan = true\nmodel = ["a.tsv", "b.tsv"]\n'
+        'dissimilarity-params = {p = 3}\ndissimilarity = "minkowski"\n'
+    )
+    base = ["in", "out", "participant", "--config-file", str(config)]
+    found = parse(base)
+    assert (found.rsa.radius_mm, found.rsa.comparisons) == (8.0, ("pearson",))
+    assert found.rsa.ignore_nan
+    assert found.rsa.dissimilarity_params == '{"p": 3}'
+    assert found.inputs.models == ("a.tsv", "b.tsv")
+    won = parse([*base, "--radius", "6", "--comparison", "spearman", "--model", "c.tsv"])
+    assert (won.rsa.radius_mm, won.rsa.comparisons) == (6.0, ("spearman",))
+    assert won.inputs.models == ("c.tsv",)
+    assert won.rsa.ignore_nan
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        BASE,
+        (*BASE, "--radius", "7.5", "--comparison", "pearson", "spearman", "--folds", "runs"),
+        (*BASE, "--participant-label", "01", "--ignore-nan", "--dissimilarity", "minkowski",
+         "--dissimilarity-params", '{"p": 3}', "-d", "glm=/data/glm", "--space", "T1w"),
+        ("in", "out", "group", "--model", "animacy", "--n-permutations", "99"),
+    ],
+)  # fmt: skip
+def test_settings_written_as_toml_read_back_the_same(line, tmp_path):
+    settings = parse(line)
+    config = tmp_path / "rsa.toml"
+    config.write_text(as_toml(settings))
+    assert parse([*line[:3], "--config-file", str(config)]) == settings
+
+
+@pytest.mark.parametrize(
+    "text", ["radius = -1", "folds = 'some'", "[rsa]\nradius = 3", "radius = ", "bids_dir = 'x'"]
+)
+def test_a_bad_configuration_is_told_with_its_name(text, tmp_path):
+    config = tmp_path / "rsa.toml"
+    config.write_text(text)
+    with pytest.raises(OptionError, match=r"rsa\.toml"):
+        parse(["in", "out", "participant", "--config-file", str(config)])
+
+
+def test_options_are_not_guessed_from_their_beginnings():
+    with pytest.raises(OptionError, match="--rad"):
+        parse([*BASE, "--rad", "8"])
+
+
+def test_help_and_bad_options_need_no_heavy_library():
+    code = (
+        "import sys; from bids_rsa.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "main(['a', 'b', 'participant', '--radius', '0'])\n"
+        "heavy = {'numpy', 'scipy', 'numba', 'nibabel', 'nipype', 'pandas', 'bids', 'nilearn'}\n"
+        "sys.exit(' '.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--dissimilarity" in done.stdout
+
+
+def test_version():
+    done = run_app("--version")
+    assert (done.returncode, done.stdout.strip()) == (0, f"bids_rsa {__version__}")
+
+
+def test_no_arguments_at_all():
+    done = subprocess.run(COMMAND, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "BIDS_DIR" in done.stderr
+
+
+def test_the_names_offered_are_those_of_the_tables():
+    aliases = {"matching"}
+    assert set(DISSIMILARITIES) | aliases == set(DISSIMILARITY_NAMES) | aliases
+    assert set(COMPARISONS) == set(COMPARISON_NAMES)
+
+
+def test_the_options_page_is_the_parsers(pytestconfig):
+    page = (pytestconfig.rootpath / "docs" / "options.md").read_text()
+    assert page == options_page(), "python -m bids_rsa.options_page > docs/options.md"
