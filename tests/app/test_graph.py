@@ -1,10 +1,5 @@
 """The graph that the README shows is the one that runs."""
 
-from bids_rsa.needs import MemoryNeeds
-from bids_rsa.provenance import InputHashes
-from bids_rsa.records import ConditionImage, ImageGroup, ModelRdm
-from bids_rsa.settings import RsaSettings
-from bids_rsa.sidecars import plan_files
 from bids_rsa.workflows.participant import (
     GroupJob,
     describe,
@@ -12,6 +7,12 @@ from bids_rsa.workflows.participant import (
     init_run_wf,
     subject_name,
 )
+
+from bids_rsa.needs import MemoryNeeds
+from bids_rsa.provenance import InputHashes
+from bids_rsa.records import ConditionImage, ImageGroup, ModelRdm
+from bids_rsa.settings import RsaSettings
+from bids_rsa.sidecars import plan_files
 
 START, END = "<!-- graph: participant -->\n```mermaid\n", "\n```\n<!-- /graph -->"
 
