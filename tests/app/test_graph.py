@@ -14,7 +14,7 @@ from bids_rsa.records import ConditionImage, ImageGroup, ModelRdm
 from bids_rsa.settings import RsaSettings
 from bids_rsa.sidecars import plan_files
 
-START, END = "<!-- graph: participant -->\n```mermaid\n", "\n```\n<!-- /graph -->"
+START, END = "<!-- graph: participant -->\n```mermaid\n", "\n```\n<!-- end -->"
 
 
 def job(subject, task):
