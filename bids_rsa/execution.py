@@ -150,7 +150,10 @@ def run_workflow(workflow: Any, plugin: Plugin, clock: Clock) -> Exception | Non
 def find_failure(folder: Path, raised: Exception | None, work_dir: Path) -> BidsRsaError | None:
     """Find out what failed under a working directory, from the records that the nodes left."""
     for path in sorted(folder.rglob(FAILURE_FILE)):
-        record = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:  # not even the record found room
+            return FullDiskError("Writing failed: no space left on device.", "Make room.")
         return _error(record["exit_code"], record["message"], record["hint"], work_dir)
     if raised is None:
         return None

@@ -117,10 +117,45 @@ def _run_batch(groups: Sequence[CheckedGroup], run: Run, outcome: Outcome) -> No
     if not jobs:
         return
     clock = Clock()
-    raised = run_workflow(init_run_wf(jobs, str(run.work)), run.plugin, clock)
+    raised = _run_jobs(jobs, run, clock)
     for subject in dict.fromkeys(job.group.subject for job in jobs):
         own = [job for job in jobs if job.group.subject == subject]
         _close_subject(subject, own, run, outcome, raised, clock)
+
+
+def _run_jobs(jobs: Sequence[GroupJob], run: Run, clock: Clock) -> Exception | None:
+    """Run jobs; those that an old work directory lets fail run once more, without it.
+
+    A work directory may have lost files to a full disk, or to a cluster that clears away old ones.
+    """
+    reused = {job.group.subject for job in jobs if _folder(job, run).exists()}
+    raised = run_workflow(init_run_wf(jobs, str(run.work)), run.plugin, clock)
+    again = [
+        job
+        for job in jobs
+        if job.group.subject in reused
+        and not is_complete(run.output, job.planned, job.figures)
+        and isinstance(_failure(job, run, raised), UnexpectedError)
+    ]
+    if not again:
+        return raised
+    for job in again:
+        LOGGER.warning("%s: its work directory is damaged, and is made anew.", job.group.label)
+        shutil.rmtree(_folder(job, run), ignore_errors=True)
+    return run_workflow(init_run_wf(again, str(run.work)), run.plugin, clock)
+
+
+def _folder(job: GroupJob, run: Run) -> Path:
+    """Say where a job's subject works."""
+    return run.work / RUN_WORKFLOW / subject_name(job.group.subject)
+
+
+def _failure(job: GroupJob, run: Run, raised: Exception | None) -> BidsRsaError:
+    """Find out why a job's subject is not complete."""
+    return find_failure(_folder(job, run), raised, run.work) or UnexpectedError(
+        "It did not finish." if raised is None else f"It did not finish: {raised}",
+        f"Nipype's report lies in {run.work / CRASH_FOLDER}, if it could write one.",
+    )
 
 
 def _close_subject(
@@ -140,12 +175,7 @@ def _close_subject(
     outcome.rows += [summarize(job.group, job.planned, run.output, seconds) for job in done]
     if len(done) == len(jobs):
         return
-    folder = run.work / RUN_WORKFLOW / subject_name(subject)
-    error = find_failure(folder, raised, run.work) or UnexpectedError(
-        "It did not finish." if raised is None else f"It did not finish: {raised}",
-        f"Nipype's report lies in {run.work / CRASH_FOLDER}, if it could write one.",
-    )
-    outcome.fail(subject, error)
+    outcome.fail(subject, _failure(jobs[0], run, raised))
 
 
 def _write_dataset_files(jobs: Sequence[GroupJob], run: Run) -> None:

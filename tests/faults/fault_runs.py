@@ -22,7 +22,7 @@ SLOW = (
 def command(bids: Path, out: Path, *options: object) -> list[str]:
     """The command line of a participant run with the planted model."""
     model = bids / "models" / "planted.tsv"
-    arguments = [bids, out, "participant", "--model", model, *options]
+    arguments = [bids, out, "participant", "--model", model, "--radius", 20, *options]
     return [sys.executable, "-m", "bids_rsa.cli", *map(str, arguments)]
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 
-from fault_runs import leftovers, node, results, run, start, unfinished, wait_until
+from fault_runs import command, leftovers, node, results, run, start, unfinished, wait_until
 
 ONE = ("--participant-label", "01")
 
@@ -57,8 +57,8 @@ def test_a_work_directory_of_another_version_is_not_believed(dataset, tmp_path):
         "import sys, bids_rsa._version as v; v.__version__ = '0.0.1'\n"
         "from bids_rsa.cli import main; sys.exit(main(sys.argv[1:]))"
     )
-    arguments = [dataset, old, "participant", "--model", dataset / "models/planted.tsv", *ONE]
-    subprocess.run([sys.executable, "-c", code, *arguments, "-w", work], check=True)
+    arguments = command(dataset, old, "-w", work, *ONE)[3:]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
     (scores,) = work.rglob("scores.npz")
     before = scores.stat().st_mtime_ns
     answer = run(dataset, out, "-w", work, *ONE)
