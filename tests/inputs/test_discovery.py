@@ -7,6 +7,7 @@ import pytest
 from input_trees import CONDITIONS, describe, find, image, mask, model, name, statmaps
 
 from bids_rsa.dataset import find_groups, list_participants
+from bids_rsa.discovery import index
 from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError, SelectionError
 from bids_rsa.models import load_models
 from bids_rsa.settings import InputSettings, RsaSettings, Selection
@@ -629,3 +630,15 @@ def test_a_broken_database_and_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("x")
     fails(BidsRsaError, 73, ["--bids-database-dir"], root, tmp_path,
           bids_database_dir=str(tmp_path / "file/db"))  # fmt: skip
+
+
+def test_only_the_wanted_participants_folders_are_entered(tmp_path, monkeypatch):
+    root = describe(tmp_path / "data")
+    statmaps(root, subs=("01", "02", "03"))
+    entered = []
+    walk = index.os.walk
+    monkeypatch.setattr(
+        index.os, "walk", lambda path: entered.append(Path(path).name) or walk(path)
+    )
+    find(root, tmp_path, selection=Selection(participant_label=("02",)))
+    assert entered == ["sub-02"]
