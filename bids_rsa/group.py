@@ -67,9 +67,9 @@ def _find_tests(settings: Settings) -> tuple[tuple[GroupTest, ...], Tried]:
         raise InputError(f"The input folder {inputs.bids_dir} does not exist.")
     if Path(inputs.bids_dir).resolve() != Path(output_dir).resolve():
         check_folders(settings)
-    maps = find_maps(inputs.bids_dir, output_dir, inputs.selection)
+    maps, subjects = find_maps(inputs.bids_dir, output_dir, inputs.selection)
     kept = select_maps(maps, inputs.selection, group)
-    tests = plan_tests(kept, inputs.bids_dir, group, inputs.selection)
+    tests = plan_tests(kept, subjects, inputs.bids_dir, group, inputs.selection)
     n_models = len({one.model for one in maps})
     n_comparisons = len({one.key.comparison for one in maps})
     return tests, count_tried(tests, n_models, n_comparisons)

@@ -33,8 +33,7 @@ from bids_rsa.provenance import new_run_id
 from bids_rsa.resources import GIB
 from bids_rsa.settings import Settings
 from bids_rsa.summary import text_table
-from bids_rsa.workflows.group import RUN_WORKFLOW, init_group_level_wf
-from bids_rsa.workflows.participant import node_name
+from bids_rsa.workflows.group import RUN_WORKFLOW, folder_names, init_group_level_wf
 
 LOGGER = logging.getLogger(__name__)
 STATE_FOLDER = "group_permutations"
@@ -163,8 +162,9 @@ def _find_failures(
     for job in jobs:
         if _is_complete(job):
             continue
-        folder = work / RUN_WORKFLOW / node_name(job.test.label)
-        failures[job.test.label] = find_failure(folder, raised, work) or UnexpectedError(
+        folders = [work / RUN_WORKFLOW / name for name in folder_names(job.test)]
+        known = [find_failure(folder, raised, work) for folder in folders]
+        failures[job.test.label] = next(filter(None, known), None) or UnexpectedError(
             "It did not finish." if raised is None else f"It did not finish: {raised}",
             f"Nipype's report lies in {work / CRASH_FOLDER}, if it could write one.",
         )

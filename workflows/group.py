@@ -7,6 +7,7 @@ from nipype.interfaces.utility import Merge
 from nipype.pipeline.engine import Node, Workflow
 
 from bids_rsa._version import __version__
+from bids_rsa.group_inputs.records import GroupTest
 from bids_rsa.group_outputs.write import GroupJob
 from bids_rsa.interfaces.group import (
     CorrectScores,
@@ -32,42 +33,50 @@ def init_group_level_wf(
         Whether every test is compared with the maxima over all of them.
     """
     workflow = Workflow(RUN_WORKFLOW, base_dir=work_dir)
-    tests = [init_test_wf(job) for job in jobs]
-    workflow.add_nodes(tests)
-    if correct_together:
-        merge = Node(Merge(len(tests)), name="all_nulls")
-        for number, test in enumerate(tests, start=1):
-            workflow.connect(test, "permute.null", merge, f"in{number}")
-            workflow.connect(merge, "out", test, "correct.joint_nulls")
+    nulls = [init_null_wf(job) for job in jobs]
+    results = [init_result_wf(job) for job in jobs]
+    merge = Node(Merge(len(jobs)), name="all_nulls")
+    for number, (null, result) in enumerate(zip(nulls, results, strict=True), start=1):
+        scores = [("read.scores", f"{name}.scores") for name in ("correct", "sink", "figures")]
+        workflow.connect([(null, result, [*scores, ("permute.null", "correct.null")])])
+        if correct_together:
+            workflow.connect(null, "permute.null", merge, f"in{number}")
+            workflow.connect(merge, "out", result, "correct.joint_nulls")
     return workflow
 
 
-def init_test_wf(job: GroupJob) -> Workflow:
-    """Build the graph of one test."""
-    test = job.test
-    read = Node(ReadScores(test=test, version=__version__), name="read", mem_gb=job.memory_gb)
+def folder_names(test: GroupTest) -> tuple[str, str]:
+    """Name the two graphs of a test: up to its null distribution, and from there."""
+    return node_name(test.label), f"{node_name(test.label)}_results"
+
+
+def init_null_wf(job: GroupJob) -> Workflow:
+    """Build the graph from a test's maps to its null distribution."""
+    read = Node(ReadScores(test=job.test, version=__version__), name="read", mem_gb=job.memory_gb)
     permute = Node(
         PermuteScores(
-            test=test, version=__version__, state_dir=job.state_dir, n_threads=job.n_threads
+            test=job.test, version=__version__, state_dir=job.state_dir, n_threads=job.n_threads
         ),
         name="permute",
         n_procs=job.n_threads,
         mem_gb=job.memory_gb,
     )
+    workflow = Workflow(folder_names(job.test)[0])
+    workflow.connect([(read, permute, [("scores", "scores")])])
+    return workflow
+
+
+def init_result_wf(job: GroupJob) -> Workflow:
+    """Build the graph from a test's null distribution to its files."""
     correct = Node(
-        CorrectScores(test=test, version=__version__), name="correct", mem_gb=job.memory_gb
+        CorrectScores(test=job.test, version=__version__), name="correct", mem_gb=job.memory_gb
     )
     sink = Node(SinkGroup(job=job), name="sink", mem_gb=0.5)
     figures = Node(DrawGroup(job=job), name="figures", mem_gb=1.0)
-    workflow = Workflow(node_name(test.label))
+    workflow = Workflow(folder_names(job.test)[1])
     workflow.connect(
         [
-            (read, permute, [("scores", "scores")]),
-            (read, correct, [("scores", "scores")]),
-            (permute, correct, [("null", "null")]),
-            (read, sink, [("scores", "scores")]),
             (correct, sink, [("result", "result")]),
-            (read, figures, [("scores", "scores")]),
             (correct, figures, [("result", "result")]),
             (sink, figures, [("images", "images")]),
         ]

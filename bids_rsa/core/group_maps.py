@@ -128,10 +128,9 @@ def critical_value(maxima: FloatArray, alpha: float, exhaustive: bool) -> float:
     enough = np.flatnonzero(p <= alpha + P_ROUNDING)
     if enough.size:
         return float(candidates[enough[0]])
-    # beyond all random draws p is 1 / (draws + 1); the identity is one of all draws
-    beyond = familywise_p([np.inf], maxima, exhaustive)[0]
-    reached = not exhaustive and beyond <= alpha + P_ROUNDING
-    return float(candidates[-1]) if reached else float("inf")
+    # what lies beyond all random draws has p 1 / (draws + 1); of all draws the identity is one
+    reached = not exhaustive and 1 / (len(maxima) + 1) <= alpha + P_ROUNDING
+    return float(np.nextafter(candidates[-1], np.inf)) if reached else float("inf")
 
 
 def significant_clusters(

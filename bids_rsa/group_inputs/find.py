@@ -26,7 +26,9 @@ FIELDS = (
 )
 
 
-def find_maps(bids_dir: str, output_dir: str, selection: Selection) -> tuple[ParticipantMap, ...]:
+def find_maps(
+    bids_dir: str, output_dir: str, selection: Selection
+) -> tuple[tuple[ParticipantMap, ...], tuple[str, ...]]:
     """Find every participant's maps.
 
     Parameters
@@ -38,8 +40,10 @@ def find_maps(bids_dir: str, output_dir: str, selection: Selection) -> tuple[Par
 
     Returns
     -------
-    tuple of ParticipantMap
+    maps : tuple of ParticipantMap
         Sorted by subject and file name.
+    subjects : tuple of str
+        All that have a folder there, also those without a map.
 
     Raises
     ------
@@ -71,7 +75,7 @@ def find_maps(bids_dir: str, output_dir: str, selection: Selection) -> tuple[Par
             "or leave the participant out with --exclude-participant-label.",
         )
     _check_once(found)
-    return tuple(found)
+    return tuple(found), tuple(folders)
 
 
 def is_wanted(subject: str, selection: Selection) -> bool:

@@ -68,7 +68,11 @@ def check_options(group: GroupSettings) -> None:
 
 
 def plan_tests(
-    maps: Sequence[ParticipantMap], bids_dir: str, group: GroupSettings, selection: Selection
+    maps: Sequence[ParticipantMap],
+    subjects: Sequence[str],
+    bids_dir: str,
+    group: GroupSettings,
+    selection: Selection,
 ) -> tuple[GroupTest, ...]:
     """Make the tests, and check that each can be made.
 
@@ -76,6 +80,8 @@ def plan_tests(
     ----------
     maps : sequence of ParticipantMap
         The maps selected.
+    subjects : sequence of str
+        All that have a folder in the output.
     bids_dir : str
         Where participants.tsv lies.
     group : GroupSettings
@@ -89,7 +95,7 @@ def plan_tests(
     """
     check_options(group)
     people = _people(bids_dir, group)
-    wanted, out = _choose_participants(maps, selection, people)
+    wanted, out = _choose_participants(maps, subjects, selection, people)
     kept = [one for one in maps if one.subject in wanted]
     tests = []
     for kind, key, models, members, missing in _comparisons(kept, group):
@@ -112,26 +118,30 @@ def _people(bids_dir: str, group: GroupSettings) -> Participants | None:
 
 
 def _choose_participants(
-    maps: Sequence[ParticipantMap], selection: Selection, people: Participants | None
+    maps: Sequence[ParticipantMap],
+    subjects: Sequence[str],
+    selection: Selection,
+    people: Participants | None,
 ) -> tuple[set[str], LeftOut]:
     """Tell who is wanted, and why others are not."""
-    there = sorted({one.subject for one in maps})
+    there = {one.subject for one in maps}
+    known = sorted({*subjects, *(people.rows if people else ())})
     for option in ("participant_label", "exclude_participant_label"):
-        unknown = [label for label in getattr(selection, option) if label not in there]
-        if unknown and option == "participant_label":
+        unknown = [label for label in getattr(selection, option) if label not in known]
+        if unknown:
             raise SelectionError(
-                f"--participant-label {' '.join(unknown)}: no map of these participants.",
-                f"There are maps of: {listing([f'sub-{s}' for s in there])}.",
+                f"--{option.replace('_', '-')} {' '.join(unknown)} matches no participant.",
+                f"There are: {listing([f'sub-{s}' for s in known])}.",
             )
     out: LeftOut = []
-    for subject in there:
+    for subject in known:
         if subject in selection.exclude_participant_label:
             out.append((subject, "excluded by --exclude-participant-label"))
         elif selection.participant_label and subject not in selection.participant_label:
             out.append((subject, "not among --participant-label"))
-    listed = sorted(people.rows) if people else []
-    out += [(s, "no map in the output folder") for s in listed if s not in there]
-    wanted = set(there) - {subject for subject, _ in out}
+        elif subject not in there:
+            out.append((subject, "no map of this kind in the output folder"))
+    wanted = there - {subject for subject, _ in out}
     if not wanted:
         raise SelectionError("The participants selected leave nobody to test.")
     return wanted, out

@@ -1,6 +1,7 @@
 """Pictures of a group test: the thresholded map, the null distribution, scores at the peaks."""
 
 import textwrap
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,9 @@ def draw_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> list
     for name, draw in drawn.items():
         path = output / figure_path(test, name)
         if str(figure_path(test, name)) in job.others:
-            with _figure(path, job) as figure:
+            with _figure(path, job) as figure, warnings.catch_warnings():
+                # nilearn's word for a map without a significant voxel, which the title tells
+                warnings.filterwarnings("ignore", message="empty mask")
                 draw(figure, job, scores, result)
             paths.append(path)
     return paths
