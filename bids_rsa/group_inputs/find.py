@@ -75,7 +75,7 @@ def find_maps(
             "or leave the participant out with --exclude-participant-label.",
         )
     _check_once(found)
-    return tuple(found), tuple(folders)
+    return tuple(found), tuple(index.folders)
 
 
 def is_wanted(subject: str, selection: Selection) -> bool:
