@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 
 import nibabel as nib
 import numpy as np
+from matplotlib.figure import Figure
 from nilearn.datasets import load_mni152_template
 from nilearn.plotting import plot_stat_map
 
@@ -74,9 +75,12 @@ def draw_map(image: Any, background: Any, path: Path, title: str, unit: str) -> 
     shown = nib.Nifti1Image(data, image.affine)
     signed = unit != "voxels"
     limit = float(np.abs(data).max()) or 1.0
-    display = plot_stat_map(
+    figure = Figure(figsize=(13, 5.6))
+    plot_stat_map(
         shown,
         bg_img=background,
+        figure=figure,
+        axes=(0.0, 0.0, 0.96, 0.9),
         display_mode="mosaic",
         cut_coords=_cuts(shown),
         threshold=np.finfo(np.float32).tiny,
@@ -86,13 +90,12 @@ def draw_map(image: Any, background: Any, path: Path, title: str, unit: str) -> 
         symmetric_cbar=signed,
         black_bg=False,
         draw_cross=False,
-        title=title,
         resampling_interpolation="nearest",
     )
-    display._cbar.set_label(unit)
+    figure.text(0.01, 0.94, title, fontsize=13)
+    figure.text(0.985, 0.45, unit, rotation=90, fontsize=12, ha="center", va="center")
     with replacing(path) as beside:
-        display.savefig(str(beside), dpi=110)
-    display.close()
+        figure.savefig(beside, dpi=110)
 
 
 def _cuts(image: Any) -> dict[str, list[float]]:
