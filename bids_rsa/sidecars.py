@@ -1,6 +1,7 @@
 """What a map's sidecar says: the settings that determine it, and what was found on the way."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bids_rsa.core.names import JOINT_COMPARISONS
-from bids_rsa.derivatives import PlannedFile, derivative_path, stat_label
+from bids_rsa.derivatives import PlannedFile, derivative_path, read_sidecar, stat_label
 from bids_rsa.provenance import InputHashes, digest, software_versions
 from bids_rsa.records import ImageGroup, ModelRdm
 from bids_rsa.settings import RsaSettings
@@ -110,7 +111,7 @@ def map_sidecar(
             f"each centre and the model RDM {file.model}; 0 outside the evaluated centres, NaN "
             "where undefined"
         ),
-        **shared_keys(stacked, sources),
+        **shared_keys(stacked, sources, file.path),
         **settings,
         "Model": {"Name": model.name, "File": Path(model.path).name, "SHA256": model.sha256},
         "FoldRuns": list(stacked.fold_labels),
@@ -137,7 +138,7 @@ def mask_sidecar(
         keys["Type"] = "ROI"
     return {
         **keys,
-        **shared_keys(stacked, sources),
+        **shared_keys(stacked, sources, file.path),
         **{key: json.loads(text) for key, text in file.settings},
         "PatchSize": patch_sizes(n_voxels),
         "CentersEvaluated": int(n_voxels.size),
@@ -146,10 +147,11 @@ def mask_sidecar(
     }
 
 
-def shared_keys(stacked: StackedPatterns, sources: Sequence[str]) -> dict[str, Any]:
+def shared_keys(stacked: StackedPatterns, sources: Sequence[str], path: str) -> dict[str, Any]:
     """Say what all images of a group have in common."""
     return {
         "Sources": list(sources),
+        **_spatial_keys(stacked, path),
         "ImagesPerCondition": stacked.images_per_condition,
         "RunsPerCondition": stacked.runs_per_condition,
         "TrialsPerCondition": stacked.n_trials or "unknown",
@@ -159,6 +161,19 @@ def shared_keys(stacked: StackedPatterns, sources: Sequence[str]) -> dict[str, A
         "Warnings": list(stacked.warnings),
         "Notes": list(stacked.notes),
     }
+
+
+def _spatial_keys(stacked: StackedPatterns, path: str) -> dict[str, Any]:
+    """Take over what the first image's sidecar says of its space; BIDS asks for it with res-."""
+    beside = Path(re.sub(r"\.nii(\.gz)?$", ".json", stacked.files[0]))
+    found = (read_sidecar(beside) or {}) if beside.suffix == ".json" else {}
+    keys: dict[str, Any] = {
+        key: found[key] for key in ("SpatialReference", "Resolution") if key in found
+    }
+    if "_res-" in path and "Resolution" not in keys:
+        sizes = np.sqrt((stacked.affine[:3, :3] ** 2).sum(axis=0))
+        keys["Resolution"] = " x ".join(f"{size:.4g}" for size in sizes) + " mm"
+    return keys
 
 
 def patch_sizes(n_voxels: np.ndarray) -> dict[str, float]:
