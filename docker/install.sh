@@ -18,3 +18,7 @@ sed -i '1s/$/ -I/' "$target/bin/bids_rsa"
 
 # by content, not by time: valid whatever a layer or a SIF does to time stamps
 PYTHONWARNINGS=ignore "$target/bin/python" -m compileall -q -j 0 --invalidation-mode unchecked-hash "$target/lib"
+
+# the kernels too, for the processor that NUMBA_CPU_NAME and NUMBA_CPU_FEATURES name
+: "${NUMBA_CPU_NAME:?} ${NUMBA_CPU_FEATURES:?}"
+"$target/bin/python" -m bids_rsa.core.warm_up

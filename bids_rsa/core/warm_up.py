@@ -1,0 +1,91 @@
+"""Compile every kernel by using it: ``python -m bids_rsa.core.warm_up``, when an image is built.
+
+What a run needs is then read from the cache, whatever data type, metric and comparison it has.
+"""
+
+import logging
+from itertools import product
+from typing import Literal
+
+import numpy as np
+
+from bids_rsa.core import inference
+from bids_rsa.core.names import COMPARISON_NAMES, DISSIMILARITY_NAMES
+from bids_rsa.core.searchlight import searchlight_rsa
+
+LOGGER = logging.getLogger(__name__)
+_SHAPE = (7, 3, 3)
+_N_CONDITIONS = 5
+
+
+def warm_up() -> None:
+    """Run searchlights of every kind, and tests across subjects of every kind, on little data."""
+    for dtype, n_folds, ignore_nan in product((np.float32, np.float64), (1, 3), (False, True)):
+        patterns = _patterns(dtype, n_folds, ignore_nan)
+        for metric in DISSIMILARITY_NAMES:
+            _search(patterns, metric, ignore_nan)
+    for design in _designs():
+        _test(design, "greater")
+        _test(design, "two-sided")
+
+
+def _patterns(dtype: type, n_folds: int, ignore_nan: bool) -> np.ndarray:
+    """Draw patterns of both signs, (n_voxels, n_folds, n_conditions)."""
+    shape = (int(np.prod(_SHAPE)), n_folds, _N_CONDITIONS)
+    patterns: np.ndarray = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    if ignore_nan:
+        patterns[0] = np.nan
+    return patterns
+
+
+def _search(patterns: np.ndarray, metric: str, ignore_nan: bool) -> None:
+    """Run a searchlight with all comparisons, on arrays as the app and the library hand them."""
+    everywhere = np.ones(_SHAPE, dtype=bool)
+    n_cells = _N_CONDITIONS * (_N_CONDITIONS - 1) // 2
+    models = np.random.default_rng(1).random((2, n_cells))
+    frozen = patterns.view()
+    frozen.flags.writeable = False  # mapped from a file
+    for given in (patterns, frozen):
+        try:
+            searchlight_rsa(
+                given,
+                everywhere,
+                everywhere,
+                np.diag([3.0, 3.0, 3.0, 1.0]),
+                7.0,
+                models,
+                dissimilarity=metric,
+                comparisons=COMPARISON_NAMES,
+                ignore_nan=ignore_nan,
+                standardize=True,
+            )
+        except ValueError as error:  # no such metric across folds, or with missing values
+            LOGGER.debug("%s: %s", metric, error)
+
+
+def _designs() -> list[inference.Design]:
+    """Make one design of each kind."""
+    values = np.arange(8.0)
+    return [
+        inference.one_sample_design(8),
+        inference.one_sample_design(8, values[:, None]),
+        inference.two_sample_design(values < 3),
+        inference.two_sample_design(values < 3, values[:, None]),
+        inference.slope_design(values),
+    ]
+
+
+def _test(design: inference.Design, tail: Literal["greater", "two-sided"]) -> None:
+    """Run a test across subjects with every statistic."""
+    mask = np.ones(_SHAPE, dtype=bool)
+    data = np.random.default_rng(2).standard_normal((8, mask.sum()))
+    neighbors = inference.neighbor_table(mask, 6)
+    plan = inference.prepare_test(data, design, tail)
+    observed = inference.observe(plan, neighbors)
+    relabelings = inference.draw_relabelings(design, 20, 0)
+    inference.permutation_null(plan, relabelings, neighbors, 0.01)
+    inference.find_clusters(observed.t, neighbors, 0.5, tail == "two-sided")
+
+
+if __name__ == "__main__":
+    warm_up()
