@@ -74,9 +74,10 @@ def find_groups(
     outcome.refuse_nothing()
     seconds = time.perf_counter() - started
     count = sum(len(group.images) for group in outcome.groups)
+    subjects = len({group.subject for group in outcome.groups})
     LOGGER.info(
-        "Found %d condition images of %d participants in %.2f s",
-        count, len({g.subject for g in outcome.groups}), seconds,
+        "Found %d condition images of %d participant%s in %.2f s.",
+        count, subjects, "" if subjects == 1 else "s", seconds,
     )  # fmt: skip
     return Discovery(
         groups=tuple(outcome.groups),

@@ -25,7 +25,6 @@ KEYS = {
     "space": "space",
     "resolution": "res",
     "desc": "desc",
-    "contrast": "contrast",
     "stat": "stat",
 }
 SUFFIXES = ("statmap", "betaseries", "beta", "tmap", "labelfold", "mask", "boldref", "T1w")
@@ -68,11 +67,13 @@ CONFIG: dict[str, Any] = {
         *(
             {
                 "name": name,
-                "pattern": rf"[/\\_]{key}-([a-zA-Z0-9+]+)(?=[_.])[^/\\]*$",
+                "pattern": rf"[/\\_]{key}-([a-zA-Z0-9+]+)[^/\\]*$",
             }
             for name, key in KEYS.items()
         ),
-        {"name": "run", "pattern": r"_run-(\d+)(?=[_.])[^/\\]*$", "dtype": "int"},
+        # whole, where pybids would cut face-left to face and make two conditions one
+        {"name": "contrast", "pattern": r"_contrast-([^_/\\.]+)[^/\\]*$"},
+        {"name": "run", "pattern": r"_run-(\d+)[^/\\]*$", "dtype": "int"},
         {"name": "suffix", "pattern": r"_([a-zA-Z0-9+]+)\.[^/\\]+$"},
         {"name": "extension", "pattern": r"[^./\\](\.[^/\\]+)$"},
     ],

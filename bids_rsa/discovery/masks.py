@@ -24,7 +24,7 @@ def brain_mask(
     subject in the same space and on the same grid; else none.
     """
     if given:
-        return MaskChoice((given,), f"--brain-mask {given}")
+        return MaskChoice((str(Path(given).absolute()),), f"--brain-mask {given}")
     brains = [f for f in _masks(files, {"desc": "brain"} | query) if _fits_group(f, group)]
     runs = {image.run for image in group.images}
     functional = [f for f in brains if f.task is not None and _fits_run(f, runs)]
@@ -52,7 +52,7 @@ def roi_mask(
     if given is None:
         return MaskChoice()
     if Path(given).is_file():
-        return MaskChoice((given,), f"--roi-mask {given}")
+        return MaskChoice((str(Path(given).absolute()),), f"--roi-mask {given}")
     label = given.removeprefix("desc-")
     masks = _masks(files, query)
     runs = {image.run for image in group.images}

@@ -59,7 +59,7 @@ def find(place: Place, labels: Labels | None, reference: str | None) -> list[Con
             f"{path} is a GLMsingle result, which has no affine.",
             "Name an image on the same grid (a BOLD run or its mask): --reference-image FILE",
         )
-    reference = place.fill(reference)
+    reference = str(Path(place.fill(reference)).absolute())
     count = _check_grid(path, reference)
     trials = _labelled(path, place, labels, count)
     return [

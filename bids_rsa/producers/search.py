@@ -84,7 +84,8 @@ class Search:
     def _images(self, subject: str, inputs: InputSettings) -> list[ConditionImage]:
         """Find one participant's images."""
         if not self.places:
-            labels = read_labels(inputs.labels) if inputs.labels else None
+            path = inputs.labels.replace("{subject}", subject) if inputs.labels else None
+            labels = read_labels(path) if path else None
             return count_trials(bids_images(self.files[subject], inputs.source), labels)
         places = self.places[subject]
         labels = _labels(inputs.labels, places)

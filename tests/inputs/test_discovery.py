@@ -254,6 +254,14 @@ def test_duplicates_of_one_subject_do_not_stop_the_others(tmp_path):
 # ---------------------------------------------------------------- conditions
 
 
+def test_a_contrast_is_never_cut_short(tmp_path):
+    root = describe(tmp_path / "data")
+    names = ("face-left", "face-right", "house+cat", "shoe")
+    statmaps(root, conditions=names)
+    (group,) = find(root, tmp_path, conditions=names).groups
+    assert {i.condition for i in group.images} == set(names)
+
+
 def test_images_no_model_names_are_left_out_and_named(tmp_path):
     root = describe(tmp_path / "data")
     statmaps(root, conditions=(*CONDITIONS, "button", "faceVsHouse"))
@@ -435,6 +443,16 @@ def test_no_mask_is_said(tmp_path):
     statmaps(root)
     choice = find(root, tmp_path).groups[0].brain_mask
     assert choice.paths == () and "none" in choice.origin
+
+
+def test_a_mask_given_from_here_is_found_from_anywhere(tmp_path, monkeypatch):
+    root = describe(tmp_path / "data")
+    statmaps(root)
+    mask(tmp_path / "mine.nii.gz")
+    monkeypatch.chdir(tmp_path)
+    (group,) = find(root, tmp_path, brain_mask="mine.nii.gz", roi_mask="mine.nii.gz").groups
+    whole = str(tmp_path / "mine.nii.gz")
+    assert group.brain_mask.paths == group.roi_mask.paths == (whole,)
 
 
 def test_given_masks_win(tmp_path):
