@@ -1,4 +1,8 @@
-"""Neighborhoods: which voxels of a grid lie within a radius of a centre."""
+"""Neighborhoods: which voxels of a grid lie within a radius of a centre, as columns along a row."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -6,8 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 # voxels at exactly the radius belong to the patch, whatever the rounding of the affine
 _RADIUS_TOLERANCE = 1e-6
 
+Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
-def sphere_offsets(affine: ArrayLike, radius_mm: float, shape: ArrayLike) -> NDArray[np.int64]:
+
+def sphere_offsets(affine: ArrayLike, radius_mm: float, shape: ArrayLike) -> Integers:
     """Index offsets of the voxels whose centre lies within a radius of a voxel's centre.
 
     Parameters
@@ -43,43 +50,156 @@ def sphere_offsets(affine: ArrayLike, radius_mm: float, shape: ArrayLike) -> NDA
     return np.ascontiguousarray(box[squared_mm <= limit**2])
 
 
-class Grid:
-    """Rows of the voxel matrix on a padded grid, so that a neighborhood is one set of shifts.
+@dataclass(frozen=True)
+class Columns:
+    """A neighborhood as columns along the last axis, the longest first.
 
-    Parameters
+    Attributes
     ----------
-    mask : (X, Y, Z) bool
-        Voxels that have a row, numbered in C order.
-    offsets : (n_offsets, 3) int64
-        The neighborhood.
+    starts : (n_columns, 3) int64
+        Offset of each column's first voxel from the centre.
+    lengths : (n_columns,) int64
+        Voxels in each column.
+    first : (n_lengths + 1,) int64
+        First column of each length, and the number of columns.
+    group_at : (longest,) int64
+        For each position of the window, the last group of columns that reaches it.
+    """
+
+    starts: Integers
+    lengths: Integers
+    first: Integers
+    group_at: Integers
+
+
+def columns_of(offsets: Integers) -> Columns:
+    """Cut a neighborhood, which is convex, into columns along the last axis."""
+    order = np.lexsort((offsets[:, 2], offsets[:, 1], offsets[:, 0]))
+    ordered = offsets[order]
+    new = np.any(np.diff(ordered[:, :2], axis=0) != 0, axis=1)
+    begins = np.flatnonzero(np.concatenate([[True], new]))
+    lengths = np.diff(np.append(begins, len(ordered)))
+    longest_first = np.argsort(-lengths, kind="stable")
+    starts, lengths = ordered[begins][longest_first], lengths[longest_first]
+    first = np.flatnonzero(np.concatenate([[True], np.diff(lengths) != 0]))
+    group_at = [int(np.sum(lengths[first] > k)) - 1 for k in range(lengths[0])]
+    return Columns(
+        np.ascontiguousarray(starts), lengths, np.append(first, len(lengths)), np.array(group_at)
+    )
+
+
+@dataclass(frozen=True)
+class Block:
+    """Centres ``start`` to ``stop`` of a layout, in segments of grid rows (n_segments, 2)."""
+
+    start: int
+    stop: int
+    segments: Integers
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A searchlight on a padded grid whose rows run along the axis where that costs least.
+
+    Every neighborhood is one set of shifts of the flat padded grid.
 
     Attributes
     ----------
     rows : (n_padded,) int32
-        Row of each voxel of the padded grid; -1 outside the mask.
+        Row of each voxel in the patterns; -1 outside the mask.
+    positions : (n_centers,) int64
+        Centres in the flat padded grid, row by row.
+    order : (n_centers,) int64
+        Number of each of them among ``np.argwhere(center_mask)``.
     shifts : (n_offsets,) int64
-        The offsets in the flat padded grid.
+        The neighborhood in the flat padded grid.
+    starts : (n_columns,) int64
+        First voxels of the columns in the flat padded grid.
+    columns : Columns
+    row_length : int
+        Padded length of a row.
     """
 
-    def __init__(self, mask: NDArray[np.bool_], offsets: NDArray[np.int64]) -> None:
-        self.reach = np.abs(offsets).max(axis=0)
-        self.shape = np.array(mask.shape) + 2 * self.reach
-        rows = np.full(self.shape, -1, dtype=np.int32)
-        inside = tuple(slice(r, r + n) for r, n in zip(self.reach, mask.shape, strict=True))
-        rows[inside][mask] = np.arange(np.count_nonzero(mask), dtype=np.int32)
-        self.rows = rows.ravel()
-        self.shifts = offsets @ self._strides()
+    rows: NDArray[np.int32]
+    positions: Integers
+    order: Integers
+    shifts: Integers
+    starts: Integers
+    columns: Columns
+    row_length: int
 
-    def _strides(self) -> NDArray[np.int64]:
-        """Return the steps in the flat padded grid along each axis."""
-        return np.array([self.shape[1] * self.shape[2], self.shape[2], 1], dtype=np.int64)
+    def patch(self, position: int) -> NDArray[np.int32]:
+        """Rows of the patterns that lie in the patch around a position, in ascending order."""
+        rows: NDArray[np.int32] = self.rows[position + self.shifts]
+        return np.sort(rows[rows >= 0])
 
-    def flat(self, ijk: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Positions (n,) of voxels (n, 3) in the flat padded grid."""
-        flat: NDArray[np.int64] = (ijk + self.reach) @ self._strides()
-        return flat
+    def blocks(self, max_length: int, n_centers: int) -> Iterator[Block]:
+        """Cut the centres into blocks of whole segments with about as many centres each.
 
-    def patch(self, flat: int) -> NDArray[np.int32]:
-        """Rows of the voxels in the patch around one position, in ascending order."""
-        rows: NDArray[np.int32] = self.rows[flat + self.shifts]
-        return np.asarray(rows[rows >= 0])
+        A segment is a piece of a grid row of at most ``max_length``, cut at fixed positions and
+        where a gap is longer than the window; nothing depends on threads.
+        """
+        breaks = self._breaks(max_length)
+        begin = 0
+        for k in range(1, len(breaks)):
+            if breaks[k] - breaks[begin] >= n_centers or k == len(breaks) - 1:
+                start, stop = int(breaks[begin]), int(breaks[k])
+                edges = breaks[begin : k + 1] - start
+                yield Block(start, stop, np.array(list(pairwise(edges)), dtype=np.int64))
+                begin = k
+
+    def _breaks(self, max_length: int) -> Integers:
+        """First centre of each segment, and the number of centres."""
+        row, place = np.divmod(self.positions, self.row_length)
+        gap = np.diff(place) > len(self.columns.group_at)
+        new = np.concatenate([[True], (np.diff(row) != 0) | gap])
+        begin = np.maximum.accumulate(np.where(new, np.arange(len(new)), 0))
+        piece = (place - place[begin]) // max_length
+        new[1:] |= np.diff(piece) != 0
+        return np.append(np.flatnonzero(new), len(new))
+
+
+def lay_out(patch_mask: Mask, center_mask: Mask, offsets: Integers) -> Layout:
+    """Choose the axis that rows run along, and lay the searchlight out on a padded grid.
+
+    Parameters
+    ----------
+    patch_mask, center_mask : (X, Y, Z) bool
+        Voxels that patches use, and the centres (at least one).
+    offsets : (n_offsets, 3) int64
+        See `sphere_offsets`.
+    """
+    axes = min(((1, 2, 0), (0, 2, 1), (0, 1, 2)), key=lambda a: _cost(a, center_mask, offsets))
+    turned = np.ascontiguousarray(offsets[:, axes])
+    reach = np.abs(turned).max(axis=0)
+    shape = np.array(center_mask.shape)[list(axes)] + 2 * reach
+    rows = np.full(shape, -1, dtype=np.int32)
+    numbers = np.full(patch_mask.shape, -1, dtype=np.int32)
+    numbers[patch_mask] = np.arange(np.count_nonzero(patch_mask), dtype=np.int32)
+    inside = tuple(slice(r, n - r) for r, n in zip(reach, shape, strict=True))
+    rows[inside] = numbers.transpose(axes)
+    centers = np.argwhere(center_mask.transpose(axes))
+    numbers[center_mask] = np.arange(len(centers), dtype=np.int32)
+    order = numbers.transpose(axes)[tuple(centers.T)].astype(np.int64)
+    strides = np.array([shape[1] * shape[2], shape[2], 1], dtype=np.int64)
+    columns = columns_of(turned)
+    return Layout(
+        rows.ravel(),
+        (centers + reach) @ strides,
+        order,
+        turned @ strides,
+        columns.starts @ strides,
+        columns,
+        int(shape[2]),
+    )
+
+
+def _cost(axes: tuple[int, int, int], center_mask: Mask, offsets: Integers) -> int:
+    """Column positions that rows along the last of these axes need, gaps filled."""
+    mask = center_mask.transpose(axes)
+    used = mask.any(axis=2)
+    spans = mask.shape[2] - mask[used].argmax(axis=1) - mask[used][:, ::-1].argmax(axis=1)
+    turned = offsets[:, axes]
+    n_columns = len(np.unique(turned[:, :2], axis=0))
+    window = int(np.ptp(turned[:, 2]))
+    return int((spans + window).sum()) * n_columns
