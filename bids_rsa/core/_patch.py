@@ -1,13 +1,23 @@
 """RDM of a single patch by the textbook formula, for patches whose sums cannot be trusted."""
 
+from typing import Any
+
 import numpy as np
-from numba import njit
+from numpy.typing import NDArray
+
+from bids_rsa.core._jit import kernel, summing_kernel
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Patterns = NDArray[np.floating[Any]]
 
 _CONSTANT = 1e-12
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
-def correlate_patch(patterns, rows, position, offsets, rdm):
+@summing_kernel
+def correlate_patch(
+    patterns: Patterns, rows: NDArray[np.int32], position: int, offsets: Integers, rdm: Floats
+) -> None:
     """Correlation distances of one patch, each pattern centred first; NaN if one is constant.
 
     Cost: one product per voxel and pair.
@@ -23,7 +33,8 @@ def correlate_patch(patterns, rows, position, offsets, rdm):
             n_voxels += 1
     for i in range(n):
         if not _normalize(patch[i, :n_voxels]):
-            rdm[:] = np.nan
+            for c in range(len(rdm)):
+                rdm[c] = np.nan
             return
     cell = 0
     for i in range(n):
@@ -32,8 +43,8 @@ def correlate_patch(patterns, rows, position, offsets, rdm):
             cell += 1
 
 
-@njit(nogil=True, cache=True)
-def _normalize(pattern):
+@kernel
+def _normalize(pattern: Floats) -> bool:
     """Centre a pattern and give it unit norm, in place; False if it is constant."""
     largest = 0.0
     for k in range(len(pattern)):
@@ -56,8 +67,8 @@ def _normalize(pattern):
     return True
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
-def _dot(x, y):
+@summing_kernel
+def _dot(x: Floats, y: Floats) -> float:
     """Inner product."""
     total = 0.0
     for k in range(len(x)):

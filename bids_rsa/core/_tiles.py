@@ -14,7 +14,6 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 LANES = 4
@@ -35,7 +34,7 @@ def _constant(value: float) -> Vector:
 
 
 def _product(builder: Builder, x: Vector, y: Vector) -> Vector:
-    """x y."""
+    """Return x y."""
     return builder.fmul(x, y, flags=_FUSED)
 
 
@@ -58,7 +57,7 @@ def _pairs(term: Term) -> Terms:
 
 
 def _moments(builder: Builder, xs: Any, ys: Any) -> list[Vector]:
-    """x and x^2 for each x."""
+    """Return x and x^2 for each x."""
     return [m for x in xs for m in (x, builder.fmul(x, x, flags=_FUSED))]
 
 
@@ -121,7 +120,8 @@ def _load(builder: Builder, pointer: Any, offset: Any) -> Vector:
 
 
 def _emit_loops(
-    builder: Builder, xs: Any, ys: Any, bounds: Any, snapshots: Any, block: Any, n_sums: int, terms: Terms,
+    builder: Builder, xs: Any, ys: Any, bounds: Any, snapshots: Any, block: Any, n_sums: int,
+    terms: Terms,
 ) -> None:  # fmt: skip
     """Write the loop over heights, and in it the loop over the columns of one height."""
     zero, one = ir.Constant(_INDEX, 0), ir.Constant(_INDEX, 1)

@@ -1,9 +1,8 @@
 """Searchlight RSA: the RDM of the patch around each centre, compared with model RDMs."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from bids_rsa.core.comparison import Plan, prepare, score_all
-from bids_rsa.core.dissimilarity import Metric, check_params, patch_rdm, select_voxels
-from bids_rsa.core.neighborhood import Grid, sphere_offsets
+from bids_rsa.core.dissimilarity import Metric, check_params, find_dissimilarity
+from bids_rsa.core.neighborhood import Block, Layout, lay_out, sphere_offsets
+from bids_rsa.core.rdm_sources import PatchRule, Patterns, RdmSource, choose_source
 
 Floats = NDArray[np.float64]
+
+# about 2 MB of RDMs, so that they are still in the cache when they are compared
+_BLOCK_CELLS = 2**18
+_BLOCK_CENTERS = 2048
 
 
 @dataclass(frozen=True)
@@ -96,79 +100,59 @@ def searchlight_rsa(
     models = np.array(models, dtype=np.float64, ndmin=2, order="C")
     _check(patterns, patch_mask, center_mask, radius_mm, models, params, dissimilarity, n_threads)
     plans = [prepare(models, name, standardize=standardize) for name in comparisons]
-    measure = _Measure(patterns, dissimilarity, params, ignore_nan, min_voxels)
+    known = find_dissimilarity(dissimilarity)
+    rule = PatchRule(dissimilarity, params, ignore_nan, max(min_voxels, known.min_voxels))
     if radius_mm is None:
-        blocks: Iterator[_Block] = iter([_Block(slice(0, 1), [np.arange(len(patterns))])])
-        n_centers = 1
-    else:
-        blocks = _blocks(
-            patch_mask, center_mask, sphere_offsets(affine, radius_mm, patch_mask.shape)
-        )
-        n_centers = int(np.count_nonzero(center_mask))
-    result = Scores(
-        {name: np.full((len(models), n_centers), np.nan) for name in comparisons},
-        np.zeros(n_centers, dtype=np.int32),
-    )
-
-    def run(block: "_Block") -> int:
-        return _run_block(block, measure, plans, result)
-
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_threads) as pool:
-        for n_done in pool.map(run, blocks):
-            if on_progress is not None:
-                on_progress(n_done)
+        return _whole(patterns, rule, plans)
+    n_centers = int(np.count_nonzero(center_mask))
+    scores = {name: np.full((len(models), n_centers), np.nan) for name in comparisons}
+    result = Scores(scores, np.zeros(n_centers, dtype=np.int32))
+    if n_centers:
+        offsets = sphere_offsets(affine, radius_mm, patch_mask.shape)
+        layout = lay_out(patch_mask, center_mask, offsets)
+        source = choose_source(patterns, layout, rule)
+        _run(layout, source, plans, result, n_threads, on_progress or (lambda _: None))
     return result
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Some centres, as a slice of all centres, and the rows of each one's patch."""
-
-    centers: slice
-    patches: list[NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class _Measure:
-    """Patterns and how an RDM is made of some of them."""
-
-    patterns: NDArray[np.floating[Any]]
-    metric: Metric
-    params: Mapping[str, Any]
-    ignore_nan: bool
-    min_voxels: int
-
-    def rdm(self, rows: NDArray[Any]) -> Floats:
-        """RDM (n_cells,) of the patch with these rows; all NaN where undefined."""
-        n_items = self.patterns.shape[2]
-        if len(rows) < max(self.min_voxels, 1):
-            return np.full(n_items * (n_items - 1) // 2, np.nan)
-        folds = np.ascontiguousarray(self.patterns[rows].transpose(1, 2, 0), dtype=np.float64)
-        params = select_voxels(self.params, rows)
-        return patch_rdm(folds, self.metric, self.ignore_nan, params)
+def _whole(patterns: Patterns, rule: PatchRule, plans: Sequence[Plan]) -> Scores:
+    """One patch of all voxels."""
+    rdms = rule.rdm(patterns, np.arange(len(patterns)))[None]
+    scores = {plan.comparison.name: np.empty((len(plan.models), 1)) for plan in plans}
+    score_all(plans, rdms, list(scores.values()))
+    return Scores(scores, np.array([len(patterns)], dtype=np.int32))
 
 
-def _run_block(block: _Block, measure: _Measure, plans: Sequence[Plan], result: Scores) -> int:
-    """Fill in the scores of one block, return its number of centres."""
-    rdms = np.stack([measure.rdm(rows) for rows in block.patches])
-    outs = [result.scores[plan.comparison.name][:, block.centers] for plan in plans]
-    score_all(plans, rdms, outs)
-    result.n_voxels[block.centers] = [len(rows) for rows in block.patches]
-    return len(block.patches)
+def _run(
+    layout: Layout,
+    source: RdmSource,
+    plans: Sequence[Plan],
+    result: Scores,
+    n_threads: int,
+    on_progress: Callable[[int], None],
+) -> None:
+    """Fill in the scores, block by block over a pool of threads."""
+    n_cells = plans[0].models.shape[1] if plans else 1
+    n_centers = int(np.clip(_BLOCK_CELLS // max(n_cells, 1), 16, _BLOCK_CENTERS))
 
+    def run(block: Block) -> int:
+        rdms = np.empty((block.stop - block.start, n_cells))
+        centers = layout.order[block.start : block.stop]
+        result.n_voxels[centers] = source.fill(block, rdms)
+        outs = [np.empty((len(plan.models), len(rdms))) for plan in plans]
+        score_all(plans, rdms, outs)
+        for plan, out in zip(plans, outs, strict=True):
+            result.scores[plan.comparison.name][:, centers] = out
+        return len(rdms)
 
-def _blocks(
-    patch_mask: NDArray[np.bool_], center_mask: NDArray[np.bool_], offsets: NDArray[np.int64]
-) -> Iterator[_Block]:
-    """Cut the centres into whole rows of the grid."""
-    grid = Grid(patch_mask, offsets)
-    centers = np.argwhere(center_mask)
-    flat = grid.flat(centers)
-    changes = np.flatnonzero(np.any(np.diff(centers[:, :2], axis=0) != 0, axis=1)) + 1
-    borders = [0, *changes.tolist(), len(centers)]
-    for start, stop in pairwise(borders):
-        if stop > start:
-            yield _Block(slice(start, stop), [grid.patch(int(c)) for c in flat[start:stop]])
+    # one thread of BLAS in each of ours
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_threads) as pool:
+        try:
+            for n_done in pool.map(run, layout.blocks(source.max_length, n_centers)):
+                on_progress(n_done)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _check(
