@@ -102,7 +102,7 @@ def warn_common_pattern(patterns: NDArray[np.floating]) -> tuple[str, ...]:
     )
 
 
-def check_radius(radius_mm: float, grid: Grid) -> None:
+def check_radius(radius_mm: float, grid: Grid, path: str) -> None:
     """Refuse a radius that holds no more than the centre itself.
 
     Raises
@@ -113,7 +113,7 @@ def check_radius(radius_mm: float, grid: Grid) -> None:
     smallest = float(grid.voxel_sizes_mm.min())
     if not radius_mm > 0 or radius_mm < smallest * (1 - 1e-6):
         raise OptionError(
-            f"The radius is {radius_mm:g} mm, but the images' voxels are "
+            f"The radius is {radius_mm:g} mm, but the voxels of {path} are "
             f"{' x '.join(f'{size:.4g}' for size in grid.voxel_sizes_mm)} mm: a patch would hold "
             "one voxel at most.",
             f"Give a radius in mm of at least {smallest:.4g}.",

@@ -227,7 +227,7 @@ def _frame(group: ImageGroup, plan: StackPlan, rsa: RsaSettings) -> _Frame:
     """Take the grid of the first image, check the radius, and bring the masks to the grid."""
     first = plan.images[0]
     grid = open_source(first.path, first.reader, first.reference).grid
-    checks.check_radius(rsa.radius_mm, grid)
+    checks.check_radius(rsa.radius_mm, grid, first.path)
     brain, brain_use = _masks(group.brain_mask, grid, "brain mask")
     roi, roi_use = _masks(group.roi_mask, grid, "ROI mask")
     if brain is None:

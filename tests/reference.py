@@ -8,6 +8,7 @@ from scipy.spatial.distance import cdist, pdist
 
 SUMS = ("sqeuclidean", "cityblock", "canberra")  # and those with the sum inside a root:
 ROOTS = {"euclidean": 2, "seuclidean": 2, "minkowski": None}
+MIN_VOXELS = {"correlation": 3, "cosine": 2}  # below, a cell is 0 or 2, or noise
 UNBIASED = ("sqeuclidean", "euclidean", "mahalanobis")
 
 
@@ -35,8 +36,9 @@ def pair_distance(u, v, metric, params, ignore_nan, n_finite):
         key: np.asarray(value)[both] if key in ("V", "w") else value
         for key, value in params.items()
     }
-    few = both.sum() < 3
-    if metric == "correlation" and (few or is_constant(u[both]) or is_constant(v[both])):
+    if both.sum() < MIN_VOXELS.get(metric, 1):
+        return np.nan
+    if metric == "correlation" and (is_constant(u[both]) or is_constant(v[both])):
         return np.nan
     if metric == "cosine" and not (u[both].any() and v[both].any()):
         return np.nan
@@ -49,13 +51,37 @@ def pair_distance(u, v, metric, params, ignore_nan, n_finite):
     return distance
 
 
+def variances(patterns, metric, params):
+    """Add the variances that seuclidean takes from all patterns of an RDM."""
+    if metric != "seuclidean" or "V" in params:
+        return params
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return {**params, "V": np.nanvar(patterns, axis=0, ddof=1)}
+
+
+def undefined_centre(patterns, cells, metric):
+    """With ignore_nan, tell whether more than missing voxels undoes a patch.
+
+    A pattern that is constant over its voxels does, with correlation, and so does an undefined
+    cell of two patterns that lack no voxel. Patterns are (n_sets, n_items, n_voxels).
+    """
+    finite = np.isfinite(patterns)
+    whole = finite[..., finite.any(axis=(0, 1))].all(axis=(0, 2))
+    rows, columns = np.triu_indices(patterns.shape[1], 1)
+    if (np.isnan(cells) & whole[rows] & whole[columns]).any():
+        return True
+    rows = [row[np.isfinite(row)] for row in patterns.reshape(-1, patterns.shape[2])]
+    return metric == "correlation" and any(is_constant(row) for row in rows if len(row) >= 3)
+
+
 def plain_rdm(patterns, metric, ignore_nan=False, **params):
     """Condensed RDM of patterns (n_items, n_voxels)."""
     n_items = len(patterns)
     cells = np.full(n_items * (n_items - 1) // 2, np.nan)
     if not ignore_nan and not np.isfinite(patterns).all():
         return cells
-    if metric == "correlation" and patterns.shape[1] < 3:
+    if patterns.shape[1] < MIN_VOXELS.get(metric, 1):
         return cells
     if not ignore_nan:
         with np.errstate(all="ignore"):
@@ -66,56 +92,63 @@ def plain_rdm(patterns, metric, ignore_nan=False, **params):
             cells[bad[rows] | bad[columns]] = np.nan
         return cells
     n_finite = np.isfinite(patterns).any(axis=0).sum()
-    if metric == "seuclidean" and "V" not in params:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            params["V"] = np.nanvar(patterns, axis=0, ddof=1)
+    params = variances(patterns, metric, params)
     for cell, (i, j) in enumerate(zip(*np.triu_indices(n_items, 1), strict=True)):
         cells[cell] = pair_distance(patterns[i], patterns[j], metric, params, True, n_finite)
-    return cells
+    return cells * np.nan if undefined_centre(patterns[None], cells, metric) else cells
 
 
 def plain_rdm_cv(folds, metric, ignore_nan=False, **params):
     """Condensed cross-validated RDM of patterns (n_folds, n_items, n_voxels)."""
-    n_folds, n_items, n_voxels = folds.shape
+    _, n_items, n_voxels = folds.shape
     pairs = list(zip(*np.triu_indices(n_items, 1), strict=True))
+    undefined = np.full(len(pairs), np.nan)
     if not ignore_nan and not np.isfinite(folds).all():
-        return np.full(len(pairs), np.nan)
+        return undefined
     n_finite = np.isfinite(folds).any(axis=(0, 1)).sum()
     if metric in UNBIASED and (metric != "mahalanobis" or "VI" in params):
         return np.array(
             [_product(folds[:, i] - folds[:, j], metric, params, n_finite) for i, j in pairs]
         )
-    if metric == "correlation" and n_voxels < 3:
-        return np.full(len(pairs), np.nan)
-    total = np.zeros(len(pairs))
-    for fold in range(n_folds):
+    if n_voxels < MIN_VOXELS.get(metric, 1):
+        return undefined
+    terms, means = [], []
+    for fold, test in enumerate(folds):
         train = np.nanmean(np.delete(folds, fold, axis=0), axis=0)
-        test = folds[fold]
+        means.append(train)
         if ignore_nan:
-            n_any = np.isfinite(np.vstack([train, test])).any(axis=0).sum()
+            given = variances(np.vstack([train, test]), metric, params)
             distances = np.array(
-                [[pair_distance(u, v, metric, params, True, n_any) for v in test] for u in train]
+                [[pair_distance(u, v, metric, given, True, n_finite) for v in test] for u in train]
             )
         else:
             distances = cdist(train, test, metric, **params)
         if metric == "correlation" and not ignore_nan:
             distances[[is_constant(pattern) for pattern in train]] = np.nan
             distances[:, [is_constant(pattern) for pattern in test]] = np.nan
-        total += [(distances[i, j] + distances[j, i]) / 2 for i, j in pairs]
-    return total / n_folds
+        terms += [[distances[i, j] for i, j in pairs], [distances[j, i] for i, j in pairs]]
+    if not ignore_nan:
+        return np.mean(terms, axis=0)
+    cells = np.nanmean(terms, axis=0)  # over the directions and folds that have a voxel
+    every = np.concatenate([folds, means])
+    return undefined if undefined_centre(every, cells, metric) else cells
 
 
 def _product(differences, metric, params, n_finite):
     """Mean over pairs of different folds of the product of their differences."""
-    weights = params.get("VI", np.diag(params.get("w", np.ones(differences.shape[1]))))
-    products = []
-    for f, a in enumerate(differences):
-        for g, b in enumerate(differences):
-            both = np.isfinite(a) & np.isfinite(b)
-            if f != g and both.any():
-                product = a[both] @ weights[np.ix_(both, both)] @ b[both]
-                products.append(product * n_finite / both.sum())
+    n_folds, n_voxels = differences.shape
+    weights = params.get("VI", np.diag(params.get("w", np.ones(n_voxels))))
+    pairs = [(f, g) for f in range(n_folds) for g in range(n_folds) if f != g]
+    if np.isfinite(differences).all():
+        gram = differences @ weights @ differences.T
+        products = [gram[pair] for pair in pairs]
+    else:
+        both = [np.isfinite(differences[f]) & np.isfinite(differences[g]) for f, g in pairs]
+        products = [
+            differences[f, b] @ weights[np.ix_(b, b)] @ differences[g, b] * n_finite / b.sum()
+            for (f, g), b in zip(pairs, both, strict=True)
+            if b.any()
+        ]
     mean = np.mean(products) if products else np.nan
     return mean if metric == "sqeuclidean" else np.sign(mean) * np.sqrt(abs(mean))
 

@@ -223,6 +223,8 @@ def test_a_4d_image_is_refused_and_its_volumes_are_read(tmp_path, data):
 
 
 def test_effects_are_divided_by_their_standard_error(tmp_path, data):
+    for values in data.values():
+        values[0, 0, 0] = 1
     group = write(tmp_path, data)
     rng = np.random.default_rng(6)
     images, expected = [], {}
@@ -314,7 +316,7 @@ def test_dropped_and_unnamed_conditions_are_not_read(tmp_path, data):
 @pytest.mark.parametrize("radius_mm", [1.9, 0, -3])
 def test_a_radius_smaller_than_a_voxel(tmp_path, data, radius_mm):
     for check in (check_group, stack_group):
-        with pytest.raises(OptionError, match=rf"radius is {radius_mm} mm.* 2 x 3 x 4.5 mm"):
+        with pytest.raises(OptionError, match=rf"radius is {radius_mm} mm.*nii.gz are 2 x 3 x 4.5 mm"):
             check(write(tmp_path, data), replace(RSA, radius_mm=radius_mm))
     check_group(write(tmp_path, data), replace(RSA, radius_mm=2.0))
 
