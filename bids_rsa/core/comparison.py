@@ -14,6 +14,8 @@ from bids_rsa.core._ranking import Words, rank_rows, sort_rows
 
 Floats = NDArray[np.float64]
 _MIN_CELLS = 3
+_CACHED_CELLS = 2**16  # of 12 bytes of sorted cells, ties and ranks: what a core caches
+_MIN_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -416,6 +418,14 @@ def score_all(plans: Sequence[Plan], rdms: Floats, outs: Sequence[Floats]) -> No
     outs : sequence of (n_models, n_rdms) float64
         One for each plan, written in place.
     """
+    step = max(_MIN_ROWS, _CACHED_CELLS // max(rdms.shape[1], 1))
+    for start in range(0, len(rdms), step):
+        rows = slice(start, start + step)
+        _score_rows(plans, rdms[rows], [out[:, rows] for out in outs])
+
+
+def _score_rows(plans: Sequence[Plan], rdms: Floats, outs: Sequence[Floats]) -> None:
+    """Score few enough RDMs for their sorts and ranks to stay in the processor's cache."""
     incomplete = np.empty(len(rdms), dtype=np.bool_)
     kernels.find_nan(rdms, incomplete)
     if not incomplete.any():
