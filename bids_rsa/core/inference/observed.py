@@ -8,6 +8,7 @@ import numpy.typing as npt
 from bids_rsa.core.inference._score_kernels import score_block
 from bids_rsa.core.inference.clusters import ClusterSet, find_clusters
 from bids_rsa.core.inference.plan import Plan
+from bids_rsa.core.inference.relabel import Relabelings
 from bids_rsa.core.inference.tfce import tfce
 from bids_rsa.core.inference.zscore import t_to_z
 
@@ -50,10 +51,14 @@ class Observed:
 
 def scores_of(plan: Plan) -> tuple[FloatArray, FloatArray]:
     """Score and statistic of the identity: what every draw is compared with."""
-    weights = plan.rows[None, :, :]
+    n = plan.design.n_subjects
+    identity = np.ones(n) if plan.design.exchange == "flip" else np.arange(n)
+    alone = Relabelings(identity[None, :].astype(np.int32), plan.design.exchange, exhaustive=False)
     kept = np.empty((1, plan.n_voxels))
     score_block(
-        np.ascontiguousarray(weights),
+        alone.codes(0, 1),
+        plan.rows,
+        alone.weights(plan.rows, 0, 1),
         plan.unit,
         plan.df,
         plan.df_class,

@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 STATISTICS = ("t", "tfce", "cluster_size", "cluster_mass")
 # Bytes of permuted maps that one thread holds at a time
 BYTES_PER_THREAD = 32 * 2**20
-MOST_DRAWS_PER_TASK = 64
+MOST_DRAWS_PER_TASK = 128
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,9 @@ class _Job:
 
     def tasks(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Cut a block into tasks whose permuted maps fit into a thread's share of memory."""
-        fitting = BYTES_PER_THREAD // (8 * self.plan.n_voxels)
-        step = int(min(max(fitting, 1), MOST_DRAWS_PER_TASK))
+        kept = len(self.statistics) > 1
+        fitting = max(1, BYTES_PER_THREAD // (8 * self.plan.n_voxels)) if kept else stop - start
+        step = min(fitting, MOST_DRAWS_PER_TASK)
         return ((i, min(i + step, stop)) for i in range(start, stop, step))
 
     def run(self, start: int, stop: int) -> Null:
@@ -141,6 +142,8 @@ class _Job:
         counts = np.zeros(plan.n_voxels, np.int32)
         best = np.empty(stop - start)
         score_block(
+            self.relabelings.codes(start, stop),
+            plan.rows,
             self.relabelings.weights(plan.rows, start, stop),
             plan.unit,
             plan.df,

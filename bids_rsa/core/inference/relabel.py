@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from bids_rsa.core.inference._score_kernels import SUBJECTS_PER_TABLE
 from bids_rsa.core.inference.design import Design
 
 
@@ -34,12 +35,24 @@ class Relabelings:
         """Number of relabelings."""
         return len(self.values)
 
-    def weights(self, rows: npt.NDArray[np.float64], start: int, stop: int) -> npt.NDArray[Any]:
-        """(stop - start, n_rows, n_subjects) contrast rows as each relabeling sees them."""
+    def codes(self, start: int, stop: int) -> npt.NDArray[np.uint8]:
+        """(stop - start, n_tables) flips of four subjects each as bits; no column without flips."""
         part = self.values[start:stop]
+        if self.exchange != "flip":
+            return np.empty((len(part), 0), np.uint8)
+        n_tables = -(-part.shape[1] // SUBJECTS_PER_TABLE)
+        flipped = np.zeros((len(part), n_tables * SUBJECTS_PER_TABLE), np.uint8)
+        flipped[:, : part.shape[1]] = part < 0
+        bits = flipped.reshape(len(part), n_tables, SUBJECTS_PER_TABLE)
+        return np.ascontiguousarray(bits @ (1 << np.arange(SUBJECTS_PER_TABLE, dtype=np.uint8)))
+
+    def weights(
+        self, rows: npt.NDArray[np.float64], start: int, stop: int
+    ) -> npt.NDArray[np.float64]:
+        """(stop - start, n_rows, n_subjects) permuted contrast rows; empty for flips."""
         if self.exchange == "flip":
-            return np.asarray(rows[None, :, :] * part[:, None, :], dtype=np.float64)
-        return np.ascontiguousarray(rows[:, part].transpose(1, 0, 2))
+            return np.empty((0, *rows.shape))
+        return np.ascontiguousarray(rows[:, self.values[start:stop]].transpose(1, 0, 2))
 
 
 def n_distinct(design: Design) -> int:

@@ -112,7 +112,7 @@ def tfce_maxima(maps: FloatArray, two_sided: bool, neighbors: IndexArray, out: F
     keys, spare_keys = np.empty(n_voxels, np.uint64), np.empty(n_voxels, np.uint64)
     order, spare_order = np.empty(n_voxels, np.int32), np.empty(n_voxels, np.int32)
     parent = np.empty(n_voxels, np.int32)
-    trees = np.empty((n_voxels, 3))
+    trees = np.empty((n_voxels, 4))
     for m in range(len(maps)):
         out[m] = 0.0
         for sign in (1.0, -1.0):
@@ -133,40 +133,53 @@ def _largest_integral(
 ) -> float:
     """As ``_enhance``, but each cluster carries only the largest integral among its voxels.
 
-    ``trees`` (n_voxels, 3) holds at each root: extent, cube of the height at which the extent
-    last changed, largest integral down to there.
+    ``trees`` (n_voxels, 4) holds at each root: extent, cube of the height at which the extent
+    last changed, largest integral down to there (a row is half a cache line).
     """
     parent[:] = -1
     for v in order:
-        here = abs(statistic[v]) ** 3
-        parent[v] = v
-        trees[v, 0] = 1.0
-        trees[v, 1] = here
-        trees[v, 2] = 0.0
-        root = v
-        for u in neighbors[v]:
-            if u < 0 or parent[u] < 0:
+        here = abs(statistic[v])
+        here = here * here * here
+        root = -1
+        for k in range(neighbors.shape[1]):
+            u = neighbors[v, k]
+            # most often the neighbour hangs below the root found before
+            if u < 0 or parent[u] < 0 or parent[u] == root:
                 continue
             other = _root_halving(parent, u)
-            if other != root:
-                root = _join(parent, trees, root, other, here)
+            if root < 0:
+                root = other
+                _lower(trees, root, here)
+            elif other != root:
+                _lower(trees, other, here)
+                root = _join(parent, trees, root, other)
+        if root < 0:
+            parent[v] = v
+            trees[v, 0], trees[v, 1], trees[v, 2] = 1.0, here, 0.0
+        else:
+            parent[v] = root
+            trees[root, 0] += 1.0
     best = 0.0
     for v in order:
         if parent[v] == v:
-            best = max(best, trees[v, 2] + np.sqrt(trees[v, 0]) * trees[v, 1])
+            _lower(trees, v, 0.0)
+            best = max(best, trees[v, 2])
     return best / 3.0
 
 
 @kernel
-def _join(parent: IndexArray, trees: FloatArray, root: int, other: int, here: float) -> int:
-    """Join two clusters at the height whose cube is ``here``; return the new root."""
-    size_a, size_b = trees[root, 0], trees[other, 0]
-    gain_a = trees[root, 2] + np.sqrt(size_a) * (trees[root, 1] - here)
-    gain_b = trees[other, 2] + np.sqrt(size_b) * (trees[other, 1] - here)
-    if size_a < size_b:
+def _lower(trees: FloatArray, root: int, here: float) -> None:
+    """Integrate a cluster down to the height whose cube is ``here``."""
+    trees[root, 2] += np.sqrt(trees[root, 0]) * (trees[root, 1] - here)
+    trees[root, 1] = here
+
+
+@kernel
+def _join(parent: IndexArray, trees: FloatArray, root: int, other: int) -> int:
+    """Join two clusters that were integrated down to the same height; return the new root."""
+    if trees[root, 0] < trees[other, 0]:
         root, other = other, root
     parent[other] = root
-    trees[root, 0] = size_a + size_b
-    trees[root, 1] = here
-    trees[root, 2] = max(gain_a, gain_b)
+    trees[root, 0] += trees[other, 0]
+    trees[root, 2] = max(trees[root, 2], trees[other, 2])
     return root
