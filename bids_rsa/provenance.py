@@ -107,12 +107,23 @@ def software_versions() -> str:
 
 
 def dataset_root(path: str) -> str:
-    """Find the BIDS dataset that a file lies in, else the folder it lies in."""
-    parents = Path(path).resolve().parents
+    """Find the BIDS dataset that a file lies in, else the folder of all participants' or runs'.
+
+    Links are not followed: git-annex keeps a dataset's files elsewhere, under other names.
+    """
+    parents = _absolute(path).parents
     for parent in parents:
         if (parent / "dataset_description.json").is_file():
             return str(parent)
+    for parent in reversed(parents):
+        if parent.name.startswith("sub-") or parent.suffix == ".feat":
+            return str(parent.parent)
     return str(parents[0])
+
+
+def _absolute(path: str) -> Path:
+    """Return a path from the root without .. in it, links not followed."""
+    return Path(os.path.normpath(Path(path).absolute()))
 
 
 def link_datasets(roots: Iterable[str], named: Mapping[str, str]) -> dict[str, str]:
@@ -141,7 +152,7 @@ def link_datasets(roots: Iterable[str], named: Mapping[str, str]) -> dict[str, s
 def bids_uri(path: str, links: Mapping[str, str]) -> str:
     """Write the BIDS URI of a file in one of the linked datasets."""
     root = dataset_root(path)
-    relative = Path(path).resolve().relative_to(root).as_posix()
+    relative = _absolute(path).relative_to(root).as_posix()
     return f"bids:{links[root]}:{relative}"
 
 

@@ -100,7 +100,7 @@ def _folders(path: str) -> list[os.DirEntry[str]]:
 
 def _folder(text: str, what: str) -> Path:
     """Return an existing folder with something in it."""
-    path = Path(text).absolute()
+    path = Path(os.path.normpath(Path(text).absolute()))  # links keep their names
     if not path.exists():
         parent = next(p for p in path.parents if p.exists())
         there = sorted(p.name for p in parent.iterdir())[:10] if parent.is_dir() else []
