@@ -15,6 +15,7 @@ import yaml
 
 from bids_rsa.errors import BidsRsaError, OptionError, ReadWriteError
 from bids_rsa.interfaces.base import FAILURE_FILE
+from bids_rsa.worker_pool import WorkerPool
 
 LOGGER = logging.getLogger(__name__)
 CRASH_FOLDER = "crash"
@@ -140,8 +141,9 @@ def run_workflow(workflow: Any, plugin: Plugin, clock: Clock) -> Exception | Non
     for stale in folder.rglob(FAILURE_FILE):
         stale.unlink()
     arguments = {**plugin.arguments, "status_callback": clock}
+    runner = WorkerPool(arguments) if plugin.name == "MultiProc" else plugin.name
     try:
-        workflow.run(plugin=plugin.name, plugin_args=arguments)
+        workflow.run(plugin=runner, plugin_args=arguments)
     except Exception as error:
         return error
     return None
@@ -162,7 +164,14 @@ def find_failure(folder: Path, raised: Exception | None, work_dir: Path) -> Bids
             return FullDiskError(
                 f"Writing failed: {error.strerror}.", "Make room, and start again."
             )
-    if "No space left on device" in str(raised):
+    told = " ".join(map(str, _chain(raised)))
+    if "BrokenProcessPool" in told:
+        return UnexpectedError(
+            "A worker process was killed while it worked on this subject or beside it; systems do "
+            "that when memory runs out.",
+            "Give more memory, or fewer --nprocs; the same command goes on where it stopped.",
+        )
+    if "No space left on device" in told:
         return FullDiskError("Writing failed: no space left on device.", "Make room, start again.")
     return None
 

@@ -153,7 +153,7 @@ def _folder(job: GroupJob, run: Run) -> Path:
 def _failure(job: GroupJob, run: Run, raised: Exception | None) -> BidsRsaError:
     """Find out why a job's subject is not complete."""
     return find_failure(_folder(job, run), raised, run.work) or UnexpectedError(
-        "It did not finish." if raised is None else f"It did not finish: {raised}",
+        "It did not finish.",
         f"Nipype's report lies in {run.work / CRASH_FOLDER}, if it could write one.",
     )
 
