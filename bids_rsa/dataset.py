@@ -119,7 +119,9 @@ class _Outcome:
         left = [image for images in by_subject.values() for image in images]
         if left:
             check_one_each(left, inputs.selection)
-            mapped = apply_map(left, read_condition_map(inputs.condition_map))
+            pairs = read_condition_map(inputs.condition_map)
+            # a run of one participant may lack what others have
+            mapped = apply_map(left, pairs, strict=inputs.missing == "error")
             check_rows(wanted, mapped)
             by_subject = {s: [] for s in by_subject} | _by_subject(mapped)
         self._tell_without_images(search, by_subject, wanted)

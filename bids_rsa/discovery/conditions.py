@@ -52,20 +52,23 @@ def read_condition_map(path: str | None) -> dict[str, str]:
     return pairs
 
 
-def apply_map(images: Sequence[ConditionImage], pairs: Mapping[str, str]) -> list[ConditionImage]:
+def apply_map(
+    images: Sequence[ConditionImage], pairs: Mapping[str, str], strict: bool = True
+) -> list[ConditionImage]:
     """Rename and pool conditions; labels that the map does not name keep their own.
 
     Raises
     ------
     ContentError
-        A label of the map that no image has; lists what there is.
+        If ``strict``, a label of the map that no image has; lists what there is.
     """
     if not pairs:
         return list(images)
     labels = {image.condition for image in images}
     absent = [label for label in pairs if label not in labels]
     close = match_names(labels - pairs.keys(), absent)
-    if missing := sorted(set(absent) - set(close.names.values())):
+    missing = sorted(set(absent) - set(close.names.values()))
+    if missing and strict:
         raise ContentError(
             f"The --condition-map names labels that no image has: {', '.join(missing)}. "
             f"Labels found: {listing(sorted(labels))}.",

@@ -32,6 +32,11 @@ def find(place: Place) -> list[ConditionImage]:
         No design.con, or one without names.
     """
     path = Path(place.path)
+    if path.suffix == ".gfeat" or path.parent.suffix == ".gfeat":
+        raise InputError(
+            f"{path} is of a higher-level FEAT analysis, whose copes combine runs or participants.",
+            "Give the first-level .feat folders.",
+        )
     if _is_feat(path):
         return _one(path, place, place.run or _run_of(path, 1))
     folders = _inside(path)

@@ -33,7 +33,8 @@ def find(places: Sequence[Place], labels: Labels | None, stat: str) -> list[Cond
         if unnamed:
             raise OptionError(
                 f"Nothing says which condition {unnamed[0].path} is.",
-                "Give --betas a {condition} field, or --labels FILE.tsv.",
+                f"{_folder_hint(Path(unnamed[0].path))}Give --betas a {{condition}} field, or "
+                "--labels FILE.tsv.",
             )
         return [from_place(p, p.path, p.condition or "", stat, NAME) for p in places]
     if places[0].condition is not None:
@@ -42,6 +43,15 @@ def find(places: Sequence[Place], labels: Labels | None, stat: str) -> list[Cond
     several = [p for p in places if p not in single]
     found = [image for place in several for image in _volumes(place, labels, stat)]
     return found + (_single(single, labels, stat) if single else [])
+
+
+def _folder_hint(path: Path) -> str:
+    """Point at the folder whose SPM.mat or design.con names the images."""
+    if (path.parent / "SPM.mat").is_file():
+        return f"SPM.mat beside it does: let --betas name its folder ({path.parent}). Or: "
+    if (path.parent.parent / "design.con").is_file():
+        return f"design.con does: let --betas name the FEAT folder ({path.parent.parent}). Or: "
+    return ""
 
 
 def _volumes(place: Place, labels: Labels, stat: str) -> list[ConditionImage]:

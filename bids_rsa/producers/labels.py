@@ -61,7 +61,11 @@ def read_labels(path: str) -> Labels:
                 f"--labels {path}: line {number} has {len(cells)} cells under {len(header)} "
                 "columns."
             )
-        values = {c: v for c, v in zip(header, cells, strict=True) if c in known and v != "n/a"}
+        values = {
+            c: v
+            for c, v in zip(header, cells, strict=True)
+            if c in known and (v != "n/a" or c == "condition")
+        }
         table.append(_row(values, f"--labels {path}: line {number}"))
     return Labels(path, tuple(table))
 

@@ -86,7 +86,8 @@ def folder_images(
             found += [i for place in at for i in glmsingle.find(place, labels, reference)]
         else:
             found += [i for place in at for i in FOLDERS[name].find(place)]
-    return found
+    # a labels table names every volume, and n/a those of no condition
+    return [image for image in found if image.condition.lower() != "n/a"]
 
 
 def _program(place: Place, source: str) -> str:

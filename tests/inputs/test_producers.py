@@ -467,6 +467,9 @@ def test_feat_errors(tmp_path):
     fails(ContentError, 65, [folder / "design.con", "no contrast"], tmp_path, root, betas=where)
     (folder / "design.con").unlink()
     fails(InputError, 66, [folder / "design.con"], tmp_path, root, betas=where)
+    feat(root / "group/sub-01.gfeat/cope1.feat", values, "1")
+    words = ["sub-01.gfeat", "higher-level"]
+    fails(InputError, 66, words, tmp_path, root, betas=("group/sub-{subject}.gfeat",))
     feat(folder, values, "1", con="/ContrastName7 odd\n")
     fails(InputError, 66, [folder / "stats", "none of the 1"], tmp_path, root, betas=where)
 
@@ -729,6 +732,17 @@ def test_labels_for_files_that_carry_no_names(tmp_path, kind):
     check(group, values)
 
 
+def test_volumes_of_no_condition_are_named_na(tmp_path):
+    root = describe(tmp_path / "data")
+    values = planted(runs=("1",))
+    stack = [np.full(SHAPE, 50.0), *(values["1", c][..., 0] for c in NAMES), np.full(SHAPE, 60.0)]
+    save(root / "sub-01.nii", np.stack(stack, axis=3))
+    table = tmp_path / "labels.tsv"
+    table.write_text("\n".join(["condition", "n/a", *NAMES, "n/a"]))
+    group = one(tmp_path, root, betas=("sub-{subject}.nii",), labels=str(table))
+    assert [i.volume for i in group.images] == [1, 2, 3] and group.left_out == ()
+
+
 def test_labels_errors(tmp_path):
     root = describe(tmp_path / "data")
     save(root / "sub-01.nii", np.zeros((*SHAPE, 3)))
@@ -775,6 +789,10 @@ def test_pattern_errors(tmp_path):
     chosen = Selection(participant_label=("09",))
     where = ("spm/sub-{subject}/beta_{condition}.nii",)
     fails(SelectionError, 18, words, tmp_path, root, betas=where, selection=chosen)
+    (root / "spm/sub-01/SPM.mat").write_bytes(b"")
+    where = ("spm/sub-{subject}/beta_*.nii",)
+    fails(OptionError, 2, ["beta_0001.nii", "SPM.mat beside it"], tmp_path, root, betas=where)
+    (root / "spm/sub-01/SPM.mat").unlink()
     words = ["not recognised", "beta_0001.nii", "spm, feat"]
     fails(InputError, 66, words, tmp_path, root, betas=("spm/sub-{subject}",))
 
