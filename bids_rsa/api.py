@@ -18,7 +18,7 @@ from bids_rsa.core import dissimilarity
 from bids_rsa.core.searchlight import searchlight_rsa
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.grid import Grid
-from bids_rsa.image_series import assign, open_series, read_patterns
+from bids_rsa.image_series import ImageSeries, assign, open_series, read_patterns
 from bids_rsa.images import load_mask, volume_image
 from bids_rsa.model_arrays import condensed_models
 
@@ -98,6 +98,7 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
         A path that is not there.
     """
     radius_mm = _radius_mm(spatial_radius)
+    dissimilarity.find_dissimilarity(image_dsm_metric)
     series = open_series(image)
     assignment = assign(len(series.readers), y, n_folds)
     models, several = condensed_models(
@@ -127,7 +128,7 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
         raise ContentError(_all_undefined(result.n_voxels, ignore_nan))
     if radius_mm is None:
         return scores[:, 0] if several else float(scores[0, 0])
-    maps = [_score_map(row, center_mask, series.grid, series.template) for row in scores]
+    maps = [_score_map(row, center_mask, series) for row in scores]
     return maps if several else maps[0]
 
 
@@ -291,12 +292,12 @@ def _patch_vi(vi: Any, patch_mask: NDArray[np.bool_], radius_mm: float | None) -
 
 
 def _score_map(
-    scores: NDArray[np.float64], center_mask: NDArray[np.bool_], grid: Grid, template: SpatialImage
+    scores: NDArray[np.float64], center_mask: NDArray[np.bool_], series: ImageSeries
 ) -> nib.Nifti1Image:
     """Put scores where their centres are."""
-    data = np.zeros(grid.shape)
+    data = np.zeros(series.grid.shape)
     data[center_mask] = scores
-    return volume_image(data, grid.affine, template)
+    return volume_image(data, series.grid.affine, series.template)
 
 
 def _all_undefined(n_voxels: NDArray[np.int32], ignore_nan: bool) -> str:

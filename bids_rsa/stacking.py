@@ -151,34 +151,16 @@ def stack_group(group: ImageGroup, rsa: RsaSettings, n_threads: int = 1) -> Stac
     """
     plan = plan_stack(group, rsa)
     frame = _frame(group, plan, rsa)
-    candidates = np.flatnonzero(frame.brain)
-    means = FoldMeans(len(candidates), plan.counts, rsa.ignore_nan)
-    runs = list(dict.fromkeys(image.run for image in plan.images))
-    rule = VoxelRule(len(candidates), len(runs), rsa.ignore_nan)
-    bring = _bringer(frame, candidates)
-    for index, values in read_images(plan.images, bring, rsa.normalize == "variance", n_threads):
-        rule.see(values, runs.index(plan.images[index].run))
-        means.add(values, plan.fold_of[index], plan.condition_of[index])
-    keep, left_out = rule.result()
-    _refuse_empty(group, frame, keep, left_out)
-    patterns = means.means(keep)
-    patch_mask = np.zeros(frame.grid.shape, dtype=bool)
-    patch_mask.ravel()[candidates[keep]] = True
-    center_mask = patch_mask if frame.roi is None else patch_mask & frame.roi
-    if not center_mask.any():
-        raise ContentError(
-            f"{group.label}: the ROI mask {', '.join(frame.roi_use.paths)} shares no voxel with "
-            "the voxels that the images and the brain mask leave.",
-            "Check the masks.",
-        )
+    for note in (*frame.brain_use.notes, *frame.roi_use.notes):
+        logger.info("%s: %s", group.label, note)
+    patterns, patch_mask, left_out = _read(group, plan, frame, rsa, n_threads)
+    first = plan.images[0]
     return StackedPatterns(
         patterns=patterns,
         patch_mask=patch_mask,
-        center_mask=center_mask,
+        center_mask=_centers(group, frame, patch_mask),
         affine=frame.grid.affine,
-        template=open_source(
-            plan.images[0].path, plan.images[0].reader, plan.images[0].reference
-        ).image,
+        template=open_source(first.path, first.reader, first.reference).image,
         conditions=plan.conditions,
         fold_labels=plan.fold_labels,
         images_per_condition=images_per_condition(plan),
@@ -192,6 +174,37 @@ def stack_group(group: ImageGroup, rsa: RsaSettings, n_threads: int = 1) -> Stac
         statistics=tuple(sorted({image.statistic for image in plan.images})),
         n_trials=_trials(plan),
     )
+
+
+def _read(
+    group: ImageGroup, plan: StackPlan, frame: _Frame, rsa: RsaSettings, n_threads: int
+) -> tuple[NDArray[np.floating], NDArray[np.bool_], dict[str, int]]:
+    """Read all images; returns patterns, the mask of their voxels, and counts of those left out."""
+    candidates = np.flatnonzero(frame.brain)
+    runs = list(dict.fromkeys(image.run for image in plan.images))
+    means = FoldMeans(len(candidates), plan.counts, rsa.ignore_nan)
+    rule = VoxelRule(len(candidates), len(runs), rsa.ignore_nan)
+    bring = _bringer(frame, candidates)
+    for index, values in read_images(plan.images, bring, rsa.normalize == "variance", n_threads):
+        rule.see(values, runs.index(plan.images[index].run))
+        means.add(values, plan.fold_of[index], plan.condition_of[index])
+    keep, left_out = rule.result()
+    _refuse_empty(group, frame, keep, left_out)
+    patch_mask = np.zeros(frame.grid.shape, dtype=bool)
+    patch_mask.ravel()[candidates[keep]] = True
+    return means.means(keep), patch_mask, left_out
+
+
+def _centers(group: ImageGroup, frame: _Frame, patch_mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Voxels of the patch mask that are inside the ROI."""
+    centers = patch_mask if frame.roi is None else patch_mask & frame.roi
+    if not centers.any():
+        raise ContentError(
+            f"{group.label}: the ROI mask {', '.join(frame.roi_use.paths)} shares no voxel with "
+            "the voxels that the images and the brain mask leave.",
+            "Check the masks.",
+        )
+    return centers
 
 
 def _warnings(plan: StackPlan, rsa: RsaSettings, patterns: NDArray[np.floating]) -> tuple[str, ...]:

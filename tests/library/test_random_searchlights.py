@@ -37,7 +37,7 @@ def random_data(rng, shape, n_folds, n_items, kind):
     return data * 1e-9 if kind == "tiny" else data
 
 
-@pytest.mark.parametrize("seed", range(80))
+@pytest.mark.parametrize("seed", range(50))
 def test_random_searchlights(seed):
     rng = np.random.default_rng(seed)
     shape = tuple(int(rng.integers(low, 8)) for low in (1, 2, 2))

@@ -124,7 +124,8 @@ def save_mask(path, inside, affine=ANISOTROPIC):
     return str(path)
 
 
-def test_masks_are_intersected_and_recorded(tmp_path, data):
+def test_masks_are_intersected_logged_and_recorded(tmp_path, data, caplog):
+    caplog.set_level("INFO", "bids_rsa")
     rng = np.random.default_rng(0)
     first, second, roi = (rng.random(SHAPE) > 0.3 for _ in range(3))
     turned = reoriented(volume(second.astype("u1")), "PSL")
@@ -142,6 +143,7 @@ def test_masks_are_intersected_and_recorded(tmp_path, data):
     assert stacked.brain_mask.n_voxels == (first & second).sum()
     assert stacked.brain_mask.origin == "runs' masks"
     assert any("turned.nii.gz was reordered" in note for note in stacked.notes)
+    assert "turned.nii.gz was reordered" in caplog.text
     assert set(paths) <= set(stacked.files)
 
 
