@@ -21,6 +21,7 @@ _CODES = {
     "chebyshev": _pairs.CHEBYSHEV,
     "cityblock": _pairs.CITYBLOCK,
     "dice": _pairs.DICE_OF_NUMBERS,
+    "euclidean": _pairs.SUM_OF_SQUARES,
     "hamming": _pairs.HAMMING,
     "jaccard": _pairs.JACCARD,
     "jensenshannon": _pairs.JENSENSHANNON,
@@ -33,7 +34,7 @@ _CODES = {
     "yule": _pairs.YULE,
 }
 # how a sum that lacks voxels is scaled: by P / P_ij to this power
-_UPSCALE_POWER = {"canberra": 1.0, "cityblock": 1.0, "seuclidean": 0.5}
+_UPSCALE_POWER = {"canberra": 1.0, "cityblock": 1.0, "euclidean": 0.5, "seuclidean": 0.5}
 
 
 @dataclass(frozen=True)

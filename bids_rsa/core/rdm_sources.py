@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core import _packing, _rows
+from bids_rsa.core._distances import PairDistances, pair_distances
+from bids_rsa.core._missing import MissingVoxels, missing_voxels
 from bids_rsa.core._patch import correlate_patch
 from bids_rsa.core._tiles import LANES, N_MOMENTS, N_X, N_Y
 from bids_rsa.core.dissimilarity import Metric, find_dissimilarity, patch_rdm, select_voxels
 from bids_rsa.core.neighborhood import Block, Layout
+from bids_rsa.core.pair_source import PairSource
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -237,8 +240,27 @@ ROW_METRICS = ("correlation", "cosine", "sqeuclidean", "euclidean")
 
 def choose_source(patterns: Patterns, layout: Layout, rule: PatchRule) -> RdmSource:
     """Choose the fastest way to the RDMs that the rule asks for."""
+    if callable(rule.metric):
+        return PatchSource(patterns, layout, rule)
     name = find_dissimilarity(rule.metric).name
-    simple = not (callable(rule.metric) or rule.params or rule.ignore_nan)
+    simple = not rule.params and not (rule.ignore_nan and _lacks_voxels(patterns))
     if simple and name in ROW_METRICS and (patterns.shape[1] == 1 or name in ROW_METRICS[2:]):
         return RowSource(np.ascontiguousarray(patterns), layout, name, rule.min_voxels)
-    return PatchSource(patterns, layout, rule)
+    distances = _pair_distances(rule, len(patterns))
+    if distances is None or patterns.shape[1] > 1:
+        return PatchSource(patterns, layout, rule)
+    return PairSource(patterns, layout, distances, rule.min_voxels, rule.ignore_nan)
+
+
+def _lacks_voxels(patterns: Patterns) -> bool:
+    """Tell whether a value is missing, looking at a slab at a time."""
+    slab = 2**12
+    return not all(np.isfinite(patterns[k : k + slab]).all() for k in range(0, len(patterns), slab))
+
+
+def _pair_distances(rule: PatchRule, n_voxels: int) -> PairDistances | MissingVoxels | None:
+    """Compiled distances between pairs of patterns, where there are some for the metric."""
+    known = find_dissimilarity(rule.metric)
+    if known.name in ROW_METRICS and not rule.params:
+        return missing_voxels(known.name, known.min_voxels)
+    return pair_distances(known.name, rule.params, n_voxels)
