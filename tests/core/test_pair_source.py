@@ -1,4 +1,4 @@
-"""Searchlights of metrics without a Gram matrix, and with missing voxels, against patch by patch."""
+"""Searchlights of metrics without a Gram matrix, or with missing voxels, patch by patch."""
 
 import warnings
 
