@@ -29,7 +29,10 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--bids-filter-file",
         metavar="FILE",
-        help="JSON with pybids filters for the condition images",
+        help=(
+            "JSON with filters by pybids' entities, for condition images and for masks: "
+            '{"statmap": {"run": [1, 2]}, "mask": {"desc": "brain"}}'
+        ),
     )
 
 
