@@ -43,6 +43,8 @@ def pair_distance(u, v, metric, params, ignore_nan, n_finite):
     if metric == "cosine" and not (u[both].any() and v[both].any()):
         return np.nan
     distance = cdist(u[both][None], v[both][None], metric, **params)[0, 0]
+    if not np.isfinite(distance):  # a ratio whose denominator is 0
+        return np.nan
     scale = n_finite / both.sum()
     if metric in SUMS:
         return distance * scale
@@ -169,8 +171,8 @@ def plain_searchlight(
                 rdm = plain_rdm(values[0][:, patch], metric, ignore_nan, **cut)
             else:
                 rdm = plain_rdm_cv(values[:, :, patch], metric, ignore_nan, **cut)
+        undefined = not (ignore_nan or np.isfinite(rdm).all())
         for name in comparisons:
-            undefined = np.isnan(rdm).any() and not ignore_nan
-            score = plain_compare(rdm, models, name)
-            scores[name].append(np.full(len(models), np.nan) if undefined else score)
+            score = np.full(len(models), np.nan)
+            scores[name].append(score if undefined else plain_compare(rdm, models, name))
     return {name: np.array(rows).T for name, rows in scores.items()}
