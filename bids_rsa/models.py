@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.float64]
 # the comparisons that fit all models at once
 JOINT = ("partial", "partial-spearman", "regression")
 RANK_TOLERANCE = 1e-10
+# the desc- label of the mask of centres and of the map of patch sizes
+RESERVED = "searchlight"
 FEATURE_METRICS = (
     "braycurtis", "canberra", "chebyshev", "cityblock", "correlation", "cosine", "dice",
     "euclidean", "hamming", "jaccard", "jensenshannon", "matching", "minkowski",
@@ -259,6 +261,12 @@ def _check_names(models: Sequence[ModelRdm]) -> None:
     """No two models may have one name: their maps would overwrite each other."""
     seen: dict[str, str] = {}
     for model in models:
+        if model.name == RESERVED:
+            raise OptionError(
+                f"A model cannot be named {RESERVED}: maps of the searchlight itself are "
+                f"(desc-{RESERVED}).",
+                f"Name it: --model OTHERNAME={model.path}",
+            )
         if model.name in seen:
             raise OptionError(
                 f"Two models are named {model.name}: {seen[model.name]} and {model.path}.",

@@ -36,7 +36,7 @@ def read_table(path: Path) -> list[list[str]]:
         ) from error
     except OSError as error:
         raise ReadWriteError(f"{path} cannot be read: {error.strerror}.") from error
-    delimiter = "\t" if "\t" in text else ","
+    delimiter = next((d for d in "\t,;" if d in text), ",")
     rows = [
         [cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=delimiter)
     ]

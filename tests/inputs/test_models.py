@@ -28,7 +28,7 @@ def load(*models, **kwargs):
     return load_models(InputSettings("unused", models=models, **kwargs))
 
 
-@pytest.mark.parametrize(("sep", "suffix"), [("\t", "tsv"), (",", "csv")])
+@pytest.mark.parametrize(("sep", "suffix"), [("\t", "tsv"), (",", "csv"), (";", "csv")])
 @pytest.mark.parametrize("corner", ["condition", "", None])
 def test_square_table_is_read_exactly(tmp_path, sep, suffix, corner):
     cells = rdm()
@@ -179,6 +179,11 @@ def test_equal_names_are_an_error_that_names_both_files(tmp_path):
     with pytest.raises(OptionError) as caught:
         load(a, b)
     assert a in str(caught.value) and b in str(caught.value) and "ab" in str(caught.value)
+
+
+def test_a_name_that_the_outputs_need_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="searchlight"):
+        load(table(tmp_path / "searchlight.tsv", NAMES, rdm()))
 
 
 def test_models_share_their_conditions(tmp_path):
