@@ -83,9 +83,9 @@ def run_plan(plan: Plan, outcome: Outcome, log_to: Callable[[Path], None]) -> in
     log_to(run.log_file)
     configure(run.work, settings.run.stop_on_first_crash, settings.run.debug)
     for batch in _batches(plan.groups, run.plugin):
-        _run_batch(batch, run, outcome)
         if outcome.failures and settings.run.stop_on_first_crash:
             break
+        _run_batch(batch, run, outcome)
     return _finish(run, outcome)
 
 

@@ -254,3 +254,51 @@ def test_a_dry_run_writes_nothing(small_dataset, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_the_output_may_lie_among_the_inputs_derivatives(dataset):
+    output = dataset / "derivatives" / "bids_rsa"
+    arguments = ("--participant-label", "01", "--comparison", "pearson")
+    done = run_small(dataset, output, *arguments)
+    assert done.returncode == 0, done.stderr
+    found = validate(output)
+    assert found.returncode == 0, found.stdout
+    links = json.loads((output / "dataset_description.json").read_text())["DatasetLinks"]
+    assert list(links.values()) == ["../.."]
+    again = run_small(dataset, output, *arguments, "--overwrite")
+    assert again.returncode == 0, again.stderr
+    assert "there before" in again.stdout
+
+
+def test_validation_that_was_asked_for_stops_a_bad_dataset(dataset, tmp_path):
+    (dataset / "sub-01" / "func" / "sub-01_nonsense.nii.gz").write_bytes(b"")
+    done = run_small(dataset, tmp_path / "out", "--validate")
+    assert done.returncode == 16
+    assert "sub-01_nonsense.nii.gz" in done.stderr
+    assert not files_under(tmp_path / "out")
+
+
+def test_the_participants_found_are_listed(small_dataset, tmp_path):
+    done = run_app(small_dataset, tmp_path / "out", "participant", "--list-participants")
+    assert (done.returncode, done.stdout.split()) == (0, ["01", "02"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_runs_after_a_crash_that_shall_stop_the_run(dataset, tmp_path):
+    broken = next((dataset / "sub-01/func").glob("*run-2*contrast-cat*"))
+    broken.write_bytes(broken.read_bytes()[:2000])
+    done = run_small(
+        dataset, tmp_path / "out", "--stop-on-first-crash", "--use-plugin", "Linear"
+    )  # fmt: skip
+    assert done.returncode == 65
+    assert not files_under(tmp_path / "out")
+
+
+def test_a_linear_run_goes_on_after_a_subject_that_fails(dataset, tmp_path):
+    broken = next((dataset / "sub-01/func").glob("*run-2*contrast-cat*"))
+    broken.write_bytes(broken.read_bytes()[:2000])
+    done = run_small(dataset, tmp_path / "out", "--use-plugin", "Linear")
+    assert done.returncode == 1
+    assert {name.split("/")[0] for name in files_under(tmp_path / "out") if "/" in name} == {
+        "sub-02"
+    }
