@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core._jit import kernel
+from bids_rsa.core._jit import kernel, summing_kernel
 from bids_rsa.core._tiles import LANES
 
 Floats = NDArray[np.float64]
@@ -46,7 +46,7 @@ def used_columns(
     return n_used
 
 
-@kernel
+@summing_kernel
 def is_finite(patterns: Patterns, row: int) -> bool:
     """Tell whether all values of a voxel are finite."""
     total = 0.0
@@ -98,6 +98,41 @@ def sample(
 
 
 @kernel
+def rows_of_block(
+    patterns: Patterns,
+    rows: Rows,
+    first: int,
+    n_positions: int,
+    found: Integers,
+    marks: Floats,
+) -> bool:
+    """Find the voxels of four positions of a column; True if all are there and finite.
+
+    ``found`` (4,) gets their rows, -1 where there is none or it is not finite; ``marks`` (2, 4)
+    whether there is one, and whether it is not finite.
+    """
+    complete = True
+    for lane in range(LANES):
+        row = rows[first + lane] if lane < n_positions else -1
+        marks[0, lane] = 1.0 if row >= 0 else 0.0
+        marks[1, lane] = 0.0
+        if row >= 0 and not is_finite(patterns, row):
+            marks[1, lane] = 1.0
+            row = -1
+        found[lane] = row
+        complete = complete and row >= 0
+    return complete
+
+
+@kernel
+def write_marks(marks: Floats, n: int, packed: Floats) -> None:
+    """Write the rows behind the conditions of one block and column (n_rows, 4)."""
+    for i in range(n, packed.shape[0]):
+        for lane in range(LANES):
+            packed[i, lane] = marks[i - n, lane] if i < n + 2 else 0.0
+
+
+@kernel
 def pack(
     patterns: Patterns,
     rows: Rows,
@@ -115,24 +150,31 @@ def pack(
     Behind the conditions stand a row of ones where there is a voxel, and one of ones where its
     values are not finite; everything else outside the mask is 0. Cost: one copy of the row's tube.
     """
-    n, n_rows = patterns.shape[2], packed.shape[1]
-    for c in range(len(used)):
-        base = start + starts[used[c]]
-        n_positions = length + lengths[used[c]] - 1
-        for block in range(packed.shape[0]):
+    n = patterns.shape[2]
+    found, marks = np.empty(LANES, np.int64), np.empty((2, LANES))
+    for block in range(packed.shape[0]):
+        done = block * LANES
+        for c in range(len(used)):
+            n_positions = length + lengths[used[c]] - 1 - done
+            first = start + starts[used[c]] + done
+            complete = rows_of_block(patterns, rows, first, n_positions, found, marks)
+            write_marks(marks, n, packed[block, :, c])
+            if complete:
+                a, b = patterns[found[0], 0], patterns[found[1], 0]
+                d, e = patterns[found[2], 0], patterns[found[3], 0]
+                for i in range(n):
+                    packed[block, i, c, 0] = (np.float64(a[i]) - shift[i]) * scale[i]
+                    packed[block, i, c, 1] = (np.float64(b[i]) - shift[i]) * scale[i]
+                    packed[block, i, c, 2] = (np.float64(d[i]) - shift[i]) * scale[i]
+                    packed[block, i, c, 3] = (np.float64(e[i]) - shift[i]) * scale[i]
+                continue
             for lane in range(LANES):
-                position = block * LANES + lane
-                row = rows[base + position] if position < n_positions else -1
-                known = row >= 0 and is_finite(patterns, row)
-                if known:
-                    for i in range(n):
-                        value = np.float64(patterns[row, 0, i])
-                        packed[block, i, c, lane] = (value - shift[i]) * scale[i]
-                for i in range(n if known else 0, n_rows):
-                    packed[block, i, c, lane] = 0.0
-                if row >= 0:
-                    packed[block, n, c, lane] = 1.0
-                    packed[block, n + 1, c, lane] = 0.0 if known else 1.0
+                row = found[lane]
+                for i in range(n):
+                    value = 0.0
+                    if row >= 0:
+                        value = (np.float64(patterns[row, 0, i]) - shift[i]) * scale[i]
+                    packed[block, i, c, lane] = value
 
 
 @kernel
@@ -154,25 +196,32 @@ def pack_folds(
     share a large value. Marks stand behind the sum, as in `pack`. Cost: one copy of the row's tube
     and folds.
     """
-    n_folds, n, n_rows = patterns.shape[1], patterns.shape[2], total.shape[1]
-    for c in range(len(used)):
-        base = start + starts[used[c]]
-        n_positions = length + lengths[used[c]] - 1
-        for block in range(total.shape[0]):
+    n_folds, n = patterns.shape[1], patterns.shape[2]
+    found, marks = np.empty(LANES, np.int64), np.empty((2, LANES))
+    weights = np.empty(LANES)
+    for block in range(total.shape[0]):
+        done = block * LANES
+        for c in range(len(used)):
+            n_positions = length + lengths[used[c]] - 1 - done
+            first = start + starts[used[c]] + done
+            rows_of_block(patterns, rows, first, n_positions, found, marks)
             for lane in range(LANES):
-                position = block * LANES + lane
-                row = rows[base + position] if position < n_positions else -1
-                known = row >= 0 and is_finite(patterns, row)
-                for i in range(n_rows):
+                # a voxel that isn't there counts 0 times whatever stands in its place
+                weights[lane] = scale if found[lane] >= 0 else 0.0
+                found[lane] = max(found[lane], 0)
+            for i in range(total.shape[1]):
+                for lane in range(LANES):
                     total[block, i, c, lane] = 0.0
-                for f in range(n_folds):
-                    reference = np.float64(patterns[row, f, 0]) if known else 0.0
-                    for i in range(n):
+            write_marks(marks, n, total[block, :, c])
+            for f in range(n_folds):
+                for i in range(n):
+                    out, sums = folds[block, i, c * n_folds + f], total[block, i, c]
+                    for lane in range(LANES):
                         value = 0.0
-                        if known:
-                            value = (np.float64(patterns[row, f, i]) - reference) * scale
-                        folds[block, i, c * n_folds + f, lane] = value
-                        total[block, i, c, lane] += value
-                if row >= 0:
-                    total[block, n, c, lane] = 1.0
-                    total[block, n + 1, c, lane] = 0.0 if known else 1.0
+                        if weights[lane] != 0.0:
+                            pattern = patterns[found[lane], f]
+                            value = (np.float64(pattern[i]) - np.float64(pattern[0])) * weights[
+                                lane
+                            ]
+                        out[lane] = value
+                        sums[lane] += value

@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core._jit import kernel, summing_kernel
-from bids_rsa.core._tiles import N_MOMENTS, N_X, N_Y, moments, products, squares
+from bids_rsa.core._tiles import (
+    LANES,
+    N_MOMENTS,
+    N_X,
+    N_Y,
+    moments,
+    products,
+    squares,
+    window_sums,
+)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -34,20 +43,20 @@ def padded_rows(n: int) -> int:
 
 
 @kernel
+def positions_of(snapshots: Floats, group_at: Integers) -> int:
+    """Return the number of centres that snapshots are enough for, a multiple of four."""
+    return (snapshots.shape[2] - len(group_at) + 1) // LANES * LANES
+
+
+@kernel
 def add_window(snapshots: Floats, group_at: Integers, sums: Floats) -> None:
     """Sum the snapshots over the window of each centre: ``sums`` (n_sums, n_positions).
 
-    Cost: one addition per position of the longest column.
+    Both numbers are multiples of four. Cost: one addition per position of the longest column.
     """
-    for s in range(sums.shape[0]):
-        out = sums[s]
-        part = snapshots[group_at[0], s]
-        for z in range(len(out)):
-            out[z] = part[z]
-        for k in range(1, len(group_at)):
-            shifted = snapshots[group_at[k], s, k:]
-            for z in range(len(out)):
-                out[z] += shifted[z]
+    for s in range(0, sums.shape[0], LANES):
+        for z in range(0, sums.shape[1], LANES):
+            window_sums(snapshots, group_at, s, z, sums)
 
 
 @kernel
@@ -79,15 +88,17 @@ def sum_moments(
 def scatter(values: Floats, at: Integers, i0: int, j0: int, n: int, rdms: Floats) -> None:
     """Write the cells of one tile (12, n_positions) into the RDMs of the row's centres."""
     for k in range(len(at)):
-        rdm = rdms[k]
+        rdm, z = rdms[k], at[k]
         for a in range(N_X):
             i = i0 + a
             # cell (i, j) of a condensed RDM stands at this base + j
             base = i * n - i * (i + 1) // 2 - i - 1
-            for b in range(N_Y):
-                j = j0 + b
-                if i < j < n:
-                    rdm[base + j] = values[a * N_Y + b, at[k]]
+            if i < j0 and j0 + N_Y <= n:
+                for b in range(N_Y):
+                    rdm[base + j0 + b] = values[a * N_Y + b, z]
+            else:
+                for j in range(max(i + 1, j0), min(j0 + N_Y, n)):
+                    rdm[base + j] = values[a * N_Y + j - j0, z]
 
 
 @summing_kernel
@@ -139,7 +150,7 @@ def distances(
 
     Cost: one difference squared per pair and column; see the module.
     """
-    sums = np.empty((N_X * N_Y, snapshots.shape[2] - len(group_at) + 1))
+    sums = np.empty((N_X * N_Y, positions_of(snapshots, group_at)))
     for i0 in range(0, n, N_X):
         for j0 in range((i0 + 1) // N_Y * N_Y, n, N_Y):
             for block in range(packed.shape[0]):
@@ -172,7 +183,7 @@ def fold_distances(
     The products of the differences d_f of different folds add up to (sum d_f)^2 - sum d_f^2, so
     that F + 1 squares per voxel do for F (F - 1) / 2 products.
     """
-    n_positions = snapshots.shape[2] - len(group_at) + 1
+    n_positions = positions_of(snapshots, group_at)
     sums, own = np.empty((N_X * N_Y, n_positions)), np.empty((N_X * N_Y, n_positions))
     share = 1.0 / (n_folds * (n_folds - 1))
     for i0 in range(0, n, N_X):

@@ -186,6 +186,56 @@ def _emit_stores(builder: Builder, totals: Any, snapshots: Any, height: Any, blo
         builder.store(total, target, align=8)
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def window_sums(
+    typing_context: Any, snapshots: Any, group_at: Any, first: Any, position: Any, sums: Any
+) -> Any:
+    """Make ``window_sums(snapshots, group_at, first, position, sums)``.
+
+    For four positions and the four sums from ``first`` on, it adds the snapshots up over the
+    window. Cost: one load and one addition per sum and position of the window.
+    """
+    signature = types.void(snapshots, group_at, types.int64, types.int64, sums)
+
+    def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+        source, groups, target = (
+            context.make_array(signature.args[k])(context, builder, args[k]) for k in (0, 1, 4)
+        )
+        n_sums, n_positions = (builder.extract_value(source.shape, k) for k in (1, 2))
+        zero, one = ir.Constant(_INDEX, 0), ir.Constant(_INDEX, 1)
+        window = builder.extract_value(groups.shape, 0)
+        entry = builder.block
+        body, end = (builder.append_basic_block(f"window.{name}") for name in ("body", "end"))
+        builder.branch(body)
+
+        builder.position_at_end(body)
+        k = builder.phi(_INDEX)
+        k.add_incoming(zero, entry)
+        totals = [builder.phi(_VECTOR) for _ in range(LANES)]
+        group = builder.load(builder.gep(groups.data, [k], source_etype=_INDEX), typ=_INDEX)
+        row = builder.add(builder.mul(group, n_sums), args[2])
+        after = builder.add(k, one)
+        k.add_incoming(after, body)
+        added = []
+        for s, total in enumerate(totals):
+            start = builder.mul(builder.add(row, ir.Constant(_INDEX, s)), n_positions)
+            offset = builder.add(builder.add(start, args[3]), k)
+            added.append(_add(builder, total, _load(builder, source.data, offset)))
+            total.add_incoming(_constant(0.0), entry)
+            total.add_incoming(added[-1], body)
+        builder.cbranch(builder.icmp_signed("<", after, window), body, end)
+
+        builder.position_at_end(end)
+        n_out = builder.extract_value(target.shape, 1)
+        for s, total in enumerate(added):
+            row = builder.add(args[2], ir.Constant(_INDEX, s))
+            offset = builder.add(builder.mul(row, n_out), args[3])
+            builder.store(total, _vector_at(builder, target.data, offset), align=8)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 # tiles of three by four conditions fill the sixteen registers of AVX2
 N_X, N_Y, N_MOMENTS = 3, 4, 4
 products = _tile(N_X, N_Y, N_X * N_Y, _pairs(_product))

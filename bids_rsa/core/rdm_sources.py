@@ -111,7 +111,7 @@ class RowSource:
         self._n_rows = _rows.padded_rows(n_items)
         packed_folds = n_folds + 1 if n_folds > 1 else 1
         per_position = self._n_rows * len(layout.starts) * packed_folds
-        margin = len(layout.columns.group_at) + LANES
+        margin = len(layout.columns.group_at) + 2 * LANES
         self.max_length = max(_WORKSPACE // 8 // per_position - margin, _MIN_LENGTH)
         self._n_work = per_position * (min(self.max_length, layout.row_length) + margin)
         self._local = threading.local()
@@ -141,7 +141,9 @@ class RowSource:
             self._layout.rows, start, length, self._layout.starts, columns.lengths, columns.first,
             used, bounds,
         )  # fmt: skip
-        n_blocks = -(-(length + len(columns.group_at) - 1) // LANES)
+        # whole vectors of centres, and of the positions that their windows reach
+        n_centers = -(-length // LANES) * LANES
+        n_blocks = -(-(n_centers + len(columns.group_at) - 1) // LANES)
         return _Segment(start, length, used[:n_used], bounds, n_blocks)
 
     def _place(
@@ -170,7 +172,7 @@ class RowSource:
     ) -> tuple[Floats, Floats]:
         """Add up some packed rows, and their squares: (n_rows, n_positions) each."""
         group_at = self._layout.columns.group_at
-        n_positions = segment.n_blocks * LANES - len(group_at) + 1
+        n_positions = (segment.n_blocks * LANES - len(group_at) + 1) // LANES * LANES
         sums, squared = np.empty((2, n_rows, n_positions))
         snapshots = self._snapshots(segment, 2 * N_MOMENTS)
         _rows.sum_moments(packed, first, segment.bounds, group_at, snapshots, sums, squared)
