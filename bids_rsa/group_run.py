@@ -38,6 +38,7 @@ from bids_rsa.workflows.group import RUN_WORKFLOW, folder_names, init_group_leve
 LOGGER = logging.getLogger(__name__)
 STATE_FOLDER = "group_permutations"
 BASE_GB = 0.6  # the libraries, and the permuted maps that threads hold
+PARTIAL = ".partial-"  # as images.replacing names what is not whole yet
 COPIES = 4  # of the scores, while they are read or tested
 
 
@@ -137,6 +138,7 @@ def _run_jobs(
         failures = _find_failures(waiting, work, raised)
         _write_dataset_files(jobs, settings, run_id, log_file)
     done = [job for job in jobs if _is_complete(job)]
+    _remove_leftovers(done)
     _tell_end(done)
     for label, error in failures.items():
         LOGGER.error("%s: %s", label, error)
@@ -147,6 +149,19 @@ def _run_jobs(
     if settings.run.work_dir is None and not settings.run.debug:
         _remove_work(work, log_file)
     return 0
+
+
+def _remove_leftovers(jobs: Sequence[GroupJob]) -> None:
+    """Remove what a killed run had begun to write beside files that are complete now."""
+    for job in jobs:
+        files = [*job.others, *(file.path for file in job.planned)]
+        files += [file.sidecar for file in job.planned]
+        names = {Path(path).name for path in files} | {
+            Path(path).with_suffix(".json").name for path in job.others
+        }
+        for path in Path(job.output_dir, FOLDER).rglob(f"{PARTIAL}*"):
+            if path.name.removeprefix(PARTIAL).partition("-")[2] in names:
+                path.unlink(missing_ok=True)
 
 
 def _is_complete(job: GroupJob) -> bool:

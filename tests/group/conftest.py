@@ -20,12 +20,25 @@ def call(capsys):
     return run
 
 
-@pytest.fixture
-def places(tmp_path):
+def make_places(folder):
     """A dataset folder with participants.tsv, and an output folder with eight subjects' maps."""
-    bids, out = tmp_path / "bids", tmp_path / "out"
+    bids, out = folder / "bids", folder / "out"
     groups = "aabbabab"
     rows = [f"sub-{i:02d}\t{20 + i * i % 11}\t{g}" for i, g in enumerate(groups, start=1)]
     write_participants(bids, rows)
     write_group(out)
     return bids, out
+
+
+@pytest.fixture
+def places(tmp_path):
+    """Fresh folders for one test."""
+    return make_places(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def plain_run(tmp_path_factory):
+    """The output of a plain one-sample test of all eight subjects; read only."""
+    bids, out = make_places(tmp_path_factory.mktemp("plain"))
+    assert main([str(bids), str(out), "group", "--n-permutations", "150"]) == 0
+    return out
