@@ -198,30 +198,56 @@ def pack_folds(
     """
     n_folds, n = patterns.shape[1], patterns.shape[2]
     found, marks = np.empty(LANES, np.int64), np.empty((2, LANES))
-    weights = np.empty(LANES)
     for block in range(total.shape[0]):
         done = block * LANES
         for c in range(len(used)):
             n_positions = length + lengths[used[c]] - 1 - done
             first = start + starts[used[c]] + done
-            rows_of_block(patterns, rows, first, n_positions, found, marks)
-            for lane in range(LANES):
-                # a voxel that isn't there counts 0 times whatever stands in its place
-                weights[lane] = scale if found[lane] >= 0 else 0.0
-                found[lane] = max(found[lane], 0)
-            for i in range(total.shape[1]):
+            complete = rows_of_block(patterns, rows, first, n_positions, found, marks)
+            write_marks(marks, n, total[block, :, c])
+            for i in range(n):
                 for lane in range(LANES):
                     total[block, i, c, lane] = 0.0
-            write_marks(marks, n, total[block, :, c])
             for f in range(n_folds):
-                for i in range(n):
-                    out, sums = folds[block, i, c * n_folds + f], total[block, i, c]
-                    for lane in range(LANES):
-                        value = 0.0
-                        if weights[lane] != 0.0:
-                            pattern = patterns[found[lane], f]
-                            value = (np.float64(pattern[i]) - np.float64(pattern[0])) * weights[
-                                lane
-                            ]
-                        out[lane] = value
-                        sums[lane] += value
+                column = c * n_folds + f
+                if complete:
+                    _pack_four(
+                        patterns, found, f, scale, folds[block, :, column], total[block, :, c]
+                    )
+                else:
+                    _pack_some(
+                        patterns, found, f, scale, folds[block, :, column], total[block, :, c]
+                    )
+
+
+@kernel
+def _pack_four(
+    patterns: Patterns, found: Integers, f: int, scale: float, fold: Floats, total: Floats
+) -> None:
+    """Write one fold of four voxels to ``fold`` (n_rows, 4), and add it to ``total``."""
+    a, b = patterns[found[0], f], patterns[found[1], f]
+    d, e = patterns[found[2], f], patterns[found[3], f]
+    a0, b0, d0, e0 = np.float64(a[0]), np.float64(b[0]), np.float64(d[0]), np.float64(e[0])
+    for i in range(patterns.shape[2]):
+        x, y = (np.float64(a[i]) - a0) * scale, (np.float64(b[i]) - b0) * scale
+        z, w = (np.float64(d[i]) - d0) * scale, (np.float64(e[i]) - e0) * scale
+        fold[i, 0], fold[i, 1], fold[i, 2], fold[i, 3] = x, y, z, w
+        total[i, 0] += x
+        total[i, 1] += y
+        total[i, 2] += z
+        total[i, 3] += w
+
+
+@kernel
+def _pack_some(
+    patterns: Patterns, found: Integers, f: int, scale: float, fold: Floats, total: Floats
+) -> None:
+    """Do the same where some of the four are missing: they are 0."""
+    for lane in range(LANES):
+        row = found[lane]
+        for i in range(patterns.shape[2]):
+            value = 0.0
+            if row >= 0:
+                value = (np.float64(patterns[row, f, i]) - np.float64(patterns[row, f, 0])) * scale
+            fold[i, lane] = value
+            total[i, lane] += value

@@ -78,7 +78,7 @@ def test_hard_patterns_equal_scipy(metric, kind):
         pytest.skip("1 - cosine is 1e-8 here, and scipy's own rounding 1e-8 of that")
     rng = np.random.default_rng(1)
     patch_mask = rng.random((7, 8, 6)) < 0.8
-    center_mask = rng.random((7, 8, 6)) < 0.3
+    center_mask = rng.random((7, 8, 6)) < 0.15
     patterns = hard(rng, kind, patch_mask.sum(), 1, 6)
     if kind in ("tiny", "huge") and metric == "sqeuclidean":
         patterns = np.cbrt(patterns)  # their squares must be numbers
@@ -91,7 +91,7 @@ def test_hard_patterns_equal_scipy(metric, kind):
     seed=st.integers(0, 10_000),
     shape=st.tuples(st.integers(1, 9), st.integers(1, 7), st.integers(1, 12)),
     density=st.sampled_from([0.2, 0.7, 1.0]),
-    share=st.sampled_from([0.05, 0.5, 1.0]),
+    share=st.sampled_from([0.05, 0.3]),
     radius_mm=st.floats(1.0, 12.0),
     n_items=st.integers(3, 17),
     metric=st.sampled_from(ROW_METRICS),
@@ -116,10 +116,11 @@ def test_any_geometry_equals_scipy(
 def test_cross_validated_distances_equal_their_definition(kind, metric, n_folds):
     rng = np.random.default_rng(2)
     patch_mask = rng.random((6, 5, 7)) < 0.8
+    center_mask = rng.random((6, 5, 7)) < 0.2
     patterns = hard(rng, kind, patch_mask.sum(), n_folds, 5)
     if kind in ("tiny", "huge"):
         patterns = np.cbrt(patterns)
-    check(patterns, patch_mask, patch_mask, OBLIQUE, 5.5, metric)
+    check(patterns, patch_mask, center_mask, OBLIQUE, 5.5, metric)
 
 
 @pytest.mark.parametrize("metric", ROW_METRICS)
