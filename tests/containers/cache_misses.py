@@ -1,33 +1,38 @@
-"""Run searchlights of every kind in this process, and count the kernels that had to be compiled."""
+"""Run the app in this process, and count the kernels that were read from the cache, and compiled.
+
+Expects the dataset at /data and an empty folder at /out, as the other runs in a container.
+"""
 
 import gc
-import importlib
-import pkgutil
 import sys
 
-import nibabel as nib
-import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-import bids_rsa.core
-from bids_rsa import rsa_nifti
-from bids_rsa.core.names import COMPARISON_NAMES
+from bids_rsa.cli import main
 
-rng = np.random.default_rng(0)
-data = rng.standard_normal((8, 8, 8, 12))
-labels = np.tile(np.arange(6), 2)
-model = [rng.random(15), rng.random(15)]
-for dtype in (np.float32, np.float64):
-    image = nib.Nifti1Image(data.astype(dtype), np.diag([3.0, 3, 3, 1]))
-    for comparison in COMPARISON_NAMES:
-        rsa_nifti(image, model, y=labels, rsa_metric=comparison)
-    for metric in ("correlation", "euclidean", "sqeuclidean", "cosine", "cityblock"):
-        rsa_nifti(image, model, image_dsm_metric=metric, y=labels)
-        rsa_nifti(image, model, image_dsm_metric=metric, y=labels, n_folds=2)
-        rsa_nifti(image, model, image_dsm_metric=metric, y=labels, ignore_nan=True)
+RUNS = (
+    ("spearman", "correlation", ()),
+    ("pearson", "euclidean", ("--folds", "runs")),
+    ("kendall-tau-a", "cityblock", ("--ignore-nan",)),
+)
 
-for module in pkgutil.walk_packages(bids_rsa.core.__path__, "bids_rsa.core."):
-    importlib.import_module(module.name)
+
+def run_app() -> None:
+    """Run both levels, with metrics that take different ways through the engine."""
+    common = ["--radius", "20", "--use-plugin", "Linear"]
+    model = "/data/models/planted.tsv"
+    for number, (comparison, dissimilarity, options) in enumerate(RUNS):
+        labels = [] if number == 0 else ["--participant-label", "01"]
+        arguments = ["/data", f"/out/{number}", "participant", "--model", model, *common, *labels]
+        arguments += ["--comparison", comparison, "--dissimilarity", dissimilarity, *options]
+        if main(arguments) != 0:
+            sys.exit(f"this run failed: {arguments}")
+    group = ["/data", "/out/0", "group", "--n-permutations", "50", "--use-plugin", "Linear"]
+    if main(group) != 0:
+        sys.exit("the group level failed")
+
+
+run_app()
 kernels = [kernel for kernel in gc.get_objects() if isinstance(kernel, Dispatcher)]
 ours = [kernel for kernel in kernels if kernel.py_func.__module__.startswith("bids_rsa.")]
 hits = sum(sum(kernel.stats.cache_hits.values()) for kernel in ours)

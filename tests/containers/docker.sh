@@ -4,16 +4,16 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 find_engine
 make_reference
-one=(/data /out participant --participant-label 01 --model /data/models/planted.tsv)
+one=("${inside[@]}" --participant-label 01)
 
 # the maps of participant 01 in $out are those of the pip run
 same_as_pip() { same_maps "$reference" "$out" 'sub-01/func/*_statmap.nii.gz'; }
 owned_by() { [ -z "$(find "$out" ! -uid "$1" -print -quit)" ]; }
 label() { "$engine" image inspect --format "{{index .Config.Labels \"org.opencontainers.image.$1\"}}" "$image"; }
-in_image() { "$engine" run --rm -i --network none --read-only --entrypoint /opt/bids_rsa/bin/python "$image" -I "$@"; }
 
 say "The image"
-build_image >/dev/null
+new_out image
+[ "${REUSE_IMAGE:-no}" = yes ] || build_image >/dev/null
 bytes=$("$engine" image inspect --format '{{.Size}}' "$image")
 echo "size: $((bytes / 1000000)) MB"
 check "it is under 900 MB" test "$bytes" -lt 900000000
@@ -22,14 +22,15 @@ check "its labels and /version name version and revision" test \
   "$(label version) $(label revision) $(run --entrypoint cat -- /version)" = "$version $(git -C "$root" rev-parse HEAD) $version"
 check "no tests, no validator, no pip inside" test -z \
   "$(run --entrypoint find -- /opt/bids_rsa/lib \( -name tests -o -name test -o -name 'bids_validator_deno*' -o -name pip \) -type d)"
-new_out help
 run -- --help >/dev/null
 start=$(date +%s%N)
 run -- --help >/dev/null
 echo "--help took $((($(date +%s%N) - start) / 1000000)) ms"
 
 say "Kernels come compiled: no cache miss in the read-only image"
-check "all kernels were read from the cache" in_image - < "$root/tests/containers/cache_misses.py"
+new_out cache 4242:4242
+check "all kernels were read from the cache" run --network none --read-only --tmpfs /tmp --user 4242:4242 \
+  -v "$root/tests/containers:/tests:ro" --entrypoint /opt/bids_rsa/bin/python -- -I /tests/cache_misses.py
 
 say "As root"
 new_out root
@@ -39,7 +40,7 @@ check "same maps as with pip" same_as_pip
 say "As user 1000 of group 1000, all at once: no network, no capabilities, read-only root, both levels"
 new_out user 1000:1000
 locked=(--user 1000:1000 --network none --cap-drop all --security-opt no-new-privileges --read-only --tmpfs /tmp)
-run "${locked[@]}" -- /data /out participant --model /data/models/planted.tsv
+run "${locked[@]}" -- "${inside[@]}"
 run "${locked[@]}" -- /data /out group --n-permutations $n_permutations
 check "same maps as with pip, all participants" same_maps "$reference" "$out"
 check "same group maps as with pip" same_maps "$reference" "$out" 'group/*_statmap.nii.gz'

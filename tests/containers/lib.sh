@@ -10,8 +10,10 @@ image=${IMAGE:-localhost/bids_rsa:ci}
 python=${PYTHON:-$root/.venv/bin/python}
 bids=$scratch/bids
 reference=$scratch/reference
-# as every run of the example dataset is started
-options=(--model "$bids/models/planted.tsv")
+# as every run of the example dataset is started: outside of a container, and inside
+options=(--model "$bids/models/planted.tsv" --radius 20)
+# shellcheck disable=SC2034  # read by the scripts that source this one
+inside=(/data /out participant --model /data/models/planted.tsv --radius 20)
 n_permutations=200
 
 say() { printf '\n=== %s\n' "$*"; }
@@ -76,9 +78,13 @@ new_out() {
 
 same_maps() { "$python" "$root/tests/containers/same_maps.py" "$@"; }
 
-# the example dataset, and what an installation with pip makes of it
+# the example dataset, few participants on a coarse grid, and what an installation with pip makes of it
 make_reference() {
-  [ -f "$bids/dataset_description.json" ] || "$python" -m bids_rsa.example "$bids"
+  [ -f "$bids/dataset_description.json" ] || "$python" - "$bids" <<'MAKE'
+import sys
+from bids_rsa.example import ExampleSettings, make_example
+make_example(sys.argv[1], ExampleSettings(n_subjects=6, n_runs=2, voxel_mm=8))
+MAKE
   chmod -R a+rX "$bids"
   [ -f "$reference/.complete" ] && return
   rm -rf "$reference"

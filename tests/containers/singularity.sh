@@ -30,7 +30,7 @@ as_every_user() {
   say "$name as a plain user, both levels"
   new_out "$name-user" "$([ "$(id -u)" = 0 ] && echo 1000:1000)"
   # what a login shell may hold must not come in
-  PYTHONPATH=/nowhere PYTHONHOME=/nowhere app "$sif" /data /out participant --model /data/models/planted.tsv
+  PYTHONPATH=/nowhere PYTHONHOME=/nowhere app "$sif" "${inside[@]}"
   app "$sif" /data /out group --n-permutations $n_permutations
   check "same maps as with pip" same_maps "$reference" "$out"
   check "same group maps as with pip" same_maps "$reference" "$out" 'group/*_statmap.nii.gz'
@@ -39,7 +39,7 @@ as_every_user() {
   say "$name as root"
   new_out "$name-root"
   apptainer run --no-privs --cleanenv --containall -B "$bids:/data:ro" -B "$out:/out" "$sif" \
-    /data /out participant --model /data/models/planted.tsv --participant-label 01
+    "${inside[@]}" --participant-label 01
   check "same maps as with pip" same_maps "$reference" "$out" 'sub-01/func/*_statmap.nii.gz'
 }
 
@@ -48,7 +48,9 @@ save "$image" "$scratch/app.tar"
 apptainer --quiet build --force "${squash[@]}" "$scratch/converted.sif" "docker-archive:$scratch/app.tar"
 rm "$scratch/app.tar"
 as_every_user "$scratch/converted.sif"
-check "kernels come compiled here too" plain exec --cleanenv --containall -B "$root/tests/containers:/tests:ro" \
+new_out cache "$([ "$(id -u)" = 0 ] && echo 1000:1000)"
+check "kernels come compiled here too" plain exec --cleanenv --containall -B "$bids:/data:ro" -B "$out:/out" \
+  -B "$root/tests/containers:/tests:ro" \
   "$scratch/converted.sif" /opt/bids_rsa/bin/python -I /tests/cache_misses.py
 
 say "SIF from the definition file"
