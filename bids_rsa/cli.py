@@ -85,6 +85,8 @@ def _set_up_logging(arguments: Sequence[str]) -> None:
     early = MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1)
     logging.basicConfig(level=logging.WARNING, handlers=[handler, early], force=True)
     LOGGER.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
+    # it warns at length where a home cannot be written, and works all the same
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     # a log that cannot be written (a full disk) is no reason for a traceback on the terminal
     logging.raiseExceptions = "--debug" in arguments
 

@@ -27,7 +27,8 @@ def main(reference: str, other: str, pattern: str = "sub-*/func/*_statmap.nii.gz
         n_filled += bool(a.any())
         np.testing.assert_array_equal(np.isnan(a), np.isnan(b), err_msg=str(name))
         worst = max(worst, float(np.nanmax(np.abs(a - b))))
-    sys.stdout.write(f"{len(expected)} maps, {n_filled} not empty, largest difference {worst:.1e}\n")
+    sys.stdout.write(f"{len(expected)} maps, {n_filled} not empty, ")
+    sys.stdout.write(f"largest difference {worst:.1e}\n")
     return 0 if n_filled and worst < 1e-5 else 1
 
 
