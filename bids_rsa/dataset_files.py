@@ -17,7 +17,6 @@ from bids_rsa.images import replacing
 from bids_rsa.provenance import link_target
 
 BIDS_VERSION = "1.11.1"
-CODE_URL = "https://pypi.org/project/bids-rsa/"
 # a directory pattern must have no trailing slash
 BIDSIGNORE = ("*.html", "figures", "group", "log", "*_statmap.*", "*_relmat.*")
 README = """# Searchlight RSA
@@ -94,7 +93,7 @@ def _write_description(output_dir: Path, links: Mapping[str, str]) -> None:
 
 def _generated_by() -> dict[str, Any]:
     """Say which program made the dataset, and in which container."""
-    generated: dict[str, Any] = {"Name": "bids_rsa", "Version": __version__, "CodeURL": CODE_URL}
+    generated: dict[str, Any] = {"Name": "bids_rsa", "Version": __version__}
     apptainer = os.environ.get("APPTAINER_CONTAINER") or os.environ.get("SINGULARITY_CONTAINER")
     if apptainer:
         generated["Container"] = {"Type": "apptainer", "Tag": Path(apptainer).name}

@@ -3,7 +3,7 @@
 What a run needs is then read from the cache, whatever data type, metric and comparison it has.
 """
 
-import logging
+from contextlib import suppress
 from itertools import product
 from typing import Literal
 
@@ -13,7 +13,6 @@ from bids_rsa.core import inference
 from bids_rsa.core.names import COMPARISON_NAMES, DISSIMILARITY_NAMES
 from bids_rsa.core.searchlight import searchlight_rsa
 
-LOGGER = logging.getLogger(__name__)
 _SHAPE = (7, 3, 3)
 _N_CONDITIONS = 5
 
@@ -46,7 +45,7 @@ def _search(patterns: np.ndarray, metric: str, ignore_nan: bool) -> None:
     frozen = patterns.view()
     frozen.flags.writeable = False  # mapped from a file
     for given in (patterns, frozen):
-        try:
+        with suppress(ValueError):  # no such metric across folds, or with missing values
             searchlight_rsa(
                 given,
                 everywhere,
@@ -59,8 +58,6 @@ def _search(patterns: np.ndarray, metric: str, ignore_nan: bool) -> None:
                 ignore_nan=ignore_nan,
                 standardize=True,
             )
-        except ValueError as error:  # no such metric across folds, or with missing values
-            LOGGER.debug("%s: %s", metric, error)
 
 
 def _designs() -> list[inference.Design]:

@@ -32,11 +32,16 @@ def brain_mask(
     if functional:
         paths = tuple(dict.fromkeys(f.path for f in functional))
         many = f"{len(paths)} runs' brain masks, intersected" if len(paths) > 1 else "brain mask"
-        return MaskChoice(paths, f"{many}: {', '.join(paths)}")
+        return MaskChoice(paths, f"{many}: {_names(paths)}")
     for f in _one_dataset([f for f in brains if f.task is None and f.run is None], group.images):
         if _same_grid(f.path, group.images[0]):
-            return MaskChoice((f.path,), f"anatomical brain mask: {f.path}")
+            return MaskChoice((f.path,), f"anatomical brain mask: {_names([f.path])}")
     return MaskChoice((), "none found: voxels are chosen by the images alone")
+
+
+def _names(paths: Sequence[str]) -> str:
+    """Name files without their folders, which the sidecar's Sources and the log's header tell."""
+    return ", ".join(Path(path).name for path in paths)
 
 
 def roi_mask(
@@ -66,7 +71,7 @@ def roi_mask(
             "Give a file, or a desc- label of a mask in the images' space.",
         )
     paths = tuple(dict.fromkeys(f.path for f in _one_dataset(fitting, group.images)))
-    return MaskChoice(paths, f"masks with desc-{label}: {', '.join(paths)}")
+    return MaskChoice(paths, f"masks with desc-{label}: {_names(paths)}")
 
 
 def check_given(option: str, given: str | None, labels_too: bool = False) -> None:
