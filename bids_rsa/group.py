@@ -8,12 +8,13 @@ from pathlib import Path
 
 from bids_rsa.errors import InputError
 from bids_rsa.group_inputs.find import find_maps, select_maps
+from bids_rsa.group_inputs.options import check_options
 from bids_rsa.group_inputs.permutations import warnings_of
-from bids_rsa.group_inputs.plan import check_options, plan_tests
+from bids_rsa.group_inputs.plan import plan_tests
 from bids_rsa.group_inputs.records import GroupTest
 from bids_rsa.group_outputs.statements import Tried, count_tried
 from bids_rsa.needs import usable_memory
-from bids_rsa.preflight import check_folders
+from bids_rsa.preflight import check_folders, validate_input
 from bids_rsa.resources import find_machine
 from bids_rsa.settings import Settings
 from bids_rsa.tables import existing_file
@@ -43,6 +44,8 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     machine = find_machine()
     LOGGER.info(machine.sentence())
     check_options(settings.group)
+    if settings.run.validate:
+        validate_input(settings.inputs.bids_dir)
     tests, tried = _find_tests(settings)
     if settings.run.list_participants:
         labels = sorted({subject for test in tests for subject in test.subjects})

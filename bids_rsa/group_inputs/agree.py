@@ -1,7 +1,6 @@
 """Whether maps may be combined: the same analysis, the same grid, a common space."""
 
 import json
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +11,6 @@ from bids_rsa.errors import ContentError
 from bids_rsa.grid import Grid
 from bids_rsa.group_inputs.records import ParticipantMap
 from bids_rsa.images import grid_of, open_image
-
-LOGGER = logging.getLogger(__name__)
 
 AGREEING = (
     "Dissimilarity",

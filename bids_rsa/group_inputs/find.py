@@ -1,6 +1,5 @@
 """The participants' maps in the output folder: found with pybids, whole, and selected."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from bids_rsa.discovery.index import Index, IndexedFile
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.group_inputs.records import MapKey, ParticipantMap
 from bids_rsa.settings import GroupSettings, Selection
-
-LOGGER = logging.getLogger(__name__)
 
 COMPARISON_OF_LABEL = {entry.label: name for name, entry in COMPARISONS.items()}
 # what must be equal in the sidecars of a map and of its mask, if one run wrote both

@@ -2,69 +2,19 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from bids_rsa.core.inference import Design, one_sample_design, slope_design, two_sample_design
 from bids_rsa.discovery.findings import listing
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.group_inputs.agree import check_agreement, check_grid, check_space
+from bids_rsa.group_inputs.identity import with_hashes
+from bids_rsa.group_inputs.options import check_options
 from bids_rsa.group_inputs.participants import Participants, read_participants
 from bids_rsa.group_inputs.records import GroupTest, Kind, MapKey, Member, ParticipantMap
-from bids_rsa.provenance import digest, hash_file
 from bids_rsa.settings import GroupSettings, Selection
 
 LeftOut = list[tuple[str, str]]
-
-
-def check_options(group: GroupSettings) -> None:
-    """Check what the group options together can tell, before anything is read.
-
-    Raises
-    ------
-    OptionError
-        Options that contradict each other, or miss one another.
-    """
-    asked = [
-        option
-        for option, value in (
-            ("--compare-models", group.compare_models),
-            ("--group-column", group.group_column),
-            ("--test-covariate", group.test_covariate),
-        )
-        if value
-    ]
-    if len(asked) > 1:
-        raise OptionError(f"{' and '.join(asked)} are different tests.", "Ask for one at a time.")
-    pair = group.compare_models
-    if pair and pair != ("all",) and (len(pair) != 2 or pair[0] == pair[1]):
-        raise OptionError(
-            f"--compare-models {' '.join(pair)}: two different models are expected, or all.",
-            "For example --compare-models categories pixels, or --compare-models all.",
-        )
-    if group.groups and not group.group_column:
-        raise OptionError(
-            f"--groups {' '.join(group.groups)} says which groups, but not where they stand.",
-            "Name the column of participants.tsv with --group-column.",
-        )
-    if group.groups and (len(group.groups) != 2 or group.groups[0] == group.groups[1]):
-        raise OptionError(
-            f"--groups {' '.join(group.groups)}: two different groups are expected.",
-            "The test is first minus second.",
-        )
-    names = [*group.covariates, *filter(None, [group.test_covariate])]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise OptionError(
-            f"The covariate {twice[0]} is asked for twice.",
-            "A covariate is either a nuisance (--covariates) or tested (--test-covariate).",
-        )
-    if group.coverage < 1 and (names or group.group_column):
-        raise OptionError(
-            f"--coverage {group.coverage:g}: voxels that some subjects lack allow only one-sample "
-            "tests and tests of two models, without covariates.",
-            "Use --coverage 1 with groups and covariates.",
-        )
 
 
 def plan_tests(
@@ -103,7 +53,7 @@ def plan_tests(
         test = _with_people(test, people)
         tests.append(replace(test, notes=_check_test(test)))
     _check_joint(tests, group)
-    return _with_hashes(tests)
+    return with_hashes(tests)
 
 
 def _people(bids_dir: str, group: GroupSettings) -> Participants | None:
@@ -286,6 +236,10 @@ def _check_test(test: GroupTest) -> tuple[str, ...]:
     warnings = check_agreement(maps, test.label)
     check_grid(maps)
     design_of(test)
+    counts = {member.subject: len(member.maps[0]) for member in test.members}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"sub-{subject} {n}" for subject, n in counts.items())
+        warnings = (*warnings, f"Subjects have different numbers of sessions to average: {told}.")
     return warnings
 
 
@@ -299,45 +253,3 @@ def _check_joint(tests: Sequence[GroupTest], group: GroupSettings) -> None:
             + "; ".join(f"{test.label} has {len(test.subjects)}" for test in tests),
             "Select tests with the same subjects, or leave participants out.",
         )
-
-
-def _with_hashes(tests: Sequence[GroupTest]) -> tuple[GroupTest, ...]:
-    """Add the hash of each map's and mask's content; refuse one map under two names."""
-    files = sorted(
-        {
-            path
-            for test in tests
-            for member in test.members
-            for one in member.all_maps
-            for path in (one.path, one.mask_path)
-        }
-    )
-    with ThreadPoolExecutor() as pool:
-        content = dict(zip(files, pool.map(hash_file, files), strict=True))
-    return tuple(_with_content(test, content) for test in tests)
-
-
-def _with_content(test: GroupTest, content: dict[str, str]) -> GroupTest:
-    """Add hashes to one test's maps."""
-    seen: dict[str, ParticipantMap] = {}
-    members = []
-    for member in test.members:
-        for one in member.all_maps:
-            other = seen.setdefault(content[one.path], one)
-            if other.subject != one.subject:
-                raise ContentError(
-                    f"sub-{other.subject} and sub-{one.subject} have the same map, byte for byte: "
-                    f"{other.path} and {one.path}. One subject must not count twice.",
-                    "Leave one of them out with --exclude-participant-label.",
-                )
-        maps = tuple(
-            tuple(replace(one, sha256=_digest(one, content)) for one in found)
-            for found in member.maps
-        )
-        members.append(replace(member, maps=maps))
-    return replace(test, members=tuple(members))
-
-
-def _digest(one: ParticipantMap, content: dict[str, str]) -> str:
-    """Hash all of a map that the test's numbers depend on."""
-    return digest([content[one.path], content[one.mask_path], one.metadata.get("CellsUsed")])

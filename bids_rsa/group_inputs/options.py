@@ -1,0 +1,54 @@
+"""What the options of the group level together can tell, before anything is read."""
+
+from bids_rsa.errors import OptionError
+from bids_rsa.settings import GroupSettings
+
+
+def check_options(group: GroupSettings) -> None:
+    """Check what the group options together can tell, before anything is read.
+
+    Raises
+    ------
+    OptionError
+        Options that contradict each other, or miss one another.
+    """
+    asked = [
+        option
+        for option, value in (
+            ("--compare-models", group.compare_models),
+            ("--group-column", group.group_column),
+            ("--test-covariate", group.test_covariate),
+        )
+        if value
+    ]
+    if len(asked) > 1:
+        raise OptionError(f"{' and '.join(asked)} are different tests.", "Ask for one at a time.")
+    pair = group.compare_models
+    if pair and pair != ("all",) and (len(pair) != 2 or pair[0] == pair[1]):
+        raise OptionError(
+            f"--compare-models {' '.join(pair)}: two different models are expected, or all.",
+            "For example --compare-models categories pixels, or --compare-models all.",
+        )
+    if group.groups and not group.group_column:
+        raise OptionError(
+            f"--groups {' '.join(group.groups)} says which groups, but not where they stand.",
+            "Name the column of participants.tsv with --group-column.",
+        )
+    if group.groups and (len(group.groups) != 2 or group.groups[0] == group.groups[1]):
+        raise OptionError(
+            f"--groups {' '.join(group.groups)}: two different groups are expected.",
+            "The test is first minus second.",
+        )
+    names = [*group.covariates, *filter(None, [group.test_covariate])]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise OptionError(
+            f"The covariate {twice[0]} is asked for twice.",
+            "A covariate is either a nuisance (--covariates) or tested (--test-covariate).",
+        )
+    if group.coverage < 1 and (names or group.group_column):
+        raise OptionError(
+            f"--coverage {group.coverage:g}: voxels that some subjects lack allow only one-sample "
+            "tests and tests of two models, without covariates.",
+            "Use --coverage 1 with groups and covariates.",
+        )
