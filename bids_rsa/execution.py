@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -142,11 +143,22 @@ def run_workflow(workflow: Any, plugin: Plugin, clock: Clock) -> Exception | Non
         stale.unlink()
     arguments = {**plugin.arguments, "status_callback": clock}
     runner = WorkerPool(arguments) if plugin.name == "MultiProc" else plugin.name
+    _declare_needs(workflow, plugin)
     try:
         workflow.run(plugin=runner, plugin_args=arguments)
     except Exception as error:
         return error
     return None
+
+
+def _declare_needs(workflow: Any, plugin: Plugin) -> None:
+    """Ask SLURM for what each node declares to need, which Nipype's plugin does not."""
+    if plugin.name != "SLURM":
+        return
+    for name in workflow.list_node_names():
+        node = workflow.get_node(name)
+        mem_mb = math.ceil(node.mem_gb * 1024)
+        node.plugin_args = {"sbatch_args": f"--cpus-per-task={node.n_procs} --mem={mem_mb}M"}
 
 
 def find_failure(folder: Path, raised: Exception | None, work_dir: Path) -> BidsRsaError | None:

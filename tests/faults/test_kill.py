@@ -22,6 +22,7 @@ def undisturbed(dataset, tmp_path_factory):
     """The files of an undisturbed run, and when its steps began and it ended, in seconds."""
     folder = tmp_path_factory.mktemp("undisturbed")
     out, work = folder / "out", folder / "work"
+    assert run(dataset, folder / "warm", *SLOW).returncode == 0  # compiles the kernels
     begin = time.monotonic()
     process = start(dataset, out, "-w", work, *SLOW)
     times = []
@@ -61,7 +62,12 @@ def test_killed_at_twenty_moments_the_next_run_ends_byte_identical(dataset, undi
     def try_one(index: int) -> tuple[str, list[str]]:
         """Kill, look, run again; the step in which it was killed, and what was wrong."""
         folder = tmp_path / str(index)
-        step = killed_at(dataset, folder, *moments[index])
+        wanted, seconds = moments[index]
+        for attempt in range(5):  # a busy machine keeps no time: earlier, until it is that step
+            shutil.rmtree(folder, ignore_errors=True)
+            step = killed_at(dataset, folder, wanted, seconds * 0.6**attempt)
+            if step == wanted:
+                break
         out = folder / "out"
         wrong = unfinished(out)
         again = run(dataset, out, "-w", folder / "work", *SLOW)
