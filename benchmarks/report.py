@@ -1,6 +1,7 @@
 """The measurements as tables, JSON, a plot, and the numbers in docs/performance.md."""
 
 import json
+import re
 from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -97,13 +98,12 @@ def write_docs(found: dict) -> None:
     page = DOCS / "performance.md"
     text = page.read_text()
     for name, part in sections(found).items():
-        start, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
-        if start not in text or end not in text:
+        marked = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        if not marked.search(text):
             raise ValueError(f"{page} lacks the marks of '{name}'")
-        before, rest = text.split(start, 1)
-        text = before + start + part + end + rest.split(end, 1)[1]
+        text = marked.sub(lambda m, part=part: f"{m[1]}{part}\n{m[2]}", text)
     page.write_text(text)
-    if "growth" in found:
+    if "growth" in found and "engine" in found:
         plot(found, DOCS / "performance.png")
 
 
