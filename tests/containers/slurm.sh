@@ -22,7 +22,7 @@ export PATH
 wait_for() {
   local ids
   ids=$(IFS=,; echo "$*")
-  for _ in $(seq 300); do
+  for _ in $(seq 900); do
     [ -n "$(squeue -h -j "$ids" 2>/dev/null)" ] || return 0
     sleep 1
   done
