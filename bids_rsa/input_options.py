@@ -1,6 +1,7 @@
 """Options that say which images, masks and models to take, and from where."""
 
 import argparse
+from collections.abc import Callable
 
 from bids_rsa import argument_types as types
 from bids_rsa.option_group import OptionGroup
@@ -82,6 +83,11 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="image on the grid of GLMsingle's betas, which have no affine; may hold {subject}",
     )
+    _add_model_options(add)
+
+
+def _add_model_options(add: Callable[..., None]) -> None:
+    """Add the options that say what images are compared with."""
     add(
         "--model",
         nargs="+",
@@ -124,6 +130,11 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
             "leave out the cells (with --ignore-nan)"
         ),
     )
+    _add_mask_options(add)
+
+
+def _add_mask_options(add: Callable[..., None]) -> None:
+    """Add the options that say where centres and patches may lie."""
     add(
         "--brain-mask",
         metavar="FILE",

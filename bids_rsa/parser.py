@@ -1,6 +1,7 @@
 """The command line: every option, documented once."""
 
 import argparse
+from collections.abc import Callable
 
 from bids_rsa import argument_types as types
 from bids_rsa._version import __version__
@@ -52,6 +53,11 @@ def _add_science_options(parser: argparse.ArgumentParser) -> None:
             "or N folds of consecutive runs"
         ),
     )
+    _add_rule_options(add)
+
+
+def _add_rule_options(add: Callable[..., None]) -> None:
+    """Add the options that say what is done with missing values, voxels and runs."""
     add(
         "--ignore-nan",
         action="store_true",
@@ -127,6 +133,11 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
             "plugin_args (SLURM, PBS ...)"
         ),
     )
+    _add_mode_options(add)
+
+
+def _add_mode_options(add: Callable[..., None]) -> None:
+    """Add the options that say how far a run goes."""
     add(
         "--stop-on-first-crash",
         action="store_true",
@@ -165,6 +176,11 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="accepted as other BIDS Apps know it; validation is off unless --validate is given",
     )
+    _add_common_options(add)
+
+
+def _add_common_options(add: Callable[..., None]) -> None:
+    """Add the options that every program has."""
     add(
         "--config-file",
         metavar="FILE",

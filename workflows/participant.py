@@ -87,23 +87,7 @@ def init_group_wf(job: GroupJob) -> Workflow:
         n_procs=job.n_threads,
         mem_gb=job.needs.searchlight_gb,
     )
-    sink = Node(
-        SinkDerivatives(
-            group=group,
-            models=job.models,
-            rsa=rsa,
-            planned=job.planned,
-            links=dict(job.links),
-            output_dir=job.output_dir,
-        ),
-        name="sink",
-        mem_gb=job.needs.write_gb,
-    )
-    figures = Node(
-        DrawMaps(group=group, planned=job.planned, output_dir=job.output_dir),
-        name="figures",
-        mem_gb=job.needs.write_gb,
-    )
+    sink, figures = _output_nodes(job)
     workflow = Workflow(node_name(group.label))
     workflow.connect(
         [
@@ -115,6 +99,28 @@ def init_group_wf(job: GroupJob) -> Workflow:
         ]
     )
     return workflow
+
+
+def _output_nodes(job: GroupJob) -> tuple[Node, Node]:
+    """Make the nodes that write the derivatives and draw them."""
+    sink = Node(
+        SinkDerivatives(
+            group=job.group,
+            models=job.models,
+            rsa=job.rsa,
+            planned=job.planned,
+            links=dict(job.links),
+            output_dir=job.output_dir,
+        ),
+        name="sink",
+        mem_gb=job.needs.write_gb,
+    )
+    figures = Node(
+        DrawMaps(group=job.group, planned=job.planned, output_dir=job.output_dir),
+        name="figures",
+        mem_gb=job.needs.write_gb,
+    )
+    return sink, figures
 
 
 def reading_settings(rsa: RsaSettings) -> RsaSettings:
