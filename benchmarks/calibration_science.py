@@ -1,0 +1,316 @@
+"""``python -m benchmarks.calibration_science``: noise through the searchlight to the group test.
+
+Null images, groups of 16 subjects each with its own images: how often does something come out? The
+negative controls are datasets without an effect whose design makes one: the table shows what comes
+out, and what the app warns of. Images are found, stacked, checked and searched by the app's own
+functions; only Nipype, sidecars and pictures are left out, which change no number.
+"""
+
+import argparse
+import json
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from scipy.stats import beta
+
+from bids_rsa.core.inference import (
+    count_p,
+    draw_relabelings,
+    familywise_p,
+    neighbor_table,
+    observe,
+    one_sample_design,
+    permutation_null,
+    prepare_test,
+)
+from bids_rsa.core.searchlight import searchlight_rsa
+from bids_rsa.dataset import find_groups
+from bids_rsa.models import condensed, load_models
+from bids_rsa.settings import InputSettings, RsaSettings
+from bids_rsa.stacking import stack_group
+
+SHAPE = (14, 14, 14)
+AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
+CONDITIONS = tuple("abcdefgh")
+N_RUNS = 4
+SIGMA_VOXELS = 0.9
+RADIUS_MM = 9.0
+TAILS = ("greater", "less", "two-sided")
+ALPHA = 0.05
+
+
+def models() -> dict[str, np.ndarray]:
+    """Two categories of four, and a graded order of all eight."""
+    place = np.arange(8)
+    return {
+        "category": 1.0 * (place[:, None] // 4 != place // 4),
+        "graded": np.abs(place[:, None] - place) / 7.0,
+    }
+
+
+@dataclass(frozen=True)
+class Design:
+    """How the images of a dataset without an effect are made."""
+
+    runs_of: tuple[tuple[int, ...], ...] = (tuple(range(N_RUNS)),) * 8
+    run_pattern: float = 0.0
+    activation: float = 0.0
+    zeros: float = 0.0
+    common: float = 0.0
+    intact: str = ""
+    missing_runs: str = "error"
+
+    @property
+    def model(self) -> str:
+        """The model tested: the categories, or one tied to what is wrong with the design."""
+        return "tied" if self.intact else "category"
+
+    def models(self) -> dict[str, np.ndarray]:
+        """The models, and the tied one: the intact conditions are alike, all others are not."""
+        intact = np.array([name in self.intact for name in CONDITIONS])
+        tied = 1.0 - np.outer(intact, intact)
+        np.fill_diagonal(tied, 0.0)
+        return models() | ({"tied": tied} if self.intact else {})
+
+
+# a negative control: what is wrong with it
+CONTROLS = {
+    "nothing wrong; a pattern common to all conditions": Design(common=1.0, intact="abcd"),
+    "unequal repeats: 4 images against 1; a common pattern": Design(
+        runs_of=(tuple(range(N_RUNS)),) * 4 + ((0,),) * 4,
+        common=1.0,
+        intact="abcd",
+        missing_runs="average",
+    ),
+    "two conditions lack a run; runs have patterns": Design(
+        runs_of=((1, 2, 3), (0, 1, 2)) + (tuple(range(N_RUNS)),) * 6,
+        run_pattern=1.0,
+        intact="cdefgh",
+        missing_runs="average",
+    ),
+    "5 % zero voxels, one category more active": Design(activation=1.0, zeros=0.05),
+}
+
+
+def noise(rng: np.random.Generator) -> np.ndarray:
+    """Smooth noise of unit variance."""
+    volume = gaussian_filter(rng.standard_normal(SHAPE), SIGMA_VOXELS, mode="wrap")
+    return volume / volume.std()
+
+
+def write_dataset(root: Path, n_subjects: int, design: Design, seed: int) -> None:
+    """Write condition images without an effect, and the models."""
+    (root / "models").mkdir(parents=True)
+    for name, cells in design.models().items():
+        rows = ["\t".join(("condition", *CONDITIONS))]
+        rows += ["\t".join((c, *map(str, row))) for c, row in zip(CONDITIONS, cells, strict=True)]
+        (root / "models" / f"{name}.tsv").write_text("\n".join(rows) + "\n")
+    description = {"Name": "noise", "BIDSVersion": "1.11.1", "DatasetType": "derivative",
+                   "GeneratedBy": [{"Name": "noise"}]}  # fmt: skip
+    (root / "dataset_description.json").write_text(json.dumps(description))
+    for number in range(1, n_subjects + 1):
+        rng = np.random.default_rng([seed, number])
+        dead = rng.random(SHAPE) < design.zeros
+        always = design.common * noise(rng)
+        common = [always + design.run_pattern * noise(rng) for _ in range(N_RUNS)]
+        folder = root / f"sub-{number:03d}" / "func"
+        folder.mkdir(parents=True)
+        for place, condition in enumerate(CONDITIONS):
+            for run in design.runs_of[place]:
+                volume = noise(rng) + common[run] + design.activation * (place < 4)
+                volume[dead] = 0.0
+                name = (
+                    f"sub-{number:03d}_task-rest_run-{run + 1}_space-synthetic"
+                    f"_contrast-{condition}_stat-effect_statmap.nii.gz"
+                )
+                nib.save(nib.Nifti1Image(volume.astype(np.float32), AFFINE), folder / name)
+
+
+def subject_scores(root: Path, design: Design) -> tuple[list[dict], list[str]]:
+    """Fisher z of every subject, by model, and what the app warns of."""
+    files = tuple(f"{root}/models/{name}.tsv" for name in design.models())
+    rsa = RsaSettings(radius_mm=RADIUS_MM, missing_runs=design.missing_runs)
+    inputs = InputSettings(bids_dir=str(root), models=files)
+    read = load_models(inputs)
+    found = find_groups(inputs, rsa, read, str(root / "derivatives"))
+    rows, warned = [], set()
+    for group in found.groups:
+        stacked = stack_group(group, rsa)
+        scores = search(stacked.patterns, stacked.patch_mask, condensed(read, stacked.conditions))
+        left_out = sum(stacked.voxels_left_out.values())
+        rows.append(dict(zip(design.models(), scores, strict=True)))
+        warned |= {reworded(sentence) for sentence in stacked.warnings}
+        if left_out:
+            warned.add("leaves these voxels out of all patches")
+    return rows, sorted(warned)
+
+
+def reworded(warning: str) -> str:
+    """The first sentence of a warning on one line, without the numbers of one subject."""
+    words = re.sub(r" \([a-z] \d.*?\)| is [01]\.\d+", "", " ".join(warning.split()))
+    return re.split(r"(?<=[a-z])\. |: (?=run|[a-z] )", words)[0]
+
+
+def search(patterns: np.ndarray, mask: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Fisher z of each model on the whole grid, NaN outside, (n_models, X, Y, Z)."""
+    found = searchlight_rsa(patterns, mask, mask, AFFINE, RADIUS_MM, cells, min_voxels=10)
+    volumes = np.full((len(cells), *SHAPE), np.nan)
+    volumes[:, mask] = np.arctanh(np.clip(found.scores["spearman"], -1 + 1e-3, 1 - 1e-3))
+    return volumes
+
+
+def null_group(rng: np.random.Generator, n_subjects: int) -> np.ndarray:
+    """One group's scores without an effect, (n_models, n_subjects, n_voxels)."""
+    mask = np.ones(SHAPE, bool)
+    upper = np.triu_indices(len(CONDITIONS), 1)
+    cells = np.array([square[upper] for square in models().values()])
+    rows = []
+    for _ in range(n_subjects):
+        # the mean of the runs' images, as the app makes it
+        patterns = [np.mean([noise(rng) for _ in range(N_RUNS)], axis=0) for _ in CONDITIONS]
+        stacked = np.ascontiguousarray(np.stack(patterns, axis=-1).reshape(-1, 1, len(CONDITIONS)))
+        rows.append(search(stacked, mask, cells).reshape(len(cells), -1))
+    return np.stack(rows, axis=1)
+
+
+def null_rates(n_groups: int, n_draws: int, seed: int) -> list[dict]:
+    """Family-wise error of independent groups of 16, by model, tail and method."""
+    design = one_sample_design(16)
+    hits: dict[tuple[str, str, str], int] = {}
+    for group in range(n_groups):
+        rng = np.random.default_rng([seed, group])
+        draws = draw_relabelings(design, n_draws, int(rng.integers(2**31)))
+        for model, scores in zip(models(), null_group(rng, 16), strict=True):
+            there = np.isfinite(scores).all(axis=0)
+            neighbors = neighbor_table(there.reshape(SHAPE))
+            for tail in TAILS:
+                for method, p in smallest_corrected_p(scores[:, there], draws, neighbors, tail):
+                    key = (model, tail, method)
+                    hits[key] = hits.get(key, 0) + int(p <= ALPHA)
+    return [
+        {"model": m, "tail": t, "method": k, "rate": n / n_groups,
+         "upper_95": float(beta.ppf(0.95, n + 1, n_groups - n)) if n < n_groups else 1.0}
+        for (m, t, k), n in hits.items()
+    ]  # fmt: skip
+
+
+def smallest_corrected_p(scores, draws, neighbors, tail) -> list[tuple[str, float]]:
+    """Smallest family-wise p of a group, by method."""
+    plan = prepare_test(scores, one_sample_design(len(scores)), tail)
+    null, found = permutation_null(plan, draws, neighbors), observe(plan, neighbors)
+    fold = np.abs if plan.two_sided else np.asarray
+    return [
+        (method, float(familywise_p(fold(values).max(keepdims=True), null.maxima[name], False)[0]))
+        for method, name, values in (
+            ("max-T", "t", found.statistic),
+            ("TFCE", "tfce", found.tfce),
+        )
+    ]
+
+
+def control(root: Path, design: Design, n_subjects: int, seed: int) -> dict:
+    """Mean score and share of significant centres (max-T, two-sided), and the app's warnings."""
+    write_dataset(root, n_subjects, design, seed)
+    rows, warned = subject_scores(root, design)
+    return {"app": significance(np.stack([row[design.model] for row in rows])), "warned": warned}
+
+
+def with_zeros(root: Path) -> dict:
+    """The same images with zero voxels left in the patches, as a plain searchlight has them."""
+    rows = []
+    upper = np.triu_indices(len(CONDITIONS), 1)
+    for folder in sorted(root.glob("sub-*")):
+        patterns = [
+            np.mean([nib.load(p).get_fdata() for p in folder.glob(f"func/*contrast-{c}_*")], axis=0)
+            for c in CONDITIONS
+        ]
+        stacked = np.ascontiguousarray(np.stack(patterns, axis=-1).reshape(-1, 1, len(CONDITIONS)))
+        cells = models()["category"][upper][None]
+        rows.append(search(stacked, np.ones(SHAPE, bool), cells)[0])
+    return significance(np.stack(rows))
+
+
+def significance(volumes: np.ndarray) -> dict:
+    """Test one model's maps of several subjects."""
+    there = np.isfinite(volumes).all(axis=0)
+    scores = volumes[:, there]
+    plan = prepare_test(scores, one_sample_design(len(scores)), "two-sided")
+    draws = draw_relabelings(plan.design, 999, 0)
+    null = permutation_null(plan, draws)
+    t = observe(plan, neighbor_table(there)).statistic
+    p = familywise_p(np.abs(t), null.maxima["t"], draws.exhaustive)
+    return {
+        "mean_rho": float(np.tanh(scores).mean()),
+        "mean_t": float(t.mean()),
+        "significant": float((p <= ALPHA).mean()),
+        "uncorrected": float((count_p(null.counts, draws.n_draws, False) <= ALPHA).mean()),
+    }
+
+
+def null_table(rows: list[dict]) -> str:
+    """Markdown of the null images."""
+    lines = ["| model | tail | max-T | TFCE |", "| --- | --- | --- | --- |"]
+    by = {(r["model"], r["tail"], r["method"]): r for r in rows}
+    for model, tail in dict.fromkeys((r["model"], r["tail"]) for r in rows):
+        cells = " | ".join(
+            f"{by[model, tail, k]['rate']:.3f} (< {by[model, tail, k]['upper_95']:.3f})"
+            for k in ("max-T", "TFCE")
+        )
+        lines.append(f"| {model} | {tail} | {cells} |")
+    return "\n".join(lines)
+
+
+def control_table(rows: dict[str, dict]) -> str:
+    """Markdown of the negative controls."""
+    lines = [
+        "| design without an effect | mean rho | mean t | p <= .05 | corrected | the app says |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, row in rows.items():
+        found, told = row["app"], "; ".join(row["warned"]) or "nothing"
+        share = f"{100 * found['uncorrected']:.0f} % | {100 * found['significant']:.0f} %"
+        lines.append(
+            f"| {name} | {found['mean_rho']:+.3f} | {found['mean_t']:+.1f} | {share} | {told} |"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Simulate, print both tables, write JSON."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.calibration_science", description=__doc__
+    )
+    parser.add_argument("--groups", type=int, default=200, help="null groups; 0: none")
+    parser.add_argument("--draws", type=int, default=199)
+    parser.add_argument("--subjects", type=int, default=16, help="of a negative control; 0: none")
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument(
+        "--out", type=Path, default=Path("benchmarks/results/calibration_science.json")
+    )
+    options = parser.parse_args(argv)
+    found: dict = {}
+    if options.subjects:
+        found["controls"] = {}
+        with tempfile.TemporaryDirectory() as folder:
+            for number, (name, design) in enumerate(CONTROLS.items()):
+                place = Path(folder) / f"control{number}"
+                found["controls"][name] = control(place, design, options.subjects, options.seed)
+                if design.zeros:
+                    plain = {"app": with_zeros(place), "warned": ["a plain searchlight's numbers"]}
+                    found["controls"][f"{name}, zeros kept"] = plain
+        print(control_table(found["controls"]), flush=True)
+    if options.groups:
+        found["null"] = null_rates(options.groups, options.draws, options.seed)
+        print(null_table(found["null"]), flush=True)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(found, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
