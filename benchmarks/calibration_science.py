@@ -152,7 +152,8 @@ def subject_scores(root: Path, design: Design) -> tuple[list[dict], list[str]]:
 
 def reworded(warning: str) -> str:
     """The first sentence of a warning on one line, without the numbers of one subject."""
-    words = re.sub(r" \([a-z] \d.*?\)| is [01]\.\d+", "", " ".join(warning.split()))
+    words = re.sub(r" \([a-z] \d.*?\)", "", " ".join(warning.split()))
+    words = re.sub(r" is [01]\.\d+", " is high", words)
     return re.split(r"(?<=[a-z])\. |: (?=run|[a-z] )", words)[0]
 
 
