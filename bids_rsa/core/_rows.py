@@ -45,7 +45,7 @@ def padded_rows(n: int) -> int:
 @kernel
 def positions_of(snapshots: Floats, group_at: Integers) -> int:
     """Return the number of centres that snapshots are enough for, a multiple of four."""
-    return (snapshots.shape[2] - len(group_at) + 1) // LANES * LANES
+    return int((snapshots.shape[2] - len(group_at) + 1) // LANES * LANES)
 
 
 @kernel

@@ -186,8 +186,7 @@ def _emit_stores(builder: Builder, totals: Any, snapshots: Any, height: Any, blo
         builder.store(total, target, align=8)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def window_sums(
+def _window_sums(
     typing_context: Any, snapshots: Any, group_at: Any, first: Any, position: Any, sums: Any
 ) -> Any:
     """Make ``window_sums(snapshots, group_at, first, position, sums)``.
@@ -235,6 +234,8 @@ def window_sums(
 
     return signature, codegen
 
+
+window_sums: Any = intrinsic(_window_sums)
 
 # tiles of three by four conditions fill the sixteen registers of AVX2
 N_X, N_Y, N_MOMENTS = 3, 4, 4

@@ -80,6 +80,8 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
     )
 }
 _BY_ALIAS = {alias: d for d in DISSIMILARITIES.values() for alias in (d.name, *d.aliases)}
+# values of pattern differences held at once (8 bytes each)
+_MAX_DIFFERENCES = 2**22
 # parameters with one entry per voxel
 _PER_VOXEL = ("w", "V")
 
@@ -430,20 +432,33 @@ def _cross_of_pairs(
 def _unbiased(folds: Floats, ignore_nan: bool, params: Mapping[str, Any]) -> Floats:
     """Mean over pairs of different folds of the products of pattern differences (n_cells,)."""
     i, j = np.triu_indices(folds.shape[1], 1)
-    differences = folds[:, i] - folds[:, j]
-    known = np.isfinite(differences)
     n_seen = int(np.isfinite(folds).any(axis=(0, 1)).sum())
+    # some cells at a time, so that the differences of many voxels fit into memory
+    step = max(1, _MAX_DIFFERENCES // max(folds[:, 0].size, 1))
+    parts = [
+        _unbiased_cells(
+            folds[:, i[k : k + step]] - folds[:, j[k : k + step]], n_seen, ignore_nan, params
+        )
+        for k in range(0, len(i), step)
+    ]
+    return np.concatenate([np.empty(0), *parts])
+
+
+def _unbiased_cells(
+    differences: Floats, n_seen: int, ignore_nan: bool, params: Mapping[str, Any]
+) -> Floats:
+    """Mean products (n_cells,) of pattern differences (n_folds, n_cells, n_voxels)."""
+    known = np.isfinite(differences)
     products = []
-    for f in range(len(folds)):
-        for g in range(f + 1, len(folds)):
+    for f in range(len(differences)):
+        for g in range(f + 1, len(differences)):
             left, right = differences[f], differences[g]
+            scale = np.ones(len(left))
             if ignore_nan:
                 both = known[f] & known[g]
                 left, right = np.where(both, left, 0.0), np.where(both, right, 0.0)
                 with np.errstate(divide="ignore", invalid="ignore"):
                     scale = np.where(both.any(axis=1), n_seen / both.sum(axis=1), np.nan)
-            else:
-                scale = np.ones(len(i))
             products.append(_product(left, right, params, scale))
     return _mean(np.stack(products), ignore_nan)
 
