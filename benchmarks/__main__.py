@@ -23,8 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     unknown = set(options.parts) - set(PARTS)
     if unknown:
         parser.error(f"unknown part {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
-    found = run(options.parts or list(PARTS), options.case, options.repeats)
-    report.write_json(found, options.out)
+    found = run(options.parts or list(PARTS), options.case, options.repeats, options.out)
     print(f"\nWritten to {options.out}")
     if options.plot:
         report.plot(found, options.plot)
@@ -33,8 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def run(parts: list[str], wanted: str | None, repeats: int) -> dict:
-    """Measure and print part by part."""
+def run(parts: list[str], wanted: str | None, repeats: int, out: Path) -> dict:
+    """Measure part by part; print and write each as soon as it is there."""
     found: dict = {"machine": machine()}
     print(report.machine_line(found["machine"]), flush=True)
     if "engine" in parts:
@@ -43,6 +42,7 @@ def run(parts: list[str], wanted: str | None, repeats: int) -> dict:
             if wanted is None or wanted in case.name:
                 found["engine"].append(asdict(engine.measure(case, repeats)))
                 print(report.table(found["engine"][-1:]).splitlines()[-1], flush=True)
+                report.write_json(found, out)
     for name, measure in (
         ("many_models", engine.many_models),
         ("two_threads", engine.two_threads),
@@ -53,6 +53,7 @@ def run(parts: list[str], wanted: str | None, repeats: int) -> dict:
         if name in parts:
             found[name] = measure(repeats)
             print(f"\n{name}: {report.sections(found).get(name, found[name])}", flush=True)
+            report.write_json(found, out)
     return found
 
 

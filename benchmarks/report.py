@@ -114,10 +114,11 @@ def plot(found: dict, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
+    growth = found.get("growth", {})
+    layout = [["ratios", "centres", "conditions"], ["ratios", "radius in mm", "models"]]
     figure, axes = plt.subplot_mosaic(
-        [["ratios", "centres", "conditions"], ["ratios", "radius in mm", "models"]],
-        figsize=(13, 7), width_ratios=(1.6, 1, 1), layout="constrained",
-    )  # fmt: skip
+        layout if growth else [["ratios"]], figsize=(13 if growth else 7, 7), layout="constrained"
+    )
     rows = found.get("engine", [])
     axis = axes["ratios"]
     places = range(len(rows))
@@ -129,7 +130,7 @@ def plot(found: dict, path: Path) -> None:
     axis.invert_yaxis()
     axis.set(xscale="log", xlabel="times as fast, per centre, one thread")
     axis.legend(fontsize=8)
-    for name, sweep in found.get("growth", {}).items():
+    for name, sweep in growth.items():
         axes[name].plot(sweep["x"], sweep["us_per_centre"], "o-", color="#4477aa")
         axes[name].set(xscale="log", yscale="log", xlabel=name, ylabel="us per centre")
         axes[name].grid(alpha=0.3, which="both")
