@@ -70,10 +70,10 @@ def _figure(path: Path, job: GroupJob) -> Iterator[Any]:
         lines = [line for text in says for line in textwrap.wrap(text, TEXT_WIDTH)]
         title = f"{test.describe()} ({test.label})"
         figure.suptitle("\n".join(textwrap.wrap(title, 110)), fontsize=9, y=0.99)
-        figure.text(0.02, 0.01, "\n".join(lines), fontsize=7, va="bottom")
+        figure.text(0.02, -0.01, "\n".join(lines), fontsize=7, va="top")
         with replacing(path) as beside:
             # no version of the drawing library: the same run writes the same bytes
-            figure.savefig(beside, dpi=110, metadata={"Software": None})
+            figure.savefig(beside, dpi=110, bbox_inches="tight", metadata={"Software": None})
     finally:
         plt.close(figure)
 
@@ -117,7 +117,7 @@ def _draw_glass(figure: Any, job: GroupJob, scores: GroupScores, result: GroupRe
 def _draw_mosaic(figure: Any, job: GroupJob, scores: GroupScores, result: GroupResult) -> None:
     """Draw slices of the thresholded map, on the template where the space is MNI."""
     image = _thresholded(job)
-    axes = figure.add_axes((0.02, 0.15, 0.93, 0.72))
+    axes = figure.add_axes((0.02, 0.02, 0.93, 0.86))
     axes.set_title(_caption(job, result), fontsize=9)
     plot_stat_map(
         image,
