@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -214,7 +215,8 @@ def _load_features(text: str, conditions: Sequence[str]) -> ModelRdm:
             "Use a metric that is defined for these features, for example euclidean.",
         )
     _check_rdm(cells, path)
-    return _model(name or _name_from(path, "--features"), path, names, cells, conditions)
+    name = name or _name_from(path, "--features")
+    return replace(_model(name, path, names, cells, conditions), metric=metric)
 
 
 def _model(

@@ -83,13 +83,17 @@ class ImageGroup:
 
 @dataclass(frozen=True)
 class ModelRdm:
-    """A model RDM, square and labelled: ``cells`` holds its rows, NaN for a cell left out."""
+    """A model RDM, square and labelled: ``cells`` holds its rows, NaN for a cell left out.
+
+    ``metric`` is the dissimilarity that made it of features; empty for an RDM that was given.
+    """
 
     name: str
     path: str
     sha256: str
     conditions: tuple[str, ...]
     cells: tuple[tuple[float, ...], ...]
+    metric: str = ""
 
 
 @dataclass(frozen=True)

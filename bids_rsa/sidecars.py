@@ -73,13 +73,19 @@ def _map_settings(
         "Comparison": comparison,
         "Folds": rsa.folds,
         "Conditions": [name for name in group.conditions if name not in group.dropped],
-        "Model": {"Name": model.name, "SHA256": model.sha256},
+        "Model": _identity(model),
         "InputStatistic": sorted({image.statistic for image in group.images}),
     }
     if joint:
-        settings["ModelsInFit"] = [{"Name": one.name, "SHA256": one.sha256} for one in models]
+        settings["ModelsInFit"] = [_identity(one) for one in models]
         settings["Standardize"] = rsa.standardize
     return settings
+
+
+def _identity(model: ModelRdm) -> dict[str, str]:
+    """Name what determines a model: its file, and what made an RDM of it if that holds features."""
+    metric = {"Metric": model.metric} if model.metric else {}
+    return {"Name": model.name} | metric | {"SHA256": model.sha256}
 
 
 def map_sidecar(
@@ -113,7 +119,7 @@ def map_sidecar(
         ),
         **shared_keys(stacked, sources, file.path),
         **settings,
-        "Model": {"Name": model.name, "File": Path(model.path).name, "SHA256": model.sha256},
+        "Model": settings["Model"] | {"File": Path(model.path).name},
         "FoldRuns": list(stacked.fold_labels),
         "CellsUsed": int(_cells_used(model, stacked.conditions)),
         "PatchSize": patch_sizes(n_voxels),

@@ -84,15 +84,19 @@ def _odd_ones(maps: Sequence[ParticipantMap], key: str) -> str | None:
 def _canonical(key: str, value: Any) -> str:
     """Write a sidecar's value so that equal meanings are equal texts."""
     if key == "Model" and isinstance(value, dict):
-        value = {"SHA256": value.get("SHA256")}
+        value = _identity(value)
     if key == "ModelsInFit" and isinstance(value, list):
-        hashes = [one.get("SHA256", one) if isinstance(one, dict) else one for one in value]
-        value = sorted(map(str, hashes))
+        value = sorted((isinstance(one, dict) and _identity(one)) or str(one) for one in value)
     if key == "Conditions" and isinstance(value, list):
         value = sorted(map(str, value))  # scores don't depend on their order
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = float(value)
     return json.dumps(value, sort_keys=True)
+
+
+def _identity(model: dict[str, Any]) -> str:
+    """Name a model by its content: its file, and what made an RDM of it if that holds features."""
+    return " ".join(str(model[key]) for key in ("Metric", "SHA256") if key in model)
 
 
 def _short(text: str) -> str:

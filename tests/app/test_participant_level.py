@@ -148,6 +148,25 @@ def test_other_settings_do_not_replace_without_overwrite(small_run, small_datase
     assert sidecar(output, "02", "stat-spearman_desc-planted_statmap")["SearchlightRadius"] == 16
 
 
+def test_features_by_another_metric_do_not_pass_for_the_same_model(
+    small_run, small_dataset, tmp_path
+):
+    output = shutil.copytree(small_run[0], tmp_path / "out")
+    features = tmp_path / "features.tsv"
+    rows = (f"{name}\t{i}\t{i * i % 5}\n" for i, name in enumerate(CONDITIONS))
+    features.write_text("condition\ta\tb\n" + "".join(rows))
+    call = (small_dataset, output, "participant", "--participant-label", "01", *RADIUS)
+    done = run_app(*call, "--features", f"f={features}:euclidean")
+    assert done.returncode == 0, done.stderr
+    assert sidecar(output, "01", "stat-spearman_desc-f_statmap")["Model"]["Metric"] == "euclidean"
+    before = contents(output)
+    done = run_app(*call, "--features", f"f={features}:cityblock")
+    assert done.returncode == 73
+    assert "euclidean" in done.stderr
+    assert "cityblock" in done.stderr
+    assert contents(output) == before
+
+
 def test_other_input_does_not_replace_without_overwrite(small_run, dataset, tmp_path):
     output = shutil.copytree(small_run[0], tmp_path / "out")
     rewrite(next((dataset / "sub-01/func").glob("*contrast-cat*")), lambda data: data * 1.5)
