@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.names import JOINT_COMPARISONS
 from bids_rsa.core.searchlight import Scores
 from bids_rsa.dataset_files import write_json
 from bids_rsa.derivatives import PlannedFile
@@ -129,7 +130,8 @@ def write_maps(
             row, model = by_name[file.model]
             values = scores.scores[file.comparison][row, evaluated]
             _save(output_dir / file.path, values.astype(np.float32), stacked, evaluated)
-            content = map_sidecar(file, stacked, model, values, n_voxels, sources)
+            fitted = models if file.comparison in JOINT_COMPARISONS else [model]
+            content = map_sidecar(file, stacked, model, fitted, values, n_voxels, sources)
         else:
             is_mask = file.path.endswith("_mask.nii.gz")
             data = np.ones(n_voxels.size, np.uint8) if is_mask else n_voxels.astype(np.int32)

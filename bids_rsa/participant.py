@@ -99,6 +99,14 @@ def _tell_plan(
     listed = "".join(f"  {path}\n" for path in maps[:MAPS_LISTED])
     more = f"  ... and {len(maps) - MAPS_LISTED} more\n" if len(maps) > MAPS_LISTED else ""
     folder = settings.run.output_dir
-    sys.stdout.write(f"\nWould write {len(maps)} maps into {folder}:\n{listed}{more}")
+    n_maps = f"{len(maps)} map{'s' * (len(maps) != 1)}"
+    sys.stdout.write(f"\nWould write {n_maps} into {folder}:\n{listed}{more}")
+    sys.stdout.write("with masks, patch sizes, sidecars, pictures and logs beside them.\n")
+    there = sum((Path(folder) / path).exists() for path in maps)
+    if there:
+        sys.stdout.write(
+            f"{there} of them exist: a run keeps those made with the same settings and inputs, "
+            "and refuses to replace others without --overwrite.\n"
+        )
     if settings.run.dry_run_table:
         write_plan(plan_rows(discovery, models, failures), settings.run.dry_run_table)

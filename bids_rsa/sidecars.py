@@ -92,6 +92,7 @@ def map_sidecar(
     file: PlannedFile,
     stacked: StackedPatterns,
     model: ModelRdm,
+    fitted: Sequence[ModelRdm],
     scores: np.ndarray,
     n_voxels: np.ndarray,
     sources: Sequence[str],
@@ -103,6 +104,8 @@ def map_sidecar(
     file : PlannedFile
     stacked : StackedPatterns
     model : ModelRdm
+    fitted : sequence of ModelRdm
+        All models whose missing cells are left out: those of a joint fit, or the model alone.
     scores : ndarray, shape (n_evaluated,)
         Scores at the evaluated centres, NaN where undefined.
     n_voxels : ndarray, shape (n_evaluated,)
@@ -121,7 +124,7 @@ def map_sidecar(
         **settings,
         "Model": settings["Model"] | {"File": Path(model.path).name},
         "FoldRuns": list(stacked.fold_labels),
-        "CellsUsed": int(_cells_used(model, stacked.conditions)),
+        "CellsUsed": int(_cells_used(fitted, stacked.conditions)),
         "PatchSize": patch_sizes(n_voxels),
         "CentersEvaluated": int(scores.size),
         "CentersUndefined": int(np.isnan(scores).sum()),
@@ -201,9 +204,11 @@ def _mask(use: MaskUse) -> dict[str, Any]:
     }
 
 
-def _cells_used(model: ModelRdm, conditions: Sequence[str]) -> int:
-    """Count the cells of the model that are compared."""
-    index = [model.conditions.index(name) for name in conditions if name in model.conditions]
-    cells = np.array(model.cells)[np.ix_(index, index)]
-    above = cells[np.triu_indices(len(index), 1)]
-    return int(np.isfinite(above).sum())
+def _cells_used(models: Sequence[ModelRdm], conditions: Sequence[str]) -> int:
+    """Count the cells that all models of a fit have."""
+    used = True
+    for model in models:
+        index = [model.conditions.index(name) for name in conditions if name in model.conditions]
+        cells = np.array(model.cells)[np.ix_(index, index)]
+        used = used & np.isfinite(cells[np.triu_indices(len(index), 1)])
+    return int(np.sum(used))

@@ -40,6 +40,15 @@ def progress_bar(
         position=position if terminal else None,
         leave=False if terminal else None,
         mininterval=0.2 if terminal else SECONDS_BETWEEN_LINES,
+        postfix="kernels are compiled at first use",
         file=sys.stderr,
     ) as bar:
-        yield bar.update
+
+        def advance(n_new: int) -> None:
+            if bar.n == 0:
+                # what came before is compilation, of which the time that is left knows nothing
+                bar.start_t = bar.last_print_t = bar._time()
+                bar.set_postfix_str("", refresh=False)
+            bar.update(n_new)
+
+        yield advance
