@@ -1,11 +1,13 @@
 """The code in docs/library.md runs as it stands there."""
 
 import re
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from conftest import ROOT
 from volumes import OBLIQUE, noise, volume
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_examples_run(tmp_path, monkeypatch):
