@@ -76,13 +76,15 @@ def metric_parameters(rsa: RsaSettings, patch_mask: NDArray[np.bool_]) -> dict[s
     return params
 
 
-def evaluated_centers(scores: Scores, rsa: RsaSettings, label: str) -> NDArray[np.bool_]:
+def evaluated_centers(
+    scores: Scores, rsa: RsaSettings, label: str, names: Sequence[str]
+) -> NDArray[np.bool_]:
     """Find the centres whose patch is large enough.
 
     Raises
     ------
     ContentError
-        If there is none, or all of their scores are undefined.
+        If there is none, or all scores of a map are undefined; ``names`` are the models'.
     """
     evaluated = scores.n_voxels >= rsa.min_voxels
     if not evaluated.any():
@@ -91,12 +93,16 @@ def evaluated_centers(scores: Scores, rsa: RsaSettings, label: str) -> NDArray[n
             f"largest patch has {scores.n_voxels.max(initial=0)}.",
             "Choose a larger --radius or a smaller --min-voxels.",
         )
-    if all(np.isnan(values[:, evaluated]).all() for values in scores.scores.values()):
-        raise ContentError(
-            f"{label}: the score is undefined at each of the {evaluated.sum()} centres (constant "
-            "patterns or RDMs, or NaN in every patch).",
-            "Check the images; --ignore-nan takes NaN for missing values.",
-        )
+    for comparison, values in scores.scores.items():
+        rows = np.flatnonzero(np.isnan(values[:, evaluated]).all(axis=1))
+        if rows.size:
+            without = ", ".join(names[int(row)] for row in rows)
+            raise ContentError(
+                f"{label}: the {comparison} score of {without} is "
+                f"undefined at each of the {evaluated.sum()} centres (constant patterns or RDMs, "
+                "NaN in every patch, or too few cells).",
+                "Check the images and models; --ignore-nan takes NaN for missing values.",
+            )
     return evaluated
 
 

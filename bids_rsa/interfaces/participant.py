@@ -96,7 +96,8 @@ class SearchlightRsa(RecordingInterface):
                 n_threads=self.inputs.n_threads,
                 on_progress=advance,
             )
-        evaluated_centers(scores, rsa, self.inputs.label)
+        names = [model.name for model in self.inputs.models]
+        evaluated_centers(scores, rsa, self.inputs.label, names)
         return {"scores": save_scores(scores, folder)}
 
 
