@@ -1,253 +1,285 @@
-"""Patterns along a row of the grid, laid out for the tiles: (n_blocks, n_rows, n_columns, 4)."""
+"""Patterns around a piece of a grid row, as lines for the tiles, position by position.
+
+At each position of the row stand the voxels that the neighborhood's columns have there, the longest
+columns first; voxels outside the mask, or not finite, are left out. Position p of the snapshots is
+voxel p of every column, whose first voxel belongs to the first centre.
+
+Kernels get these tuples as arrays and hand them on as pointers; see `_vectors.pointer_to`.
+"""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core._jit import kernel, summing_kernel
-from bids_rsa.core._tiles import LANES
+from bids_rsa.core._jit import kernel_part, summing_kernel
+from bids_rsa.core._tiles import add_lines, moments, pack_line
+from bids_rsa.core._vectors import LANES, pointer_to, put
+from bids_rsa.core.neighborhood import Layout
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Rows = NDArray[np.int32]
-Patterns = NDArray[np.floating[Any]]
+Flags = NDArray[np.uint8]
+Values = NDArray[np.floating[Any]]
 
-_N_SAMPLES = 64
+_N_SAMPLES = 48
 
 
-@kernel
-def used_columns(
-    rows: Rows,
-    start: int,
-    length: int,
-    starts: Integers,
-    lengths: Integers,
-    first: Integers,
-    used: Integers,
-    bounds: Integers,
-) -> int:
-    """Choose the columns that hold a voxel of the mask; return their number.
+class Voxels(NamedTuple):
+    """The patterns, and where the grid has them.
 
-    ``used`` gets their numbers, ``bounds`` the first of each length. Cost: one look per voxel.
+    Attributes
+    ----------
+    values : (n_voxels * n_folds * n_conditions,) float32 or float64
+    finite : (n_voxels,) uint8
+        Whether all values of a voxel are.
+    rows : (n_padded,) int32
+        Of `Layout`.
+    n_folds, n_conditions : int
+    width : int
+        Length of a line: the conditions, and zeros up to whole vectors.
+    n_moments : int
+        Length of a line's sums and sums of squares, for whole pairs of vectors.
     """
-    n_used = 0
-    for group in range(len(first) - 1):
-        bounds[group] = n_used
-        for column in range(first[group], first[group + 1]):
-            base = start + starts[column]
-            for position in range(length + lengths[column] - 1):
-                if rows[base + position] >= 0:
-                    used[n_used] = column
-                    n_used += 1
-                    break
-    bounds[len(first) - 1] = n_used
-    return n_used
+
+    values: Values
+    finite: Flags
+    rows: NDArray[np.int32]
+    n_folds: int
+    n_conditions: int
+    width: int
+    n_moments: int
+
+
+class Neighborhood(NamedTuple):
+    """The columns of a neighborhood; see `Layout.starts` and `Columns`."""
+
+    starts: Integers
+    lengths: Integers
+    first: Integers
+    group_at: Integers
+    n_columns: int
+    n_groups: int
+    longest: int
+
+
+class Lines(NamedTuple):
+    """What packing a piece of a row gives, and room for doing it.
+
+    Attributes
+    ----------
+    packed : (n_lines * width,) float64
+        One line for each voxel (the sum of its folds where there are several).
+    folds : (n_lines * n_folds * width,) float64
+        A line for each voxel and fold, where there are several.
+    bounds : (n_positions * (n_groups + 1),) int64
+        First line of each group of columns at each position, and the end.
+    bad : (n_positions * n_groups,) int64
+        Voxels that are not finite, in a position's groups up to each.
+    shift, scale : (width,) float64
+        Of each condition.
+    """
+
+    packed: Floats
+    folds: Floats
+    bounds: Integers
+    bad: Integers
+    shift: Floats
+    scale: Floats
+
+
+def padded_width(n_conditions: int) -> int:
+    """Return the length of a line."""
+    return -(-n_conditions // LANES) * LANES
+
+
+def voxels_of(patterns: NDArray[np.floating[Any]], layout: Layout) -> Voxels:
+    """Find out which voxels of the patterns (n_voxels, n_folds, n_conditions) are finite."""
+    n_voxels, n_folds, n_conditions = patterns.shape
+    finite = np.empty(n_voxels, dtype=np.uint8)
+    _find_finite(patterns.reshape(n_voxels, n_folds * n_conditions), finite)
+    width = padded_width(n_conditions)
+    n_moments = -(-2 * width // (4 * LANES)) * 4 * LANES
+    return Voxels(
+        patterns.reshape(-1), finite, layout.rows, n_folds, n_conditions, width, n_moments
+    )
+
+
+def neighborhood_of(layout: Layout) -> Neighborhood:
+    """Return a layout's columns as the kernels take them."""
+    columns = layout.columns
+    return Neighborhood(
+        layout.starts, columns.lengths, columns.first, columns.group_at,
+        len(columns.lengths), len(columns.first) - 1, len(columns.group_at),
+    )  # fmt: skip
+
+
+def room_for_lines(n_positions: int, voxels: Voxels, near: Neighborhood) -> Lines:
+    """Make room for a piece of a row with so many positions."""
+    n_values = n_positions * near.n_columns * voxels.width
+    return Lines(
+        np.empty(n_values + LANES),  # moments read whole pairs of vectors
+        np.empty(n_values * voxels.n_folds if voxels.n_folds > 1 else 1),
+        np.empty(n_positions * (near.n_groups + 1), dtype=np.int64),
+        np.empty(n_positions * near.n_groups, dtype=np.int64),
+        np.zeros(voxels.width),
+        np.zeros(voxels.width),
+    )
+
+
+@kernel_part
+def voxel_pointers(voxels: Voxels) -> Voxels:
+    """Return the same by pointers."""
+    return Voxels(
+        pointer_to(voxels.values), pointer_to(voxels.finite), pointer_to(voxels.rows),
+        voxels.n_folds, voxels.n_conditions, voxels.width, voxels.n_moments,
+    )  # fmt: skip
+
+
+@kernel_part
+def neighborhood_pointers(near: Neighborhood) -> Neighborhood:
+    """Return the same by pointers."""
+    return Neighborhood(
+        pointer_to(near.starts), pointer_to(near.lengths), pointer_to(near.first),
+        pointer_to(near.group_at), near.n_columns, near.n_groups, near.longest,
+    )  # fmt: skip
+
+
+@kernel_part
+def line_pointers(lines: Lines) -> Lines:
+    """Return the same by pointers."""
+    return Lines(
+        pointer_to(lines.packed), pointer_to(lines.folds), pointer_to(lines.bounds),
+        pointer_to(lines.bad), pointer_to(lines.shift), pointer_to(lines.scale),
+    )  # fmt: skip
 
 
 @summing_kernel
-def is_finite(patterns: Patterns, row: int) -> bool:
-    """Tell whether all values of a voxel are finite."""
-    total = 0.0
-    for f in range(patterns.shape[1]):
-        for i in range(patterns.shape[2]):
-            total += np.float64(patterns[row, f, i]) * 0.0
-    return total == 0.0
+def _find_finite(values: NDArray[np.floating[Any]], finite: Flags) -> None:
+    """Tell for each voxel whether all its values (n_voxels, n_values) are finite. O(values)."""
+    for row in range(values.shape[0]):
+        total = 0.0
+        for k in range(values.shape[1]):
+            total += np.float64(values[row, k]) * 0.0
+        finite[row] = total == 0.0
 
 
-@kernel
-def sample(
-    patterns: Patterns,
-    rows: Rows,
-    start: int,
-    length: int,
-    starts: Integers,
-    lengths: Integers,
-    used: Integers,
-    shift: Floats,
-    scale: Floats,
-) -> None:
-    """Means of some voxels of each condition (first fold), and powers of two near 1 / their size.
+@kernel_part
+def sample(voxels: Voxels, near: Neighborhood, start: int, length: int, lines: Lines) -> None:
+    """Take means of some voxels as shifts, and powers of two near 1 / their size as scales.
 
-    Both serve rounding only: any constants would do. Cost: 64 voxels.
+    Both serve rounding only: any constants would do. Cost: 48 voxels (of the first fold).
     """
-    n_voxels = 0
-    for i in range(len(shift)):
-        shift[i] = 0.0
-        scale[i] = 0.0
-    step = max(1, len(used) * (length + lengths[used[0]]) // _N_SAMPLES)
-    position = 0
-    for c in range(len(used)):
-        n_positions = length + lengths[used[c]] - 1
-        while position < n_positions:
-            row = rows[start + starts[used[c]] + position]
-            if row >= 0 and is_finite(patterns, row):
-                n_voxels += 1
-                for i in range(len(shift)):
-                    value = np.float64(patterns[row, 0, i])
-                    shift[i] += value
-                    scale[i] = max(scale[i], abs(value))
-            position += step
-        position -= n_positions
-    for i in range(len(shift)):
-        shift[i] /= max(n_voxels, 1)
-        # within 2^+-900, so that the scale and its inverse are normal numbers
-        exponent = min(max(math.frexp(scale[i])[1], -900), 900)
-        scale[i] = math.ldexp(1.0, -exponent)
-
-
-@kernel
-def rows_of_block(
-    patterns: Patterns,
-    rows: Rows,
-    first: int,
-    n_positions: int,
-    found: Integers,
-    marks: Floats,
-) -> bool:
-    """Find the voxels of four positions of a column; True if all are there and finite.
-
-    ``found`` (4,) gets their rows, -1 where there is none or it is not finite; ``marks`` (2, 4)
-    whether there is one, and whether it is not finite.
-    """
-    complete = True
-    for lane in range(LANES):
-        row = rows[first + lane] if lane < n_positions else -1
-        marks[0, lane] = 1.0 if row >= 0 else 0.0
-        marks[1, lane] = 0.0
-        if row >= 0 and not is_finite(patterns, row):
-            marks[1, lane] = 1.0
-            row = -1
-        found[lane] = row
-        complete = complete and row >= 0
-    return complete
-
-
-@kernel
-def write_marks(marks: Floats, n: int, packed: Floats) -> None:
-    """Write the rows behind the conditions of one block and column (n_rows, 4)."""
-    for i in range(n, packed.shape[0]):
-        for lane in range(LANES):
-            packed[i, lane] = marks[i - n, lane] if i < n + 2 else 0.0
-
-
-@kernel
-def pack(
-    patterns: Patterns,
-    rows: Rows,
-    start: int,
-    length: int,
-    starts: Integers,
-    lengths: Integers,
-    used: Integers,
-    shift: Floats,
-    scale: Floats,
-    packed: Floats,
-) -> None:
-    """Lay the only fold out, shifted and scaled.
-
-    Behind the conditions stand a row of ones where there is a voxel, and one of ones where its
-    values are not finite; everything else outside the mask is 0. Cost: one copy of the row's tube.
-    """
-    n = patterns.shape[2]
-    found, marks = np.empty(LANES, np.int64), np.empty((2, LANES))
-    for block in range(packed.shape[0]):
-        done = block * LANES
-        for c in range(len(used)):
-            n_positions = length + lengths[used[c]] - 1 - done
-            first = start + starts[used[c]] + done
-            complete = rows_of_block(patterns, rows, first, n_positions, found, marks)
-            write_marks(marks, n, packed[block, :, c])
-            if complete:
-                a, b = patterns[found[0], 0], patterns[found[1], 0]
-                d, e = patterns[found[2], 0], patterns[found[3], 0]
-                for i in range(n):
-                    packed[block, i, c, 0] = (np.float64(a[i]) - shift[i]) * scale[i]
-                    packed[block, i, c, 1] = (np.float64(b[i]) - shift[i]) * scale[i]
-                    packed[block, i, c, 2] = (np.float64(d[i]) - shift[i]) * scale[i]
-                    packed[block, i, c, 3] = (np.float64(e[i]) - shift[i]) * scale[i]
-                continue
-            for lane in range(LANES):
-                row = found[lane]
-                for i in range(n):
-                    value = 0.0
-                    if row >= 0:
-                        value = (np.float64(patterns[row, 0, i]) - shift[i]) * scale[i]
-                    packed[block, i, c, lane] = value
-
-
-@kernel
-def pack_folds(
-    patterns: Patterns,
-    rows: Rows,
-    start: int,
-    length: int,
-    starts: Integers,
-    lengths: Integers,
-    used: Integers,
-    scale: float,
-    folds: Floats,
-    total: Floats,
-) -> None:
-    """Lay out all folds (a column for each) and their sum, minus the first condition's value.
-
-    Differences of conditions don't change by that, and they keep their digits where all conditions
-    share a large value. Marks stand behind the sum, as in `pack`. Cost: one copy of the row's tube
-    and folds.
-    """
-    n_folds, n = patterns.shape[1], patterns.shape[2]
-    found, marks = np.empty(LANES, np.int64), np.empty((2, LANES))
-    for block in range(total.shape[0]):
-        done = block * LANES
-        for c in range(len(used)):
-            n_positions = length + lengths[used[c]] - 1 - done
-            first = start + starts[used[c]] + done
-            complete = rows_of_block(patterns, rows, first, n_positions, found, marks)
-            write_marks(marks, n, total[block, :, c])
+    n = voxels.n_conditions
+    for i in range(n):
+        put(lines.shift, i, 0.0)
+        put(lines.scale, i, 0.0)
+    n_places = near.n_columns * length
+    n_found = 0
+    for place in range(0, n_places, max(1, n_places // _N_SAMPLES)):
+        # a step that is a multiple of the columns would see but one of them
+        column = (place + place // near.n_columns) % near.n_columns
+        row = voxels.rows[start + near.starts[column] + place // near.n_columns]
+        if row >= 0 and voxels.finite[row] > 0:
+            n_found += 1
+            source = row * voxels.n_folds * n
             for i in range(n):
-                for lane in range(LANES):
-                    total[block, i, c, lane] = 0.0
-            for f in range(n_folds):
-                column = c * n_folds + f
-                if complete:
-                    _pack_four(
-                        patterns, found, f, scale, folds[block, :, column], total[block, :, c]
-                    )
-                else:
-                    _pack_some(
-                        patterns, found, f, scale, folds[block, :, column], total[block, :, c]
-                    )
+                value = np.float64(voxels.values[source + i])
+                put(lines.shift, i, lines.shift[i] + value)
+                put(lines.scale, i, max(lines.scale[i], abs(value)))
+    for i in range(n):
+        put(lines.shift, i, lines.shift[i] / max(n_found, 1))
+        # within 2^+-900, so that the scale and its inverse are normal numbers
+        exponent = min(max(math.frexp(lines.scale[i])[1], -900), 900)
+        put(lines.scale, i, math.ldexp(1.0, -exponent))
 
 
-@kernel
-def _pack_four(
-    patterns: Patterns, found: Integers, f: int, scale: float, fold: Floats, total: Floats
+@kernel_part
+def pack(voxels: Voxels, near: Neighborhood, start: int, length: int, lines: Lines) -> None:
+    """Write the lines around a piece of a row, shifted and scaled, and count them.
+
+    Cost: one copy of the row's tube.
+    """
+    count = 0
+    for position in range(length + near.longest - 1):
+        at = position * (near.n_groups + 1)
+        put(lines.bounds, at, count)
+        n_bad = 0
+        for group in range(near.n_groups):
+            for column in range(near.first[group], near.first[group + 1]):
+                row = -1
+                if position < length + near.lengths[column] - 1:
+                    row = int(voxels.rows[start + near.starts[column] + position])
+                if row >= 0 and voxels.finite[row] > 0:
+                    _write_lines(voxels, row, lines, count)
+                    count += 1
+                elif row >= 0:
+                    n_bad += 1
+            put(lines.bounds, at + group + 1, count)
+            put(lines.bad, position * near.n_groups + group, n_bad)
+
+
+@kernel_part
+def _write_lines(voxels: Voxels, row: int, lines: Lines, line: int) -> None:
+    """Write one voxel's line; of several folds each, and their sum.
+
+    Folds are shifted by the first condition's value: differences of conditions don't change by
+    that, and they keep their digits where all conditions share a large value.
+    """
+    width, n_folds = voxels.width, voxels.n_folds
+    if n_folds == 1:
+        _write_line(voxels, row, lines, lines.packed, line * width)
+    else:
+        first = line * n_folds
+        for fold in range(n_folds):
+            source = row * n_folds + fold
+            for i in range(voxels.n_conditions):
+                put(lines.shift, i, np.float64(voxels.values[source * voxels.n_conditions]))
+            _write_line(voxels, source, lines, lines.folds, (first + fold) * width)
+        add_lines(lines.folds, first, n_folds, width, lines.packed, line * width)
+
+
+@kernel_part
+def _write_line(voxels: Voxels, row: int, lines: Lines, packed: Floats, target: int) -> None:
+    """Write the values of one row of the patterns, and zeros up to whole vectors."""
+    n = voxels.n_conditions
+    n_full = n // LANES * LANES
+    pack_line(voxels.values, row * n, n_full, lines.shift, lines.scale, packed, target)
+    for i in range(n_full, n):
+        value = np.float64(voxels.values[row * n + i])
+        put(packed, target + i, (value - lines.shift[i]) * lines.scale[i])
+    for i in range(n, voxels.width):
+        put(packed, target + i, 0.0)
+
+
+@kernel_part
+def sum_up_lines(
+    voxels: Voxels, near: Neighborhood, n_positions: int, lines: Lines, sums: Floats
 ) -> None:
-    """Write one fold of four voxels to ``fold`` (n_rows, 4), and add it to ``total``."""
-    a, b = patterns[found[0], f], patterns[found[1], f]
-    d, e = patterns[found[2], f], patterns[found[3], f]
-    a0, b0, d0, e0 = np.float64(a[0]), np.float64(b[0]), np.float64(d[0]), np.float64(e[0])
-    for i in range(patterns.shape[2]):
-        x, y = (np.float64(a[i]) - a0) * scale, (np.float64(b[i]) - b0) * scale
-        z, w = (np.float64(d[i]) - d0) * scale, (np.float64(e[i]) - e0) * scale
-        fold[i, 0], fold[i, 1], fold[i, 2], fold[i, 3] = x, y, z, w
-        total[i, 0] += x
-        total[i, 1] += y
-        total[i, 2] += z
-        total[i, 3] += w
+    """Sum the values of a position's groups up to each, and their squares.
+
+    ``sums`` is (n_positions, n_groups, n_moments): of four conditions the sums, then the sums of
+    squares, and so on. Cost: two operations per packed value.
+    """
+    step = voxels.n_moments
+    for position in range(n_positions):
+        at, target = position * (near.n_groups + 1), position * near.n_groups * step
+        for i in range(0, voxels.width, 2 * LANES):
+            moments(
+                lines.packed, i, i, voxels.width, lines.bounds, at, near.n_groups, sums,
+                target + 2 * i, step,
+            )  # fmt: skip
 
 
-@kernel
-def _pack_some(
-    patterns: Patterns, found: Integers, f: int, scale: float, fold: Floats, total: Floats
-) -> None:
-    """Do the same where some of the four are missing: they are 0."""
-    for lane in range(LANES):
-        row = found[lane]
-        for i in range(patterns.shape[2]):
-            value = 0.0
-            if row >= 0:
-                value = (np.float64(patterns[row, f, i]) - np.float64(patterns[row, f, 0])) * scale
-            fold[i, lane] = value
-            total[i, lane] += value
+@kernel_part
+def count_voxels(near: Neighborhood, lines: Lines, place: int) -> tuple[int, int]:
+    """Count the finite voxels of a centre's patch, and those that are not finite."""
+    size = 0
+    n_bad = 0
+    for k in range(near.longest):
+        group = near.group_at[k]
+        at = (place + k) * (near.n_groups + 1)
+        size += lines.bounds[at + group + 1] - lines.bounds[at]
+        n_bad += lines.bad[(place + k) * near.n_groups + group]
+    return size, n_bad

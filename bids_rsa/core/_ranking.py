@@ -12,7 +12,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core._jit import complete_kernel, kernel
+from bids_rsa.core._jit import kernel
+from bids_rsa.core._vectors import pointer_to
+from bids_rsa.core._words import WORD_LANES, exchange, range_of
 
 Floats = NDArray[np.float64]
 Ranks = NDArray[np.floating]
@@ -21,18 +23,9 @@ Words = NDArray[np.uint32]
 NEAR_TIE = 1e-12  # of the largest absolute cell, from the sorted neighbour
 _BUCKET_SORT_BITS = 10  # up to 2^10 cells the buckets win, measured
 _KEY_BITS = 28  # at most: keys go through int32
+_MOST_EXCHANGES = 8  # rounds, before buckets are given up
+_LAST = np.uint32(0xFFFFFFFF)  # sorts behind every word
 _SHORT = 24  # cells; insertion sort is fine up to here
-
-
-@complete_kernel
-def _range(row: Floats) -> tuple[float, float]:
-    """Find the smallest and largest cell. O(n)."""
-    low = row[0]
-    high = row[0]
-    for k in range(row.size):
-        low = min(low, row[k])
-        high = max(high, row[k])
-    return low, high
 
 
 @kernel
@@ -67,26 +60,31 @@ def _to_offsets(counts: Words) -> None:
 
 
 @kernel
-def _bucket_sort(words: Words, spare: Words, counts: Words, shift: np.uint32) -> None:
-    """Sort words: into buckets by their top bits, then by insertion. O(n) for spread keys."""
+def _bucket_sort(words: Words, spare: Words, counts: Words, shift: np.uint32) -> bool:
+    """Sort words: into buckets by their top bits, then by exchanges of neighbours.
+
+    O(n) for spread keys. False, and nothing done, where the keys are not spread.
+    """
+    n = words.size
     counts[:] = 0
-    for k in range(words.size):
+    for k in range(n):
         counts[words[k] >> shift] += np.uint32(1)
     _to_offsets(counts)
-    for k in range(words.size):
+    for k in range(n):
         word = words[k]
         bucket = word >> shift
         position = counts[bucket]
         counts[bucket] = position + np.uint32(1)
         spare[position] = word
-    words[0] = spare[0]
-    for k in range(1, words.size):
-        word = spare[k]
-        j = k
-        while j > 0 and words[j - 1] > word:
-            words[j] = words[j - 1]
-            j -= 1
-        words[j] = word
+    spare[n:] = _LAST
+    sorted_words = pointer_to(spare)
+    n_whole = spare.size - WORD_LANES
+    for _ in range(_MOST_EXCHANGES):
+        exchange(sorted_words, n_whole, 0)
+        if not exchange(sorted_words, n_whole, 1):
+            words[:] = spare[:n]
+            return True
+    return False
 
 
 @kernel
@@ -118,9 +116,20 @@ def _radix_sort(
 
 
 @kernel
+def _any_near(words: Words, shift: np.uint32, reach: np.uint32) -> bool:
+    """Tell whether any key is within reach of the key before. O(n), vectorised."""
+    smallest = _LAST
+    for k in range(1, words.size):
+        smallest = min(smallest, (words[k] >> shift) - (words[k - 1] >> shift))
+    return bool(smallest <= reach)
+
+
+@kernel
 def _near_positions(words: Words, shift: np.uint32, reach: np.uint32, near: Words) -> int:
     """Collect positions whose key is within reach of the key before; return how many. O(n)."""
     count = 0
+    if not _any_near(words, shift, reach):
+        return count
     before = words[0] >> shift
     for k in range(1, words.size):
         key = words[k] >> shift
@@ -236,34 +245,35 @@ def _keep_ties(row: Floats, order: Words, near: Words, gap: float) -> int:
 
 @kernel
 def _sort_words(
-    row: Floats, low: float, scale: float, words: Words, spare: Words, lower: Words, upper: Words
-) -> None:
+    row: Floats, low: float, scale: float, words: Words, spare: Words, lower: Words, upper: Words,
+    buckets: Words,
+) -> None:  # fmt: skip
     """Sort words of key and cell number by their keys. O(n)."""
     bits = _bits(row.size)
     key_bits = min(_KEY_BITS, 32 - bits)
     shift = np.uint32(bits)
     for k in range(row.size):
         words[k] = (np.uint32(np.int32((row[k] - low) * scale)) << shift) | np.uint32(k)
-    if bits <= _BUCKET_SORT_BITS:
-        _bucket_sort(words, spare, upper, np.uint32(key_bits - 2))
-    else:
-        _radix_sort(words, spare, lower, upper, shift, np.uint32(bits + key_bits // 2))
+    if len(buckets) > 0 and _bucket_sort(words, spare, buckets, np.uint32(key_bits)):
+        return
+    _radix_sort(words, spare, lower, upper, shift, np.uint32(bits + key_bits // 2))
 
 
 @kernel
 def _sort_row(
-    row: Floats, order: Words, ties: Words, spare: Words, lower: Words, upper: Words
-) -> int:
+    row: Floats, order: Words, ties: Words, spare: Words, lower: Words, upper: Words,
+    buckets: Words,
+) -> int:  # fmt: skip
     """Sort a row's cells by value and find ties; return how many. O(n), mostly."""
     n = row.size
     bits = _bits(n)
     shift = np.uint32(bits)
-    low, high = _range(row)
+    low, high = range_of(pointer_to(row), n)
     gap = _near_tie_gap(row, low, high)
     scale = 1.0 / (high - low)
     if 0.0 < scale < 1e290:
         scale *= (1 << min(_KEY_BITS, 32 - bits)) - 1.5
-        _sort_words(row, low, scale, order, spare, lower, upper)
+        _sort_words(row, low, scale, order, spare, lower, upper, buckets)
         # keys are exact to 1e-7; the whole part of a gap of g keys is at most one more than g's
         reach = np.uint32(min(gap * scale + 1e-6, 2.0**30)) + np.uint32(1)
         n_near = _near_positions(order, shift, reach, ties)
@@ -290,12 +300,12 @@ def sort_rows(rows: Floats, orders: Words, ties: Words, n_ties: Words) -> None:
     bits = _bits(n)
     key_bits = min(_KEY_BITS, 32 - bits)
     lower = np.empty(1 << (key_bits // 2), np.uint32)
-    # four buckets a cell, or the upper digit of two radix passes
-    upper_bits = bits + 2 if bits <= _BUCKET_SORT_BITS else key_bits - key_bits // 2
-    upper = np.empty(1 << upper_bits, np.uint32)
-    spare = np.empty(n, np.uint32)
+    upper = np.empty(1 << (key_bits - key_bits // 2), np.uint32)
+    buckets = np.empty(1 << bits if bits <= _BUCKET_SORT_BITS else 0, np.uint32)
+    # whole vectors of words, and one more for exchanges that begin at the second word
+    spare = np.empty((n + 2 * WORD_LANES - 1) // WORD_LANES * WORD_LANES, np.uint32)
     for r in range(rows.shape[0]):
-        n_ties[r] = _sort_row(rows[r], orders[r], ties[r], spare, lower, upper)
+        n_ties[r] = _sort_row(rows[r], orders[r], ties[r], spare, lower, upper, buckets)
 
 
 @kernel

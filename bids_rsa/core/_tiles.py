@@ -1,94 +1,116 @@
-"""Register tiles: sums over the columns of a neighborhood, for some pairs of conditions at once.
+"""Register tiles: sums of products over voxels, for some pairs of conditions at once.
 
-A tile works on four neighbouring centres of a grid row in one vector register. It walks over the
-columns of the neighborhood, the highest first, and stores its running sums each time the height of
-the columns changes: these snapshots are what a sliding window needs. numba has no vector registers
-of its own, so that a tile's loop is written down as LLVM code; what is summed is one line each.
+A tile is four conditions by up to twelve: for each voxel, four values are each spread over a vector
+register and multiplied with up to three registers of four values that lie side by side in memory.
+numba has no vector registers of its own, so that these loops are written down as LLVM code; what is
+summed is one line each.
 
-The packed patterns are (n_blocks, n_rows, n_columns, 4): block of four grid positions, condition,
-column, position. Snapshots are (n_heights, n_sums, n_positions).
+Packed patterns are lines of ``width`` values (the conditions, and zeros up to a multiple of four),
+one for each voxel. Where a neighborhood's columns become shorter a tile stores what it has, a
+**snapshot**; `windows` add snapshots up.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+from numba.core import cgutils
 
-LANES = 4
-_DOUBLE = ir.DoubleType()
-_INDEX = ir.IntType(64)
-_VECTOR = ir.VectorType(_DOUBLE, LANES)
-# a product and the sum it enters may become one fused operation
-_FUSED = ("contract",)
+from bids_rsa.core._vectors import (
+    DOUBLE,
+    FUSED,
+    INDEX,
+    LANES,
+    SINGLE,
+    VECTOR,
+    Builder,
+    Vector,
+    code,
+    constant,
+    load_number,
+    load_vector,
+    pointer_at,
+    shifted,
+    spread_number,
+    store_vector,
+    variable,
+    zeros,
+)
 
-Vector = Any
-Builder = Any
-Terms = Callable[[Builder, Sequence[Vector], Sequence[Vector]], list[Vector]]
+N_X = 4  # conditions of a tile that are spread
 
 
-def _constant(value: float) -> Vector:
-    """Return a vector of one value."""
-    return ir.Constant(_VECTOR, [value] * LANES)
-
-
-def _product(builder: Builder, x: Vector, y: Vector) -> Vector:
+def _multiply(builder: Builder, x: Vector, y: Vector) -> Vector:
     """Return x y."""
-    return builder.fmul(x, y, flags=_FUSED)
+    return builder.fmul(x, y, flags=FUSED)
+
+
+def _add(builder: Builder, x: Vector, y: Vector) -> Vector:
+    """Return x + y."""
+    return builder.fadd(x, y, flags=FUSED)
 
 
 def _square(builder: Builder, x: Vector, y: Vector) -> Vector:
     """(x - y)^2."""
     difference = builder.fsub(x, y)
-    return builder.fmul(difference, difference, flags=_FUSED)
+    return _multiply(builder, difference, difference)
 
 
-Term = Callable[[Builder, Vector, Vector], Vector]
+Terms = Callable[[Builder, Any, Any, list[Vector]], list[Vector]]
 
 
-def _pairs(term: Term) -> Terms:
-    """One term for each pair of an x and a y."""
+def _pairs(term: Callable[[Builder, Vector, Vector], Vector]) -> Terms:
+    """One term for each pair of four spread values and the vectors."""
 
-    def terms(builder: Builder, xs: Any, ys: Any) -> list[Vector]:
-        return [term(builder, x, y) for x in xs for y in ys]
+    def terms(builder: Builder, x: Any, line: Any, ys: list[Vector]) -> list[Vector]:
+        places = (shifted(builder, line, a) for a in range(N_X))
+        spread = (spread_number(builder, load_number(builder, x, place)) for place in places)
+        return [term(builder, value, y) for value in spread for y in ys]
 
     return terms
 
 
-def _moments(builder: Builder, xs: Any, ys: Any) -> list[Vector]:
-    """Return x and x^2 for each x."""
-    return [m for x in xs for m in (x, builder.fmul(x, x, flags=_FUSED))]
+def _powers(builder: Builder, _: Any, __: Any, ys: list[Vector]) -> list[Vector]:
+    """Return y and y^2 for each vector."""
+    return [power for y in ys for power in (y, _multiply(builder, y, y))]
 
 
-def _add(builder: Builder, total: Vector, term: Vector) -> Vector:
-    """Return the running sum."""
-    return builder.fadd(total, term, flags=_FUSED)
+def _tile(n_y: int, n_sums: int, terms: Terms) -> Any:
+    """Make the intrinsic ``tile(packed, i, j, width, lines, at, n_groups, ring, target, step)``.
 
-
-def _tile(n_x: int, n_y: int, n_sums: int, terms: Terms) -> Any:
-    """Make the intrinsic ``tile(x, i, y, j, block, bounds, snapshots)``.
-
-    It fills ``snapshots[:, :, 4 * block : 4 * block + 4]`` for conditions i, i + 1, ... of x and
-    j, j + 1, ... of y; ``bounds`` holds the first column of each height, and the number of columns.
-    Cost: one load for each condition and one operation for each term, per column and four centres.
+    It sums terms over voxels, for conditions i to i + 3 and the 4 n_y conditions from j on;
+    group g of voxels has the lines from ``lines[at + g]`` to ``lines[at + g + 1]``. The sums after
+    group g go to ``ring[target + g * step]`` and on, vector by vector, i by i.
+    Cost: 4 + n_y loads and 4 n_y terms a voxel.
     """
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @code
     def tile(
-        typing_context: Any, x: Any, i: Any, y: Any, j: Any, block: Any, bounds: Any,
-        snapshots: Any,
+        typing_context: Any, packed: Any, i: Any, j: Any, width: Any, lines: Any, at: Any,
+        n_groups: Any, ring: Any, target: Any, step: Any,
     ) -> Any:  # fmt: skip
-        signature = types.void(x, types.int64, y, types.int64, types.int64, bounds, snapshots)
+        index = types.int64
+        signature = types.void(packed, index, index, index, lines, index, index, ring, index, index)
 
         def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
-            arrays = {
-                k: context.make_array(signature.args[k])(context, builder, args[k])
-                for k in (0, 2, 5, 6)
-            }
-            xs = _row_pointers(builder, arrays[0], args[4], args[1], n_x)
-            ys = _row_pointers(builder, arrays[2], args[4], args[3], n_y)
-            _emit_loops(builder, xs, ys, arrays[5], arrays[6], args[4], n_sums, terms)
+            packed, i, j, width, lines, at, n_groups, ring, target, step = args
+            x, y = pointer_at(builder, packed, i), pointer_at(builder, packed, j)
+            sums = [variable(builder, zeros()) for _ in range(n_sums)]
+            with cgutils.for_range(builder, n_groups) as group:
+                here = builder.add(at, group.index)
+                after = shifted(builder, here, 1)
+                first = builder.mul(load_number(builder, lines, here, INDEX), width)
+                last = builder.mul(load_number(builder, lines, after, INDEX), width)
+                with cgutils.for_range_slice(builder, first, last, width) as (line, _):
+                    places = [shifted(builder, line, b * LANES) for b in range(n_y)]
+                    ys = [load_vector(builder, y, place) for place in places]
+                    _add_all(builder, sums, terms(builder, x, line, ys))
+                out = builder.add(target, builder.mul(group.index, step))
+                for k, total in enumerate(sums):
+                    store_vector(
+                        builder, builder.load(total), ring, shifted(builder, out, k * LANES)
+                    )
             return context.get_dummy_value()
 
         return signature, codegen
@@ -96,149 +118,163 @@ def _tile(n_x: int, n_y: int, n_sums: int, terms: Terms) -> Any:
     return tile
 
 
-def _row_pointers(builder: Builder, array: Any, block: Any, first: Any, count: int) -> list[Any]:
-    """Pointers to the columns of some conditions in one block."""
-    n_rows, n_columns = builder.extract_value(array.shape, 1), builder.extract_value(array.shape, 2)
-    pointers = []
-    for k in range(count):
-        row = builder.add(builder.mul(block, n_rows), builder.add(first, ir.Constant(_INDEX, k)))
-        offset = builder.mul(builder.mul(row, n_columns), ir.Constant(_INDEX, LANES))
-        pointers.append(builder.gep(array.data, [offset], source_etype=_DOUBLE))
-    return pointers
+def _add_all(builder: Builder, sums: list[Any], terms: list[Vector]) -> None:
+    """Add each term to its sum."""
+    for total, term in zip(sums, terms, strict=True):
+        builder.store(_add(builder, builder.load(total), term), total)
 
 
-def _vector_at(builder: Builder, pointer: Any, offset: Any) -> Any:
-    """Pointer to a vector."""
-    return builder.bitcast(
-        builder.gep(pointer, [offset], source_etype=_DOUBLE), _VECTOR.as_pointer()
-    )
+products = tuple(_tile(n_y, N_X * n_y, _pairs(_multiply)) for n_y in (1, 2, 3))
+# a difference takes one register more than a product
+squares = tuple(_tile(n_y, N_X * n_y, _pairs(_square)) for n_y in (1, 2))
+# sums and sums of squares of eight conditions: the packed width is padded for them
+moments = _tile(2, 4, _powers)
 
 
-def _load(builder: Builder, pointer: Any, offset: Any) -> Vector:
-    """Load a vector that is aligned as doubles are."""
-    return builder.load(_vector_at(builder, pointer, offset), typ=_VECTOR, align=8)
+def _window_sums(builder: Builder, n: int, ring: Any, sources: Any, count: Any, at: Any) -> Any:
+    """Add n vectors up over the snapshots of a window."""
+    sums = [variable(builder, zeros()) for _ in range(n)]
+    with cgutils.for_range(builder, count) as loop:
+        start = builder.add(load_number(builder, sources, loop.index, INDEX), at)
+        places = [shifted(builder, start, k * LANES) for k in range(n)]
+        _add_all(builder, sums, [load_vector(builder, ring, place) for place in places])
+    return [builder.load(total) for total in sums]
 
 
-def _emit_loops(
-    builder: Builder, xs: Any, ys: Any, bounds: Any, snapshots: Any, block: Any, n_sums: int,
-    terms: Terms,
+def _store_rows(
+    builder: Builder, cells: list[Vector], n_y: int, first: Any, first_rows: Any, out: Any,
+    rows: Any,
 ) -> None:  # fmt: skip
-    """Write the loop over heights, and in it the loop over the columns of one height."""
-    zero, one = ir.Constant(_INDEX, 0), ir.Constant(_INDEX, 1)
-    n_heights = builder.sub(builder.extract_value(bounds.shape, 0), one)
-    entry = builder.block
-    heights, columns, body, store, end = (
-        builder.append_basic_block(f"tile.{name}")
-        for name in ("heights", "columns", "body", "store", "end")
-    )
-    start = builder.append_basic_block("tile.start")
-    builder.branch(heights)
-
-    builder.position_at_end(heights)
-    height = builder.phi(_INDEX)
-    height.add_incoming(zero, entry)
-    before = [builder.phi(_VECTOR) for _ in range(n_sums)]
-    for total in before:
-        total.add_incoming(_constant(0.0), entry)
-    builder.cbranch(builder.icmp_signed("<", height, n_heights), start, end)
-
-    builder.position_at_end(start)
-    first = builder.load(builder.gep(bounds.data, [height], source_etype=_INDEX), typ=_INDEX)
-    after = builder.add(height, one)
-    last = builder.load(builder.gep(bounds.data, [after], source_etype=_INDEX), typ=_INDEX)
-    builder.branch(columns)
-
-    builder.position_at_end(columns)
-    column = builder.phi(_INDEX)
-    column.add_incoming(first, start)
-    totals = [builder.phi(_VECTOR) for _ in range(n_sums)]
-    for total, value in zip(totals, before, strict=True):
-        total.add_incoming(value, start)
-    builder.cbranch(builder.icmp_signed("<", column, last), body, store)
-
-    builder.position_at_end(body)
-    offset = builder.mul(column, ir.Constant(_INDEX, LANES))
-    x = [_load(builder, pointer, offset) for pointer in xs]
-    y = [_load(builder, pointer, offset) for pointer in ys]
-    new = terms(builder, x, y)
-    column.add_incoming(builder.add(column, one), builder.block)
-    for total, term in zip(totals, new, strict=True):
-        total.add_incoming(_add(builder, total, term), builder.block)
-    builder.branch(columns)
-
-    builder.position_at_end(store)
-    _emit_stores(builder, totals, snapshots, height, block)
-    height.add_incoming(after, store)
-    for total, value in zip(before, totals, strict=True):
-        total.add_incoming(value, store)
-    builder.branch(heights)
-    builder.position_at_end(end)
+    """Store four rows of cells; the first vector of each goes to a place of its own."""
+    for a in range(N_X):
+        row, first_row = builder.extract_value(rows, a), builder.extract_value(first_rows, a)
+        store_vector(builder, cells[a * n_y], first, first_row)
+        for b in range(1, n_y):
+            store_vector(builder, cells[a * n_y + b], out, shifted(builder, row, b * LANES))
 
 
-def _emit_stores(builder: Builder, totals: Any, snapshots: Any, height: Any, block: Any) -> None:
-    """Store one snapshot of all sums."""
-    n_sums, n_positions = (builder.extract_value(snapshots.shape, k) for k in (1, 2))
-    row = builder.mul(height, n_sums)
-    position = builder.mul(block, ir.Constant(_INDEX, LANES))
-    for k, total in enumerate(totals):
-        offset = builder.mul(builder.add(row, ir.Constant(_INDEX, k)), n_positions)
-        target = _vector_at(builder, snapshots.data, builder.add(offset, position))
-        builder.store(total, target, align=8)
+def _window(n_y: int) -> Any:
+    """Make ``window(ring, sources, count, at, first, first_rows, out, rows)``.
 
-
-def _window_sums(
-    typing_context: Any, snapshots: Any, group_at: Any, first: Any, position: Any, sums: Any
-) -> Any:
-    """Make ``window_sums(snapshots, group_at, first, position, sums)``.
-
-    For four positions and the four sums from ``first`` on, it adds the snapshots up over the
-    window. Cost: one load and one addition per sum and position of the window.
+    It sums the snapshots of a tile over a window: snapshot k stands at ``ring[sources[k] + at]``.
+    Row a of the tile goes to ``out[rows[a]]`` and on, but for its first vector, which goes to
+    ``first[first_rows[a]]``. Cost: one load and one addition for each vector and snapshot.
     """
-    signature = types.void(snapshots, group_at, types.int64, types.int64, sums)
+
+    @code
+    def window(
+        typing_context: Any, ring: Any, sources: Any, count: Any, at: Any, first: Any,
+        first_rows: Any, out: Any, rows: Any,
+    ) -> Any:  # fmt: skip
+        index = types.int64
+        signature = types.void(ring, sources, index, index, first, first_rows, out, rows)
+
+        def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+            sums = _window_sums(builder, N_X * n_y, *args[:4])
+            _store_rows(builder, sums, n_y, *args[4:])
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return window
+
+
+def _correlation_window(n_y: int) -> Any:
+    """Make the same, whose sums s become 1 - (s - mean_i mean_j) / (norm_i norm_j).
+
+    Four more arguments: the means, the inverse norms, the place in them of the tile's first row
+    and of its first column.
+    """
+
+    @code
+    def window(
+        typing_context: Any, ring: Any, sources: Any, count: Any, at: Any, first: Any,
+        first_rows: Any, out: Any, rows: Any, means: Any, inverses: Any, i: Any, j: Any,
+    ) -> Any:  # fmt: skip
+        index = types.int64
+        signature = types.void(
+            ring, sources, index, index, first, first_rows, out, rows, means, inverses, index, index
+        )
+
+        def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+            sums = _window_sums(builder, N_X * n_y, *args[:4])
+            _store_rows(builder, _correlate(builder, sums, n_y, *args[8:]), n_y, *args[4:8])
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return window
+
+
+def _correlate(
+    builder: Builder, sums: list[Vector], n_y: int, means: Any, inverses: Any, i: Any, j: Any
+) -> list[Vector]:
+    """Return 1 - (s - mean_i mean_j) / (norm_i norm_j) for each sum of a tile."""
+    one, cells = ir.Constant(VECTOR, [1.0] * LANES), []
+    for k, total in enumerate(sums):
+        left = shifted(builder, i, k // n_y)
+        right = shifted(builder, j, k % n_y * LANES)
+        mean = spread_number(builder, load_number(builder, means, left))
+        norm = spread_number(builder, load_number(builder, inverses, left))
+        product = _multiply(builder, mean, load_vector(builder, means, right))
+        covariance = builder.fsub(total, product, flags=FUSED)
+        scaled = _multiply(
+            builder, _multiply(builder, covariance, norm), load_vector(builder, inverses, right)
+        )
+        cells.append(builder.fsub(one, scaled, flags=FUSED))
+    return cells
+
+
+windows = tuple(_window(n_y) for n_y in (1, 2))
+correlation_windows = tuple(_correlation_window(n_y) for n_y in (1, 2, 3))
+
+
+@code
+def pack_line(
+    typing_context: Any, patterns: Any, source: Any, n_full: Any, shift: Any, scale: Any,
+    packed: Any, target: Any,
+) -> Any:  # fmt: skip
+    """``pack_line(patterns, source, n_full, shift, scale, packed, target)``: (x - shift) scale.
+
+    Cost: one copy of the first ``n_full`` values (a multiple of four).
+    """
+    index = types.int64
+    signature = types.void(patterns, index, index, shift, scale, packed, index)
 
     def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
-        source, groups, target = (
-            context.make_array(signature.args[k])(context, builder, args[k]) for k in (0, 1, 4)
-        )
-        n_sums, n_positions = (builder.extract_value(source.shape, k) for k in (1, 2))
-        zero, one = ir.Constant(_INDEX, 0), ir.Constant(_INDEX, 1)
-        window = builder.extract_value(groups.shape, 0)
-        entry = builder.block
-        body, end = (builder.append_basic_block(f"window.{name}") for name in ("body", "end"))
-        builder.branch(body)
-
-        builder.position_at_end(body)
-        k = builder.phi(_INDEX)
-        k.add_incoming(zero, entry)
-        totals = [builder.phi(_VECTOR) for _ in range(LANES)]
-        group = builder.load(builder.gep(groups.data, [k], source_etype=_INDEX), typ=_INDEX)
-        row = builder.add(builder.mul(group, n_sums), args[2])
-        after = builder.add(k, one)
-        k.add_incoming(after, body)
-        added = []
-        for s, total in enumerate(totals):
-            start = builder.mul(builder.add(row, ir.Constant(_INDEX, s)), n_positions)
-            offset = builder.add(builder.add(start, args[3]), k)
-            added.append(_add(builder, total, _load(builder, source.data, offset)))
-            total.add_incoming(_constant(0.0), entry)
-            total.add_incoming(added[-1], body)
-        builder.cbranch(builder.icmp_signed("<", after, window), body, end)
-
-        builder.position_at_end(end)
-        n_out = builder.extract_value(target.shape, 1)
-        for s, total in enumerate(added):
-            row = builder.add(args[2], ir.Constant(_INDEX, s))
-            offset = builder.add(builder.mul(row, n_out), args[3])
-            builder.store(total, _vector_at(builder, target.data, offset), align=8)
+        patterns, source, n_full, shift, scale, packed, target = args
+        element = SINGLE if signature.args[0].dtype == types.float32 else DOUBLE
+        with cgutils.for_range_slice(builder, constant(0), n_full, constant(LANES)) as (k, _):
+            value = load_vector(builder, patterns, builder.add(source, k), element)
+            moved = builder.fsub(value, load_vector(builder, shift, k))
+            scaled = builder.fmul(moved, load_vector(builder, scale, k))
+            store_vector(builder, scaled, packed, builder.add(target, k))
         return context.get_dummy_value()
 
     return signature, codegen
 
 
-window_sums: Any = intrinsic(_window_sums)
+@code
+def add_lines(
+    typing_context: Any, lines: Any, first: Any, n_lines: Any, width: Any, packed: Any, target: Any
+) -> Any:
+    """``add_lines(lines, first, n_lines, width, packed, target)``: write the sum of some lines.
 
-# tiles of three by four conditions fill the sixteen registers of AVX2
-N_X, N_Y, N_MOMENTS = 3, 4, 4
-products = _tile(N_X, N_Y, N_X * N_Y, _pairs(_product))
-squares = _tile(N_X, N_Y, N_X * N_Y, _pairs(_square))
-moments = _tile(N_MOMENTS, 0, 2 * N_MOMENTS, _moments)
+    Cost: one load and one addition a value.
+    """
+    index = types.int64
+    signature = types.void(lines, index, index, index, packed, index)
+
+    def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+        lines, first, n_lines, width, packed, target = args
+        begin = builder.mul(first, width)
+        end = builder.add(begin, builder.mul(n_lines, width))
+        with cgutils.for_range_slice(builder, constant(0), width, constant(LANES)) as (k, _):
+            total = variable(builder, zeros())
+            with cgutils.for_range_slice(builder, begin, end, width) as (line, _):
+                value = load_vector(builder, lines, builder.add(line, k))
+                builder.store(_add(builder, builder.load(total), value), total)
+            store_vector(builder, builder.load(total), packed, builder.add(target, k))
+        return context.get_dummy_value()
+
+    return signature, codegen
