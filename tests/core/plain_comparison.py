@@ -44,7 +44,11 @@ def tau_a(x_ranks, y):
 
 
 def residual(y, others):
-    """What ordinary least squares with an intercept on the others leaves of y."""
+    """What ordinary least squares with an intercept on the others leaves of y.
+
+    The intercept takes the mean, however large; taken away first, it costs no digits.
+    """
+    y = y - y.mean()
     design = np.column_stack([np.ones(len(y)), *others])
     sizes = np.linalg.norm(design, axis=0)
     design = design / np.where(sizes > 0, sizes, 1)
