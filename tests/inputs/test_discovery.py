@@ -411,6 +411,17 @@ def test_runs_masks_are_intersected_and_others_left_alone(tmp_path):
     assert "intersected" in group.brain_mask.origin
 
 
+def test_masks_of_runs_that_are_left_out_take_no_part(tmp_path):
+    root = describe(tmp_path / "data")
+    statmaps(root, runs=("1", "2", "10"))
+    own = [func_mask(root, run=r, desc=d) for r in ("1", "2", "10") for d in ("brain", "vt")]
+    next((root / "sub-01/func").glob("*run-2_contrast-cat*")).unlink()
+    (group,) = find(root, tmp_path, rsa=RsaSettings(missing_runs="complete"), roi_mask="vt").groups
+    assert {*group.brain_mask.paths, *group.roi_mask.paths} == {p for p in own if "run-2" not in p}
+    (group,) = find(root, tmp_path, rsa=RsaSettings(missing_runs="average"), roi_mask="vt").groups
+    assert {*group.brain_mask.paths, *group.roi_mask.paths} == set(own)
+
+
 def test_a_multi_run_fit_takes_the_masks_of_all_runs(tmp_path):
     root = describe(tmp_path / "data")
     statmaps(root, runs=None)
