@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bids_rsa.discovery.findings import listing, values
-from bids_rsa.errors import ContentError, InputError, MissingFileError, OptionError
+from bids_rsa.errors import ContentError, InputError, OptionError
+from bids_rsa.images import missing_file
 from bids_rsa.records import ConditionImage
 from bids_rsa.settings import Selection
 
@@ -154,15 +155,9 @@ def check_files(images: Iterable[ConditionImage]) -> None:
     MissingFileError
         Names the first such file.
     """
-    for path in dict.fromkeys(Path(i.path) for i in images):
-        if path.exists():
-            continue
-        if path.is_symlink():
-            raise MissingFileError(
-                f"{path} is a link that leads nowhere ({path.readlink()}).",
-                "If this is a DataLad dataset: datalad get the file.",
-            )
-        raise MissingFileError(f"There is no file {path}.", "Was it taken away meanwhile?")
+    for path in dict.fromkeys(i.path for i in images):
+        if not Path(path).exists():
+            raise missing_file(path)
 
 
 def check_variances(images: Iterable[ConditionImage]) -> None:
