@@ -16,7 +16,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from nilearn.datasets import load_mni152_template
-from nilearn.image import crop_img
+from nilearn.image import crop_img, reorder_img
 from nilearn.plotting import plot_stat_map
 from numpy.typing import NDArray
 
@@ -103,6 +103,8 @@ def draw_map(image: Any, background: Any, path: Path, title: str, unit: str) -> 
     shown = _cropped(data, image.affine)
     limit = float(np.abs(data).max()) or 1.0
     low, colours = (0.0, "viridis") if unit == VOXELS else (-limit, "RdBu_r")
+    # straightened here: nilearn would do so with splines, which draw a rim around it
+    straight = reorder_img(background, resample="linear")
     figure = Figure(figsize=(13, 6.5))
     figure.text(0.01, 0.955, title, fontsize=12)
     with warnings.catch_warnings():
@@ -111,7 +113,7 @@ def draw_map(image: Any, background: Any, path: Path, title: str, unit: str) -> 
         for axis, coordinates in _cuts(shown).items():
             display = plot_stat_map(
                 shown,
-                bg_img=background,
+                bg_img=straight,
                 figure=figure,
                 axes=(LEFT, ROWS[axis], WIDTH, ROW_HEIGHT),
                 display_mode=axis,

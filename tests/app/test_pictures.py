@@ -106,6 +106,23 @@ def test_a_picture_shows_map_and_background(unit, tmp_path):
     assert pixels["both"][1] > 5 * pixels["map"][1]
 
 
+def test_an_oblique_background_is_as_large_as_a_straight_one(tmp_path):
+    """Interpolation with splines would draw a rim of almost nothing around it."""
+    data = np.zeros((30, 30, 30), np.float32)
+    data[10:20, 10:20, 10:20] = np.random.default_rng(1).uniform(-1, 1, (10, 10, 10))
+    turned = np.diag([3.0, 3, 3, 1])
+    turned[:2, :2] = 3 * np.array([[np.cos(0.2), -np.sin(0.2)], [np.sin(0.2), np.cos(0.2)]])
+    grey = {}
+    for name, affine in (("straight", np.diag([3.0, 3, 3, 1])), ("turned", turned)):
+        image = nib.Nifti1Image(data, affine)
+        nothing = nib.Nifti1Image(np.zeros_like(data), affine)
+        draw_map(nothing, image, tmp_path / f"{name}.png", "", VOXELS)
+        picture = matplotlib.image.imread(tmp_path / f"{name}.png")[..., :3]
+        area = picture[60:, : picture.shape[1] * 9 // 10]
+        grey[name] = (area.max(axis=-1) < 0.97).mean()
+    assert grey["turned"] == pytest.approx(grey["straight"], rel=0.4)
+
+
 def test_a_map_of_nothing_is_drawn_without_a_word(tmp_path, recwarn, caplog):
     nothing = nib.Nifti1Image(np.zeros((5, 6, 7), np.float32), np.eye(4))
     with caplog.at_level(logging.WARNING):
