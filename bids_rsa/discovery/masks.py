@@ -8,7 +8,7 @@ from bids_rsa.discovery.findings import listing
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.selection import passes, same_label
 from bids_rsa.errors import InputError
-from bids_rsa.images import grid_of, open_image
+from bids_rsa.images import grid_of, missing_file, open_image
 from bids_rsa.records import ConditionImage, ImageGroup, MaskChoice
 
 IMAGES = (".nii", ".nii.gz")
@@ -88,6 +88,10 @@ def check_given(option: str, given: str | None, labels_too: bool = False) -> Non
         or (labels_too and given.removeprefix("desc-").isalnum())
     ):
         return
+    if Path(given).is_dir():
+        raise InputError(f"{option}: {given} is a folder, and a file is needed.")
+    if Path(given).is_symlink():
+        raise missing_file(given)
     raise InputError(
         f"{option}: there is no file {given}.",
         "Give a file, or the desc- label of masks in the dataset." if labels_too else "",

@@ -138,7 +138,7 @@ def draw_map(image: Any, background: Any, path: Path, title: str, unit: str) -> 
 def _name_slices(display: Any, axis: str) -> None:
     """Write each slice's place above it, and beside the first one which side is which."""
     for number, (coordinate, cut) in enumerate(display.axes.items()):
-        cut.ax.set_title(f"{axis} = {coordinate:.0f} mm", fontsize=9, pad=3)
+        cut.ax.set_title(f"{axis} = {round(coordinate)} mm", fontsize=9, pad=3)
         if number == 0 and axis != "x":
             for side, at in (("L", 0.0), ("R", 1.0)):
                 cut.ax.text(at, 1.0, side, transform=cut.ax.transAxes, ha="center", fontsize=9)
