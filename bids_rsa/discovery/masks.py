@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.discovery.findings import listing
+from bids_rsa.discovery.findings import few, listing
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.selection import passes, same_label
 from bids_rsa.errors import InputError
@@ -40,8 +40,8 @@ def brain_mask(
 
 
 def _names(paths: Sequence[str]) -> str:
-    """Name files without their folders, which the sidecar's Sources and the log's header tell."""
-    return ", ".join(Path(path).name for path in paths)
+    """Name the first file without its folder; the sidecar has all of them."""
+    return few([Path(path).name for path in paths], 1)
 
 
 def roi_mask(

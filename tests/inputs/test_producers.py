@@ -9,8 +9,10 @@ Layouts:
   spm_contrasts.m (xCon.Vcon, xCon.Vspm) of SPM12; SPM99's beta_%04d.img.
 - AFNI: create_GLT_index of 3dREMLfit.c and 3dDeconvolve.c (labels), and a HEAD that AFNI wrote,
   which comes with nibabel's tests.
-- GLMsingle: glmsingle.py (wanthdf5) and utils/save_glmsingle_outputs_h5.py of cvnlab/GLMsingle;
-  MATLAB v7.3 files are HDF5 with axes in reverse order and the attribute MATLAB_class.
+- GLMsingle: glmsingle.py (wanthdf5) and save_glmsingle_outputs_h5 in utils/h5_utils.py of
+  cvnlab/GLMsingle: arrays are datasets, None an empty one, scalars attributes of the file, ragged
+  lists groups. It is not on the package index, so it is not run here. MATLAB v7.3 files are HDF5
+  with axes in reverse order and the attribute MATLAB_class.
 - FEAT: real folders, where ../shared is.
 """
 
@@ -592,6 +594,11 @@ def glmsingle(folder, betas, matlab=False, name="TYPED_FITHRF_GLMDENOISE_RR"):
             file.create_dataset("betasmd", data=betas)
             file.create_dataset("HRFindex", data=np.zeros(SHAPE))
             file.create_dataset("glmbadness", data=h5py.Empty("f"))
+            ragged = file.create_group("scaleoffset")
+            ragged.create_dataset("0", data=np.zeros(2))
+            ragged.create_dataset("1", data=np.zeros(3))
+            ragged.attrs["__glmsingle_ragged_list__"] = True
+            file.attrs["pcnum"] = 3
     return path
 
 
