@@ -684,6 +684,7 @@ def test_pattern_with_all_fields(tmp_path):
     where = ("lab/P{subject}/{session}/r{run}_{condition}_beta.nii.gz",)
     first, second = find(root, tmp_path, conditions=NAMES, betas=where).groups
     assert (first.subject, first.session, second.subject) == ("01", "day1", "02")
+    assert all(i.path.startswith(f"{root}/lab/P01/") for i in first.images)
     check(first, values)
     check(second, {k: -v for k, v in values.items()})
     chosen = Selection(participant_label=("02",))
@@ -765,7 +766,8 @@ def test_labels_errors(tmp_path):
     bad("volume\tcondition\n1\tface\n1\thouse\n", ["volume 1", "twice"])
     bad("volume\tcondition\n-1\tface\n", ["'-1'", "line 2"])
     bad("name\trun\nface\t1\n", ["'condition'", "name, run"])
-    bad("condition\tn\nface\tmany\n", ["'many'"])
+    for n in ("many", "-3", "0", "inf"):
+        bad(f"condition\tn\nface\t{n}\n", [f"n is '{n}'", "line 2", "above 0"])
     bad("condition\trun\nface\n", ["line 2", "1 cells under 2"])
     fails(OptionError, 2, ["sub-01.nii", "--labels"], tmp_path, root, betas=where)
     fails(InputError, 66, ["nothing.tsv"], tmp_path, root, betas=where, labels="nothing.tsv")
