@@ -102,7 +102,12 @@ def background(group: ImageGroup, files: Sequence[IndexedFile]) -> str | None:
     """Choose the picture behind the maps: the BOLD reference, or else the preprocessed T1w."""
     fitting = [f for f in files if f.extension in IMAGES and _fits_group(f, group)]
     references = [f.path for f in fitting if f.suffix == "boldref"]
-    anatomical = [f.path for f in fitting if f.suffix == "T1w" and f.dataset.kind != "raw"]
+    anatomical = [
+        f.path
+        for f in fitting
+        # functional images that name no space are not where a T1w without one is
+        if f.suffix == "T1w" and f.dataset.kind != "raw" and group.space is not None
+    ]
     if group.space == "T1w":
         # fMRIPrep names the T1w itself without a space
         anatomical += [

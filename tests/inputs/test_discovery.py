@@ -509,6 +509,16 @@ def test_the_background_is_the_reference_then_the_t1w(tmp_path):
     assert find(root, tmp_path).groups[0].background == reference
 
 
+def test_an_anatomy_of_no_named_space_is_not_put_behind_images_of_none(tmp_path):
+    """Functional images without a space are not on the T1w, which has none in its name either."""
+    root = describe(tmp_path / "data")
+    statmaps(root)
+    image(root / "sub-01/anat/sub-01_desc-preproc_T1w.nii.gz")
+    assert find(root, tmp_path).groups[0].background is None
+    reference = image(root / "sub-01/func/sub-01_task-x_run-1_boldref.nii.gz")
+    assert find(root, tmp_path).groups[0].background == reference
+
+
 # ---------------------------------------------------------------- bad input
 
 
