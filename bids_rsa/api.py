@@ -98,7 +98,10 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
         A path that is not there.
     """
     radius_mm = _radius_mm(spatial_radius)
+    n_threads = _n_threads(n_jobs)
     dissimilarity.find_dissimilarity(image_dsm_metric)
+    if not isinstance(rsa_metric, str):
+        raise TypeError(f"rsa_metric is {rsa_metric!r}; one name, such as 'spearman', is expected.")
     series = open_series(image)
     assignment = assign(len(series.readers), y, n_folds)
     models, several = condensed_models(
@@ -120,7 +123,7 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
             params=params,
             comparisons=(rsa_metric,),
             ignore_nan=ignore_nan,
-            n_threads=_n_threads(n_jobs),
+            n_threads=n_threads,
             on_progress=bar.update,
         )
     scores = result.scores[rsa_metric]
@@ -195,7 +198,10 @@ def compute_dsm_cv(
 
 def _numbers(data: ArrayLike, axes: tuple[str, ...]) -> NDArray[np.float64]:
     """Convert data to float64 of the expected number of axes."""
-    array = np.asarray(data, dtype=np.float64)
+    given = np.asarray(data)
+    if given.dtype.kind not in "biufO":
+        raise ContentError(f"The data hold {given.dtype} values; real numbers are expected.")
+    array = given.astype(np.float64)
     if array.ndim != len(axes):
         raise ContentError(f"The data have shape {array.shape}; ({', '.join(axes)}) is expected.")
     if array.shape[-2] < 2:
@@ -245,6 +251,10 @@ def _masks(
 
 def _mask(mask: Image, grid: Grid, kind: str) -> NDArray[np.bool_]:
     """Bring one mask to the grid, and log how."""
+    if not isinstance(mask, SpatialImage | str | os.PathLike):
+        raise TypeError(
+            f"The {kind} is a {type(mask).__name__}; a path or a nibabel image is expected."
+        )
     loaded = load_mask(mask, grid, kind)
     if loaded.note:
         logger.info(loaded.note)

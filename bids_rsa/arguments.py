@@ -93,12 +93,18 @@ def _with_dashes(argv: Sequence[str]) -> list[str]:
 
 def _read_config(path: str) -> dict[str, Any]:
     """Parse a configuration file with the same rules as the command line."""
+    parser = build_parser(positionals=False)
+    given: dict[str, Any] = {}
+    option: list[str] = []
     try:
-        return vars(build_parser(positionals=False).parse_args(as_arguments(path)))
+        for option in as_arguments(path):
+            given |= vars(parser.parse_args(option))
     except OptionError as error:
+        at = f", {' '.join(option)}" if option else ""
         raise OptionError(
-            f"In the configuration file {path}: {error.message}", error.hint
+            f"In the configuration file {path}{at}: {error.message}", error.hint
         ) from None
+    return given
 
 
 def _frozen(value: Any) -> Any:

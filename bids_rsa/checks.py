@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from bids_rsa.core.dissimilarity import find_dissimilarity
+from bids_rsa.discovery.findings import few
 from bids_rsa.errors import OptionError
 from bids_rsa.grid import Grid
 from bids_rsa.stack_plan import StackPlan, images_per_condition
@@ -28,6 +29,16 @@ def warn_unequal_counts(plan: StackPlan, dissimilarity: str) -> tuple[str, ...]:
     return (
         f"Conditions have unequal numbers of images ({listed}): noise alone then makes structure "
         "in the RDM. Only cross-validated sqeuclidean and euclidean distances are free of that.",
+    )
+
+
+def warn_empty_images(names: Sequence[str]) -> tuple[str, ...]:
+    """Warn of images that hold nothing, as of a regressor without events: they enter the mean."""
+    if not names:
+        return ()
+    return (
+        "These images hold nothing (0 or NaN inside the whole mask), and are averaged like the "
+        f"others: {few(names)}.",
     )
 
 

@@ -35,25 +35,24 @@ def read_config(path: str) -> dict[str, Any]:
             f"The configuration file {path} cannot be read: {error.strerror}."
         ) from None
     try:
-        values = tomllib.loads(content.decode("utf-8"))
+        values = tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(
-            f"The configuration file {path} is not TOML: {error}.",
+            f"It is not TOML: {error}.",
             'Write one option a line, like: radius = 8, or: model = ["a.tsv", "b.tsv"].',
         ) from None
     return {name.replace("_", "-"): value for name, value in values.items()}
 
 
-def as_arguments(path: str) -> list[str]:
-    """Turn a configuration file into the command line that says the same."""
+def as_arguments(path: str) -> list[list[str]]:
+    """Turn each option of a configuration file into the part of a command line that says it."""
     arguments = []
     for name, value in read_config(path).items():
         if isinstance(value, dict) and name != "dissimilarity-params":
-            raise OptionError(
-                f"The configuration file {path} has a table [{name}].",
-                "Options stand on the top level.",
-            )
-        arguments += _option(name, value)
+            raise OptionError(f"It has a table [{name}].", "Options stand on the top level.")
+        if name == "config-file":
+            raise OptionError("It names another configuration file.", "Write all options in one.")
+        arguments.append(_option(name, value))
     return arguments
 
 

@@ -17,6 +17,7 @@ from bids_rsa.images import replacing
 from bids_rsa.provenance import link_target
 
 BIDS_VERSION = "1.11.1"
+DESCRIPTION = "dataset_description.json"
 # a directory pattern must have no trailing slash
 BIDSIGNORE = ("*.html", "figures", "group", "log", "*_statmap.*", "*_relmat.*")
 README = """# Searchlight RSA
@@ -63,6 +64,12 @@ def write_dataset_files(
             write_text(output_dir / "README.md", README.format(version=__version__))
 
 
+def dataset_links(output_dir: Path) -> dict[str, str]:
+    """Read which datasets the output links to: name to place."""
+    links = (read_sidecar(output_dir / DESCRIPTION) or {}).get("DatasetLinks")
+    return dict(links) if isinstance(links, dict) else {}
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file under its final name only when it is whole."""
     with replacing(path) as beside:
@@ -76,17 +83,17 @@ def write_json(path: Path, content: Any) -> None:
 
 def _write_description(output_dir: Path, links: Mapping[str, str]) -> None:
     """Write dataset_description.json; links of earlier runs are kept."""
-    path = output_dir / "dataset_description.json"
+    path = output_dir / DESCRIPTION
     found = read_sidecar(path) or {}
     targets = {name: link_target(root, str(output_dir)) for root, name in links.items()}
-    dataset_links = dict(found.get("DatasetLinks", {})) | targets
+    linked = dataset_links(output_dir) | targets
     description = {
         "Name": "bids_rsa: searchlight representational similarity analysis",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [_generated_by()],
-        "SourceDatasets": [{"URL": target} for target in sorted(set(dataset_links.values()))],
-        "DatasetLinks": dict(sorted(dataset_links.items())),
+        "SourceDatasets": [{"URL": target} for target in sorted(set(linked.values()))],
+        "DatasetLinks": dict(sorted(linked.items())),
     }
     write_json(path, {**found, **description})
 

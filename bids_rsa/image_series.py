@@ -162,7 +162,10 @@ def _items(n_images: int, y: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:
         )
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise ContentError("y holds NaN or infinite values; each image needs an item.")
-    items, item_of = np.unique(labels, return_inverse=True)
+    try:
+        items, item_of = np.unique(labels, return_inverse=True)
+    except TypeError as error:  # None among names, for example
+        raise ContentError(f"y holds labels that cannot be sorted: {error}.") from error
     return items, item_of.ravel()
 
 
@@ -171,7 +174,7 @@ def _fold_of(items: NDArray[Any], item_of: NDArray[np.intp], n_folds: Any) -> ND
     counts = np.bincount(item_of)
     if n_folds is None:
         n_folds = int(counts.min())
-    if hasattr(n_folds, "split"):
+    if hasattr(n_folds, "split") and not isinstance(n_folds, str):
         return _test_sets(item_of, n_folds)
     if isinstance(n_folds, bool) or not isinstance(n_folds, int | np.integer) or n_folds < 1:
         raise OptionError(

@@ -87,14 +87,23 @@ def reading(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        missing = error.filename or os.fspath(path)
-        raise MissingFileError(f"There is no file {missing}.", "Check the path.") from error
+        raise missing_file(error.filename or os.fspath(path)) from error
     except _DAMAGED as error:
         raise ContentError(_damage(path, error), "Copy or write the file again.") from error
     except OSError as error:
         if error.errno is None:  # nibabel's word for fewer bytes than the header promises
             raise ContentError(_damage(path, error), "Copy or write the file again.") from error
         raise ReadWriteError(f"{os.fspath(path)} cannot be read: {error.strerror}.") from error
+
+
+def missing_file(path: str | os.PathLike[str]) -> MissingFileError:
+    """Say that a file is not there; git-annex leaves links that lead nowhere."""
+    if Path(path).is_symlink():
+        return MissingFileError(
+            f"{os.fspath(path)} is a link that leads nowhere ({Path(path).readlink()}).",
+            "If this is a DataLad dataset: datalad get the file.",
+        )
+    return MissingFileError(f"There is no file {os.fspath(path)}.", "Check the path.")
 
 
 def _damage(path: str | os.PathLike[str], error: Exception) -> str:

@@ -62,7 +62,8 @@ def plan_job(checked: CheckedGroup, run: Run, index: int, n_groups: int) -> Grou
     if not settings.run.overwrite:
         check_replaceable(run.output, planned)
     pictured = [file.path for file in planned if not file.path.endswith("_mask.nii.gz")]
-    links = link_datasets(map(dataset_root, _input_files(group)), run.datasets)
+    roots = (dataset_root(path, run.datasets) for path in _input_files(group))
+    links = link_datasets(roots, run.datasets)
     return GroupJob(
         group=group,
         rsa=settings.rsa,

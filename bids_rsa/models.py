@@ -55,6 +55,9 @@ def load_models(inputs: InputSettings) -> tuple[ModelRdm, ...]:
     ContentError
         A model that is no RDM, or whose conditions differ from another model's.
     """
+    twice = sorted({name for name in inputs.conditions if inputs.conditions.count(name) > 1})
+    if twice:
+        raise OptionError(f"--conditions names {', '.join(twice)} twice.", "Name each once.")
     models = [_load_matrix(text, inputs.conditions) for text in inputs.models]
     models += [_load_features(text, inputs.conditions) for text in inputs.features]
     if not models:
@@ -298,7 +301,11 @@ def _check_rdm(cells: Floats, path: Path) -> None:
     """Finite or NaN, symmetric, and zero on the diagonal."""
     scale = max(float(np.nanmax(np.abs(cells), initial=0.0)), 1e-300)
     if np.isinf(cells).any():
-        raise ContentError(f"{path}: the model holds infinite values; use n/a for a cell left out.")
+        i, j = np.argwhere(np.isinf(cells))[0]
+        raise ContentError(
+            f"{path}: row {i + 1}, column {j + 1} of the model is infinite.",
+            "Write n/a for a cell that shall be left out.",
+        )
     off = np.flatnonzero(~(np.abs(np.diag(cells)) <= 1e-9 * scale))
     if off.size:
         raise ContentError(

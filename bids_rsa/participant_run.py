@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_rsa.arguments import as_toml
-from bids_rsa.dataset_files import write_dataset_files, write_text
+from bids_rsa.dataset_files import dataset_links, write_dataset_files, write_text
 from bids_rsa.derivatives import is_complete
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.execution import (
@@ -24,7 +24,7 @@ from bids_rsa.execution import (
 from bids_rsa.jobs import Run, plan_job
 from bids_rsa.outcome import Outcome
 from bids_rsa.preflight import CheckedGroup, make_folder, work_dir
-from bids_rsa.provenance import new_run_id
+from bids_rsa.provenance import name_datasets, new_run_id
 from bids_rsa.records import ModelRdm
 from bids_rsa.settings import Settings
 from bids_rsa.sidecars import SEARCHLIGHT
@@ -67,15 +67,16 @@ def run_plan(plan: Plan, outcome: Outcome, log_to: Callable[[Path], None]) -> in
         The exit code.
     """
     settings = plan.settings
+    output = Path(settings.run.output_dir).absolute()
     run = Run(
         settings=settings,
         models=plan.models,
-        datasets=plan.datasets,
+        datasets=name_datasets(plan.datasets, dataset_links(output), str(output)),
         plugin=choose_plugin(
             settings.run.use_plugin, plan.n_procs, plan.memory_gb, len(plan.groups)
         ),
         work=work_dir(settings),
-        output=Path(settings.run.output_dir).absolute(),
+        output=output,
         run_id=new_run_id(),
     )
     for folder, name in ((run.output, "output"), (run.work, "work")):

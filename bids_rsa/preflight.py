@@ -35,7 +35,7 @@ def check_folders(settings: Settings) -> None:
     Raises
     ------
     OutputError
-        The output directory is the input, or cannot be written.
+        The output directory is or holds the input, or cannot be written.
     OptionError
         The work directory lies inside the input.
     """
@@ -45,6 +45,12 @@ def check_folders(settings: Settings) -> None:
     if output == source:
         raise OutputError(
             f"The output directory {output} is the input directory.",
+            "Choose another one, for example BIDS_DIR/derivatives/bids_rsa.",
+        )
+    if source.is_relative_to(output):
+        raise OutputError(
+            f"The input {source} lies inside the output directory {output}, which is never "
+            "searched.",
             "Choose another one, for example BIDS_DIR/derivatives/bids_rsa.",
         )
     if work.is_relative_to(source) and not work.is_relative_to(output):

@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -106,14 +106,19 @@ def software_versions() -> str:
     return ", ".join(f"{name} {number}" for name, number in found.items())  # BIDS: one string
 
 
-def dataset_root(path: str) -> str:
-    """Find the BIDS dataset that a file lies in, else the folder of all participants' or runs'.
+def dataset_root(path: str, named: Container[str] = ()) -> str:
+    """Find the dataset that a file lies in.
 
-    Links are not followed: git-annex keeps a dataset's files elsewhere, under other names.
+    That is the BIDS dataset; else the innermost of the datasets ``named``; else the folder of all
+    participants' or runs'. Links are not followed: git-annex keeps a dataset's files elsewhere,
+    under other names.
     """
     parents = _absolute(path).parents
     for parent in parents:
         if (parent / "dataset_description.json").is_file():
+            return str(parent)
+    for parent in parents:
+        if str(parent) in named:
             return str(parent)
     for parent in reversed(parents):
         if parent.name.startswith("sub-") or parent.suffix == ".feat":
@@ -126,6 +131,31 @@ def _absolute(path: str) -> Path:
     return Path(os.path.normpath(Path(path).absolute()))
 
 
+def name_datasets(
+    named: Mapping[str, str], linked: Mapping[str, str], output_dir: str
+) -> dict[str, str]:
+    """Make the names of datasets unique, also among those that the output links to already.
+
+    Parameters
+    ----------
+    named : mapping
+        Path of each dataset to its name.
+    linked : mapping
+        ``DatasetLinks`` of the output so far.
+    output_dir : str
+
+    Returns
+    -------
+    dict
+        Path to name.
+    """
+    names: dict[str, str] = {}
+    for root, name in sorted(named.items()):
+        others = {n for n, target in linked.items() if target != link_target(root, output_dir)}
+        names[root] = _with_digest(name, root) if name in {*names.values(), *others} else name
+    return names
+
+
 def link_datasets(roots: Iterable[str], named: Mapping[str, str]) -> dict[str, str]:
     """Give each dataset a name for BIDS URIs.
 
@@ -134,24 +164,29 @@ def link_datasets(roots: Iterable[str], named: Mapping[str, str]) -> dict[str, s
     roots : iterable of str
         Absolute paths of datasets.
     named : mapping
-        Path to name, for those that the user named.
+        Path to name, from `name_datasets`. Any other root is named by its folder and a hash of its
+        path, so that jobs that know nothing of each other give no name twice.
 
     Returns
     -------
     dict
         Path to name; the names are unique and hold letters, digits, ``-`` and ``_``.
     """
-    links: dict[str, str] = {}
-    for root in sorted(set(roots)):
-        name = named.get(root) or re.sub(r"[^A-Za-z0-9_-]+", "", Path(root).name) or "input"
-        taken = set(links.values())
-        links[root] = name if name not in taken else f"{name}-{digest(root)[:8]}"
-    return links
+    return {
+        root: named.get(root)
+        or _with_digest(re.sub(r"[^A-Za-z0-9_-]+", "", Path(root).name) or "input", root)
+        for root in sorted(set(roots))
+    }
+
+
+def _with_digest(name: str, root: str) -> str:
+    """Make a name that only this dataset has."""
+    return f"{name}-{digest(root)[:8]}"
 
 
 def bids_uri(path: str, links: Mapping[str, str]) -> str:
     """Write the BIDS URI of a file in one of the linked datasets."""
-    root = dataset_root(path)
+    root = dataset_root(path, links)
     relative = _absolute(path).relative_to(root).as_posix()
     return f"bids:{links[root]}:{relative}"
 

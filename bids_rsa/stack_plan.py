@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.folds import cell_counts, consecutive_groups
+from bids_rsa.discovery.grouping import missing_by_run, natural_key
 from bids_rsa.errors import InputError, OptionError
 from bids_rsa.records import ConditionImage, ImageGroup
 from bids_rsa.settings import RsaSettings
@@ -39,12 +39,6 @@ class StackPlan:
             max(len(self.fold_labels), 1),
             len(self.conditions),
         )
-
-
-def natural_key(label: str | None) -> tuple[tuple[int, int | str], ...]:
-    """Sort labels as people do: run 2 before run 10."""
-    parts = re.findall(r"\d+|\D+", label or "")
-    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts)
 
 
 def plan_stack(group: ImageGroup, rsa: RsaSettings) -> StackPlan:
@@ -86,14 +80,12 @@ def _complete_runs(
     missing_runs: str,
 ) -> tuple[tuple[ConditionImage, ...], tuple[str, ...]]:
     """Deal with conditions that are missing from some runs, as ``--missing-runs`` says."""
-    runs = sorted({image.run for image in images}, key=natural_key)
-    found = {(image.run, image.condition) for image in images}
-    absent = {run: [name for name in conditions if (run, name) not in found] for run in runs}
-    absent = {run: names for run, names in absent.items() if names}
-    if not absent or len(runs) == 1:
+    n_runs = len({image.run for image in images})
+    absent = missing_by_run(images, conditions)
+    if not absent or n_runs == 1:
         return images, ()
     table = "\n".join(f"  run {run}: {', '.join(names)}" for run, names in absent.items())
-    what = f"Conditions are missing from {len(absent)} of {len(runs)} runs:\n{table}"
+    what = f"Conditions are missing from {len(absent)} of {n_runs} runs:\n{table}"
     if missing_runs == "average":
         return images, (
             f"{what}\nEach condition is averaged over the runs that have it, so differences "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,12 @@ from numpy.typing import NDArray
 from bids_rsa import checks
 from bids_rsa.core.folds import FoldMeans
 from bids_rsa.core.voxel_rule import VoxelRule
+from bids_rsa.discovery.findings import few
 from bids_rsa.errors import ContentError
 from bids_rsa.grid import Grid, on_grid
 from bids_rsa.images import load_mask
 from bids_rsa.readers import Bring, open_source, read_images, variance_of
-from bids_rsa.records import ImageGroup, MaskChoice
+from bids_rsa.records import ConditionImage, ImageGroup, MaskChoice
 from bids_rsa.settings import RsaSettings
 from bids_rsa.stack_plan import StackPlan, images_per_condition, plan_stack, runs_per_condition
 
@@ -153,7 +156,7 @@ def stack_group(group: ImageGroup, rsa: RsaSettings, n_threads: int = 1) -> Stac
     frame = _frame(group, plan, rsa)
     for note in (*frame.brain_use.notes, *frame.roi_use.notes):
         logger.info("%s: %s", group.label, note)
-    patterns, patch_mask, left_out = _read(group, plan, frame, rsa, n_threads)
+    patterns, patch_mask, left_out, empty = _read(group, plan, frame, rsa, n_threads)
     first = plan.images[0]
     return StackedPatterns(
         patterns=patterns,
@@ -168,7 +171,7 @@ def stack_group(group: ImageGroup, rsa: RsaSettings, n_threads: int = 1) -> Stac
         voxels_left_out=left_out,
         brain_mask=frame.brain_use,
         roi_mask=frame.roi_use,
-        warnings=_warnings(plan, rsa, patterns),
+        warnings=(*_warnings(plan, rsa, patterns), *checks.warn_empty_images(empty)),
         notes=(*group.notes, *frame.brain_use.notes, *frame.roi_use.notes),
         files=_files(plan, rsa, frame),
         statistics=tuple(sorted({image.statistic for image in plan.images})),
@@ -178,21 +181,36 @@ def stack_group(group: ImageGroup, rsa: RsaSettings, n_threads: int = 1) -> Stac
 
 def _read(
     group: ImageGroup, plan: StackPlan, frame: _Frame, rsa: RsaSettings, n_threads: int
-) -> tuple[NDArray[np.floating], NDArray[np.bool_], dict[str, int]]:
-    """Read all images; returns patterns, the mask of their voxels, and counts of those left out."""
+) -> tuple[NDArray[np.floating], NDArray[np.bool_], dict[str, int], list[str]]:
+    """Read all images.
+
+    Returns
+    -------
+    patterns, patch_mask, left_out, empty
+        Patterns, the mask of their voxels, counts of those left out, images that hold nothing.
+    """
     candidates = np.flatnonzero(frame.brain)
     runs = list(dict.fromkeys(image.run for image in plan.images))
     means = FoldMeans(len(candidates), plan.counts, rsa.ignore_nan)
     rule = VoxelRule(len(candidates), len(runs), rsa.ignore_nan)
     bring = _bringer(frame, candidates)
+    empty: list[str] = []
     for index, values in read_images(plan.images, bring, rsa.normalize == "variance", n_threads):
-        rule.see(values, runs.index(plan.images[index].run))
+        if not rule.see(values, runs.index(plan.images[index].run)):
+            empty.append(_name(plan.images[index]))
         means.add(values, plan.fold_of[index], plan.condition_of[index])
     keep, left_out = rule.result()
-    _refuse_empty(group, frame, keep, left_out)
+    _refuse_empty(group, frame, keep, left_out, empty)
     patch_mask = np.zeros(frame.grid.shape, dtype=bool)
     patch_mask.ravel()[candidates[keep]] = True
-    return means.means(keep), patch_mask, left_out
+    return means.means(keep), patch_mask, left_out, empty
+
+
+def _name(image: ConditionImage) -> str:
+    """Name an image by its condition, run and file; its volume where there are several."""
+    run = "" if image.run is None else f", run {image.run}"
+    volume = "" if image.volume is None else f", volume {image.volume} from 0"
+    return f"{image.condition}{run} ({Path(image.path).name}{volume})"
 
 
 def _centers(group: ImageGroup, frame: _Frame, patch_mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -279,14 +297,19 @@ def _bringer(frame: _Frame, candidates: NDArray[np.intp]) -> Bring:
 
 
 def _refuse_empty(
-    group: ImageGroup, frame: _Frame, keep: NDArray[np.bool_], left_out: dict[str, int]
+    group: ImageGroup,
+    frame: _Frame,
+    keep: NDArray[np.bool_],
+    left_out: dict[str, int],
+    empty: Sequence[str],
 ) -> None:
     """Refuse a group of which the voxel rule leaves nothing; else log what it left out."""
     listed = f"{left_out['NotFinite']} not finite, {left_out['ZeroInARun']} zero in a whole run"
     where = "inside the brain mask" if frame.brain_use.paths else "of the grid"
     if not keep.any():
+        named = f" Images that hold nothing: {few(empty)}." if empty else ""
         raise ContentError(
-            f"{group.label}: none of the {len(keep)} voxels {where} can be used: {listed}.",
+            f"{group.label}: none of the {len(keep)} voxels {where} can be used: {listed}.{named}",
             "Check the images and the mask; --ignore-nan keeps voxels finite in some images.",
         )
     if any(left_out.values()):

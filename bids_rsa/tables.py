@@ -2,11 +2,14 @@
 
 import csv
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from bids_rsa.errors import ContentError, InputError, ReadWriteError
 
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_DECIMAL_COMMA = re.compile(r"^(-?\d*),(\d+(?:[eE][-+]?\d+)?)$")
 MISSING = {"", "nan", "n/a", "na"}
 
 
@@ -26,24 +29,36 @@ def existing_file(path: str, option: str) -> Path:
 
 
 def read_table(path: Path) -> list[list[str]]:
-    """Return the cells of a TSV or CSV, empty lines left out."""
+    """Return the cells of a TSV or CSV, empty lines left out.
+
+    Spreadsheets separate cells by semicolons where the decimal mark is a comma; such numbers are
+    returned with a point.
+    """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        raw = path.read_bytes()
+        text = raw.decode("utf-16" if raw[:2] in _UTF16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise ContentError(
-            f"{path} is not a text file ({error.reason} at byte {error.start}).",
-            "Expected a table with tabs or commas (TSV or CSV).",
+            f"{path} is not a text file in UTF-8 ({error.reason} at byte {error.start}).",
+            "Expected a table with tabs or commas (TSV or CSV), saved as UTF-8.",
         ) from error
     except OSError as error:
         raise ReadWriteError(f"{path} cannot be read: {error.strerror}.") from error
-    delimiter = next((d for d in "\t,;" if d in text), ",")
-    rows = [
-        [cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=delimiter)
-    ]
+    lines = text.splitlines()
+    delimiter = _delimiter(lines)
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+    if delimiter == ";":
+        rows = [[_DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]
     rows = [row for row in rows if any(row)]
     if not rows:
         raise ContentError(f"{path} is empty, and a table was expected.")
     return rows
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """Find what separates the cells of the header."""
+    header = next((line for line in lines if line.strip()), "")
+    return "\t" if "\t" in header else max(",;", key=header.count)
 
 
 def number(text: str, path: Path, row: str, column: str) -> float:
@@ -55,7 +70,8 @@ def number(text: str, path: Path, row: str, column: str) -> float:
     except ValueError:
         raise ContentError(
             f"{path}: row {row!r}, column {column!r} holds {text!r}, and a number (or n/a) "
-            "was expected."
+            "was expected.",
+            "Write decimals with a point." if "," in text else "",
         ) from None
 
 

@@ -24,8 +24,6 @@ class Dissimilarity:
         Keyword arguments it takes; ``w`` and ``V`` have one entry per voxel.
     min_voxels : int
         Undefined on patches with fewer.
-    gram : bool
-        Computed from the inner products of patterns.
     unbiased : bool
         Cross-validated, its mean is 0 where nothing differs (``mahalanobis``: with a given matrix).
     sums_voxels : bool
@@ -37,7 +35,6 @@ class Dissimilarity:
     aliases: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ("w",)
     min_voxels: int = 1
-    gram: bool = False
     unbiased: bool = False
     sums_voxels: bool = False
 
@@ -49,12 +46,10 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
         Dissimilarity("canberra", sums_voxels=True),
         Dissimilarity("chebyshev", ("chebychev", "cheby", "cheb", "ch")),
         Dissimilarity("cityblock", ("cblock", "cb", "c"), sums_voxels=True),
-        Dissimilarity("correlation", ("co",), min_voxels=3, gram=True),
-        Dissimilarity("cosine", ("cos",), min_voxels=2, gram=True),
+        Dissimilarity("correlation", ("co",), min_voxels=3),
+        Dissimilarity("cosine", ("cos",), min_voxels=2),
         Dissimilarity("dice"),
-        Dissimilarity(
-            "euclidean", ("euclid", "eu", "e"), gram=True, unbiased=True, sums_voxels=True
-        ),
+        Dissimilarity("euclidean", ("euclid", "eu", "e"), unbiased=True, sums_voxels=True),
         Dissimilarity("hamming", ("hamm", "ha", "h")),
         Dissimilarity("jaccard", ("jacc", "ja", "j")),
         Dissimilarity("jensenshannon", ("js",), parameters=()),
@@ -65,9 +60,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
         Dissimilarity("russellrao"),
         Dissimilarity("seuclidean", ("se", "s"), parameters=("V",), sums_voxels=True),
         Dissimilarity("sokalsneath"),
-        Dissimilarity(
-            "sqeuclidean", ("sqe", "sqeuclid"), gram=True, unbiased=True, sums_voxels=True
-        ),
+        Dissimilarity("sqeuclidean", ("sqe", "sqeuclid"), unbiased=True, sums_voxels=True),
         Dissimilarity("yule"),
     )
 }
@@ -107,15 +100,32 @@ def check_params(metric: Metric, params: Mapping[str, Any], n_voxels: int) -> No
         takes = ", ".join(known.parameters) or "no parameters"
         raise ValueError(f"{known.name} takes {takes}; given: {', '.join(unknown)}")
     for key in _PER_VOXEL:
-        if params.get(key) is not None and np.shape(params[key]) != (n_voxels,):
-            raise ValueError(
-                f"{key} needs one entry per voxel, ({n_voxels},), not shape {np.shape(params[key])}"
-            )
+        if params.get(key) is not None:
+            _check_per_voxel(key, params[key], n_voxels)
+    if known.name == "minkowski" and params.get("p") is not None:
+        _check_power(params["p"])
     if params.get("VI") is not None and np.shape(params["VI"]) != (n_voxels, n_voxels):
         raise ValueError(
             f"VI must be ({n_voxels}, {n_voxels}) for {n_voxels} voxels, "
             f"not of shape {np.shape(params['VI'])}"
         )
+
+
+def _check_per_voxel(key: str, values: Any, n_voxels: int) -> None:
+    """Check a parameter with one entry per voxel."""
+    if np.shape(values) != (n_voxels,):
+        raise ValueError(
+            f"{key} needs one entry per voxel, ({n_voxels},), not shape {np.shape(values)}"
+        )
+    entries = np.asarray(values)
+    if entries.dtype.kind not in "biuf" or (entries < 0).any():
+        raise ValueError(f"{key} needs numbers that are not negative")
+
+
+def _check_power(p: Any) -> None:
+    """Check minkowski's power; scipy's ``pdist`` computes something for any."""
+    if isinstance(p, bool) or not isinstance(p, int | float | np.number) or not p > 0:
+        raise ValueError(f"p needs a number above 0; given: {p!r}")
 
 
 def is_unbiased(metric: Metric, params: Mapping[str, Any]) -> bool:

@@ -22,12 +22,20 @@ class VoxelRule:
         self._zero_in_run = np.ones((n_runs, n_voxels), dtype=bool)
         self._ignore_nan = ignore_nan
 
-    def see(self, values: NDArray[np.floating], run: int) -> None:
-        """Take the values (n_voxels,) of one image of a run into account."""
+    def see(self, values: NDArray[np.floating], run: int) -> bool:
+        """Take the values (n_voxels,) of one image of a run into account.
+
+        Returns
+        -------
+        bool
+            False when the image holds nothing: no value that is finite and not 0.
+        """
         finite = np.isfinite(values)
         self._finite_in_some |= finite
         self._finite_in_all &= finite
-        self._zero_in_run[run] &= values == 0
+        zero = values == 0
+        self._zero_in_run[run] &= zero
+        return bool((finite & ~zero).any())
 
     def result(self) -> tuple[NDArray[np.bool_], dict[str, int]]:
         """Return the voxels to keep (n_voxels,), and how many are left out for which reason."""

@@ -9,6 +9,8 @@ from bids_rsa.discovery.grouping import (
     check_files,
     check_variances,
     group_images,
+    missing_by_run,
+    natural_key,
 )
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.masks import background, brain_mask, roi_mask
@@ -130,7 +132,7 @@ def _group(
     if missing:
         notes.append(f"No image; their cells are left out (--missing drop): {listing(missing)}.")
     order = {name: i for i, name in enumerate(wanted.conditions)}
-    named.sort(key=lambda i: (_run_order(i.run), order[i.condition], i.path, i.volume or 0))
+    named.sort(key=lambda i: (natural_key(i.run), order[i.condition], i.path, i.volume or 0))
     return replace(
         group,
         images=tuple(named),
@@ -149,11 +151,6 @@ def _check_one_dataset(group: ImageGroup, images: Sequence[ConditionImage], want
             f"{group.label}: the images come from {len(datasets)} datasets: {', '.join(datasets)}.",
             "Name the one to use with -d/--derivatives.",
         )
-
-
-def _run_order(run: str | None) -> tuple[int, str]:
-    """Sort runs by number, then by label."""
-    return (int(run) if run and run.isdigit() else 0, run or "")
 
 
 def _deal_with_missing(
@@ -178,11 +175,17 @@ def _deal_with_missing(
 
 
 def _with_masks(group: ImageGroup, files: Sequence[IndexedFile], wanted: Wanted) -> ImageGroup:
-    """Add masks and background."""
+    """Add masks and background; runs that will be left out have no say in them."""
     query = wanted.filters.get("mask", {})
+    used = group
+    if wanted.rsa.missing_runs == "complete":
+        names = [name for name in group.conditions if name not in group.dropped]
+        incomplete = missing_by_run(group.images, names)
+        kept = tuple(image for image in group.images if image.run not in incomplete)
+        used = replace(group, images=kept or group.images)
     return replace(
         group,
-        brain_mask=brain_mask(group, files, wanted.inputs.brain_mask, query),
-        roi_mask=roi_mask(group, files, wanted.inputs.roi_mask, query),
-        background=background(group, files),
+        brain_mask=brain_mask(used, files, wanted.inputs.brain_mask, query),
+        roi_mask=roi_mask(used, files, wanted.inputs.roi_mask, query),
+        background=background(used, files),
     )

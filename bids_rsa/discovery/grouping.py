@@ -1,12 +1,14 @@
 """From single images to groups: duplicates refused, run level before subject level, one space."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bids_rsa.discovery.findings import listing, values
-from bids_rsa.errors import ContentError, InputError, MissingFileError, OptionError
+from bids_rsa.errors import ContentError, InputError, OptionError
+from bids_rsa.images import missing_file
 from bids_rsa.records import ConditionImage
 from bids_rsa.settings import Selection
 
@@ -26,6 +28,22 @@ def group_images(images: Iterable[ConditionImage]) -> dict[Key, list[ConditionIm
     for image in images:
         groups.setdefault(group_key(image), []).append(image)
     return dict(sorted(groups.items(), key=lambda item: [part or "" for part in item[0]]))
+
+
+def natural_key(label: str | None) -> tuple[tuple[int, int | str], ...]:
+    """Sort labels as people do: run 2 before run 10."""
+    parts = re.findall(r"\d+|\D+", label or "")
+    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts)
+
+
+def missing_by_run(
+    images: Sequence[ConditionImage], conditions: Sequence[str]
+) -> dict[str | None, list[str]]:
+    """List the conditions that each run has no image of, for the runs that lack any."""
+    found = {(image.run, image.condition) for image in images}
+    runs = sorted({image.run for image in images}, key=natural_key)
+    missing = {run: [name for name in conditions if (run, name) not in found] for run in runs}
+    return {run: names for run, names in missing.items() if names}
 
 
 def run_level_wins(images: Sequence[ConditionImage]) -> tuple[list[ConditionImage], list[str]]:
@@ -137,15 +155,9 @@ def check_files(images: Iterable[ConditionImage]) -> None:
     MissingFileError
         Names the first such file.
     """
-    for path in dict.fromkeys(Path(i.path) for i in images):
-        if path.exists():
-            continue
-        if path.is_symlink():
-            raise MissingFileError(
-                f"{path} is a link that leads nowhere ({path.readlink()}).",
-                "If this is a DataLad dataset: datalad get the file.",
-            )
-        raise MissingFileError(f"There is no file {path}.", "Was it taken away meanwhile?")
+    for path in dict.fromkeys(i.path for i in images):
+        if not Path(path).exists():
+            raise missing_file(path)
 
 
 def check_variances(images: Iterable[ConditionImage]) -> None:

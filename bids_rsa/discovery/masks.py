@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.discovery.findings import listing
+from bids_rsa.discovery.findings import few, listing
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.selection import passes, same_label
 from bids_rsa.errors import InputError
-from bids_rsa.images import grid_of, open_image
+from bids_rsa.images import grid_of, missing_file, open_image
 from bids_rsa.records import ConditionImage, ImageGroup, MaskChoice
 
 IMAGES = (".nii", ".nii.gz")
@@ -40,8 +40,8 @@ def brain_mask(
 
 
 def _names(paths: Sequence[str]) -> str:
-    """Name files without their folders, which the sidecar's Sources and the log's header tell."""
-    return ", ".join(Path(path).name for path in paths)
+    """Name the first file without its folder; the sidecar has all of them."""
+    return few([Path(path).name for path in paths], 1)
 
 
 def roi_mask(
@@ -88,6 +88,10 @@ def check_given(option: str, given: str | None, labels_too: bool = False) -> Non
         or (labels_too and given.removeprefix("desc-").isalnum())
     ):
         return
+    if Path(given).is_dir():
+        raise InputError(f"{option}: {given} is a folder, and a file is needed.")
+    if Path(given).is_symlink():
+        raise missing_file(given)
     raise InputError(
         f"{option}: there is no file {given}.",
         "Give a file, or the desc- label of masks in the dataset." if labels_too else "",
@@ -98,7 +102,12 @@ def background(group: ImageGroup, files: Sequence[IndexedFile]) -> str | None:
     """Choose the picture behind the maps: the BOLD reference, or else the preprocessed T1w."""
     fitting = [f for f in files if f.extension in IMAGES and _fits_group(f, group)]
     references = [f.path for f in fitting if f.suffix == "boldref"]
-    anatomical = [f.path for f in fitting if f.suffix == "T1w" and f.dataset.kind != "raw"]
+    anatomical = [
+        f.path
+        for f in fitting
+        # functional images that name no space are not where a T1w without one is
+        if f.suffix == "T1w" and f.dataset.kind != "raw" and group.space is not None
+    ]
     if group.space == "T1w":
         # fMRIPrep names the T1w itself without a space
         anatomical += [

@@ -108,7 +108,7 @@ def read_filters(path: str | None) -> Filters:
     if not Path(path).is_file():
         raise InputError(f"--bids-filter-file: there is no file {path}.")
     try:
-        filters = json.loads(Path(path).read_text(encoding="utf-8"))
+        filters = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (ValueError, OSError) as error:
         raise ContentError(f"--bids-filter-file {path} cannot be read as JSON: {error}.") from error
     if not isinstance(filters, dict) or not all(isinstance(v, dict) for v in filters.values()):

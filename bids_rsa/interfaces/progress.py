@@ -6,6 +6,10 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
+FORMAT = (
+    "{desc}: {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt}{unit}, {elapsed} gone, "
+    "{remaining} left{postfix}"
+)
 SECONDS_BETWEEN_LINES = 30.0  # where the output is a file, each update is a line
 
 
@@ -36,7 +40,7 @@ def progress_bar(
         total=total,
         desc=label,
         unit=f" {unit}",
-        unit_scale=True,
+        bar_format=FORMAT,
         position=position if terminal else None,
         leave=False if terminal else None,
         mininterval=0.2 if terminal else SECONDS_BETWEEN_LINES,

@@ -1,5 +1,6 @@
 """--labels: a table that says which image or volume is which condition, in which run."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,12 +77,14 @@ def _row(values: dict[str, str], where: str) -> Row:
     if not condition:
         raise ContentError(f"{where} has no condition.")
     volume, n = values.pop("volume", None), values.pop("n", None)
-    if volume is not None and not volume.isdigit():
+    if volume is not None and not volume.isdecimal():
         raise ContentError(f"{where}: volume is {volume!r}, and a number from 0 was expected.")
     try:
         count = None if n is None else float(n)
     except ValueError:
-        raise ContentError(f"{where}: n is {n!r}, and a number was expected.") from None
+        count = math.nan
+    if count is not None and not 0 < count < math.inf:
+        raise ContentError(f"{where}: n is {n!r}, and a number of trials above 0 was expected.")
     return Row(condition, volume=None if volume is None else int(volume), n=count, **values)
 
 

@@ -124,7 +124,7 @@ def _match(path: Path, subjects: Sequence[str]) -> Iterator[tuple[str, dict[str,
     found: list[tuple[str, dict[str, str]]] = [(path.anchor, {})]
     for part in path.parts[1:]:
         if _TOKEN.search(part) is None:
-            found = [(os.path.normpath(f"{p}/{part}"), f) for p, f in found]
+            found = [(os.path.normpath(Path(p) / part), f) for p, f in found]
             found = [(p, f) for p, f in found if os.path.lexists(p)]
             continue
         deeper = []
@@ -136,7 +136,7 @@ def _match(path: Path, subjects: Sequence[str]) -> Iterator[tuple[str, dict[str,
                     continue
                 now = fields | match.groupdict()
                 if not subjects or now.get("subject", subjects[0]) in subjects:
-                    deeper.append((os.path.normpath(f"{parent}/{name}"), now))
+                    deeper.append((os.path.normpath(Path(parent) / name), now))
         found = deeper
     yield from found
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bids_rsa.discovery.index import IndexedFile
-from bids_rsa.errors import InputError, MissingFileError, OptionError
+from bids_rsa.errors import InputError, OptionError
+from bids_rsa.images import missing_file
 from bids_rsa.producers import (
     afni,
     betaseries,
@@ -94,10 +95,7 @@ def _program(place: Place, source: str) -> str:
     """Name the program whose files lie at a place."""
     path = Path(place.path)
     if not path.exists():
-        raise MissingFileError(
-            f"{path} is a link that leads nowhere.",
-            "If this is a DataLad dataset: datalad get the file.",
-        )
+        raise missing_file(path)
     if source in FOLDERS:
         return source
     if source != "auto":

@@ -1,5 +1,7 @@
 """Mosaic pictures of maps over an anatomical background."""
 
+import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,15 +12,21 @@ matplotlib.use("Agg")
 
 import nibabel as nib
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from nilearn.datasets import load_mni152_template
+from nilearn.image import crop_img, reorder_img
 from nilearn.plotting import plot_stat_map
+from numpy.typing import NDArray
 
 from bids_rsa.derivatives import PlannedFile, figure_path
-from bids_rsa.images import replacing
+from bids_rsa.errors import BidsRsaError
+from bids_rsa.images import load_volume, replacing
 from bids_rsa.records import ImageGroup
 from bids_rsa.stacking import StackedPatterns
 
+LOGGER = logging.getLogger(__name__)
 UNITS = {
     "spearman": "Spearman's rho",
     "pearson": "Pearson's r",
@@ -27,8 +35,12 @@ UNITS = {
     "partial-spearman": "partial rank correlation",
     "regression": "regression weight",
 }
+VOXELS = "voxels in the patch"
 N_SLICES = 7
 BACKGROUND_MM = 2
+ROWS = {"z": 0.62, "y": 0.32, "x": 0.02}  # directions of the slices, and where their rows begin
+ROW_HEIGHT = 0.26
+LEFT, WIDTH = 0.015, 0.885
 
 
 def draw_group(
@@ -45,25 +57,41 @@ def draw_group(
         The pictures.
     """
     drawn = [file for file in planned if not file.path.endswith("_mask.nii.gz")]
-    background = find_background(group, stacked)
+    background, words = find_background(group, stacked)
     figures = []
     for file in drawn:
         image = nib.load(output_dir / file.path)
         path = output_dir / figure_path(file.path, group)
-        title = " ".join(filter(None, (group.label, file.comparison, file.model)))
-        draw_map(image, background, path, title, UNITS.get(file.comparison, "voxels"))
+        unit = UNITS.get(file.comparison, VOXELS)
+        what = f"{unit} with the model {file.model}" if file.model else unit
+        draw_map(image, background, path, f"{group.label}: {what}, on {words}", unit)
         figures.append(path)
     return figures
 
 
-def find_background(group: ImageGroup, stacked: StackedPatterns) -> Any:
-    """Choose what maps are drawn on: BOLD reference or T1w, MNI template, or the mean image."""
+def find_background(group: ImageGroup, stacked: StackedPatterns) -> tuple[Any, str]:
+    """Choose what maps are drawn on: BOLD reference or T1w, MNI template, or the mean image.
+
+    Returns
+    -------
+    image, words
+        The image, and what it is called in the title.
+    """
     if group.background:
-        image: Any = nib.load(group.background)
-        return image if image.ndim == 3 else image.slicer[..., 0]
+        try:
+            data, grid = load_volume(group.background, volume=0)
+            return nib.Nifti1Image(data, grid.affine), Path(group.background).name
+        except BidsRsaError as error:  # a picture's background is no reason to fail
+            LOGGER.warning("%s: the pictures have another background: %s", group.label, error)
     if group.space and group.space.startswith("MNI"):
-        return load_mni152_template(resolution=BACKGROUND_MM)
-    return nib.Nifti1Image(stacked.mean_volume(), stacked.affine)
+        return load_mni152_template(resolution=BACKGROUND_MM), "the MNI template"
+    return _cropped(stacked.mean_volume(), stacked.affine), "the mean image"
+
+
+def _cropped(data: NDArray[np.floating], affine: NDArray[np.float64]) -> Any:
+    """Make an image without the empty margins, which would make the slices small."""
+    image = nib.Nifti1Image(data, affine)
+    return crop_img(image, copy_header=True) if data.any() else image
 
 
 def draw_map(image: Any, background: Any, path: Path, title: str, unit: str) -> None:
@@ -72,30 +100,48 @@ def draw_map(image: Any, background: Any, path: Path, title: str, unit: str) -> 
     Scores have diverging colours, symmetric about 0; patch sizes have sequential ones.
     """
     data = np.nan_to_num(np.asarray(image.dataobj, dtype=np.float32))
-    shown = nib.Nifti1Image(data, image.affine)
-    signed = unit != "voxels"
+    shown = _cropped(data, image.affine)
     limit = float(np.abs(data).max()) or 1.0
-    figure = Figure(figsize=(13, 5.6))
-    plot_stat_map(
-        shown,
-        bg_img=background,
-        figure=figure,
-        axes=(0.0, 0.0, 0.96, 0.9),
-        display_mode="mosaic",
-        cut_coords=_cuts(shown),
-        threshold=np.finfo(np.float32).tiny,
-        cmap="RdBu_r" if signed else "viridis",
-        vmax=limit,
-        vmin=-limit if signed else 0.0,
-        symmetric_cbar=signed,
-        black_bg=False,
-        draw_cross=False,
-        resampling_interpolation="nearest",
-    )
-    figure.text(0.01, 0.94, title, fontsize=13)
-    figure.text(0.985, 0.45, unit, rotation=90, fontsize=12, ha="center", va="center")
+    low, colours = (0.0, "viridis") if unit == VOXELS else (-limit, "RdBu_r")
+    # straightened here: nilearn would do so with splines, which draw a rim around it
+    straight = reorder_img(background, resample="linear")
+    figure = Figure(figsize=(13, 6.5))
+    figure.text(0.01, 0.955, title, fontsize=12)
+    with warnings.catch_warnings():
+        # nilearn's word for a background of almost nothing, such as the mean of centred images
+        warnings.filterwarnings("ignore", message="empty mask")
+        for axis, coordinates in _cuts(shown).items():
+            display = plot_stat_map(
+                shown,
+                bg_img=straight,
+                figure=figure,
+                axes=(LEFT, ROWS[axis], WIDTH, ROW_HEIGHT),
+                display_mode=axis,
+                cut_coords=coordinates,
+                threshold=np.finfo(np.float32).tiny,
+                cmap=colours,
+                vmax=limit,
+                vmin=low,
+                colorbar=False,
+                annotate=False,
+                black_bg=False,
+                draw_cross=False,
+                resampling_interpolation="nearest",
+            )
+            _name_slices(display, axis)
+    bar = figure.add_axes((LEFT + WIDTH + 0.025, 0.12, 0.016, 0.7))
+    figure.colorbar(ScalarMappable(Normalize(low, limit), colours), bar, label=unit)
     with replacing(path) as beside:
         figure.savefig(beside, dpi=110)
+
+
+def _name_slices(display: Any, axis: str) -> None:
+    """Write each slice's place above it, and beside the first one which side is which."""
+    for number, (coordinate, cut) in enumerate(display.axes.items()):
+        cut.ax.set_title(f"{axis} = {round(coordinate)} mm", fontsize=9, pad=3)
+        if number == 0 and axis != "x":
+            for side, at in (("L", 0.0), ("R", 1.0)):
+                cut.ax.text(at, 1.0, side, transform=cut.ax.transAxes, ha="center", fontsize=9)
 
 
 def _cuts(image: Any) -> dict[str, list[float]]:

@@ -267,6 +267,16 @@ def unknown_parameter(data):
     return ("--dissimilarity", "minkowski", "--dissimilarity-params", '{"pp": 3}')
 
 
+@case(2, "--dissimilarity-params", "above 0", "'three'")
+def power_that_is_no_number(data):
+    return ("--dissimilarity", "minkowski", "--dissimilarity-params", '{"p": "three"}')
+
+
+@case(66, "--brain-mask", "models", "folder")
+def mask_that_is_a_folder(data):
+    return ("--brain-mask", data / "models")
+
+
 @case(2, "--use-plugin", "Slurmm")
 def unknown_plugin(data):
     return ("--use-plugin", "Slurmm")
@@ -318,6 +328,16 @@ def test_the_input_is_no_output_directory(small_dataset):
     assert done.returncode == 73
     assert "is the input directory" in done.stderr
     assert files_under(small_dataset) == before
+
+
+def test_the_input_may_not_lie_in_the_output_directory(dataset):
+    before = files_under(dataset.parent)
+    done = run_app(
+        dataset, dataset.parent, "participant", "--model", dataset / "models/planted.tsv"
+    )
+    assert done.returncode == 73
+    assert "lies inside the output directory" in done.stderr
+    assert files_under(dataset.parent) == before
 
 
 @pytest.mark.parametrize("where", ["a_file/out", "/proc/out"])

@@ -81,13 +81,30 @@ def test_settings_written_as_toml_read_back_the_same(line, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["radius = -1", "folds = 'some'", "[rsa]\nradius = 3", "radius = ", "bids_dir = 'x'"]
+    ("text", "says"),
+    [
+        ("radius = -1", "--radius -1"),
+        ("folds = 'some'", "--folds some"),
+        ("folds = 'runs'\nignore_nan = 'yes'", "--ignore-nan yes"),
+        ("folds = 'runs'\nradius = [8, 9]", "--radius 8 9"),
+        ("[rsa]\nradius = 3", r"table \[rsa\]"),
+        ("radius = ", "not TOML"),
+        ("bids_dir = 'x'", "--bids-dir x"),
+        ("config_file = 'other.toml'", "another configuration file"),
+    ],
 )
-def test_a_bad_configuration_is_told_with_its_name(text, tmp_path):
+def test_a_bad_configuration_is_told_with_its_name(text, says, tmp_path):
     config = tmp_path / "rsa.toml"
     config.write_text(text)
-    with pytest.raises(OptionError, match=r"rsa\.toml"):
+    with pytest.raises(OptionError, match=says) as caught:
         parse(["in", "out", "participant", "--config-file", str(config)])
+    assert str(caught.value).count("rsa.toml") == 1
+
+
+def test_a_configuration_saved_with_a_byte_order_mark_is_read(tmp_path):
+    config = tmp_path / "rsa.toml"
+    config.write_text("radius = 8", encoding="utf-8-sig")
+    assert parse([*BASE, "--config-file", str(config)]).rsa.radius_mm == 8
 
 
 def test_options_are_not_guessed_from_their_beginnings():

@@ -1,4 +1,4 @@
-"""SIGTERM, what schedulers send, stops a run at once and loses nothing."""
+"""SIGTERM, which schedulers send, and Ctrl-C stop a run at once, and lose nothing."""
 
 import os
 import signal
@@ -30,6 +30,23 @@ def test_it_stops_within_five_seconds_with_exit_143(dataset, tmp_path, step):
     assert process.returncode == 143
     assert "Traceback" not in errors
     assert len([line for line in errors.splitlines() if " ERROR " in line]) == 1
+    assert unfinished(out) == []
+
+
+def test_ctrl_c_stops_every_process_with_exit_130(dataset, tmp_path):
+    out, work = tmp_path / "out", tmp_path / "work"
+    process = start(dataset, out, "-w", work, *MANY)
+    assert wait_until(lambda: node(work, "searchlight"), process)
+    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all of them
+    try:
+        _, errors = process.communicate(timeout=5)
+        assert process.returncode == 130
+        assert "Traceback" not in errors
+        assert "Stopped by SIGINT" in errors
+        assert children(process) == []
+    finally:
+        for pid in children(process):
+            os.kill(pid, signal.SIGKILL)
     assert unfinished(out) == []
 
 

@@ -411,6 +411,17 @@ def test_runs_masks_are_intersected_and_others_left_alone(tmp_path):
     assert "intersected" in group.brain_mask.origin
 
 
+def test_masks_of_runs_that_are_left_out_take_no_part(tmp_path):
+    root = describe(tmp_path / "data")
+    statmaps(root, runs=("1", "2", "10"))
+    own = [func_mask(root, run=r, desc=d) for r in ("1", "2", "10") for d in ("brain", "vt")]
+    next((root / "sub-01/func").glob("*run-2_contrast-cat*")).unlink()
+    (group,) = find(root, tmp_path, rsa=RsaSettings(missing_runs="complete"), roi_mask="vt").groups
+    assert {*group.brain_mask.paths, *group.roi_mask.paths} == {p for p in own if "run-2" not in p}
+    (group,) = find(root, tmp_path, rsa=RsaSettings(missing_runs="average"), roi_mask="vt").groups
+    assert {*group.brain_mask.paths, *group.roi_mask.paths} == set(own)
+
+
 def test_a_multi_run_fit_takes_the_masks_of_all_runs(tmp_path):
     root = describe(tmp_path / "data")
     statmaps(root, runs=None)
@@ -495,6 +506,16 @@ def test_the_background_is_the_reference_then_the_t1w(tmp_path):
     t1w = image(root / "sub-01/anat/sub-01_desc-preproc_T1w.nii.gz")
     assert find(root, tmp_path).groups[0].background == t1w
     reference = image(root / "sub-01/func/sub-01_task-x_run-1_space-T1w_boldref.nii.gz")
+    assert find(root, tmp_path).groups[0].background == reference
+
+
+def test_an_anatomy_of_no_named_space_is_not_put_behind_images_of_none(tmp_path):
+    """Functional images without a space are not on the T1w, which has none in its name either."""
+    root = describe(tmp_path / "data")
+    statmaps(root)
+    image(root / "sub-01/anat/sub-01_desc-preproc_T1w.nii.gz")
+    assert find(root, tmp_path).groups[0].background is None
+    reference = image(root / "sub-01/func/sub-01_task-x_run-1_boldref.nii.gz")
     assert find(root, tmp_path).groups[0].background == reference
 
 

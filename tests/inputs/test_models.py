@@ -41,6 +41,26 @@ def test_square_table_is_read_exactly(tmp_path, sep, suffix, corner):
     )
 
 
+def test_tables_as_spreadsheets_save_them_are_read(tmp_path):
+    """Semicolons with decimal commas, and UTF-16 with tabs, as of Excel."""
+    cells = rdm()
+    text = (tmp_path / "m.tsv").read_text() if table(tmp_path / "m.tsv", NAMES, cells) else ""
+    (tmp_path / "comma.csv").write_text(text.replace(".", ",").replace("\t", ";"))
+    (tmp_path / "unicode.txt").write_text(text, encoding="utf-16")
+    for name in ("comma.csv", "unicode.txt"):
+        (model,) = load(str(tmp_path / name))
+        np.testing.assert_array_equal(np.array(model.cells), cells)
+    (tmp_path / "tabs.tsv").write_text(text.replace(".", ","))
+    with pytest.raises(ContentError, match=r"(?s)tabs\.tsv: row .*decimals with a point"):
+        load(str(tmp_path / "tabs.tsv"))
+
+
+def test_a_condition_named_twice_is_refused(tmp_path):
+    path = table(tmp_path / "m.tsv", NAMES, rdm())
+    with pytest.raises(OptionError, match="--conditions names cat twice"):
+        load(path, conditions=("cat", "face", "cat", "shoe"))
+
+
 def test_columns_in_another_order_are_matched_by_name(tmp_path):
     cells = rdm()
     order = [2, 0, 3, 1]
@@ -112,7 +132,7 @@ def broken(i, j, value):
         ("abc", broken(1, 1, 0.5), None, ["diagonal", "0.5", "must be 0"]),
         ("aba", GOOD, None, ["duplicate", "a"]),
         ("abc", GOOD, "abd", ["rows a, b, c", "columns a, b, d"]),
-        ("abc", broken(0, 1, np.inf), None, ["infinite"]),
+        ("abc", broken(0, 1, np.inf), None, ["row 1, column 2", "infinite"]),
         ("abc", 1 - np.eye(3), None, ["constant", "all 3 dissimilarities are 1"]),
         ("a", np.zeros((1, 1)), None, ["at least two conditions", "has 1"]),
     ],

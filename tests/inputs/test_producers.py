@@ -9,8 +9,10 @@ Layouts:
   spm_contrasts.m (xCon.Vcon, xCon.Vspm) of SPM12; SPM99's beta_%04d.img.
 - AFNI: create_GLT_index of 3dREMLfit.c and 3dDeconvolve.c (labels), and a HEAD that AFNI wrote,
   which comes with nibabel's tests.
-- GLMsingle: glmsingle.py (wanthdf5) and utils/save_glmsingle_outputs_h5.py of cvnlab/GLMsingle;
-  MATLAB v7.3 files are HDF5 with axes in reverse order and the attribute MATLAB_class.
+- GLMsingle: glmsingle.py (wanthdf5) and save_glmsingle_outputs_h5 in utils/h5_utils.py of
+  cvnlab/GLMsingle: arrays are datasets, None an empty one, scalars attributes of the file, ragged
+  lists groups. It is not on the package index, so it is not run here. MATLAB v7.3 files are HDF5
+  with axes in reverse order and the attribute MATLAB_class.
 - FEAT: real folders, where ../shared is.
 """
 
@@ -592,6 +594,11 @@ def glmsingle(folder, betas, matlab=False, name="TYPED_FITHRF_GLMDENOISE_RR"):
             file.create_dataset("betasmd", data=betas)
             file.create_dataset("HRFindex", data=np.zeros(SHAPE))
             file.create_dataset("glmbadness", data=h5py.Empty("f"))
+            ragged = file.create_group("scaleoffset")
+            ragged.create_dataset("0", data=np.zeros(2))
+            ragged.create_dataset("1", data=np.zeros(3))
+            ragged.attrs["__glmsingle_ragged_list__"] = True
+            file.attrs["pcnum"] = 3
     return path
 
 
@@ -677,6 +684,7 @@ def test_pattern_with_all_fields(tmp_path):
     where = ("lab/P{subject}/{session}/r{run}_{condition}_beta.nii.gz",)
     first, second = find(root, tmp_path, conditions=NAMES, betas=where).groups
     assert (first.subject, first.session, second.subject) == ("01", "day1", "02")
+    assert all(i.path.startswith(f"{root}/lab/P01/") for i in first.images)
     check(first, values)
     check(second, {k: -v for k, v in values.items()})
     chosen = Selection(participant_label=("02",))
@@ -758,7 +766,8 @@ def test_labels_errors(tmp_path):
     bad("volume\tcondition\n1\tface\n1\thouse\n", ["volume 1", "twice"])
     bad("volume\tcondition\n-1\tface\n", ["'-1'", "line 2"])
     bad("name\trun\nface\t1\n", ["'condition'", "name, run"])
-    bad("condition\tn\nface\tmany\n", ["'many'"])
+    for n in ("many", "-3", "0", "inf"):
+        bad(f"condition\tn\nface\t{n}\n", [f"n is '{n}'", "line 2", "above 0"])
     bad("condition\trun\nface\n", ["line 2", "1 cells under 2"])
     fails(OptionError, 2, ["sub-01.nii", "--labels"], tmp_path, root, betas=where)
     fails(InputError, 66, ["nothing.tsv"], tmp_path, root, betas=where, labels="nothing.tsv")

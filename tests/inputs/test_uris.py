@@ -1,7 +1,7 @@
 import pytest
 from input_trees import describe, image
 
-from bids_rsa.provenance import bids_uri, dataset_root, link_datasets
+from bids_rsa.provenance import bids_uri, dataset_root, link_datasets, name_datasets
 
 
 def test_a_link_of_git_annex_keeps_its_name_in_the_uri(tmp_path):
@@ -21,3 +21,33 @@ def test_a_link_of_git_annex_keeps_its_name_in_the_uri(tmp_path):
 def test_files_of_no_dataset_share_one_root(tmp_path, file):
     path = image(tmp_path / file)
     assert dataset_root(path) == str(tmp_path / "study")
+
+
+def test_files_of_no_dataset_lie_in_the_folder_that_was_searched(tmp_path):
+    """Folders of one name, such as each participant's own glm, are told apart by their paths."""
+    named = name_datasets({str(tmp_path / "study"): "study"}, {}, str(tmp_path / "out"))
+    for subject in ("S01", "S02"):
+        path = image(tmp_path / f"study/{subject}/glm/beta_0001.nii")
+        links = link_datasets([dataset_root(path, named)], named)
+        assert bids_uri(path, links) == f"bids:study:{subject}/glm/beta_0001.nii"
+
+
+def test_jobs_that_know_nothing_of_each_other_give_no_name_twice(tmp_path):
+    paths = [image(tmp_path / f"study/{subject}/glm/beta.nii") for subject in ("S01", "S02")]
+    links = [link_datasets([dataset_root(path)], {}) for path in paths]
+    assert len({name for link in links for name in link.values()}) == 2
+    again = link_datasets(map(dataset_root, paths), {})
+    assert again == links[0] | links[1]
+
+
+def test_a_name_that_the_output_links_elsewhere_is_not_given_again(tmp_path):
+    output = str(tmp_path / "out")
+    first = name_datasets({str(tmp_path / "a/glm"): "glm"}, {}, output)
+    assert list(first.values()) == ["glm"]
+    linked = {"glm": (tmp_path / "a/glm").as_uri()}
+    assert name_datasets({str(tmp_path / "a/glm"): "glm"}, linked, output) == first
+    (other,) = name_datasets({str(tmp_path / "b/glm"): "glm"}, linked, output).values()
+    assert other != "glm"
+    assert other.startswith("glm")
+    both = name_datasets({str(tmp_path / f"{x}/glm"): "glm" for x in "ab"}, {}, output)
+    assert len(set(both.values())) == 2

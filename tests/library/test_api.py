@@ -304,6 +304,8 @@ LABELS = np.repeat(np.arange(N_ITEMS), 2)
         ({"y": np.r_[LABELS[:-1], 0], "n_folds": 2}, "Item 5 has no image in fold 0"),
         ({"y": LABELS, "n_folds": 0}, "n_folds is 0"),
         ({"y": LABELS, "n_folds": 1.5}, "n_folds is 1.5"),
+        ({"y": LABELS, "n_folds": "runs"}, "n_folds is 'runs'"),
+        ({"y": [None, "a", *"bcdefghijk"]}, "y holds labels that cannot be sorted"),
         ({"y": LABELS, "n_folds": KFold(2)}, "Item . has no image in fold 0"),
         ({"y": LABELS, "n_folds": ShuffleSplit(2, test_size=0.9)}, "test sets of Shuff.* overlap"),
         ({"y": LABELS, "n_folds": RepeatedKFold(n_splits=2)}, "overlap.*disjoint"),
@@ -387,6 +389,10 @@ def test_parameters_that_do_not_fit():
         ("mahalanobis", {"VI": np.eye(7)}, None, rf"VI has shape \(7, 7\); \({n}, {n}\)"),
         ("correlation", {"p": 3}, RADIUS, "p"),
         ("minkowski", {"q": 3}, RADIUS, "q"),
+        ("minkowski", {"p": 0}, RADIUS, "p needs a number above 0; given: 0"),
+        ("minkowski", {"p": "three"}, RADIUS, "p needs a number above 0; given: 'three'"),
+        ("euclidean", {"w": -np.ones(n)}, RADIUS, "w needs numbers that are not negative"),
+        ("seuclidean", {"V": -np.ones(n)}, RADIUS, "V needs numbers that are not negative"),
         ("corelation", {}, RADIUS, "unknown dissimilarity 'corelation'.*correlation"),
     ):
         with pytest.raises(ValueError, match=re.compile(says, re.DOTALL)):
@@ -502,6 +508,15 @@ def test_a_radius_that_is_none(radius):
 def test_a_radius_that_is_no_number(radius):
     with pytest.raises(TypeError, match="number of metres"):
         rsa_nifti(image(), MODEL, radius)
+
+
+def test_arguments_of_the_wrong_kind():
+    with pytest.raises(TypeError, match=r"rsa_metric is .* one name"):
+        rsa_nifti(image(), MODEL, RADIUS, rsa_metric=["spearman", "pearson"])
+    with pytest.raises(TypeError, match="ROI mask is a ndarray; a path or a nibabel image"):
+        rsa_nifti(image(), MODEL, RADIUS, roi_mask=np.ones(SHAPE))
+    with pytest.raises(ValueError, match="complex128 values; real numbers"):
+        compute_dsm(np.ones((3, 4)) * 1j)
 
 
 @pytest.mark.parametrize("n_jobs", [0, 1.5, "all"])

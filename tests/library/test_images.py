@@ -141,6 +141,13 @@ def test_missing_files_and_folders(tmp_path):
         load_volume(tmp_path)
 
 
+def test_a_link_that_leads_nowhere_says_datalad_get(tmp_path):
+    (tmp_path / "x.nii.gz").symlink_to(".git/annex/objects/gone")
+    with pytest.raises(MissingFileError, match="annex/objects/gone") as caught:
+        load_volume(tmp_path / "x.nii.gz")
+    assert "datalad get" in str(caught.value)
+
+
 def test_an_affine_without_inverse_is_refused():
     with pytest.raises(ContentError, match="cannot be inverted"):
         grid_of(nib.spatialimages.SpatialImage(DATA, np.diag([2.0, 0, 2, 1])))

@@ -25,6 +25,7 @@ def data():
 
 def write(folder, data, **choices):
     """A group of real files, one for each run and condition, in shuffled order."""
+    folder.mkdir(exist_ok=True)
     images = []
     for run, name in sorted(data, key=lambda key: (key[1], key[0])):
         path = folder / f"sub-1_run-{run}_contrast-{name}_stat-effect_statmap.nii.gz"
@@ -167,6 +168,20 @@ def test_images_that_leave_no_voxel(tmp_path, data):
     group = write(tmp_path, {key: values * 0 for key, values in data.items()})
     with pytest.raises(ContentError, match=r"none of the 210 voxels.*210 zero in a whole run"):
         stack_group(group, RSA)
+
+
+def test_images_that_hold_nothing_are_named(tmp_path, data):
+    """An empty regressor's effect is 0 everywhere; a failed one's NaN."""
+    data["2", "axe"] *= 0
+    stacked = stack_group(write(tmp_path, data), RSA)
+    (warning,) = [text for text in stacked.warnings if "hold nothing" in text]
+    assert "run-2_contrast-axe" in warning
+    assert "run-1" not in warning
+    fine = write(tmp_path / "fine", {key: values + 1 for key, values in data.items()})
+    assert not any("hold nothing" in text for text in stack_group(fine, RSA).warnings)
+    data["2", "axe"] += np.nan
+    with pytest.raises(ContentError, match=r"210 not finite.*run-2_contrast-axe"):
+        stack_group(write(tmp_path / "nan", data), RSA)
 
 
 def test_images_in_another_orientation_are_reordered(tmp_path, data):
