@@ -59,6 +59,7 @@ FIELDS = {
     # 64,000 voxels at the largest smoothness: the largest of the clusters at p < .001 has 5 to 23
     # voxels, in the field above 1 to 9. TFCE, which has no ties, would take most of the time.
     "clusters": Setup(
+        n_groups=10_000,
         shape=(40, 40, 40),
         fwhm_voxels=3.0,
         cluster_p=(0.001,),
