@@ -30,6 +30,8 @@ Made by bids_rsa {version}. Each `sub-*/[ses-*/]func` folder holds
   and NaN where its score is undefined;
 - `*_stat-nvoxels_desc-searchlight_statmap.nii.gz`: the number of voxels in each patch.
 
+`group` holds the tests across subjects, once the group level was run: maps, tables and `figures`.
+
 The JSON beside each image says how it was made. `sub-*/figures` holds a picture of each map,
 `sub-*/log` the settings and the log of each run; `descriptions.tsv` explains the desc- labels.
 """

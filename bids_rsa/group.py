@@ -17,6 +17,7 @@ from bids_rsa.needs import usable_memory
 from bids_rsa.preflight import check_folders, validate_input
 from bids_rsa.resources import find_machine
 from bids_rsa.settings import Settings
+from bids_rsa.summary import label_lines
 from bids_rsa.tables import existing_file
 
 LOGGER = logging.getLogger(__name__)
@@ -48,8 +49,7 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
         validate_input(settings.inputs.bids_dir)
     tests, tried = _find_tests(settings)
     if settings.run.list_participants:
-        labels = sorted({subject for test in tests for subject in test.subjects})
-        sys.stdout.write("".join(f"{label}\n" for label in labels))
+        sys.stdout.write(label_lines({subject for test in tests for subject in test.subjects}))
         return 0
     _tell_tests(tests, tried)
     memory_gb, _ = usable_memory(machine, settings.run.mem_gb)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bids_rsa.arguments import as_toml
-from bids_rsa.dataset_files import write_dataset_files, write_text
+from bids_rsa.closing import keep_log, remove_empty
+from bids_rsa.dataset_files import write_dataset_files
 from bids_rsa.derivatives import check_replaceable, is_complete, read_sidecar
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.execution import (
@@ -120,23 +120,17 @@ def _run_jobs(
     log_to: Callable[[Path], None],
 ) -> int:
     """Run the tests that are not complete, and say what is there."""
-    together = any(job.n_joint > 1 for job in jobs)
     waiting = [job for job in jobs if not _is_complete(job)]
     for job in jobs:
         if job not in waiting:
             LOGGER.info("%s is complete with the same settings: skipped.", job.test.label)
-    failures: dict[str, BidsRsaError] = {}
     run_id = new_run_id()
     work = work_dir(settings).absolute()
     log_file = work / f"{run_id}.log"
+    failures: dict[str, BidsRsaError] = {}
     if waiting:
         log_to(log_file)
-        configure(work, settings.run.stop_on_first_crash, settings.run.debug)
-        # a joint correction needs the null distributions of all tests
-        graph = init_group_level_wf(jobs if together else waiting, str(work), together)
-        raised = run_workflow(graph, plugin, Clock())
-        failures = _find_failures(waiting, work, raised)
-        _write_dataset_files(jobs, settings, run_id, log_file)
+        failures = _run_waiting(jobs, waiting, settings, plugin)
     done = [job for job in jobs if _is_complete(job)]
     _remove_leftovers(done)
     _tell_end(done)
@@ -144,11 +138,29 @@ def _run_jobs(
         LOGGER.error("%s: %s", label, error)
     if failures:
         LOGGER.error("%d of %d tests failed; %s is kept.", len(failures), len(jobs), work)
+    if waiting and done:  # last, so that the log is whole
+        folder = Path(settings.run.output_dir).absolute() / FOLDER / "log" / run_id
+        keep_log(folder, settings, log_file)
+    if failures:
         codes = {error.exit_code for error in failures.values()}
         return codes.pop() if not done and len(codes) == 1 else 1
     if settings.run.work_dir is None and not settings.run.debug:
         _remove_work(work, log_file)
     return 0
+
+
+def _run_waiting(
+    jobs: Sequence[GroupJob], waiting: Sequence[GroupJob], settings: Settings, plugin: Plugin
+) -> dict[str, BidsRsaError]:
+    """Run the graph of the tests that are not complete; find which still are not, and why."""
+    work = work_dir(settings).absolute()
+    configure(work, settings.run.stop_on_first_crash, settings.run.debug)
+    # a joint correction needs the null distributions of all tests
+    together = any(job.n_joint > 1 for job in jobs)
+    graph = init_group_level_wf(jobs if together else waiting, str(work), together)
+    raised = run_workflow(graph, plugin, Clock())
+    _describe_labels(jobs, settings)
+    return _find_failures(waiting, work, raised)
 
 
 def _remove_leftovers(jobs: Sequence[GroupJob]) -> None:
@@ -186,24 +198,17 @@ def _find_failures(
     return failures
 
 
-def _write_dataset_files(
-    jobs: Sequence[GroupJob], settings: Settings, run_id: str, log_file: Path
-) -> None:
-    """Describe the new labels; write the run's settings and log beside the results."""
+def _describe_labels(jobs: Sequence[GroupJob], settings: Settings) -> None:
+    """Describe the dataset and the new labels in it."""
     done = [job for job in jobs if _is_complete(job)]
     if not done:
         return
-    output = Path(settings.run.output_dir).absolute()
     labels = {
         job.test.desc: f"Group level: {job.test.describe()}"
         for job in done
         if job.test.desc not in job.test.models
     }
-    write_dataset_files(output, labels, {})
-    folder = output / FOLDER / "log" / run_id
-    write_text(folder / "bids_rsa.toml", as_toml(settings))
-    log = log_file.read_text(encoding="utf-8") if log_file.exists() else ""
-    write_text(folder / "bids_rsa.log", log)
+    write_dataset_files(Path(settings.run.output_dir).absolute(), labels, {})
 
 
 def _tell_end(jobs: Sequence[GroupJob]) -> None:
@@ -258,8 +263,4 @@ def _remove_work(work: Path, log_file: Path) -> None:
     for folder in (work / RUN_WORKFLOW, work / STATE_FOLDER):
         shutil.rmtree(folder, ignore_errors=True)
     log_file.unlink(missing_ok=True)
-    for folder in (work / CRASH_FOLDER, work):
-        try:
-            folder.rmdir()
-        except OSError:
-            continue  # another run's files are still in it, or it was never made
+    remove_empty((work / CRASH_FOLDER, work))

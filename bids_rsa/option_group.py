@@ -60,7 +60,9 @@ class OptionGroup:
         """Add an option; its default stands in the settings field that is named like its dest."""
         dest = keywords.setdefault("dest", flags[-1].lstrip("-").replace("-", "_"))
         default = DEFAULTS.get(dest)
-        if default not in (None, (), False, "") and keywords.get("action") != "count":
+        # 0 is a default worth saying, though it equals False
+        unset = default is None or default is False or default in ((), "")
+        if not unset and keywords.get("action") != "count":
             shown = " ".join(default) if isinstance(default, tuple) else default
             keywords["help"] += f" (default: {shown})"
         if keywords.get("nargs") == "+":

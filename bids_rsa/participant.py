@@ -16,6 +16,7 @@ from bids_rsa.preflight import check_folders, check_groups, validate_input
 from bids_rsa.records import Discovery, ModelRdm
 from bids_rsa.resources import find_machine
 from bids_rsa.settings import Settings
+from bids_rsa.summary import label_lines
 
 LOGGER = logging.getLogger(__name__)
 MAPS_LISTED = 8
@@ -45,7 +46,7 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     check_folders(settings)
     if settings.run.list_participants:
         labels = list_participants(settings.inputs, settings.run.output_dir)
-        sys.stdout.write("".join(f"{label}\n" for label in labels))
+        sys.stdout.write(label_lines(labels))
         return 0
     if settings.run.validate:
         validate_input(settings.inputs.bids_dir)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_rsa.arguments import as_toml
-from bids_rsa.dataset_files import dataset_links, write_dataset_files, write_text
+from bids_rsa.closing import keep_log, remove_empty
+from bids_rsa.dataset_files import dataset_links, write_dataset_files
 from bids_rsa.derivatives import is_complete
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.execution import (
@@ -171,7 +171,8 @@ def _close_subject(
     done = [job for job in jobs if is_complete(run.output, job.planned, job.figures)]
     if done:
         _write_dataset_files(done, run)
-        _write_log(subject, run)
+        folder = run.output / f"sub-{subject}" / "log" / run.run_id
+        keep_log(folder, run.settings, run.log_file)
     seconds = clock.seconds(subject_name(subject))
     outcome.rows += [summarize(job.group, job.planned, run.output, seconds) for job in done]
     if len(done) == len(jobs):
@@ -188,14 +189,6 @@ def _write_dataset_files(jobs: Sequence[GroupJob], run: Run) -> None:
         )
     links = {path: name for job in jobs for path, name in job.links}
     write_dataset_files(run.output, descriptions, links)
-
-
-def _write_log(subject: str, run: Run) -> None:
-    """Write the run's settings, and its log so far, beside the subject's results."""
-    folder = run.output / f"sub-{subject}" / "log" / run.run_id
-    write_text(folder / "bids_rsa.toml", as_toml(run.settings))
-    log = run.log_file.read_text(encoding="utf-8") if run.log_file.exists() else ""
-    write_text(folder / "bids_rsa.log", log)
 
 
 def _finish(run: Run, outcome: Outcome) -> int:
@@ -222,8 +215,4 @@ def _remove_work(run: Run, outcome: Outcome) -> None:
     for subject in subjects:
         shutil.rmtree(run.work / RUN_WORKFLOW / subject_name(subject), ignore_errors=True)
     run.log_file.unlink(missing_ok=True)
-    for folder in (run.work / RUN_WORKFLOW, run.work / CRASH_FOLDER, run.work):
-        try:
-            folder.rmdir()
-        except OSError:
-            continue  # another run's files are still in it, or it was never made
+    remove_empty((run.work / RUN_WORKFLOW, run.work / CRASH_FOLDER, run.work))

@@ -1,6 +1,6 @@
 """Tables for the terminal: what will be written, and what is really there at the end."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,3 +66,8 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         lines.append("  ".join(parts).rstrip())
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(lines) + "\n"
+
+
+def label_lines(labels: Iterable[str]) -> str:
+    """List participants' labels, one a line, for a script to read."""
+    return "".join(f"{label}\n" for label in sorted(labels))

@@ -116,21 +116,19 @@ def significant(p: FloatArray, observed: Observed, plan: Plan, alpha: float) -> 
 
 
 def critical_value(maxima: FloatArray, alpha: float, exhaustive: bool) -> float:
-    """Find the smallest value among the maxima whose family-wise p is at most alpha.
+    """Find the threshold: what lies above it has a family-wise p of at most alpha.
 
     Returns
     -------
     float
-        infinity when alpha is below the smallest p.
+        The largest maximum whose own p exceeds alpha; infinity when nothing observed can be above.
     """
     candidates = np.unique(maxima)
     p = familywise_p(candidates, maxima, exhaustive)
-    enough = np.flatnonzero(p <= alpha + P_ROUNDING)
-    if enough.size:
-        return float(candidates[enough[0]])
-    # what lies beyond all random draws has p 1 / (draws + 1); of all draws the identity is one
-    reached = not exhaustive and 1 / (len(maxima) + 1) <= alpha + P_ROUNDING
-    return float(np.nextafter(candidates[-1], np.inf)) if reached else float("inf")
+    critical = float(candidates[p > alpha + P_ROUNDING][-1])  # the smallest has p 1
+    # of all relabelings the identity is one, so that nothing observed lies beyond their largest
+    smallest = p[-1] if exhaustive else 1 / (len(maxima) + 1)
+    return critical if smallest <= alpha + P_ROUNDING else float("inf")
 
 
 def significant_clusters(

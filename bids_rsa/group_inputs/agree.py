@@ -20,8 +20,8 @@ AGREEING = (
     "Conditions",
     "InputStatistic",
     "Normalization",
-    "CellsUsed",
 )
+AGREEING_OF_A_MODEL = ("Model", "CellsUsed")
 # differences in these change which voxels count, not what a score means
 TOLERATED = ("MinVoxels", "IgnoreNaN", "MissingRuns")
 OWN_SPACES = {"t1w", "t2w", "bold", "func", "anat", "individual", "native", "subject", "orig"}
@@ -54,18 +54,26 @@ def check_agreement(maps: Sequence[ParticipantMap], what: str) -> tuple[str, ...
     complaints = [text for key in keys if (text := _odd_ones(maps, key))]
     for name in sorted({one.model for one in maps}):
         same = [one for one in maps if one.model == name]
-        complaints += [text for text in [_odd_ones(same, "Model")] if text]
+        complaints += [text for key in AGREEING_OF_A_MODEL if (text := _odd_ones(same, key))]
     if complaints:
         raise ContentError(
             f"The maps of {what} do not come from one analysis:\n  " + "\n  ".join(complaints),
             "Run the participant level again with the same settings for these (--overwrite), or "
             "leave them out with --exclude-participant-label.",
         )
-    return tuple(
+    warnings = [
         f"The maps of {what} differ in what does not change a score's meaning: {text}"
         for key in TOLERATED
         if (text := _odd_ones(maps, key))
-    )
+    ]
+    if len({one.metadata.get("CellsUsed") for one in maps}) > 1:
+        cells = {one.model: one.metadata.get("CellsUsed") for one in maps}
+        told = ", ".join(f"{name} {n}" for name, n in cells.items())
+        warnings.append(
+            f"The models were compared with different numbers of cells ({told}), so their "
+            "difference may be one of cells."
+        )
+    return tuple(warnings)
 
 
 def _odd_ones(maps: Sequence[ParticipantMap], key: str) -> str | None:

@@ -1,5 +1,6 @@
 """participants.tsv: groups and covariates of the subjects tested."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,14 +57,14 @@ class Participants:
         texts = self.texts(column, option, subjects)
         values = []
         for subject, text in texts.items():
-            try:
-                values.append(float(text))
-            except ValueError:
+            value = _number(text)
+            if value is None:
                 raise ContentError(
                     f"{option} {column}: {self.path} has {text!r} for sub-{subject}, and a number "
                     "is expected.",
                     "Code categories as numbers, or test two groups with --group-column.",
-                ) from None
+                )
+            values.append(value)
         if len(set(values)) == 1:
             raise ContentError(
                 f"{option} {column}: its value is {values[0]:g} for all {len(values)} subjects "
@@ -71,6 +72,15 @@ class Participants:
                 "Leave the covariate out.",
             )
         return tuple(values)
+
+
+def _number(text: str) -> float | None:
+    """Read a finite number; None for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def read_participants(bids_dir: str, option: str) -> Participants:

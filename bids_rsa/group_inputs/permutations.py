@@ -169,7 +169,7 @@ def warnings_of(test: GroupTest) -> tuple[str, ...]:
         told.append(
             f"--tail {test.tail} on scores against 0: without an effect the scores of a "
             "categorical model are skewed, and sign flips then find too much (a family-wise "
-            "error up to .26 was simulated for less)."
+            "error up to .3 was simulated for less, where .05 was asked for)."
         )
     return (*told, *test.notes, *_participants_warnings(test))
 

@@ -31,8 +31,8 @@ class GroupResult:
     """The maps of a test, its clusters, and what its sidecars say about them.
 
     ``maxima`` is the null distribution that the primary method looks at, ``critical`` the
-    smallest value that is significant; both None for the FDR. ``largest`` is the observed
-    maximum.
+    threshold above which a value is significant; both None for the FDR. ``largest`` is the
+    observed maximum.
     """
 
     maps: dict[str, Floats]

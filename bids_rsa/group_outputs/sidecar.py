@@ -107,8 +107,11 @@ def map_sidecar(
     """Gather the sidecar of one map."""
     name = stat.removeprefix("neglog10")
     outside = "1" if stat in P_STATS else "0"
+    what = STATS[stat]
+    if stat.startswith("mean") and test.contrast:
+        what = what.replace("Mean over subjects", "Difference of two means over subjects")
     keys: dict[str, Any] = {
-        "Description": f"{STATS[stat]}. {test.describe()}. {outside} outside the mask."
+        "Description": f"{what}. {test.describe()}. {outside} outside the mask."
     }
     primary = PRIMARY_STATS[test.settings.primary]
     if name in CORRECTIONS:

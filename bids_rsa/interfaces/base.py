@@ -2,10 +2,11 @@
 
 import errno
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import SimpleInterface
+from nipype.interfaces.base import File, SimpleInterface, TraitedSpec, traits
 
 from bids_rsa.errors import BidsRsaError, ReadWriteError
 
@@ -31,6 +32,23 @@ class RecordingInterface(SimpleInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Load, call, save to ``folder``; return the outputs by name."""
         raise NotImplementedError
+
+
+class ImagesOutput(TraitedSpec):
+    """What an interface that writes results gives."""
+
+    images = traits.List(File(exists=True), desc="the images written")
+
+
+class FiguresOutput(TraitedSpec):
+    """What an interface that draws gives."""
+
+    figures = traits.List(File(exists=True), desc="the pictures drawn")
+
+
+def as_texts(paths: Iterable[Path]) -> list[str]:
+    """Write paths as Nipype takes them."""
+    return [str(path) for path in paths]
 
 
 def record_failure(error: Exception, folder: Path) -> None:

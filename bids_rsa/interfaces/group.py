@@ -4,7 +4,12 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.interfaces.base import RecordingInterface  # first: it silences Nipype's look-up
+from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
+    FiguresOutput,
+    ImagesOutput,
+    RecordingInterface,
+    as_texts,
+)
 
 # isort: split
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
@@ -119,23 +124,19 @@ class _SinkInput(BaseInterfaceInputSpec):
     result = File(exists=True, mandatory=True)
 
 
-class _SinkOutput(TraitedSpec):
-    images = traits.List(File(exists=True), desc="the images written")
-
-
 class SinkGroup(RecordingInterface):
     """Write maps, mask, tables and sidecars under their final names."""
 
     # the output may have been deleted since: what is there is never taken from the cache
     _always_run = True
     input_spec = _SinkInput
-    output_spec = _SinkOutput
+    output_spec = ImagesOutput
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Write the result of a test."""
         result = pickle.loads(Path(self.inputs.result).read_bytes())
         images = write_result(self.inputs.job, read_scores(self.inputs.scores), result)
-        return {"images": [str(path) for path in images]}
+        return {"images": as_texts(images)}
 
 
 class _DrawInput(BaseInterfaceInputSpec):
@@ -145,19 +146,15 @@ class _DrawInput(BaseInterfaceInputSpec):
     images = traits.List(File(exists=True), mandatory=True)
 
 
-class _DrawOutput(TraitedSpec):
-    figures = traits.List(File(exists=True))
-
-
 class DrawGroup(RecordingInterface):
     """Draw the thresholded map, the null distribution and the scores at the peaks."""
 
     _always_run = True
     input_spec = _DrawInput
-    output_spec = _DrawOutput
+    output_spec = FiguresOutput
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Draw the result of a test."""
         result = pickle.loads(Path(self.inputs.result).read_bytes())
         figures = draw_result(self.inputs.job, read_scores(self.inputs.scores), result)
-        return {"figures": [str(path) for path in figures]}
+        return {"figures": as_texts(figures)}

@@ -7,7 +7,7 @@ from typing import Any
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
 
 from bids_rsa.core.searchlight import searchlight_rsa
-from bids_rsa.interfaces.base import RecordingInterface
+from bids_rsa.interfaces.base import FiguresOutput, ImagesOutput, RecordingInterface, as_texts
 from bids_rsa.interfaces.progress import progress_bar
 from bids_rsa.maps import (
     evaluated_centers,
@@ -112,17 +112,13 @@ class _SinkInput(BaseInterfaceInputSpec):
     output_dir = traits.Str(mandatory=True)
 
 
-class _SinkOutput(TraitedSpec):
-    images = traits.List(File(exists=True), desc="the images written")
-
-
 class SinkDerivatives(RecordingInterface):
     """Write maps, mask, patch sizes and sidecars under their final names."""
 
     # the output may have been deleted since: what is there is never taken from the cache
     _always_run = True
     input_spec = _SinkInput
-    output_spec = _SinkOutput
+    output_spec = ImagesOutput
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Write the images and then their sidecars."""
@@ -136,7 +132,7 @@ class SinkDerivatives(RecordingInterface):
             inputs.rsa,
             inputs.links,
         )
-        return {"images": [str(path) for path in images]}
+        return {"images": as_texts(images)}
 
 
 class _DrawInput(BaseInterfaceInputSpec):
@@ -147,16 +143,12 @@ class _DrawInput(BaseInterfaceInputSpec):
     output_dir = traits.Str(mandatory=True)
 
 
-class _DrawOutput(TraitedSpec):
-    figures = traits.List(File(exists=True))
-
-
 class DrawMaps(RecordingInterface):
     """Draw a mosaic picture of each map."""
 
     _always_run = True
     input_spec = _DrawInput
-    output_spec = _DrawOutput
+    output_spec = FiguresOutput
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Draw all maps of the group."""
@@ -166,4 +158,4 @@ class DrawMaps(RecordingInterface):
             self.inputs.group,
             load_stacked(self.inputs.stacked),
         )
-        return {"figures": [str(path) for path in figures]}
+        return {"figures": as_texts(figures)}

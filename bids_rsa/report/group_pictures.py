@@ -173,7 +173,9 @@ def _draw_null(figure: Any, job: GroupJob, scores: GroupScores, result: GroupRes
         axes.axvline(result.critical, color="tab:red", label=label)
     largest = result.largest
     axes.axvline(largest, color="tab:blue", linestyle="--", label=f"observed: {largest:.4g}")
-    axes.set(xlabel=f"maximum over voxels ({group.primary})", ylabel="relabelings")
+    what = "clusters" if group.primary.startswith("cluster") else "voxels"
+    of_all = f" of all {job.n_joint} maps of this call" if job.n_joint > 1 else ""
+    axes.set(xlabel=f"maximum over {what}{of_all} ({group.primary})", ylabel="relabelings")
     axes.set_title(
         f"Null distribution of the maximum, {len(result.maxima)} relabelings", fontsize=9
     )

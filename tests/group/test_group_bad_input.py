@@ -141,6 +141,16 @@ def test_a_covariate_that_is_no_number(call, places):
     assert "'a' for sub-01" in said
 
 
+@pytest.mark.parametrize("option", ["--covariates", "--test-covariate"])
+def test_a_covariate_that_is_not_finite(call, places, option):
+    bids, out = places
+    ages = ["inf" if i == 3 else 20 + i for i in range(1, 9)]
+    write_participants(bids, [f"sub-{i:02d}\t{age}\ta" for i, age in enumerate(ages, start=1)])
+    code, said = refuse(call, bids, out, option, "age")
+    assert code == 65
+    assert "'inf' for sub-03" in said
+
+
 def test_a_constant_covariate(call, places):
     bids, out = places
     write_participants(bids, [f"sub-{i:02d}\t33\ta" for i in range(1, 9)])

@@ -106,6 +106,20 @@ def test_two_models_are_a_paired_test_of_the_transformed_difference(call, places
     said_there = group_sidecar(out, "t", name)
     assert said_there["Tail"] == "two-sided"
     assert [model["Name"] for model in said_there["Model"]] == ["planted", "other"]
+    assert group_sidecar(out, "mean", name)["Description"].startswith("Difference of two means")
+
+
+def test_models_compared_on_different_cells_are_warned_of(call, places):
+    bids, out = places
+    for i in range(1, N + 1):
+        scores = subject_scores(i, effect=0.05, seed=8)
+        write_map(out, f"{i:02d}", scores, model="other", metadata={"CellsUsed": 21})
+    options = ("--compare-models", "planted", "other", "--dry-run")
+    code, said = call(bids, out, "group", *FAST, *options)
+    assert code == 0, said
+    assert "different numbers of cells (other 21, planted 28)" in said.replace(
+        "planted 28, other 21", "other 21, planted 28"
+    )
 
 
 def test_all_pairs_of_models(call, places):

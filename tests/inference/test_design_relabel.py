@@ -8,6 +8,8 @@ import pytest
 from bids_rsa.core.inference import (
     draw_relabelings,
     one_sample_design,
+    permutation_null,
+    prepare_test,
     slope_design,
     smallest_p,
     two_sample_design,
@@ -68,6 +70,11 @@ def test_random_rows_are_permutations():
         (two_sample_design([1, 1, 1, 0, 0, 0]), True, 2 / 20),
         (two_sample_design([1, 1, 1, 1, 0, 0]), True, 1 / 15),
         (one_sample_design(20), False, 1 / 1001),
+        (slope_design([20.1, 21.1, 22.1, 23.1]), True, 2 / 24),
+        (slope_design([20.1, 21.1, 22.1, 23.1]), False, 1 / 24),
+        (slope_design([20.0, 21.0, 22.0, 25.0]), True, 1 / 24),
+        (slope_design([1.0, 2.0, 3.0, 4.0], [5.0, 7.0, 7.0, 5.0]), True, 2 / 24),
+        (slope_design([1.0, 2.0, 3.0, 4.0], [5.0, 7.0, 7.5, 5.0]), True, 1 / 24),
     ],
 )
 def test_smallest_p(design, two_sided, expected):
@@ -93,3 +100,15 @@ def test_smallest_p(design, two_sided, expected):
 def test_designs_that_cannot_be_tested_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("covariate", [[5.0, 7.0, 9.0, 7.0, 5.0], [5.0, 7.0, 8.0, 9.0, 3.0]])
+def test_the_smallest_p_is_reached_by_the_best_data(covariate):
+    """Data equal to what is tested have the smallest p that any can have."""
+    values = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    design = slope_design(values, covariate)
+    draws = draw_relabelings(design, 1000, seed=0)
+    for tail in ("greater", "two-sided"):
+        plan = prepare_test(design.residuals(values[:, None]), design, tail)
+        p = permutation_null(plan, draws).counts[0] / draws.n_draws
+        assert p == pytest.approx(smallest_p(design, draws, tail == "two-sided"))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
+from bids_rsa.core.group_maps import critical_value
 from bids_rsa.core.inference import (
     Null,
     count_p,
@@ -154,3 +155,16 @@ def test_a_planted_effect_is_found_and_little_else():
     significant = familywise_p(t, null.maxima["t"], False) <= 0.05
     assert significant[planted[MASK]].mean() > 0.9
     assert not significant[~planted[MASK]].any()
+
+
+@pytest.mark.parametrize("exhaustive", [False, True])
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.3])
+def test_what_lies_above_the_critical_value_is_significant(exhaustive, alpha):
+    maxima = np.round(np.random.default_rng(1).gumbel(4, 1, 40), 1)  # with ties
+    critical = critical_value(maxima, alpha, exhaustive)
+    # of all relabelings the observed one is one; beyond random draws an observed value may lie
+    observed = np.linspace(0, maxima.max() + 1, 500)
+    observed = observed[observed <= maxima.max()] if exhaustive else observed
+    p = familywise_p(observed, maxima, exhaustive)
+    np.testing.assert_array_equal(p <= alpha + 1e-12, observed > critical)
+    assert np.isinf(critical) == (alpha == 0.01)

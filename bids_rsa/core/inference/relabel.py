@@ -81,7 +81,7 @@ def smallest_p(design: Design, relabelings: Relabelings, two_sided: bool) -> flo
         1 / 2^n for n sign flips (2 / 2^n two-sided), and never below 1 / (draws + 1).
     """
     distinct = n_distinct(design)
-    mirrored = design.exchange == "flip" or _groups_can_swap(design)
+    mirrored = design.exchange == "flip" or _has_mirror_images(design)
     best = (2 if two_sided and mirrored else 1) / distinct
     return best if relabelings.exhaustive else max(best, 1 / (relabelings.n_draws + 1))
 
@@ -121,10 +121,20 @@ def draw_relabelings(design: Design, n_permutations: int, seed: int) -> Relabeli
     return Relabelings(rng.permuted(rows, axis=1), "permute", exhaustive=False)
 
 
-def _groups_can_swap(design: Design) -> bool:
-    """Whether two equally large groups without covariates are tested."""
-    counts = np.bincount(design.row_labels)
-    return len(counts) == 2 and counts[0] == counts[1]
+def _has_mirror_images(design: Design) -> bool:
+    """Whether some order of the rows turns X, demeaned, into -X and leaves Z as it is.
+
+    Two equally large groups have one, or a variable as far below its mean as above.
+    """
+    x = design.tested - design.tested.mean()
+    rows = np.column_stack([x, design.nuisance])
+    mirrored = np.column_stack([-x, design.nuisance])
+    # rounded, so that rows equal up to rounding are sorted alike
+    scale = np.abs(rows).max(axis=0)
+    ordered, turned = (
+        np.array(sorted(np.round(one / scale, 9).tolist())) for one in (rows, mirrored)
+    )
+    return bool(np.allclose(ordered, turned, atol=1e-8))
 
 
 def _all_relabelings(design: Design) -> npt.NDArray[Any]:
