@@ -33,12 +33,12 @@ from bids_rsa.provenance import new_run_id
 from bids_rsa.resources import GIB
 from bids_rsa.settings import Settings
 from bids_rsa.summary import text_table
+from bids_rsa.whole_files import remove_leftovers
 from bids_rsa.workflows.group import RUN_WORKFLOW, folder_names, init_group_level_wf
 
 LOGGER = logging.getLogger(__name__)
 STATE_FOLDER = "group_permutations"
 BASE_GB = 0.6  # the libraries, and the permuted maps that threads hold
-PARTIAL = ".partial-"  # as images.replacing names what is not whole yet
 COPIES = 4  # of the scores, while they are read or tested
 
 
@@ -138,7 +138,7 @@ def _run_jobs(
         failures = _find_failures(waiting, work, raised)
         _write_dataset_files(jobs, settings, run_id, log_file)
     done = [job for job in jobs if _is_complete(job)]
-    _remove_leftovers(done)
+    _remove_leftovers(Path(settings.run.output_dir).absolute(), work)
     _tell_end(done)
     for label, error in failures.items():
         LOGGER.error("%s: %s", label, error)
@@ -151,17 +151,11 @@ def _run_jobs(
     return 0
 
 
-def _remove_leftovers(jobs: Sequence[GroupJob]) -> None:
-    """Remove what a killed run had begun to write beside files that are complete now."""
-    for job in jobs:
-        files = [*job.others, *(file.path for file in job.planned)]
-        files += [file.sidecar for file in job.planned]
-        names = {Path(path).name for path in files} | {
-            Path(path).with_suffix(".json").name for path in job.others
-        }
-        for path in Path(job.output_dir, FOLDER).rglob(f"{PARTIAL}*"):
-            if path.name.removeprefix(PARTIAL).partition("-")[2] in names:
-                path.unlink(missing_ok=True)
+def _remove_leftovers(output: Path, work: Path) -> None:
+    """Remove what killed runs had begun to write wherever the group level writes."""
+    remove_leftovers(output, with_subfolders=False)
+    remove_leftovers(output / FOLDER)
+    remove_leftovers(work / STATE_FOLDER)
 
 
 def _is_complete(job: GroupJob) -> bool:

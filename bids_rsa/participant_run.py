@@ -29,6 +29,7 @@ from bids_rsa.records import ModelRdm
 from bids_rsa.settings import Settings
 from bids_rsa.sidecars import SEARCHLIGHT
 from bids_rsa.summary import end_table, summarize
+from bids_rsa.whole_files import remove_leftovers
 from bids_rsa.workflows.participant import RUN_WORKFLOW, GroupJob, init_run_wf, subject_name
 
 LOGGER = logging.getLogger(__name__)
@@ -86,7 +87,15 @@ def run_plan(plan: Plan, outcome: Outcome, log_to: Callable[[Path], None]) -> in
         if outcome.failures and settings.run.stop_on_first_crash:
             break
         _run_batch(batch, run, outcome)
+    _remove_leftovers(plan.groups, run.output)
     return _finish(run, outcome)
+
+
+def _remove_leftovers(groups: Sequence[CheckedGroup], output: Path) -> None:
+    """Remove what killed runs had begun to write at the dataset's root and for these subjects."""
+    remove_leftovers(output, with_subfolders=False)
+    for subject in {checked.group.subject for checked in groups}:
+        remove_leftovers(output / f"sub-{subject}")
 
 
 def _batches(groups: Sequence[CheckedGroup], plugin: Plugin) -> Iterator[list[CheckedGroup]]:

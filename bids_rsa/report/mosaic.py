@@ -15,9 +15,9 @@ from nilearn.datasets import load_mni152_template
 from nilearn.plotting import plot_stat_map
 
 from bids_rsa.derivatives import PlannedFile, figure_path
-from bids_rsa.images import replacing
 from bids_rsa.records import ImageGroup
 from bids_rsa.stacking import StackedPatterns
+from bids_rsa.whole_files import replacing
 
 UNITS = {
     "spearman": "Spearman's rho",
