@@ -9,7 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fault_runs import SLOW, leftovers, node, results, run, start, unfinished, wait_until
+from fault_runs import (
+    MANY,
+    SLOW,
+    children,
+    leftovers,
+    node,
+    results,
+    run,
+    start,
+    unfinished,
+    wait_until,
+)
 
 # fractions of the time that a step takes, when the process is killed
 BEFORE = (0.3, 0.6, 0.9)
@@ -86,3 +97,22 @@ def test_killed_at_twenty_moments_the_next_run_ends_byte_identical(dataset, undi
     assert steps.count("searchlight") >= 5, steps
     assert steps.count("writing") >= 5, steps
     assert len(steps) - steps.count("ended") >= 18, steps
+
+
+def test_workers_end_with_the_process_that_is_killed(dataset, tmp_path):
+    """Else they would write into the work directory that the next run uses."""
+    out, work, clean = tmp_path / "out", tmp_path / "work", tmp_path / "clean"
+    process = start(dataset, out, "-w", work, *MANY)
+    assert wait_until(lambda: len(list(work.glob("participant/*/*/searchlight"))) >= 2, process)
+    process.kill()
+    try:
+        process.communicate(timeout=120)  # its workers hold the same pipes
+        assert children(process) == []
+    finally:
+        for pid in children(process):
+            os.kill(pid, signal.SIGKILL)
+    again = run(dataset, out, "-w", work, *MANY)
+    assert again.returncode == 0, again.stderr
+    assert run(dataset, clean, *MANY).returncode == 0
+    assert results(out) == results(clean)
+    assert leftovers(out) == []

@@ -2,22 +2,9 @@
 
 import os
 import signal
-import subprocess
 
 import pytest
-from fault_runs import SLOW, node, results, run, start, unfinished, wait_until
-
-MANY = ("--folds", "runs", "--dissimilarity", "chebyshev", "--n-cpus", "2")
-
-
-def children(process: subprocess.Popen[str]) -> list[int]:
-    """Processes of a run's process group that are still there."""
-    answer = subprocess.run(
-        ["ps", "-o", "pid=", "-o", "stat=", "--sid", str(process.pid)],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    rows = [line.split() for line in answer.stdout.splitlines()]
-    return [int(pid) for pid, state in rows if not state.startswith("Z")]
+from fault_runs import MANY, SLOW, children, node, results, run, start, unfinished, wait_until
 
 
 @pytest.mark.parametrize("step", ["masking", "searchlight", "sink"])
