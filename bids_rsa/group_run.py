@@ -136,8 +136,11 @@ def _run_jobs(
         graph = init_group_level_wf(jobs if together else waiting, str(work), together)
         raised = run_workflow(graph, plugin, Clock())
         failures = _find_failures(waiting, work, raised)
-        _write_dataset_files(jobs, settings, run_id, log_file)
     done = [job for job in jobs if _is_complete(job)]
+    if done:
+        _write_dataset_files(done, settings)
+    if done and waiting:
+        _write_log(settings, run_id, log_file)
     _remove_leftovers(Path(settings.run.output_dir).absolute(), work)
     _tell_end(done)
     for label, error in failures.items():
@@ -180,21 +183,19 @@ def _find_failures(
     return failures
 
 
-def _write_dataset_files(
-    jobs: Sequence[GroupJob], settings: Settings, run_id: str, log_file: Path
-) -> None:
-    """Describe the new labels; write the run's settings and log beside the results."""
-    done = [job for job in jobs if _is_complete(job)]
-    if not done:
-        return
-    output = Path(settings.run.output_dir).absolute()
+def _write_dataset_files(jobs: Sequence[GroupJob], settings: Settings) -> None:
+    """Describe the labels of complete tests, also of those that a killed run has made."""
     labels = {
         job.test.desc: f"Group level: {job.test.describe()}"
-        for job in done
+        for job in jobs
         if job.test.desc not in job.test.models
     }
-    write_dataset_files(output, labels, {})
-    folder = output / FOLDER / "log" / run_id
+    write_dataset_files(Path(settings.run.output_dir).absolute(), labels, {})
+
+
+def _write_log(settings: Settings, run_id: str, log_file: Path) -> None:
+    """Write the run's settings and log beside the results."""
+    folder = Path(settings.run.output_dir).absolute() / FOLDER / "log" / run_id
     write_text(folder / "bids_rsa.toml", as_toml(settings))
     log = log_file.read_text(encoding="utf-8") if log_file.exists() else ""
     write_text(folder / "bids_rsa.log", log)

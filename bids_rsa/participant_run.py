@@ -110,6 +110,7 @@ def _batches(groups: Sequence[CheckedGroup], plugin: Plugin) -> Iterator[list[Ch
 def _run_batch(groups: Sequence[CheckedGroup], run: Run, outcome: Outcome) -> None:
     """Run the subjects of one batch that are not complete."""
     jobs: list[GroupJob] = []
+    complete: list[GroupJob] = []
     for index, checked in enumerate(groups):
         group = checked.group
         try:
@@ -120,8 +121,11 @@ def _run_batch(groups: Sequence[CheckedGroup], run: Run, outcome: Outcome) -> No
         if is_complete(run.output, job.planned, job.figures):
             LOGGER.info("%s is complete with the same settings and inputs: skipped.", group.label)
             outcome.rows.append(summarize(group, job.planned, run.output, None))
+            complete.append(job)
         else:
             jobs.append(job)
+    if complete:  # the run that made them may have been killed before it described them
+        _write_dataset_files(complete, run)
     jobs = [job for job in jobs if job.group.subject not in outcome.failures]
     if not jobs:
         return

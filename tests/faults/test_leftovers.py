@@ -84,6 +84,21 @@ def test_a_participant_run_clears_every_folder_it_writes_to(call, tmp_path, stat
     assert results(out) == expected
 
 
+def test_what_describes_the_dataset_is_written_also_where_all_else_is_there(call, tmp_path):
+    """A run may be killed after its last map, and before it describes the dataset."""
+    out = tmp_path / "out"
+    assert call(out)[0] == 0
+    expected = results(out)
+    described = [path for path in out.iterdir() if path.is_file()]
+    assert {"dataset_description.json", "descriptions.tsv"} < {path.name for path in described}
+    for path in described:
+        path.unlink()
+    code, said = call(out)
+    assert code == 0, said
+    assert "skipped" in said
+    assert results(out) == expected
+
+
 def test_what_is_not_whole_is_no_input(call, dataset, tmp_path):
     bids, out, clean = tmp_path / "bids", tmp_path / "out", tmp_path / "clean"
     shutil.copytree(dataset, bids)

@@ -48,3 +48,16 @@ def test_a_map_that_is_not_whole_is_no_input_of_the_group(call, places):
     code, said = call(bids, out, "group", "--dry-run", *OPTIONS)
     assert code == 0, said
     assert "other" not in said
+
+
+def test_what_describes_the_dataset_is_written_also_where_all_else_is_there(call, places):
+    bids, out = places
+    described = ("dataset_description.json", "descriptions.tsv", "descriptions.json")
+    assert call(bids, out, "group", *OPTIONS)[0] == 0
+    expected = {name: (out / name).read_bytes() for name in described}
+    for name in described:
+        (out / name).unlink()
+    code, said = call(bids, out, "group", *OPTIONS)
+    assert code == 0, said
+    assert "skipped" in said
+    assert {name: (out / name).read_bytes() for name in described} == expected
