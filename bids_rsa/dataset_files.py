@@ -79,7 +79,7 @@ def _write_description(output_dir: Path, links: Mapping[str, str]) -> None:
     path = output_dir / "dataset_description.json"
     found = read_sidecar(path) or {}
     targets = {name: link_target(root, str(output_dir)) for root, name in links.items()}
-    dataset_links = dict(found.get("DatasetLinks", {})) | targets
+    dataset_links = linked_datasets(output_dir) | targets
     description = {
         "Name": "bids_rsa: searchlight representational similarity analysis",
         "BIDSVersion": BIDS_VERSION,
@@ -89,6 +89,13 @@ def _write_description(output_dir: Path, links: Mapping[str, str]) -> None:
         "DatasetLinks": dict(sorted(dataset_links.items())),
     }
     write_json(path, {**found, **description})
+
+
+def linked_datasets(output_dir: Path) -> dict[str, str]:
+    """Read which datasets the output links already, name to target."""
+    found = read_sidecar(output_dir / "dataset_description.json") or {}
+    links = found.get("DatasetLinks")
+    return dict(links) if isinstance(links, dict) else {}
 
 
 def _generated_by() -> dict[str, Any]:

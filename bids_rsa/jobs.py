@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bids_rsa.dataset_files import linked_datasets
 from bids_rsa.derivatives import check_replaceable, figure_path
 from bids_rsa.execution import Plugin
 from bids_rsa.needs import memory_needs, threads_that_fit
@@ -62,7 +63,12 @@ def plan_job(checked: CheckedGroup, run: Run, index: int, n_groups: int) -> Grou
     if not settings.run.overwrite:
         check_replaceable(run.output, planned)
     pictured = [file.path for file in planned if not file.path.endswith("_mask.nii.gz")]
-    links = link_datasets(map(dataset_root, _input_files(group)), run.datasets)
+    links = link_datasets(
+        map(dataset_root, _input_files(group)),
+        run.datasets,
+        linked_datasets(run.output),
+        str(run.output),
+    )
     return GroupJob(
         group=group,
         rsa=settings.rsa,

@@ -126,7 +126,9 @@ def _absolute(path: str) -> Path:
     return Path(os.path.normpath(Path(path).absolute()))
 
 
-def link_datasets(roots: Iterable[str], named: Mapping[str, str]) -> dict[str, str]:
+def link_datasets(
+    roots: Iterable[str], named: Mapping[str, str], known: Mapping[str, str], output_dir: str
+) -> dict[str, str]:
     """Give each dataset a name for BIDS URIs.
 
     Parameters
@@ -135,6 +137,9 @@ def link_datasets(roots: Iterable[str], named: Mapping[str, str]) -> dict[str, s
         Absolute paths of datasets.
     named : mapping
         Path to name, for those that the user named.
+    known : mapping
+        Name to target, for those that the output links already; its sidecars use these names.
+    output_dir : str
 
     Returns
     -------
@@ -143,10 +148,17 @@ def link_datasets(roots: Iterable[str], named: Mapping[str, str]) -> dict[str, s
     """
     links: dict[str, str] = {}
     for root in sorted(set(roots)):
-        name = named.get(root) or re.sub(r"[^A-Za-z0-9_-]+", "", Path(root).name) or "input"
-        taken = set(links.values())
+        target = link_target(root, output_dir)
+        given = next((name for name, there in known.items() if there == target), None)
+        name = named.get(root) or given or _as_label(Path(root).name)
+        taken = {*links.values(), *(name for name, there in known.items() if there != target)}
         links[root] = name if name not in taken else f"{name}-{digest(root)[:8]}"
     return links
+
+
+def _as_label(name: str) -> str:
+    """Keep of a folder's name what may stand in a BIDS URI."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "", name) or "input"
 
 
 def bids_uri(path: str, links: Mapping[str, str]) -> str:
