@@ -1,10 +1,11 @@
-"""SIGTERM, what schedulers send, stops a run at once and loses nothing."""
+"""SIGTERM, what schedulers send, and Ctrl-C stop a run at once and lose nothing."""
 
 import os
 import signal
 
 import pytest
 from fault_runs import MANY, SLOW, children, node, results, run, start, unfinished, wait_until
+from half_written import partial_files
 
 
 @pytest.mark.parametrize("step", ["masking", "searchlight", "sink"])
@@ -47,3 +48,23 @@ def test_several_processes_stop_together(dataset, tmp_path):
         for pid in children(process):
             os.kill(pid, signal.SIGKILL)
     assert unfinished(out) == []
+
+
+@pytest.mark.parametrize("options", [SLOW, MANY], ids=["one process", "several processes"])
+def test_ctrl_c_is_one_line_and_exit_130(dataset, tmp_path, options):
+    out, work = tmp_path / "out", tmp_path / "work"
+    process = start(dataset, out, "-w", work, *options)
+    assert wait_until(lambda: node(work, "searchlight"), process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: all processes get it
+    try:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 130
+        assert children(process) == []
+    finally:
+        for pid in children(process):
+            os.kill(pid, signal.SIGKILL)
+    (line,) = (line for line in errors.splitlines() if " ERROR " in line)
+    assert "SIGINT" in line
+    assert "Traceback" not in errors
+    assert unfinished(out) == []
+    assert partial_files(out) == set()
