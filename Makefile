@@ -10,7 +10,7 @@ BIN = $(VENV)/bin
 DEMO ?= demo
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lint containers constraints bench docs clean
+.PHONY: demo test lint kernels containers constraints bench docs clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -40,7 +40,11 @@ demo: $(VENV)/.app
 	@echo "  group table  $(DEMO)/results/group/*_clusters.tsv"
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+# compiles all kernels once, so that tests which run at the same time don't do it in several processes
+kernels: $(VENV)/.test
+	$(BIN)/python -W ignore -m bids_rsa.core.warm_up
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

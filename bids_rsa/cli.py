@@ -107,9 +107,9 @@ def _catch_signals() -> None:
             # the pool complains of the workers that it lost
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
             _end_workers()
-        images = sys.modules.get("bids_rsa.images")
-        if images is not None:
-            images.discard_unfinished()
+        whole_files = sys.modules.get("bids_rsa.whole_files")
+        if whole_files is not None:
+            whole_files.discard_unfinished()
         os._exit(128 + signal_number)
 
     signal.signal(signal.SIGTERM, stop)

@@ -33,12 +33,12 @@ from bids_rsa.provenance import new_run_id
 from bids_rsa.resources import GIB
 from bids_rsa.settings import Settings
 from bids_rsa.summary import text_table
+from bids_rsa.whole_files import remove_leftovers
 from bids_rsa.workflows.group import RUN_WORKFLOW, folder_names, init_group_level_wf
 
 LOGGER = logging.getLogger(__name__)
 STATE_FOLDER = "group_permutations"
 BASE_GB = 0.6  # the libraries, and the permuted maps that threads hold
-PARTIAL = ".partial-"  # as images.replacing names what is not whole yet
 COPIES = 4  # of the scores, while they are read or tested
 
 
@@ -132,7 +132,9 @@ def _run_jobs(
         log_to(log_file)
         failures = _run_waiting(jobs, waiting, settings, plugin)
     done = [job for job in jobs if _is_complete(job)]
-    _remove_leftovers(done)
+    if done:
+        _write_dataset_files(done, settings)
+    _remove_leftovers(Path(settings.run.output_dir).absolute(), work)
     _tell_end(done)
     for label, error in failures.items():
         LOGGER.error("%s: %s", label, error)
@@ -159,21 +161,14 @@ def _run_waiting(
     together = any(job.n_joint > 1 for job in jobs)
     graph = init_group_level_wf(jobs if together else waiting, str(work), together)
     raised = run_workflow(graph, plugin, Clock())
-    _describe_labels(jobs, settings)
     return _find_failures(waiting, work, raised)
 
 
-def _remove_leftovers(jobs: Sequence[GroupJob]) -> None:
-    """Remove what a killed run had begun to write beside files that are complete now."""
-    for job in jobs:
-        files = [*job.others, *(file.path for file in job.planned)]
-        files += [file.sidecar for file in job.planned]
-        names = {Path(path).name for path in files} | {
-            Path(path).with_suffix(".json").name for path in job.others
-        }
-        for path in Path(job.output_dir, FOLDER).rglob(f"{PARTIAL}*"):
-            if path.name.removeprefix(PARTIAL).partition("-")[2] in names:
-                path.unlink(missing_ok=True)
+def _remove_leftovers(output: Path, work: Path) -> None:
+    """Remove what killed runs had begun to write wherever the group level writes."""
+    remove_leftovers(output, with_subfolders=False)
+    remove_leftovers(output / FOLDER)
+    remove_leftovers(work / STATE_FOLDER)
 
 
 def _is_complete(job: GroupJob) -> bool:
@@ -198,14 +193,11 @@ def _find_failures(
     return failures
 
 
-def _describe_labels(jobs: Sequence[GroupJob], settings: Settings) -> None:
-    """Describe the dataset and the new labels in it."""
-    done = [job for job in jobs if _is_complete(job)]
-    if not done:
-        return
+def _write_dataset_files(jobs: Sequence[GroupJob], settings: Settings) -> None:
+    """Describe the labels of complete tests, also of those that a killed run has made."""
     labels = {
         job.test.desc: f"Group level: {job.test.describe()}"
-        for job in done
+        for job in jobs
         if job.test.desc not in job.test.models
     }
     write_dataset_files(Path(settings.run.output_dir).absolute(), labels, {})

@@ -1,13 +1,12 @@
-"""Images to arrays and back: grids, reading with clear errors, writing whole files."""
+"""Images to arrays and back: grids, reading with clear errors."""
 
 from __future__ import annotations
 
 import os
 import struct
-import uuid
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from bids_rsa.errors import (
     ContentError,
     InputError,
     MissingFileError,
-    OutputError,
     ReadWriteError,
 )
 from bids_rsa.grid import Grid, reorder, resample_nearest
@@ -264,43 +262,6 @@ def load_mask(mask: str | os.PathLike[str] | SpatialImage, target: Grid, kind: s
     )
 
 
-_unfinished: set[Path] = set()
-
-
-@contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its name only when all went well.
-
-    Raises
-    ------
-    OutputError, ReadWriteError
-        If the file cannot be created, or writing failed.
-    """
-    final = Path(path)
-    beside = final.with_name(f".partial-{uuid.uuid4().hex[:12]}-{final.name}")
-    _unfinished.add(beside)
-    try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        yield beside
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        beside.replace(final)
-    except PermissionError as error:
-        raise OutputError(f"{final} cannot be written: {error.strerror}.") from error
-    except OSError as error:
-        raise ReadWriteError(f"Writing {final} failed: {error.strerror or error}.") from error
-    finally:
-        with suppress(OSError):  # the parent may be no folder
-            beside.unlink(missing_ok=True)
-        _unfinished.discard(beside)
-
-
-def discard_unfinished() -> None:
-    """Remove the files that `replacing` has not finished, when the process is told to end."""
-    for path in tuple(_unfinished):
-        path.unlink(missing_ok=True)
-
-
 def volume_image(
     data: NDArray[Any], affine: NDArray[np.float64], template: SpatialImage | None = None
 ) -> nib.Nifti1Image:
@@ -313,9 +274,3 @@ def volume_image(
         header.set_sform(affine, int(given["sform_code"]) or 2)
         header.set_qform(affine, int(given["qform_code"]) or 2, strip_shears=True)
     return nib.Nifti1Image(data, affine, header)
-
-
-def save_image(image: nib.Nifti1Image, path: str | os.PathLike[str]) -> None:
-    """Write an image under its final name only when it is whole; errors as in `replacing`."""
-    with replacing(path) as beside:
-        nib.save(image, beside)

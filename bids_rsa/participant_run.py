@@ -29,6 +29,7 @@ from bids_rsa.records import ModelRdm
 from bids_rsa.settings import Settings
 from bids_rsa.sidecars import SEARCHLIGHT
 from bids_rsa.summary import end_table, summarize
+from bids_rsa.whole_files import remove_leftovers
 from bids_rsa.workflows.participant import RUN_WORKFLOW, GroupJob, init_run_wf, subject_name
 
 LOGGER = logging.getLogger(__name__)
@@ -87,7 +88,15 @@ def run_plan(plan: Plan, outcome: Outcome, log_to: Callable[[Path], None]) -> in
         if outcome.failures and settings.run.stop_on_first_crash:
             break
         _run_batch(batch, run, outcome)
+    _remove_leftovers(plan.groups, run.output)
     return _finish(run, outcome)
+
+
+def _remove_leftovers(groups: Sequence[CheckedGroup], output: Path) -> None:
+    """Remove what killed runs had begun to write at the dataset's root and for these subjects."""
+    remove_leftovers(output, with_subfolders=False)
+    for subject in {checked.group.subject for checked in groups}:
+        remove_leftovers(output / f"sub-{subject}")
 
 
 def _batches(groups: Sequence[CheckedGroup], plugin: Plugin) -> Iterator[list[CheckedGroup]]:
@@ -102,6 +111,7 @@ def _batches(groups: Sequence[CheckedGroup], plugin: Plugin) -> Iterator[list[Ch
 def _run_batch(groups: Sequence[CheckedGroup], run: Run, outcome: Outcome) -> None:
     """Run the subjects of one batch that are not complete."""
     jobs: list[GroupJob] = []
+    complete: list[GroupJob] = []
     for index, checked in enumerate(groups):
         group = checked.group
         try:
@@ -112,8 +122,11 @@ def _run_batch(groups: Sequence[CheckedGroup], run: Run, outcome: Outcome) -> No
         if is_complete(run.output, job.planned, job.figures):
             LOGGER.info("%s is complete with the same settings and inputs: skipped.", group.label)
             outcome.rows.append(summarize(group, job.planned, run.output, None))
+            complete.append(job)
         else:
             jobs.append(job)
+    if complete:  # the run that made them may have been killed before it described them
+        _write_dataset_files(complete, run)
     jobs = [job for job in jobs if job.group.subject not in outcome.failures]
     if not jobs:
         return

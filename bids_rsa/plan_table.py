@@ -9,9 +9,9 @@ from pathlib import Path
 from bids_rsa.discovery.findings import few
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.grid import Grid
-from bids_rsa.images import replacing
 from bids_rsa.readers import open_source
 from bids_rsa.records import Discovery, ImageGroup, MaskChoice, ModelRdm
+from bids_rsa.whole_files import replacing
 
 COLUMNS = (
     "subject", "session", "task", "acquisition", "space", "resolution", "condition", "run",

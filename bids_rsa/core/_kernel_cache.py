@@ -1,11 +1,13 @@
 """Where compiled kernels are kept, so that they are compiled once wherever the package lies.
 
 numba by itself raises at import where it can write no cache, never reads a cache that it cannot
-write to (a read-only image), and does not notice that a kernel in another module has changed.
+write to (a read-only image), does not notice that a kernel in another module has changed, and
+mixes kernels up when several processes fill one cache.
 """
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,33 @@ class _Storage(caching.CompileResultCacheImpl):  # type: ignore[misc]
     _locator_classes = [_GivenFolder, _BesideSources, _Baked, _UserWide]  # noqa: RUF012
 
 
+class _Files(caching.IndexDataCacheFile):  # type: ignore[misc]
+    """The files of one function: an index, and what was compiled for each signature and processor.
+
+    numba numbers the latter, and names them in the index first: of two processes that write at
+    once, the index of one may then name the file of the other, and a kernel is called with the
+    code for other types or another processor. Here a name stands for its content.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        """Save what was compiled; of two that save at once the index may forget one."""
+        known = self._load_index()  # type: ignore[no-untyped-call]
+        content = repr((key, self._source_stamp, self._version))
+        base = self._index_name.removesuffix(".nbi")
+        name = f"{base}.{hashlib.sha256(content.encode()).hexdigest()[:16]}.nbc"
+        self._save_data(name, data)  # type: ignore[no-untyped-call]
+        self._save_index({**known, key: name})  # type: ignore[no-untyped-call]
+        if not known:
+            self._remove_all_but(base, name)
+
+    def _remove_all_but(self, base: str, name: str) -> None:
+        """Remove what was compiled from other sources; what another process misses it compiles."""
+        for path in Path(self._cache_path).glob(f"{base}.*.nbc"):
+            if path.name != name:
+                with suppress(OSError):
+                    path.unlink()
+
+
 class KernelCache(caching.FunctionCache):  # type: ignore[misc]
     """numba's cache of one function, in the first folder that will do.
 
@@ -65,6 +94,12 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
     """
 
     _impl_class = _Storage
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        self._cache_file = _Files(
+            self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp()
+        )  # type: ignore[no-untyped-call]
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Save a compiled kernel; where that fails (full, read-only) it serves this process."""
@@ -77,7 +112,7 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
 def keep_compiled(dispatcher: Any) -> None:
     """Let numba keep what it compiles for a function, where it can be kept anywhere."""
     try:
-        dispatcher._cache = KernelCache(dispatcher.py_func)  # type: ignore[no-untyped-call]
+        dispatcher._cache = KernelCache(dispatcher.py_func)
     except (RuntimeError, OSError):
         return
 

@@ -18,7 +18,8 @@ from bids_rsa.group_outputs.names import P_STATS, map_path, mask_path, table_pat
 from bids_rsa.group_outputs.result import GroupResult
 from bids_rsa.group_outputs.sidecar import common_keys, map_sidecar, mask_sidecar, table_sidecar
 from bids_rsa.group_outputs.statements import Tried
-from bids_rsa.images import open_image, save_image, volume_image
+from bids_rsa.images import open_image, volume_image
+from bids_rsa.whole_files import save_image
 
 # long lists that the maps' sidecars hold already
 NOT_IN_TABLES = ("Sources", "SoftwareVersions")

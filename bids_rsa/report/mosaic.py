@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from bids_rsa.derivatives import PlannedFile, figure_path
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.images import load_volume, replacing
+from bids_rsa.images import load_volume
 from bids_rsa.records import ImageGroup
 from bids_rsa.stacking import StackedPatterns
+from bids_rsa.whole_files import replacing
 
 LOGGER = logging.getLogger(__name__)
 UNITS = {

@@ -79,7 +79,15 @@ new_out() {
 same_maps() { "$python" "$root/tests/containers/same_maps.py" "$@"; }
 
 # the example dataset, few participants on a coarse grid, and what an installation with pip makes of it
+# made once, also by scripts that run beside each other
 make_reference() {
+  exec {reference_lock}>"$scratch/reference.lock"
+  flock "$reference_lock"
+  make_reference_once
+  exec {reference_lock}>&-
+}
+
+make_reference_once() {
   [ -f "$bids/dataset_description.json" ] || "$python" - "$bids" <<'MAKE'
 import sys
 from bids_rsa.example import ExampleSettings, make_example

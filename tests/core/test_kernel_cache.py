@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
+from numba.core.registry import cpu_target
 
 import bids_rsa
+from bids_rsa.core._kernel_cache import KernelCache
 
 PACKAGE = Path(bids_rsa.__file__).parent
 
@@ -103,3 +106,39 @@ def test_a_change_in_another_module_of_the_core_is_noticed(installed):
     hits, misses = probe(installed, Path("/nonexistent"))
     assert hits == 0
     assert misses > 0
+
+
+def twice(x):
+    return x + x
+
+
+def test_two_processes_that_fill_the_cache_at_once_mix_nothing_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    compiled = numba.njit([numba.int64(numba.int64), numba.float64(numba.float64)])(twice)
+    signatures = list(compiled.overloads)
+    one, other = KernelCache(twice), KernelCache(twice)
+    save_data = one._cache_file._save_data
+
+    def meanwhile(name, data):
+        other.save_overload(signatures[1], compiled.overloads[signatures[1]])
+        save_data(name, data)
+
+    # the other has looked at the index before the first has written it, and writes before it too
+    monkeypatch.setattr(other._cache_file, "_load_index", dict)
+    monkeypatch.setattr(one._cache_file, "_save_data", meanwhile)
+    one.save_overload(signatures[0], compiled.overloads[signatures[0]])
+    target = cpu_target.target_context
+    loaded = {types: KernelCache(twice).load_overload(types, target) for types in signatures}
+    assert any(loaded.values())
+    for types, kernel in loaded.items():
+        assert kernel is None or kernel.signature.args == types
+
+
+def test_what_was_compiled_from_other_sources_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    compiled = numba.njit([numba.int64(numba.int64)])(twice)
+    for stamp in ("before", "after"):
+        cache = KernelCache(twice)
+        cache._cache_file._source_stamp = stamp
+        cache.save_overload(compiled.signatures[0], compiled.overloads[compiled.signatures[0]])
+        assert len(list(tmp_path.rglob("*.nbc"))) == 1

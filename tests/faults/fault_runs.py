@@ -12,11 +12,13 @@ import nibabel as nib
 
 # made anew by every run, with its own times in them
 PER_RUN = ("log", ".work", ".lock")
-# slow on purpose, so that there is time to be killed: distances cross-validated by scipy, six maps
+# slow on purpose, so that there is time to be killed: distances cross-validated by scipy
 SLOW = (
     "--participant-label", "01", "--folds", "runs", "--dissimilarity", "chebyshev",
-    "--comparison", "spearman", "pearson", "kendall-tau-a", "regression",
+    "--comparison", "spearman", "kendall-tau-a",
 )  # fmt: skip
+# the same for all participants, in two processes
+MANY = ("--folds", "runs", "--dissimilarity", "chebyshev", "--n-cpus", "2")
 
 
 def command(bids: Path, out: Path, *options: object) -> list[str]:
@@ -40,6 +42,16 @@ def start(bids: Path, out: Path, *options: object) -> subprocess.Popen[str]:
 def run(bids: Path, out: Path, *options: object) -> subprocess.CompletedProcess[str]:
     """Run to the end."""
     return subprocess.run(command(bids, out, *options), capture_output=True, text=True)
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """Processes of a run's process group that are still there."""
+    answer = subprocess.run(
+        ["ps", "-o", "pid=", "-o", "stat=", "--sid", str(process.pid)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    rows = [line.split() for line in answer.stdout.splitlines()]
+    return [int(pid) for pid, state in rows if not state.startswith("Z")]
 
 
 def wait_until(there: Callable[[], bool], process: subprocess.Popen[str]) -> bool:

@@ -1,23 +1,11 @@
-"""SIGTERM, which schedulers send, and Ctrl-C stop a run at once, and lose nothing."""
+"""SIGTERM, what schedulers send, and Ctrl-C stop a run at once and lose nothing."""
 
 import os
 import signal
-import subprocess
 
 import pytest
-from fault_runs import SLOW, node, results, run, start, unfinished, wait_until
-
-MANY = ("--folds", "runs", "--dissimilarity", "chebyshev", "--n-cpus", "2")
-
-
-def children(process: subprocess.Popen[str]) -> list[int]:
-    """Processes of a run's process group that are still there."""
-    answer = subprocess.run(
-        ["ps", "-o", "pid=", "-o", "stat=", "--sid", str(process.pid)],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    rows = [line.split() for line in answer.stdout.splitlines()]
-    return [int(pid) for pid, state in rows if not state.startswith("Z")]
+from fault_runs import MANY, SLOW, children, node, results, run, start, unfinished, wait_until
+from half_written import partial_files
 
 
 @pytest.mark.parametrize("step", ["masking", "searchlight", "sink"])
@@ -30,23 +18,6 @@ def test_it_stops_within_five_seconds_with_exit_143(dataset, tmp_path, step):
     assert process.returncode == 143
     assert "Traceback" not in errors
     assert len([line for line in errors.splitlines() if " ERROR " in line]) == 1
-    assert unfinished(out) == []
-
-
-def test_ctrl_c_stops_every_process_with_exit_130(dataset, tmp_path):
-    out, work = tmp_path / "out", tmp_path / "work"
-    process = start(dataset, out, "-w", work, *MANY)
-    assert wait_until(lambda: node(work, "searchlight"), process)
-    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all of them
-    try:
-        _, errors = process.communicate(timeout=5)
-        assert process.returncode == 130
-        assert "Traceback" not in errors
-        assert "Stopped by SIGINT" in errors
-        assert children(process) == []
-    finally:
-        for pid in children(process):
-            os.kill(pid, signal.SIGKILL)
     assert unfinished(out) == []
 
 
@@ -77,3 +48,23 @@ def test_several_processes_stop_together(dataset, tmp_path):
         for pid in children(process):
             os.kill(pid, signal.SIGKILL)
     assert unfinished(out) == []
+
+
+@pytest.mark.parametrize("options", [SLOW, MANY], ids=["one process", "several processes"])
+def test_ctrl_c_is_one_line_and_exit_130(dataset, tmp_path, options):
+    out, work = tmp_path / "out", tmp_path / "work"
+    process = start(dataset, out, "-w", work, *options)
+    assert wait_until(lambda: node(work, "searchlight"), process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: all processes get it
+    try:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 130
+        assert children(process) == []
+    finally:
+        for pid in children(process):
+            os.kill(pid, signal.SIGKILL)
+    (line,) = (line for line in errors.splitlines() if " ERROR " in line)
+    assert "SIGINT" in line
+    assert "Traceback" not in errors
+    assert unfinished(out) == []
+    assert partial_files(out) == set()

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 from group_trees import group_bytes, start, write_group
+from half_written import partial_files
 
 N_DRAWS = 30_000
 OPTIONS = ("--n-permutations", N_DRAWS, "--nprocs", "1")
@@ -76,4 +77,24 @@ def test_killed_runs_go_on_and_write_the_same_bytes(undisturbed, tmp_path):
     last = start(place / "bids", out, "group", *OPTIONS, "-w", work)
     said = last.communicate(timeout=300)[1]
     assert last.returncode == 0, said
+    assert group_bytes(out) == expected
+
+
+def test_ctrl_c_is_one_line_and_exit_130(undisturbed, tmp_path):
+    place, expected = undisturbed
+    out, work = shutil.copytree(place / "maps", tmp_path / "out"), tmp_path / "work"
+    process = start(place / "bids", out, "group", *OPTIONS, "-w", work)
+    while draws_kept(work) == 0:
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 130, said
+    (line,) = (line for line in said.splitlines() if " ERROR " in line)
+    assert "SIGINT" in line
+    assert "Traceback" not in said
+    assert partial_files(tmp_path) == set()
+    again = start(place / "bids", out, "group", *OPTIONS, "-w", work)
+    said = again.communicate(timeout=300)[1]
+    assert again.returncode == 0, said
     assert group_bytes(out) == expected

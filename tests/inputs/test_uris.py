@@ -10,7 +10,7 @@ def test_a_link_of_git_annex_keeps_its_name_in_the_uri(tmp_path):
     path = root / "sub-01/func/sub-01_task-x_bold.nii.gz"
     path.parent.mkdir(parents=True)
     path.symlink_to(kept)
-    links = link_datasets([dataset_root(str(path))], {str(root): "data"})
+    links = link_datasets([dataset_root(str(path))], {str(root): "data"}, {}, str(tmp_path / "out"))
     assert bids_uri(str(path), links) == "bids:data:sub-01/func/sub-01_task-x_bold.nii.gz"
 
 

@@ -15,9 +15,9 @@ from bids_rsa.images import (
     load_volume,
     open_image,
     read_volume,
-    save_image,
     volume_image,
 )
+from bids_rsa.whole_files import save_image
 
 DATA = noise(1, dtype=np.float32)[..., 0]
 
