@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         _catch_signals()
     try:
-        from bids_rsa.arguments import parse
+        from bids_rsa.options.arguments import parse
 
         return _run(parse(arguments))
     except BidsRsaError as error:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(settings: Settings) -> int:
     """Run the level that was asked for; its libraries are imported only now."""
-    module = import_module(f"bids_rsa.{settings.analysis_level}")
+    module = import_module(f"bids_rsa.app.{settings.analysis_level}")
     exit_code: int = module.run(settings, _log_to_file)
     return exit_code
 
@@ -107,7 +107,7 @@ def _catch_signals() -> None:
             # the pool complains of the workers that it lost
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
             _end_workers()
-        whole_files = sys.modules.get("bids_rsa.whole_files")
+        whole_files = sys.modules.get("bids_rsa.outputs.whole_files")
         if whole_files is not None:
             whole_files.discard_unfinished()
         os._exit(128 + signal_number)

@@ -49,7 +49,7 @@ def find_groups(
     inputs : InputSettings
     rsa : RsaSettings
     models : tuple of ModelRdm
-        From `bids_rsa.models.load_models`.
+        From `bids_rsa.model_rdms.models.load_models`.
     output_dir : str
         Never searched.
 

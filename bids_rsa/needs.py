@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bids_rsa.app.resources import GIB, Machine
 from bids_rsa.errors import ResourceError
-from bids_rsa.images import load_mask
-from bids_rsa.readers import open_source
+from bids_rsa.patterns.images import load_mask
+from bids_rsa.patterns.readers import open_source
+from bids_rsa.patterns.stack_plan import StackPlan
 from bids_rsa.records import ImageGroup
-from bids_rsa.resources import GIB, Machine
-from bids_rsa.stack_plan import StackPlan
 
 # a process that has imported its libraries and compiled or loaded the kernels (measured: 0.3)
 _LIBRARIES_GB = 0.4

@@ -9,7 +9,7 @@ from pathlib import Path
 CODE = """
 import sys
 from contextlib import ExitStack
-from bids_rsa.whole_files import replacing
+from bids_rsa.outputs.whole_files import replacing
 with ExitStack() as stack:
     for path in sys.argv[1:]:
         stack.enter_context(replacing(path)).write_text("half")

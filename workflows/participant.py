@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from nipype.pipeline.engine import Node, Workflow
 
 from bids_rsa._version import __version__
-from bids_rsa.derivatives import PlannedFile
 from bids_rsa.interfaces.participant import (
     DrawMaps,
     ReadPatterns,
@@ -16,6 +15,7 @@ from bids_rsa.interfaces.participant import (
     SinkDerivatives,
 )
 from bids_rsa.needs import MemoryNeeds
+from bids_rsa.outputs.derivatives import PlannedFile
 from bids_rsa.records import ImageGroup, ModelRdm
 from bids_rsa.settings import RsaSettings
 

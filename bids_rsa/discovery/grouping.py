@@ -8,7 +8,7 @@ from typing import Any
 
 from bids_rsa.discovery.findings import listing, values
 from bids_rsa.errors import ContentError, InputError, OptionError
-from bids_rsa.images import missing_file
+from bids_rsa.patterns.images import missing_file
 from bids_rsa.records import ConditionImage
 from bids_rsa.settings import Selection
 

@@ -8,7 +8,7 @@ from bids_rsa.discovery.findings import few, listing
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.selection import passes, same_label
 from bids_rsa.errors import InputError
-from bids_rsa.images import grid_of, missing_file, open_image
+from bids_rsa.patterns.images import grid_of, missing_file, open_image
 from bids_rsa.records import ConditionImage, ImageGroup, MaskChoice
 
 IMAGES = (".nii", ".nii.gz")

@@ -8,9 +8,9 @@ from typing import Any
 from bids_rsa.core.comparison import COMPARISONS
 from bids_rsa.discovery.findings import listing
 from bids_rsa.errors import ContentError
-from bids_rsa.grid import Grid
 from bids_rsa.group_inputs.records import ParticipantMap
-from bids_rsa.images import grid_of, open_image
+from bids_rsa.patterns.grid import Grid
+from bids_rsa.patterns.images import grid_of, open_image
 
 AGREEING = (
     "Dissimilarity",

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bids_rsa.core.comparison import COMPARISONS
-from bids_rsa.derivatives import read_sidecar
 from bids_rsa.discovery.datasets import Dataset
 from bids_rsa.discovery.findings import listing
 from bids_rsa.discovery.index import Index, IndexedFile
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.group_inputs.records import MapKey, ParticipantMap
+from bids_rsa.outputs.derivatives import read_sidecar
 from bids_rsa.settings import GroupSettings, Selection
 
 COMPARISON_OF_LABEL = {entry.label: name for name, entry in COMPARISONS.items()}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bids_rsa.errors import ContentError
 from bids_rsa.group_inputs.records import GroupTest, ParticipantMap
-from bids_rsa.provenance import digest, hash_file
+from bids_rsa.outputs.provenance import digest, hash_file
 
 
 def with_hashes(tests: Sequence[GroupTest]) -> tuple[GroupTest, ...]:

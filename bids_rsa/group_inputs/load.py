@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.group_scores import common_voxels, fisher_z, smooth_inside
 from bids_rsa.errors import ContentError
-from bids_rsa.grid import Grid
 from bids_rsa.group_inputs.records import GroupTest, Member, ParticipantMap
-from bids_rsa.images import load_mask, load_volume
+from bids_rsa.patterns.grid import Grid
+from bids_rsa.patterns.images import load_mask, load_volume
 
 LOGGER = logging.getLogger(__name__)
 Floats = NDArray[np.float64]

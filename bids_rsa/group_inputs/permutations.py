@@ -25,7 +25,7 @@ from bids_rsa.errors import ContentError
 from bids_rsa.group_inputs.load import GroupScores
 from bids_rsa.group_inputs.plan import design_of
 from bids_rsa.group_inputs.records import GroupTest
-from bids_rsa.whole_files import replacing
+from bids_rsa.outputs.whole_files import replacing
 
 COUNTS = "counts"
 BLOCK_BYTES = 2**29  # voxels x draws x 8 between two saved states: half a minute or less

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from bids_rsa.core.inference import Design
-from bids_rsa.derivatives import PlannedFile
 from bids_rsa.group_inputs.records import GroupTest
-from bids_rsa.provenance import digest, hash_file
+from bids_rsa.outputs.derivatives import PlannedFile
+from bids_rsa.outputs.provenance import digest, hash_file
 
 FOLDER = "group"
 P_STATS = ("p", "tFWEp", "tfceFWEp", "clusterSizeFWEp", "clusterMassFWEp", "fdrq")

@@ -12,7 +12,7 @@ from bids_rsa.group_outputs.statements import (
     correction_sentence,
     interpretation,
 )
-from bids_rsa.provenance import software_versions
+from bids_rsa.outputs.provenance import software_versions
 
 # the participants' maps agree in these (or differ only in the two models)
 SHARED_KEYS = (

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.dataset_files import write_json, write_text
-from bids_rsa.derivatives import PlannedFile
 from bids_rsa.group_inputs.load import GroupScores
 from bids_rsa.group_inputs.records import GroupTest
 from bids_rsa.group_outputs import tables
@@ -18,8 +16,10 @@ from bids_rsa.group_outputs.names import P_STATS, map_path, mask_path, table_pat
 from bids_rsa.group_outputs.result import GroupResult
 from bids_rsa.group_outputs.sidecar import common_keys, map_sidecar, mask_sidecar, table_sidecar
 from bids_rsa.group_outputs.statements import Tried
-from bids_rsa.images import open_image, volume_image
-from bids_rsa.whole_files import save_image
+from bids_rsa.outputs.dataset_files import write_json, write_text
+from bids_rsa.outputs.derivatives import PlannedFile
+from bids_rsa.outputs.whole_files import save_image
+from bids_rsa.patterns.images import open_image, volume_image
 
 # long lists that the maps' sidecars hold already
 NOT_IN_TABLES = ("Sources", "SoftwareVersions")

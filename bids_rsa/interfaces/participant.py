@@ -9,7 +9,8 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, tr
 from bids_rsa.core.searchlight import searchlight_rsa
 from bids_rsa.interfaces.base import FiguresOutput, ImagesOutput, RecordingInterface, as_texts
 from bids_rsa.interfaces.progress import progress_bar
-from bids_rsa.maps import (
+from bids_rsa.model_rdms.models import condensed
+from bids_rsa.outputs.maps import (
     evaluated_centers,
     load_scores,
     load_stacked,
@@ -18,11 +19,10 @@ from bids_rsa.maps import (
     save_stacked,
     write_maps,
 )
-from bids_rsa.models import condensed
+from bids_rsa.patterns.stacking import stack_group
 from bids_rsa.records import ImageGroup
 from bids_rsa.report.mosaic import draw_group
 from bids_rsa.settings import RsaSettings
-from bids_rsa.stacking import stack_group
 
 LOGGER = logging.getLogger(__name__)
 

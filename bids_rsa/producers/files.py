@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bids_rsa.errors import ContentError, OptionError
-from bids_rsa.images import n_volumes, open_image
+from bids_rsa.patterns.images import n_volumes, open_image
 from bids_rsa.producers.common import VOLUME_ENDINGS, from_place
 from bids_rsa.producers.labels import Labels, Row, label_volumes, rows_for
 from bids_rsa.producers.places import Place

@@ -20,7 +20,7 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError, InputError, MissingFileError, OptionError
-from bids_rsa.images import as_float, grid_of, open_image
+from bids_rsa.patterns.images import as_float, grid_of, open_image
 from bids_rsa.producers.common import from_place
 from bids_rsa.producers.labels import Labels, label_volumes
 from bids_rsa.producers.places import Place

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.errors import InputError, OptionError
-from bids_rsa.images import missing_file
+from bids_rsa.patterns.images import missing_file
 from bids_rsa.producers import (
     afni,
     betaseries,

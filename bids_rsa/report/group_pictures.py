@@ -24,7 +24,7 @@ from bids_rsa.group_outputs.result import GroupResult
 from bids_rsa.group_outputs.statements import correction_sentence, interpretation
 from bids_rsa.group_outputs.tables import peak_places_mm
 from bids_rsa.group_outputs.write import GroupJob
-from bids_rsa.whole_files import replacing
+from bids_rsa.outputs.whole_files import replacing
 
 N_SLICES = 7
 BACKGROUND_MM = 2

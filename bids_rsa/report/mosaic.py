@@ -20,12 +20,12 @@ from nilearn.image import crop_img, reorder_img
 from nilearn.plotting import plot_stat_map
 from numpy.typing import NDArray
 
-from bids_rsa.derivatives import PlannedFile, figure_path
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.images import load_volume
+from bids_rsa.outputs.derivatives import PlannedFile, figure_path
+from bids_rsa.outputs.whole_files import replacing
+from bids_rsa.patterns.images import load_volume
+from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import ImageGroup
-from bids_rsa.stacking import StackedPatterns
-from bids_rsa.whole_files import replacing
 
 LOGGER = logging.getLogger(__name__)
 UNITS = {

@@ -1,7 +1,7 @@
 """The number of cells that a sidecar states, and that the group level's transform relies on."""
 
+from bids_rsa.outputs.sidecars import _cells_used
 from bids_rsa.records import ModelRdm
-from bids_rsa.sidecars import _cells_used
 
 NAN = float("nan")
 NAMES = ("a", "b", "c")

@@ -7,12 +7,12 @@ import pytest
 from app_runs import COMMAND, run_app
 
 from bids_rsa._version import __version__
-from bids_rsa.arguments import as_toml, parse
 from bids_rsa.core.comparison import COMPARISONS
 from bids_rsa.core.dissimilarity import DISSIMILARITIES
 from bids_rsa.core.names import COMPARISON_NAMES, DISSIMILARITY_NAMES
 from bids_rsa.errors import OptionError
-from bids_rsa.options_page import options_page
+from bids_rsa.options.arguments import as_toml, parse
+from bids_rsa.options.options_page import options_page
 from bids_rsa.settings import RsaSettings
 
 BASE = ("in", "out", "participant", "--model", "m.tsv")
@@ -145,4 +145,4 @@ def test_the_names_offered_are_those_of_the_tables():
 
 def test_the_options_page_is_the_parsers(pytestconfig):
     page = (pytestconfig.rootpath / "docs" / "options.md").read_text()
-    assert page == options_page(), "python -m bids_rsa.options_page > docs/options.md"
+    assert page == options_page(), "python -m bids_rsa.options.options_page > docs/options.md"

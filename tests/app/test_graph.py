@@ -9,10 +9,10 @@ from bids_rsa.workflows.participant import (
 )
 
 from bids_rsa.needs import MemoryNeeds
-from bids_rsa.provenance import InputHashes
+from bids_rsa.outputs.provenance import InputHashes
+from bids_rsa.outputs.sidecars import plan_files
 from bids_rsa.records import ConditionImage, ImageGroup, ModelRdm
 from bids_rsa.settings import RsaSettings
-from bids_rsa.sidecars import plan_files
 
 START, END = "<!-- graph: participant -->\n```mermaid\n", "\n```\n<!-- end -->"
 

@@ -10,8 +10,8 @@ import pytest
 from app_runs import RADIUS, contents, files_under, image, rewrite, run_app, sidecar
 
 from bids_rsa import rsa_nifti
+from bids_rsa.app.preflight import validator_command
 from bids_rsa.example import CONDITIONS, model_rdm
-from bids_rsa.preflight import validator_command
 
 SPACE = "sub-01_task-objects_space-MNI152NLin2009aSym"
 SIDECAR_KEYS = {

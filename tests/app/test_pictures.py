@@ -9,10 +9,10 @@ import pytest
 from app_runs import RADIUS, files_under, run_app
 
 from bids_rsa.dataset import find_groups
-from bids_rsa.models import load_models
+from bids_rsa.model_rdms.models import load_models
+from bids_rsa.patterns.stacking import stack_group
 from bids_rsa.report.mosaic import VOXELS, draw_map, find_background
 from bids_rsa.settings import InputSettings, RsaSettings, Selection
-from bids_rsa.stacking import stack_group
 
 SPACE = "MNI152NLin2009aSym"
 REFERENCE = f"func/sub-01_task-objects_run-1_space-{SPACE}_boldref.nii.gz"

@@ -5,7 +5,7 @@ import pytest
 
 from bids_rsa.core.searchlight import Scores
 from bids_rsa.errors import ContentError
-from bids_rsa.maps import evaluated_centers
+from bids_rsa.outputs.maps import evaluated_centers
 from bids_rsa.settings import RsaSettings
 
 N_VOXELS = np.array([5, 20, 30], np.int32)  # the first patch is smaller than --min-voxels

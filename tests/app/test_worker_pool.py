@@ -4,7 +4,7 @@ import pytest
 from nipype.interfaces.utility import Function
 from nipype.pipeline.engine import Node, Workflow
 
-from bids_rsa.execution import Clock, Plugin, find_failure, run_workflow
+from bids_rsa.app.execution import Clock, Plugin, find_failure, run_workflow
 
 
 def be_killed():

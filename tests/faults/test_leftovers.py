@@ -8,7 +8,7 @@ from fault_runs import command, results
 from half_written import die_writing, partial_files, writing
 
 from bids_rsa.cli import main
-from bids_rsa.whole_files import remove_leftovers
+from bids_rsa.outputs.whole_files import remove_leftovers
 
 ONE = ("--participant-label", "01")
 

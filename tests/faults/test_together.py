@@ -38,7 +38,7 @@ def test_a_lock_that_a_killed_run_left_stops_nobody(dataset, tmp_path):
     out.mkdir()
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from bids_rsa.dataset_files import dataset_lock\n"
+        "from bids_rsa.outputs.dataset_files import dataset_lock\n"
         "with dataset_lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(600)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, out], stdout=subprocess.PIPE, text=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bids_rsa.arguments import parse
-from bids_rsa.parser import build_parser
+from bids_rsa.options.arguments import parse
+from bids_rsa.options.parser import build_parser
 
 INVOCATION = {
     "analysis_level": "participant",

@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_rsa.app.resources import GIB, Machine
 from bids_rsa.errors import ResourceError
 from bids_rsa.needs import (
     GroupSize,
@@ -17,10 +18,9 @@ from bids_rsa.needs import (
     threads_that_fit,
     usable_memory,
 )
+from bids_rsa.patterns.stack_plan import plan_stack
 from bids_rsa.records import ConditionImage, ImageGroup, MaskChoice
-from bids_rsa.resources import GIB, Machine
 from bids_rsa.settings import RsaSettings
-from bids_rsa.stack_plan import plan_stack
 
 SHAPE = (60, 72, 60)
 N_CONDITIONS, N_RUNS = 24, 4
@@ -32,7 +32,7 @@ from pathlib import Path
 import nilearn.plotting, nipype.pipeline.engine, bids
 import numpy as np
 from bids_rsa.core.searchlight import searchlight_rsa
-from bids_rsa.stacking import stack_group
+from bids_rsa.patterns.stacking import stack_group
 step, folder = sys.argv[1], Path(sys.argv[2])
 if step == "read":
     group, rsa = pickle.loads((folder / "group.pickle").read_bytes())

@@ -28,12 +28,12 @@ from scipy.io import savemat
 
 from bids_rsa.dataset import find_groups, list_participants
 from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError, SelectionError
-from bids_rsa.models import load_models
+from bids_rsa.model_rdms.models import load_models
+from bids_rsa.patterns.stacking import stack_group
 from bids_rsa.producers.names import BIDS_NAMED, FOLDERS
 from bids_rsa.producers.recognise import BIDS_NAMED as BIDS_READERS
 from bids_rsa.producers.recognise import FOLDERS as FOLDER_READERS
 from bids_rsa.settings import InputSettings, RsaSettings, Selection
-from bids_rsa.stacking import stack_group
 
 SHAPE = (5, 4, 3)
 NAMES = ("face", "house", "cat")

@@ -1,7 +1,7 @@
 import pytest
 from input_trees import describe, image
 
-from bids_rsa.provenance import bids_uri, dataset_root, link_datasets, name_datasets
+from bids_rsa.outputs.provenance import bids_uri, dataset_root, link_datasets, name_datasets
 
 
 def test_a_link_of_git_annex_keeps_its_name_in_the_uri(tmp_path):
@@ -10,7 +10,7 @@ def test_a_link_of_git_annex_keeps_its_name_in_the_uri(tmp_path):
     path = root / "sub-01/func/sub-01_task-x_bold.nii.gz"
     path.parent.mkdir(parents=True)
     path.symlink_to(kept)
-    links = link_datasets([dataset_root(str(path))], {str(root): "data"}, {}, str(tmp_path / "out"))
+    links = link_datasets([dataset_root(str(path))], {str(root): "data"})
     assert bids_uri(str(path), links) == "bids:data:sub-01/func/sub-01_task-x_bold.nii.gz"
 
 

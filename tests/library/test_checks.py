@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from bids_rsa import checks
+from bids_rsa.patterns import checks
+from bids_rsa.patterns.stack_plan import StackPlan
 from bids_rsa.records import ConditionImage
-from bids_rsa.stack_plan import StackPlan
 
 
 def plan(counts, n_folds=0):

@@ -7,8 +7,9 @@ import pytest
 from volumes import ANISOTROPIC, OBLIQUE, SHAPE, noise, reoriented, volume
 
 from bids_rsa.errors import BidsRsaError, ContentError, InputError, MissingFileError
-from bids_rsa.grid import Grid, on_grid, reorder, resample_nearest
-from bids_rsa.images import (
+from bids_rsa.outputs.whole_files import save_image
+from bids_rsa.patterns.grid import Grid, on_grid, reorder, resample_nearest
+from bids_rsa.patterns.images import (
     as_float,
     grid_of,
     load_mask,
@@ -17,7 +18,6 @@ from bids_rsa.images import (
     read_volume,
     volume_image,
 )
-from bids_rsa.whole_files import save_image
 
 DATA = noise(1, dtype=np.float32)[..., 0]
 

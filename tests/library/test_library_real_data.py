@@ -9,9 +9,9 @@ import pytest
 from reference import plain_searchlight
 
 from bids_rsa import rsa_nifti
+from bids_rsa.patterns.stacking import stack_group
 from bids_rsa.records import ConditionImage, ImageGroup, MaskChoice
 from bids_rsa.settings import RsaSettings
-from bids_rsa.stacking import stack_group
 
 MODEL = np.array([3.0, 1, 4, 1, 5, 9, 2, 6, 5, 3])
 

@@ -6,9 +6,9 @@ import pytest
 from volumes import ANISOTROPIC, SHAPE, noise, reoriented, volume
 
 from bids_rsa.errors import ContentError, InputError, MissingFileError, OptionError
+from bids_rsa.patterns.stacking import check_group, stack_group
 from bids_rsa.records import ConditionImage, ImageGroup, MaskChoice
 from bids_rsa.settings import RsaSettings
-from bids_rsa.stacking import check_group, stack_group
 
 CONDITIONS = ("cat", "dog", "axe", "cup", "pen")
 RUNS = ("1", "2", "3", "10")

@@ -12,9 +12,9 @@ from typing import Any
 from filelock import FileLock
 
 from bids_rsa._version import __version__
-from bids_rsa.derivatives import read_sidecar
-from bids_rsa.provenance import link_target
-from bids_rsa.whole_files import replacing
+from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.outputs.provenance import link_target
+from bids_rsa.outputs.whole_files import replacing
 
 BIDS_VERSION = "1.11.1"
 DESCRIPTION = "dataset_description.json"

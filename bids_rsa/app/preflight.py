@@ -12,11 +12,11 @@ from pathlib import Path
 
 from bids_rsa.core.dissimilarity import check_params
 from bids_rsa.errors import BidsRsaError, OptionError, OutputError, ValidationError
-from bids_rsa.models import check_models
+from bids_rsa.model_rdms.models import check_models
 from bids_rsa.needs import GroupSize, group_size, memory_needs, refuse_too_large
+from bids_rsa.patterns.stacking import check_group
 from bids_rsa.records import ImageGroup, ModelRdm
 from bids_rsa.settings import RsaSettings, Settings
-from bids_rsa.stacking import check_group
 
 LOGGER = logging.getLogger(__name__)
 VALIDATOR = "bids-validator-deno"

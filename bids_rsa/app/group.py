@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bids_rsa.app.preflight import check_folders, validate_input
+from bids_rsa.app.resources import find_machine
+from bids_rsa.app.summary import label_lines
 from bids_rsa.errors import InputError
 from bids_rsa.group_inputs.find import find_maps, select_maps
 from bids_rsa.group_inputs.options import check_options
@@ -14,10 +17,7 @@ from bids_rsa.group_inputs.plan import plan_tests
 from bids_rsa.group_inputs.records import GroupTest
 from bids_rsa.group_outputs.statements import Tried, count_tried
 from bids_rsa.needs import usable_memory
-from bids_rsa.preflight import check_folders, validate_input
-from bids_rsa.resources import find_machine
 from bids_rsa.settings import Settings
-from bids_rsa.summary import label_lines
 from bids_rsa.tables import existing_file
 
 LOGGER = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     memory_gb, _ = usable_memory(machine, settings.run.mem_gb)
     n_procs = settings.run.n_procs or machine.n_cpus
     # Nipype and the plotting libraries take seconds to import: only for what can run
-    from bids_rsa.group_run import Machinery, run_tests
+    from bids_rsa.app.group_run import Machinery, run_tests
 
     return run_tests(tests, tried, settings, Machinery(n_procs, memory_gb), log_to)
 

@@ -7,11 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_rsa.closing import keep_log, remove_empty
-from bids_rsa.dataset_files import dataset_links, write_dataset_files
-from bids_rsa.derivatives import is_complete
-from bids_rsa.errors import BidsRsaError
-from bids_rsa.execution import (
+from bids_rsa.app.closing import keep_log, remove_empty
+from bids_rsa.app.execution import (
     CRASH_FOLDER,
     Clock,
     Plugin,
@@ -21,15 +18,18 @@ from bids_rsa.execution import (
     find_failure,
     run_workflow,
 )
-from bids_rsa.jobs import Run, plan_job
-from bids_rsa.outcome import Outcome
-from bids_rsa.preflight import CheckedGroup, make_folder, work_dir
-from bids_rsa.provenance import name_datasets, new_run_id
+from bids_rsa.app.jobs import Run, plan_job
+from bids_rsa.app.outcome import Outcome
+from bids_rsa.app.preflight import CheckedGroup, make_folder, work_dir
+from bids_rsa.app.summary import end_table, summarize
+from bids_rsa.errors import BidsRsaError
+from bids_rsa.outputs.dataset_files import dataset_links, write_dataset_files
+from bids_rsa.outputs.derivatives import is_complete
+from bids_rsa.outputs.provenance import name_datasets, new_run_id
+from bids_rsa.outputs.sidecars import SEARCHLIGHT
+from bids_rsa.outputs.whole_files import remove_leftovers
 from bids_rsa.records import ModelRdm
 from bids_rsa.settings import Settings
-from bids_rsa.sidecars import SEARCHLIGHT
-from bids_rsa.summary import end_table, summarize
-from bids_rsa.whole_files import remove_leftovers
 from bids_rsa.workflows.participant import RUN_WORKFLOW, GroupJob, init_run_wf, subject_name
 
 LOGGER = logging.getLogger(__name__)

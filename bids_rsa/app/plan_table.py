@@ -8,10 +8,10 @@ from pathlib import Path
 
 from bids_rsa.discovery.findings import few
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.grid import Grid
-from bids_rsa.readers import open_source
+from bids_rsa.outputs.whole_files import replacing
+from bids_rsa.patterns.grid import Grid
+from bids_rsa.patterns.readers import open_source
 from bids_rsa.records import Discovery, ImageGroup, MaskChoice, ModelRdm
-from bids_rsa.whole_files import replacing
 
 COLUMNS = (
     "subject", "session", "task", "acquisition", "space", "resolution", "condition", "run",

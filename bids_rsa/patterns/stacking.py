@@ -12,17 +12,22 @@ import numpy as np
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
-from bids_rsa import checks
 from bids_rsa.core.folds import FoldMeans
 from bids_rsa.core.voxel_rule import VoxelRule
 from bids_rsa.discovery.findings import few
 from bids_rsa.errors import ContentError
-from bids_rsa.grid import Grid, on_grid
-from bids_rsa.images import load_mask
-from bids_rsa.readers import Bring, open_source, read_images, variance_of
+from bids_rsa.patterns import checks
+from bids_rsa.patterns.grid import Grid, on_grid
+from bids_rsa.patterns.images import load_mask
+from bids_rsa.patterns.readers import Bring, open_source, read_images, variance_of
+from bids_rsa.patterns.stack_plan import (
+    StackPlan,
+    images_per_condition,
+    plan_stack,
+    runs_per_condition,
+)
 from bids_rsa.records import ConditionImage, ImageGroup, MaskChoice
 from bids_rsa.settings import RsaSettings
-from bids_rsa.stack_plan import StackPlan, images_per_condition, plan_stack, runs_per_condition
 
 logger = logging.getLogger(__name__)
 

@@ -44,7 +44,7 @@ class ExecSpec(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         """Make the descriptor from the parser itself."""
-        from bids_rsa.boutiques import print_descriptor
+        from bids_rsa.options.boutiques import print_descriptor
 
         print_descriptor(parser)
         parser.exit()

@@ -3,14 +3,14 @@
 import argparse
 import sys
 
-from bids_rsa.parser import build_parser
+from bids_rsa.options.parser import build_parser
 
 HEAD = """# Options
 
 `bids_rsa BIDS_DIR OUTPUT_DIR {participant,group} [options]`
 
-Made from the parser by `python -m bids_rsa.options_page > docs/options.md`; a test says whether
-they agree. Options may be written with `-` or `_` between their words. An option that takes
+Made from the parser by `python -m bids_rsa.options.options_page > docs/options.md`; a test says
+whether they agree. Options may be written with `-` or `_` between their words. An option that takes
 several values is best put behind the three positional arguments. The same names, without the
 leading dashes, are the keys of a TOML file for `--config-file`.
 """

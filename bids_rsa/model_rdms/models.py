@@ -13,7 +13,7 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 
 from bids_rsa.errors import ContentError, OptionError
-from bids_rsa.model_files import read_features, read_npy, read_square
+from bids_rsa.model_rdms.model_files import read_features, read_npy, read_square
 from bids_rsa.records import ModelRdm
 from bids_rsa.settings import InputSettings
 from bids_rsa.tables import existing_file

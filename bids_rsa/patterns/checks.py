@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 from bids_rsa.core.dissimilarity import find_dissimilarity
 from bids_rsa.discovery.findings import few
 from bids_rsa.errors import OptionError
-from bids_rsa.grid import Grid
-from bids_rsa.stack_plan import StackPlan, images_per_condition
+from bids_rsa.patterns.grid import Grid
+from bids_rsa.patterns.stack_plan import StackPlan, images_per_condition
 
 FEW_CONDITIONS = 5
 COMMON_PATTERN = 0.5

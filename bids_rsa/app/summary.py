@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_rsa.derivatives import PlannedFile, read_sidecar
+from bids_rsa.outputs.derivatives import PlannedFile, read_sidecar
 from bids_rsa.records import ImageGroup
 
 

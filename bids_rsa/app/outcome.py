@@ -3,8 +3,8 @@
 import logging
 from dataclasses import dataclass, field
 
+from bids_rsa.app.summary import Row
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.summary import Row
 
 LOGGER = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from bids_rsa.errors import (
     MissingFileError,
     ReadWriteError,
 )
-from bids_rsa.grid import Grid, reorder, resample_nearest
+from bids_rsa.patterns.grid import Grid, reorder, resample_nearest
 
 _DAMAGED = (
     EOFError,

@@ -5,18 +5,18 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bids_rsa.app.outcome import Outcome
+from bids_rsa.app.plan_table import plan_rows, plan_text, write_plan
+from bids_rsa.app.preflight import check_folders, check_groups, validate_input
+from bids_rsa.app.resources import find_machine
+from bids_rsa.app.summary import label_lines
 from bids_rsa.dataset import find_groups, list_participants
-from bids_rsa.derivatives import derivative_path, stat_label
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.models import check_models, load_models
+from bids_rsa.model_rdms.models import check_models, load_models
 from bids_rsa.needs import usable_memory
-from bids_rsa.outcome import Outcome
-from bids_rsa.plan_table import plan_rows, plan_text, write_plan
-from bids_rsa.preflight import check_folders, check_groups, validate_input
+from bids_rsa.outputs.derivatives import derivative_path, stat_label
 from bids_rsa.records import Discovery, ModelRdm
-from bids_rsa.resources import find_machine
 from bids_rsa.settings import Settings
-from bids_rsa.summary import label_lines
 
 LOGGER = logging.getLogger(__name__)
 MAPS_LISTED = 8
@@ -68,7 +68,7 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     if not groups:
         return outcome.exit_code()
     # Nipype and the plotting libraries take seconds to import: only for what can run
-    from bids_rsa.participant_run import Plan, run_plan
+    from bids_rsa.app.participant_run import Plan, run_plan
 
     plan = Plan(
         settings=settings,

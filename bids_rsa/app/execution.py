@@ -14,9 +14,9 @@ from typing import Any
 import nipype
 import yaml
 
+from bids_rsa.app.worker_pool import WorkerPool
 from bids_rsa.errors import BidsRsaError, OptionError, ReadWriteError
 from bids_rsa.interfaces.base import FAILURE_FILE
-from bids_rsa.worker_pool import WorkerPool
 
 LOGGER = logging.getLogger(__name__)
 CRASH_FOLDER = "crash"

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from bids_rsa.core.names import JOINT_COMPARISONS
-from bids_rsa.derivatives import PlannedFile, derivative_path, read_sidecar, stat_label
-from bids_rsa.provenance import InputHashes, digest, software_versions
+from bids_rsa.outputs.derivatives import PlannedFile, derivative_path, read_sidecar, stat_label
+from bids_rsa.outputs.provenance import InputHashes, digest, software_versions
+from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
 from bids_rsa.records import ImageGroup, ModelRdm
 from bids_rsa.settings import RsaSettings
-from bids_rsa.stacking import MaskUse, StackedPatterns
 
 SEARCHLIGHT = "searchlight"
 RULE = "center distance <= radius"

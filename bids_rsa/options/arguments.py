@@ -8,10 +8,10 @@ from typing import Any
 import tomli_w
 
 from bids_rsa._version import __version__
-from bids_rsa.config_file import as_arguments
 from bids_rsa.core.names import PARTIAL_COMPARISONS
 from bids_rsa.errors import OptionError
-from bids_rsa.parser import build_parser
+from bids_rsa.options.config_file import as_arguments
+from bids_rsa.options.parser import build_parser
 from bids_rsa.settings import (
     GroupSettings,
     InputSettings,

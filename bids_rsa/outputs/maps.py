@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.names import JOINT_COMPARISONS
 from bids_rsa.core.searchlight import Scores
-from bids_rsa.dataset_files import write_json
-from bids_rsa.derivatives import PlannedFile
 from bids_rsa.errors import ContentError
-from bids_rsa.images import volume_image
-from bids_rsa.provenance import bids_uri
+from bids_rsa.outputs.dataset_files import write_json
+from bids_rsa.outputs.derivatives import PlannedFile
+from bids_rsa.outputs.provenance import bids_uri
+from bids_rsa.outputs.sidecars import map_sidecar, mask_sidecar
+from bids_rsa.outputs.whole_files import save_image
+from bids_rsa.patterns.images import volume_image
+from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import ModelRdm
 from bids_rsa.settings import RsaSettings
-from bids_rsa.sidecars import map_sidecar, mask_sidecar
-from bids_rsa.stacking import StackedPatterns
-from bids_rsa.whole_files import save_image
 
 _PER_VOXEL = ("V", "w")
 

@@ -3,8 +3,8 @@
 import argparse
 from collections.abc import Callable
 
-from bids_rsa import argument_types as types
-from bids_rsa.option_group import OptionGroup
+from bids_rsa.options import argument_types as types
+from bids_rsa.options.option_group import OptionGroup
 
 
 def add_group_options(parser: argparse.ArgumentParser) -> None:

@@ -14,8 +14,8 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from bids_rsa.errors import InputError
-from bids_rsa.grid import Grid
-from bids_rsa.images import grid_of, open_image, read_volume
+from bids_rsa.patterns.grid import Grid
+from bids_rsa.patterns.images import grid_of, open_image, read_volume
 from bids_rsa.producers import glmsingle
 from bids_rsa.records import ConditionImage
 
@@ -41,7 +41,7 @@ class NiftiSource:
         self._lock = Lock()  # a stream has one position
 
     def read(self, volume: int | None) -> NDArray[Any]:
-        """Read one volume; errors as in `bids_rsa.images.read_volume`."""
+        """Read one volume; errors as in `bids_rsa.patterns.images.read_volume`."""
         with self._lock:
             return read_volume(self._image, volume)
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from bids_rsa.arguments import as_toml
-from bids_rsa.dataset_files import write_text
+from bids_rsa.options.arguments import as_toml
+from bids_rsa.outputs.dataset_files import write_text
 from bids_rsa.settings import Settings
 
 

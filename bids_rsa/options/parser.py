@@ -3,12 +3,12 @@
 import argparse
 from collections.abc import Callable
 
-from bids_rsa import argument_types as types
 from bids_rsa._version import __version__
 from bids_rsa.core.names import COMPARISON_NAMES, DISSIMILARITY_NAMES
-from bids_rsa.group_options import add_group_options
-from bids_rsa.input_options import add_input_options, add_selection_options
-from bids_rsa.option_group import ExecSpec, OptionGroup, Parser
+from bids_rsa.options import argument_types as types
+from bids_rsa.options.group_options import add_group_options
+from bids_rsa.options.input_options import add_input_options, add_selection_options
+from bids_rsa.options.option_group import ExecSpec, OptionGroup, Parser
 
 
 def _add_science_options(parser: argparse.ArgumentParser) -> None:

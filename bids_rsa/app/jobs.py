@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_rsa.derivatives import check_replaceable, figure_path
-from bids_rsa.execution import Plugin
+from bids_rsa.app.execution import Plugin
+from bids_rsa.app.preflight import CheckedGroup
 from bids_rsa.needs import memory_needs, threads_that_fit
-from bids_rsa.preflight import CheckedGroup
-from bids_rsa.provenance import dataset_root, hash_group, link_datasets
+from bids_rsa.outputs.derivatives import check_replaceable, figure_path
+from bids_rsa.outputs.provenance import dataset_root, hash_group, link_datasets
+from bids_rsa.outputs.sidecars import plan_files
 from bids_rsa.records import ImageGroup, ModelRdm
 from bids_rsa.settings import Settings
-from bids_rsa.sidecars import plan_files
 from bids_rsa.workflows.participant import GroupJob
 
 

@@ -1,0 +1,1 @@
+"""Model RDMs, from files or arrays, named and aligned to conditions."""

@@ -1,0 +1,1 @@
+"""BIDS out: names, sidecars and files of the derivatives, and what they were made from."""

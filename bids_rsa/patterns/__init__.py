@@ -1,0 +1,1 @@
+"""Images become patterns: grids, masks, folds, and the checks that both need."""
