@@ -1,10 +1,10 @@
 """Average ranks of many RDMs, near-ties included, in compiled code.
 
 A row's cells are mapped linearly onto integer keys, of as many bits as a 32-bit word has left
-beside the cell's number, and the words are sorted: by one pass into buckets and an insertion sort
-when the cells are few, by a radix sort of two passes when they are many. Cells whose keys are
-equal or adjacent, few in most RDMs, are then put right by their float64 values, so that order and
-ties are those of the values, exactly.
+beside the cell's number, and the words are sorted: by one pass into buckets and exchanges of
+neighbours when the cells are few and spread, else by a radix sort of two passes. Cells whose keys
+are equal or adjacent, few in most RDMs, are then put right by their float64 values, so that order
+and ties are those of the values, exactly.
 """
 
 import math

@@ -6,11 +6,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from bids_rsa.core import _comparison_kernels as kernels
-from bids_rsa.core._concordance import concord_rows
-from bids_rsa.core._ranking import Words, rank_rows, sort_rows
+from bids_rsa.core._comparison_terms import (
+    Block,
+    Terms,
+    concordance_terms,
+    correlation_terms,
+    partial_terms,
+    regression_terms,
+    unit_rows,
+)
 
 Floats = NDArray[np.float64]
 _MIN_CELLS = 3
@@ -47,210 +53,7 @@ class Comparison:
     joint: bool
     fisher: bool
     min_models: int
-    _terms: Callable[[Floats, bool], "_Terms"] = field(repr=False)
-
-
-class _Terms:
-    """What one comparison precomputes from models without NaN."""
-
-    def score(self, block: "_Block") -> Floats:
-        """Scores (n_rdms, n_models) of a block of rows."""
-        raise NotImplementedError
-
-
-class _Block:
-    """Rows of RDM cells without NaN, and what several comparisons share of them."""
-
-    def __init__(self, rows: Floats) -> None:
-        self.rows = rows
-        self._sorted: tuple[Words, Words, Words] | None = None
-        self._ranks: tuple[NDArray[np.floating], Floats] | None = None
-        self._centered: tuple[Floats, Floats, Floats] | None = None
-
-    def sorted(self) -> tuple[Words, Words, Words]:
-        """Cells in ascending order, positions that tie with the one before, their numbers; once."""
-        if self._sorted is None:
-            orders, ties = (
-                np.empty(self.rows.shape, np.uint32),
-                np.empty(self.rows.shape, np.uint32),
-            )
-            n_ties = np.empty(len(self.rows), np.uint32)
-            sort_rows(self.rows, orders, ties, n_ties)
-            self._sorted = orders, ties, n_ties
-        return self._sorted
-
-    def ranks(self) -> tuple[NDArray[np.floating], Floats]:
-        """Centred average ranks and their sums of squares, computed once."""
-        if self._ranks is None:
-            # ranks are multiples of one half: single precision holds them up to 2^22 cells
-            dtype = np.float32 if self.rows.shape[1] < 2**22 else np.float64
-            ranks = np.empty(self.rows.shape, dtype)
-            squares = np.empty(len(self.rows))
-            rank_rows(*self.sorted(), ranks, squares)
-            self._ranks = ranks, squares
-        return self._ranks
-
-    def centered(self) -> tuple[Floats, Floats, Floats]:
-        """Centred rows, squared norms (NaN where constant) and scales, computed once."""
-        if self._centered is None:
-            rows, n = np.empty_like(self.rows), len(self.rows)
-            squares, scales = np.empty(n), np.empty(n)
-            kernels.center_rows(self.rows, rows, squares, scales)
-            self._centered = rows, squares, scales
-        return self._centered
-
-
-@dataclass(frozen=True)
-class _Correlation(_Terms):
-    """Centred models of unit norm: a correlation is one inner product. NaN for constant models."""
-
-    ranked: bool
-    units: Floats
-
-    def score(self, block: _Block) -> Floats:
-        """Scores (n_rdms, n_models)."""
-        rows, squares = block.ranks() if self.ranked else block.centered()[:2]
-        scores = np.empty((len(rows), len(self.units)))
-        kernels.correlate_rows(rows, squares, self.units, scores)
-        return scores
-
-
-@dataclass(frozen=True)
-class _Partial(_Terms):
-    """Orthonormal basis of all models, and each model's unit residual on the others."""
-
-    ranked: bool
-    basis: Floats
-    units: Floats
-
-    def score(self, block: _Block) -> Floats:
-        """Scores (n_rdms, n_models)."""
-        rows, squares = block.ranks() if self.ranked else block.centered()[:2]
-        scores = np.empty((len(rows), len(self.units)))
-        kernels.partial_rows(rows, squares, self.basis, self.units, scores)
-        return scores
-
-
-@dataclass(frozen=True)
-class _Regression(_Terms):
-    """Pseudo-inverse of the centred models."""
-
-    inverse: Floats
-    standardize: bool
-
-    def score(self, block: _Block) -> Floats:
-        """Scores (n_rdms, n_models)."""
-        rows, squares, scales = block.centered()
-        scores = np.empty((len(rows), len(self.inverse)))
-        kernels.regress_rows(rows, squares, scales, self.inverse, self.standardize, scores)
-        return scores
-
-
-@dataclass(frozen=True)
-class _Concordance(_Terms):
-    """Models as levels 0, 1, ... and each cell's place among the model's sorted cells."""
-
-    levels: NDArray[np.uint32]
-    n_levels: NDArray[np.int32]
-    slots: NDArray[np.uint32]
-
-    def score(self, block: _Block) -> Floats:
-        """Scores (n_rdms, n_models)."""
-        scores = np.empty((len(block.rows), len(self.levels)))
-        concord_rows(*block.sorted(), self.levels, self.n_levels, self.slots, scores)
-        return scores
-
-
-def _unit_rows(rows: Floats) -> Floats:
-    """Rows centred and divided by their norm; NaN where constant."""
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        scaled = rows / np.max(np.abs(rows), axis=1, keepdims=True)
-        centered = scaled - scaled.mean(axis=1, keepdims=True)
-        centered -= centered.mean(axis=1, keepdims=True)
-        norms = np.linalg.norm(centered, axis=1)
-        norms[norms <= kernels.CONSTANT * np.linalg.norm(scaled, axis=1)] = np.nan
-        return np.ascontiguousarray(centered / norms[:, None])
-
-
-def _ranked(models: Floats) -> Floats:
-    """Average ranks of each model's cells."""
-    return np.asarray(rankdata(models, axis=1), dtype=np.float64)
-
-
-def _orthonormal(rows: Floats, tolerance: float | None = None) -> Floats:
-    """Orthonormal rows that span the given unit rows; tolerance None: that of least squares."""
-    _, sizes, basis = np.linalg.svd(rows, full_matrices=False)
-    if tolerance is None:
-        tolerance = max(rows.shape) * np.finfo(np.float64).eps * sizes.max(initial=1.0)
-    return np.ascontiguousarray(basis[sizes > tolerance])
-
-
-def _residual_units(units: Floats) -> Floats:
-    """Take from each row what all others explain, to unit norm; NaN where 1e-10 or less is left."""
-    residuals = np.full_like(units, np.nan)
-    known = np.isfinite(units[:, 0])
-    for i in np.flatnonzero(known):
-        others = _orthonormal(units[known & (np.arange(len(units)) != i)])
-        rest = units[i]
-        for _ in range(2):  # once more takes away the rounding of the first
-            rest = rest - (others @ rest) @ others
-        norm = np.linalg.norm(rest)
-        if norm >= kernels.RESIDUAL:
-            residuals[i] = rest / norm
-    return residuals
-
-
-def _correlation_terms(ranked: bool) -> Callable[[Floats, bool], _Terms]:
-    """Return the builder for pearson or spearman."""
-    return lambda models, _: _Correlation(ranked, _unit_rows(_ranked(models) if ranked else models))
-
-
-def _partial_terms(ranked: bool) -> Callable[[Floats, bool], _Terms]:
-    """Return the builder for partial or partial-spearman."""
-
-    def build(models: Floats, _: bool) -> _Terms:
-        units = _unit_rows(_ranked(models) if ranked else models)
-        residuals = _residual_units(units)
-        if models.shape[1] <= len(models) + 1:
-            residuals = np.full_like(units, np.nan)
-        return _Partial(ranked, _orthonormal(units[np.isfinite(units[:, 0])]), residuals)
-
-    return build
-
-
-def _regression_terms(models: Floats, standardize: bool) -> _Terms:
-    """Pseudo-inverse of models, their rank judged on centred unit-norm models."""
-    units = _unit_rows(models)
-    units[~np.isfinite(units[:, 0])] = 0.0
-    rank = len(_orthonormal(units, kernels.RESIDUAL))
-    norms = _centered_norms(models)
-    if rank == len(models):
-        # full rank: the weights don't depend on scale, so that unit-norm models are safe
-        inverse = np.linalg.pinv(units.T, rcond=kernels.RESIDUAL)
-        inverse /= np.sqrt(models.shape[1]) if standardize else norms[:, None]
-    else:
-        design = units * (np.sqrt(models.shape[1]) if standardize else norms[:, None])
-        left, sizes, right = np.linalg.svd(design, full_matrices=False)
-        inverse = (left[:, :rank] / sizes[:rank]) @ right[:rank]
-    return _Regression(np.ascontiguousarray(inverse), standardize)
-
-
-def _centered_norms(models: Floats) -> Floats:
-    """Norms of the centred rows, safe at any scale; 0 for rows of zeros."""
-    sizes = np.max(np.abs(models), axis=1)
-    scaled = models / np.where(sizes > 0, sizes, 1.0)[:, None]
-    norms: Floats = sizes * np.linalg.norm(scaled - scaled.mean(axis=1, keepdims=True), axis=1)
-    return norms
-
-
-def _concordance_terms(models: Floats, _: bool) -> _Terms:
-    """Levels and slots of each model's cells."""
-    levels, last, first, own = (
-        rankdata(models, method=method, axis=1).astype(np.uint32)
-        for method in ("dense", "max", "min", "ordinal")
-    )
-    slots = np.ascontiguousarray(np.stack([own - 1, first - 1, last], axis=2))
-    return _Concordance(levels - 1, levels.max(axis=1).astype(np.int32), slots)
+    _terms: Callable[[Floats, bool], Terms] = field(repr=False)
 
 
 COMPARISONS: dict[str, Comparison] = {
@@ -258,27 +61,27 @@ COMPARISONS: dict[str, Comparison] = {
     for c in (
         Comparison(
             "spearman", "spearman", "Spearman's rank correlation",
-            True, False, True, 1, _correlation_terms(True),
+            True, False, True, 1, correlation_terms(True),
         ),
         Comparison(
             "pearson", "pearson", "Pearson's correlation",
-            False, False, True, 1, _correlation_terms(False),
+            False, False, True, 1, correlation_terms(False),
         ),
         Comparison(
             "kendall-tau-a", "kendalltaua", "Kendall's tau-a",
-            True, False, False, 1, _concordance_terms,
+            True, False, False, 1, concordance_terms,
         ),
         Comparison(
             "partial", "partial", "partial correlation given all others",
-            False, True, True, 2, _partial_terms(False),
+            False, True, True, 2, partial_terms(False),
         ),
         Comparison(
             "partial-spearman", "partialspearman", "partial rank correlation given all others",
-            True, True, True, 2, _partial_terms(True),
+            True, True, True, 2, partial_terms(True),
         ),
         Comparison(
             "regression", "regression", "least-squares weight beside all other models",
-            False, True, False, 1, _regression_terms,
+            False, True, False, 1, regression_terms,
         ),
     )
 }  # fmt: skip
@@ -290,7 +93,7 @@ class _Group:
 
     models: NDArray[np.intp]
     cells: NDArray[np.intp] | None
-    terms: _Terms | None  # None: fewer than three cells
+    terms: Terms | None  # None: fewer than three cells
 
 
 @dataclass(frozen=True)
@@ -322,7 +125,7 @@ class Plan:
         """
         score_all([self], rdms, [out])
 
-    def _score_block(self, block: _Block, out: Floats) -> None:
+    def _score_block(self, block: Block, out: Floats) -> None:
         """Score rows without NaN, one group of models after the other."""
         for group in self._groups:
             if group.terms is None:
@@ -331,7 +134,7 @@ class Plan:
                 out[group.models] = group.terms.score(block).T
             else:
                 rows = np.ascontiguousarray(block.rows[:, group.cells])
-                out[group.models] = group.terms.score(_Block(rows)).T
+                out[group.models] = group.terms.score(Block(rows)).T
 
 
 def prepare(models: ArrayLike, comparison: str, *, standardize: bool = False) -> Plan:
@@ -429,12 +232,12 @@ def _score_rows(plans: Sequence[Plan], rdms: Floats, outs: Sequence[Floats]) -> 
     incomplete = np.empty(len(rdms), dtype=np.bool_)
     kernels.find_nan(rdms, incomplete)
     if not incomplete.any():
-        block = _Block(rdms)
+        block = Block(rdms)
         for plan, out in zip(plans, outs, strict=True):
             plan._score_block(block, out)
         return
     for rows, cells in _rows_by_cells(rdms, incomplete):
-        block = _Block(np.ascontiguousarray(rdms[rows][:, cells]))
+        block = Block(np.ascontiguousarray(rdms[rows][:, cells]))
         for plan, out in zip(plans, outs, strict=True):
             scores = np.full((len(out), len(rows)), np.nan)
             if cells.sum() >= _MIN_CELLS:
@@ -519,7 +322,7 @@ def dependent_models(models: ArrayLike, tolerance: float = kernels.RESIDUAL) -> 
     models = models[:, np.isfinite(models).all(axis=0)]
     if not models.shape[1]:
         return ()
-    units = _unit_rows(models)
+    units = unit_rows(models)
     constant = ~np.isfinite(units[:, 0])
     units[constant] = 0.0
     left, sizes, _ = np.linalg.svd(units, full_matrices=True)

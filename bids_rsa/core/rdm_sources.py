@@ -13,6 +13,8 @@ from bids_rsa.core._distances import PairDistances, pair_distances
 from bids_rsa.core._missing import MissingVoxels, missing_voxels
 from bids_rsa.core._packing import Lines, neighborhood_of, room_for_lines, voxels_of
 from bids_rsa.core._patch import correlate_patch
+from bids_rsa.core._row_correlations import correlations
+from bids_rsa.core._row_distances import distances
 from bids_rsa.core._vectors import LANES
 from bids_rsa.core.dissimilarity import Metric, find_dissimilarity, patch_rdm, select_voxels
 from bids_rsa.core.neighborhood import Block, Layout
@@ -120,9 +122,9 @@ class RowSource:
         lines, sums = self._local.room
         given = self._voxels, self._near, work, self._tiles
         if self._metric in ("correlation", "cosine"):
-            _rows.correlations(*given, lines, sums, self._metric == "cosine")
+            correlations(*given, lines, sums, self._metric == "cosine")
         else:
-            _rows.distances(*given, lines, sums, self._metric == "euclidean")
+            distances(*given, lines, sums, self._metric == "euclidean")
         for k in np.flatnonzero(suspects):
             correlate_patch(
                 self._patterns, self._layout.rows, positions[k], self._layout.shifts, rdms[k]
