@@ -44,8 +44,7 @@ main() {
 submit() {
   [ $# -ge 2 ] || die "BIDS_DIR and OUTPUT_DIR are needed; see --help"
   bids=$(realpath -e -- "$1" 2>/dev/null) || die "BIDS_DIR $1 is not there"
-  mkdir -p -- "$2" || exit 73
-  out=$(realpath -e -- "$2")
+  out=$(realpath -m -- "$2")
   shift 2
   image='' cpus=4 mem=8G time=04:00:00 group_cpus='' group_mem='' group_time='' max_running=''
   allow_missing=no group=yes dry_run=no site=() binds=() labels=() level_options=() group_options=()
@@ -75,6 +74,7 @@ submit() {
     shift
   done
   write_state
+  refuse_while_running
   choose_participants
   submit_jobs
 }
@@ -84,9 +84,21 @@ write_state() {
   local key
   key=$(printf '%s\0' "$bids" "$out" "$image" ${level_options[@]+"${level_options[@]}"} | sha256sum | cut -c1-12)
   state=$out/.slurm/$key
-  mkdir -p "$state/status" "$state/logs"
-  call=$(mktemp -d "$state/call-XXXXXX")
+  if [ $dry_run = yes ]; then
+    call=$(mktemp -d)
+    trap 'rm -r -- "$call"' EXIT
+  else
+    mkdir -p -- "$state/status" "$state/logs" || exit 73
+    call=$(mktemp -d "$state/call-XXXXXX")
+  fi
   declare -p bids out image binds level_options group_options allow_missing state > "$call/command"
+}
+
+# two tasks of one participant would work in the same folders
+refuse_while_running() {
+  local running=''
+  [ ! -s "$state/arrays" ] || running=$(squeue -h -o %A -j "$(paste -sd, "$state/arrays")" 2>/dev/null | sort -u | paste -sd' ') || true
+  [ -z "$running" ] || die "the same command is still queued or running (job $running): wait until it has ended, or scancel it"
 }
 
 choose_participants() {
@@ -122,13 +134,14 @@ submit_jobs() {
     slice=("${todo[@]:first:size}")
     list=$call/tasks-$first
     printf '%s\n' "${slice[@]}" > "$list"
-    (cd "$state/status" && rm -f -- "${slice[@]}")
+    [ $dry_run = yes ] || (cd "$state/status" && rm -f -- "${slice[@]}")
     id=$(sbatch_or_say "${common[@]}" --job-name=bids_rsa "--array=1-${#slice[@]}${max_running:+%$max_running}" \
       "--cpus-per-task=$cpus" "--mem=$mem" "--time=$time" --signal=B:TERM@60 \
       "--output=$state/logs/%A_%a.txt" "${BASH_SOURCE[0]}" --task "$call" "$list")
     echo "participant $id"
     ids+=("${id%%;*}")
   done
+  [ $dry_run = yes ] || printf '%s\n' ${ids[@]+"${ids[@]%%;*}"} > "$state/arrays"
   [ $group = yes ] || return 0
   local after=()
   [ ${#ids[@]} -eq 0 ] || after=("--dependency=afterany:$(IFS=:; echo "${ids[*]}")")
@@ -155,7 +168,8 @@ app_command() {
   command=(bids_rsa)
   if [ -n "$image" ]; then
     engine=$(command -v apptainer || command -v singularity) || die "neither apptainer nor singularity is on the PATH"
-    command=("$engine" run --cleanenv --containall --pwd /tmp -B "$bids:$bids:ro" -B "$out:$out")
+    command=("$engine" run --cleanenv --containall --pwd /tmp -B "$bids:$bids:ro")
+    [ ! -d "$out" ] || command+=(-B "$out:$out") # a dry run makes none
     for path in ${binds[@]+"${binds[@]}"} "$@"; do
       path=${path#*=}
       [[ $path = /* && -e $path ]] && command+=(-B "$path")

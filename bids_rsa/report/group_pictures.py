@@ -15,7 +15,7 @@ import nibabel as nib
 import numpy as np
 from matplotlib import pyplot as plt
 from nilearn.datasets import load_mni152_template
-from nilearn.plotting import plot_glass_brain, plot_stat_map
+from nilearn.plotting import plot_glass_brain
 
 from bids_rsa.group_inputs.load import GroupScores
 from bids_rsa.group_inputs.records import GroupTest
@@ -25,9 +25,8 @@ from bids_rsa.group_outputs.statements import correction_sentence, interpretatio
 from bids_rsa.group_outputs.tables import peak_places_mm
 from bids_rsa.group_outputs.write import GroupJob
 from bids_rsa.outputs.whole_files import replacing
+from bids_rsa.report.slices import BACKGROUND_MM, cuts_through, draw_slices
 
-N_SLICES = 7
-BACKGROUND_MM = 2
 MOST_PEAKS = 12
 TEXT_WIDTH = 150
 
@@ -117,22 +116,19 @@ def _draw_glass(figure: Any, job: GroupJob, scores: GroupScores, result: GroupRe
 def _draw_mosaic(figure: Any, job: GroupJob, scores: GroupScores, result: GroupResult) -> None:
     """Draw slices of the thresholded map, on the template where the space is MNI."""
     image = _thresholded(job)
-    axes = figure.add_axes((0.02, 0.02, 0.93, 0.86))
-    axes.set_title(_caption(job, result), fontsize=9)
-    plot_stat_map(
+    shown = np.asarray(image.dataobj) != 0
+    limit = _limit(image)
+    figure.text(0.02, 0.9, _caption(job, result), fontsize=9)
+    draw_slices(
+        figure,
         image,
-        bg_img=_background(job.test, scores),
-        axes=axes,
-        figure=figure,
-        display_mode="mosaic",
-        cut_coords=_cuts(image, scores),
-        threshold=np.finfo(np.float32).tiny,
-        vmax=_limit(image),
-        vmin=-_limit(image),
-        cmap="RdBu_r",
-        black_bg=False,
-        draw_cross=False,
-        resampling_interpolation="nearest",
+        _background(job.test, scores),
+        # over the significant voxels, over all voxels tested without any
+        cuts_through(shown if shown.any() else scores.mask, scores.affine),
+        limits=(-limit, limit),
+        colours="RdBu_r",
+        unit="t",
+        top=0.86,
     )
 
 
@@ -141,18 +137,6 @@ def _background(test: GroupTest, scores: GroupScores) -> Any:
     if test.key.space and test.key.space.startswith("MNI"):
         return load_mni152_template(resolution=BACKGROUND_MM)
     return nib.Nifti1Image(scores.mask.astype(np.float32), scores.affine)
-
-
-def _cuts(image: Any, scores: GroupScores) -> dict[str, list[float]]:
-    """Spread slices evenly over the significant voxels, over all voxels tested without any."""
-    shown = np.asarray(image.dataobj) != 0
-    ijk = np.argwhere(shown if shown.any() else scores.mask)
-    mm = nib.affines.apply_affine(scores.affine, ijk)
-    low, high = mm.min(axis=0), mm.max(axis=0)
-    return {
-        axis: [float(x) for x in np.unique(np.linspace(low[i], high[i], N_SLICES))]
-        for i, axis in enumerate("xyz")
-    }
 
 
 def _draw_null(figure: Any, job: GroupJob, scores: GroupScores, result: GroupResult) -> None:

@@ -1,7 +1,6 @@
 """Mosaic pictures of maps over an anatomical background."""
 
 import logging
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,9 @@ matplotlib.use("Agg")
 
 import nibabel as nib
 import numpy as np
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from nilearn.datasets import load_mni152_template
-from nilearn.image import crop_img, reorder_img
-from nilearn.plotting import plot_stat_map
+from nilearn.image import crop_img
 from numpy.typing import NDArray
 
 from bids_rsa.errors import BidsRsaError
@@ -26,6 +22,7 @@ from bids_rsa.outputs.whole_files import replacing
 from bids_rsa.patterns.images import load_volume
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import ImageGroup
+from bids_rsa.report.slices import BACKGROUND_MM, cuts_through, draw_slices
 
 LOGGER = logging.getLogger(__name__)
 UNITS = {
@@ -37,11 +34,6 @@ UNITS = {
     "regression": "regression weight",
 }
 VOXELS = "voxels in the patch"
-N_SLICES = 7
-BACKGROUND_MM = 2
-ROWS = {"z": 0.62, "y": 0.32, "x": 0.02}  # directions of the slices, and where their rows begin
-ROW_HEIGHT = 0.26
-LEFT, WIDTH = 0.015, 0.885
 
 
 def draw_group(
@@ -104,54 +96,11 @@ def draw_map(image: Any, background: Any, path: Path, title: str, unit: str) -> 
     shown = _cropped(data, image.affine)
     limit = float(np.abs(data).max()) or 1.0
     low, colours = (0.0, "viridis") if unit == VOXELS else (-limit, "RdBu_r")
-    # straightened here: nilearn would do so with splines, which draw a rim around it
-    straight = reorder_img(background, resample="linear")
     figure = Figure(figsize=(13, 6.5))
     figure.text(0.01, 0.955, title, fontsize=12)
-    with warnings.catch_warnings():
-        # nilearn's word for a background of almost nothing, such as the mean of centred images
-        warnings.filterwarnings("ignore", message="empty mask")
-        for axis, coordinates in _cuts(shown).items():
-            display = plot_stat_map(
-                shown,
-                bg_img=straight,
-                figure=figure,
-                axes=(LEFT, ROWS[axis], WIDTH, ROW_HEIGHT),
-                display_mode=axis,
-                cut_coords=coordinates,
-                threshold=np.finfo(np.float32).tiny,
-                cmap=colours,
-                vmax=limit,
-                vmin=low,
-                colorbar=False,
-                annotate=False,
-                black_bg=False,
-                draw_cross=False,
-                resampling_interpolation="nearest",
-            )
-            _name_slices(display, axis)
-    bar = figure.add_axes((LEFT + WIDTH + 0.025, 0.12, 0.016, 0.7))
-    figure.colorbar(ScalarMappable(Normalize(low, limit), colours), bar, label=unit)
+    cuts = cuts_through(np.asarray(shown.dataobj) != 0, shown.affine)
+    draw_slices(
+        figure, shown, background, cuts, limits=(low, limit), colours=colours, unit=unit, top=0.92
+    )
     with replacing(path) as beside:
         figure.savefig(beside, dpi=110)
-
-
-def _name_slices(display: Any, axis: str) -> None:
-    """Write each slice's place above it, and beside the first one which side is which."""
-    for number, (coordinate, cut) in enumerate(display.axes.items()):
-        cut.ax.set_title(f"{axis} = {round(coordinate)} mm", fontsize=9, pad=3)
-        if number == 0 and axis != "x":
-            for side, at in (("L", 0.0), ("R", 1.0)):
-                cut.ax.text(at, 1.0, side, transform=cut.ax.transAxes, ha="center", fontsize=9)
-
-
-def _cuts(image: Any) -> dict[str, list[float]]:
-    """Spread slices evenly over the part of the image that is not empty, in mm."""
-    ijk = np.argwhere(np.asarray(image.dataobj))
-    ijk = ijk if len(ijk) else np.argwhere(np.ones(image.shape, dtype=bool))
-    mm = nib.affines.apply_affine(image.affine, ijk)
-    low, high = mm.min(axis=0), mm.max(axis=0)
-    return {
-        axis: [float(x) for x in np.linspace(low[i], high[i], N_SLICES + 2)[1:-1]]
-        for i, axis in enumerate("xyz")
-    }

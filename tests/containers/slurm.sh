@@ -34,11 +34,26 @@ state_of() { scontrol show job "$1" | grep -o 'JobState=[A-Z]*' | sort -u | tr '
 submit() { "$root/singularity/submit.sh" "$bids" "$out" --cpus 1 --mem 2G --time 00:10:00 "$@"; }
 group_log() { cat "$out"/.slurm/*/logs/group_"$1".txt; }
 
+# a call that must fail with exit code 2 and say this
+refused() {
+  local says=$1 code=0 answer
+  shift
+  answer=$("$@" 2>&1) || code=$?
+  [ $code = 2 ] && grep -qF "$says" <<<"$answer"
+}
+
+say "A dry run shows the jobs and writes nothing"
+new_out slurm
+rm -rf "$out"
+check "an array and a group job are shown" test "$(submit "${options[@]}" --dry-run 2>&1 >/dev/null | grep -c '^sbatch')" = 2
+check "nothing was written" test ! -e "$out"
+
 say "Array and group job"
 new_out slurm
 ids=$(submit "${options[@]}" --group --n-permutations $n_permutations)
 echo "$ids"
 check "the group job waits for the array" grep -q "Dependency=afterany:$(job participant "$ids")" <<<"$(scontrol show job "$(job group "$ids")")"
+check "the same command is refused while it runs" refused "still queued or running (job $(job participant "$ids"))" submit "${options[@]}"
 wait_for "$(job participant "$ids")" "$(job group "$ids")"
 check "the group job ended well" test "$(state_of "$(job group "$ids")")" = "JobState=COMPLETED "
 check "same maps as with pip" same_maps "$reference" "$out"
