@@ -172,6 +172,8 @@ def _check(
             f"patterns must be (n_patch_voxels, n_folds, n_conditions) with {n_voxels} voxels as "
             f"in the patch mask, not of shape {patterns.shape}"
         )
+    if patterns.dtype not in (np.float32, np.float64):
+        raise ValueError(f"patterns must be float32 or float64, not {patterns.dtype}")
     if patch_mask.ndim != 3 or patch_mask.shape != center_mask.shape:
         raise ValueError(
             f"masks must be 3D and of one shape, not {patch_mask.shape} and {center_mask.shape}"

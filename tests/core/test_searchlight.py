@@ -134,6 +134,14 @@ def test_nan_makes_undefined_only_the_centers_that_reach_it(metric):
     assert undefined.sum() == result.n_voxels[100] + result.n_voxels[200]
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.bool_, np.float16, ">f8"])
+def test_patterns_of_another_kind_are_refused(dtype):
+    mask = np.ones((3, 3, 3), dtype=bool)
+    patterns = np.arange(27 * 4).reshape(27, 1, 4).astype(dtype)
+    with pytest.raises(ValueError, match="float32 or float64"):
+        searchlight_rsa(patterns, mask, mask, ISOTROPIC, 4.0, np.ones((1, 6)))
+
+
 @pytest.mark.parametrize("metric", ROW_METRICS)
 def test_constant_patterns_are_undefined_where_the_metric_needs_them(metric):
     rng = np.random.default_rng(4)
