@@ -169,7 +169,9 @@ def _find_finite(values: NDArray[np.floating[Any]], finite: Flags) -> None:
 def sample(voxels: Voxels, near: Neighborhood, start: int, length: int, lines: Lines) -> None:
     """Take means of some voxels as shifts, and powers of two near 1 / their size as scales.
 
-    Both serve rounding only: any constants would do. Cost: 48 voxels (of the first fold).
+    Both serve rounding only: any constants would do. The size is a mean of exponents, so that a
+    single voxel with an enormous value doesn't make all others vanish. Cost: 48 voxels (of the
+    first fold).
     """
     n = voxels.n_conditions
     for i in range(n):
@@ -187,11 +189,11 @@ def sample(voxels: Voxels, near: Neighborhood, start: int, length: int, lines: L
             for i in range(n):
                 value = np.float64(voxels.values[source + i])
                 put(lines.shift, i, lines.shift[i] + value)
-                put(lines.scale, i, max(lines.scale[i], abs(value)))
+                put(lines.scale, i, lines.scale[i] + math.frexp(value)[1])
     for i in range(n):
         put(lines.shift, i, lines.shift[i] / max(n_found, 1))
         # within 2^+-900, so that the scale and its inverse are normal numbers
-        exponent = min(max(math.frexp(lines.scale[i])[1], -900), 900)
+        exponent = min(max(int(lines.scale[i] / max(n_found, 1)), -900), 900)
         put(lines.scale, i, math.ldexp(1.0, -exponent))
 
 

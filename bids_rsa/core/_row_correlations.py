@@ -182,8 +182,9 @@ def _find_norms(
             spread = squared - mean * mean
             offset = lines.shift[i] * lines.scale[i]
             norm = squared + offset * (2.0 * total + offset * size)
-            suspect |= spread <= _TRUSTED * squared or spread <= _NEAR_CONSTANT * norm
-            undefined |= cosine and squared == 0.0
+            # NaN, where sums overflowed, is larger than nothing
+            suspect |= not (spread > _TRUSTED * squared and spread > _NEAR_CONSTANT * norm)
+            undefined |= cosine and not 0.0 < squared < np.inf
             put(sums.means, mine + i, mean)
             put(sums.inverses, mine + i, 1.0 / np.sqrt(spread) if spread > 0.0 else 0.0)
         put(block.suspects, center, suspect and not undefined and not cosine)

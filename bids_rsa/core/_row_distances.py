@@ -141,7 +141,7 @@ def _finish(
     near: Neighborhood, block: Block, begin: int, end: int, n: int, lines: Lines, unit: float,
     take_root: bool, rooted: bool,
 ) -> None:  # fmt: skip
-    """Undo the scale, take roots, and set what is undefined to NaN."""
+    """Undo the scale, take roots, and set RDMs that are undefined or overflowed to NaN."""
     n_cells = n * (n - 1) // 2
     factor = unit if rooted else unit * unit
     for center in range(begin, end):
@@ -149,15 +149,15 @@ def _finish(
         size, n_bad = count_voxels(near, lines, place)
         put(block.sizes, center, size + n_bad)
         first, last = center * n_cells, (center + 1) * n_cells
-        if size + n_bad < block.min_voxels or n_bad > 0:
+        for c in range(first, last):
+            cell = block.rdms[c]
+            put(block.rdms, c, (np.sqrt(cell) if take_root else cell) * factor)
+        zero = 0.0
+        for c in range(first, last):
+            zero += block.rdms[c] * 0.0
+        if size + n_bad < block.min_voxels or n_bad > 0 or zero != 0.0:
             for c in range(first, last):
                 put(block.rdms, c, np.nan)
-        elif take_root:
-            for c in range(first, last):
-                put(block.rdms, c, np.sqrt(block.rdms[c]) * factor)
-        else:
-            for c in range(first, last):
-                put(block.rdms, c, block.rdms[c] * factor)
 
 
 @kernel_part

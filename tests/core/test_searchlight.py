@@ -110,6 +110,35 @@ def test_any_geometry_equals_scipy(
     check(patterns, patch_mask, center_mask, OBLIQUE if oblique else ISOTROPIC, radius_mm, metric)
 
 
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.integers(0, 10_000),
+    workspace=st.sampled_from([1, 2**14, 2**16]),
+    min_length=st.sampled_from([1, 2, 7]),
+    panel=st.sampled_from([1, 2**13]),
+    share=st.sampled_from([0.05, 0.4, 1.0]),
+    radius_mm=st.sampled_from([1.0, 3.5, 7.0]),
+    n_items=st.sampled_from([3, 4, 5, 8, 12, 13, 24, 41]),
+    metric=st.sampled_from(ROW_METRICS),
+    n_folds=st.integers(1, 4),
+)
+def test_little_room_changes_nothing(
+    seed, workspace, min_length, panel, share, radius_mm, n_items, metric, n_folds
+):
+    rng = np.random.default_rng(seed)
+    patch_mask = rng.random((3, 2, 23)) < 0.8
+    center_mask = rng.random((3, 2, 23)) < share
+    if metric in ("correlation", "cosine"):
+        n_folds = 1
+    patterns = 3 + rng.standard_normal((patch_mask.sum(), n_folds, n_items))
+    with pytest.MonkeyPatch.context() as patch:
+        # short pieces of rows and few tiles at a time, as many conditions have them
+        patch.setattr("bids_rsa.core.rdm_sources._WORKSPACE", workspace)
+        patch.setattr("bids_rsa.core.rdm_sources._MIN_LENGTH", min_length)
+        patch.setattr("bids_rsa.core._rows._PANEL", panel)
+        check(patterns, patch_mask, center_mask, OBLIQUE, radius_mm, metric)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean"])
 @pytest.mark.parametrize("n_folds", [2, 5])
@@ -132,6 +161,56 @@ def test_nan_makes_undefined_only_the_centers_that_reach_it(metric):
     result = check(patterns, patch_mask, patch_mask, ISOTROPIC, 4.0, metric)
     undefined = np.isnan(result.scores["spearman"][0])
     assert undefined.sum() == result.n_voxels[100] + result.n_voxels[200]
+
+
+@pytest.mark.parametrize("metric", ROW_METRICS)
+@pytest.mark.parametrize("value", [1e20, 1e200, -np.finfo(np.float64).max])
+def test_an_enormous_value_spoils_only_the_centers_that_reach_it(metric, value):
+    rng = np.random.default_rng(8)
+    mask = np.ones((3, 3, 30), dtype=bool)
+    clean = rng.standard_normal((*mask.shape, 1, 5))
+    models = rng.random((1, 10))
+
+    def scores(volume):
+        result = searchlight_rsa(
+            volume[mask], mask, mask, ISOTROPIC, 3.0, models, dissimilarity=metric
+        )
+        image = np.empty(mask.shape)
+        image[mask] = result.scores["spearman"][0]
+        return image
+
+    expected = scores(clean)
+    for z in range(0, 30, 3):
+        volume = clean.copy()
+        volume[1, 1, z] = value
+        beyond = np.abs(np.arange(30) - z) > 1
+        np.testing.assert_allclose(
+            scores(volume)[..., beyond], expected[..., beyond], rtol=0, atol=1e-10
+        )
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean", "sqeuclidean"])
+def test_centers_where_a_sum_overflows_are_undefined(metric):
+    rng = np.random.default_rng(9)
+    mask = np.ones((5, 5, 9), dtype=bool)
+    patterns = rng.standard_normal((mask.sum(), 1, 5))
+    patterns[100, 0, 2] = 1e200
+    result = searchlight_rsa(
+        patterns, mask, mask, ISOTROPIC, 4.0, rng.random((1, 10)), dissimilarity=metric
+    )
+    assert np.isnan(result.scores["spearman"][0]).sum() == result.n_voxels[100]
+
+
+def test_correlation_is_the_same_up_to_the_largest_numbers():
+    rng = np.random.default_rng(10)
+    mask = np.ones((4, 4, 9), dtype=bool)
+    patterns, models = rng.random((mask.sum(), 1, 5)), rng.random((1, 10))
+    plain, huge = (
+        searchlight_rsa(given, mask, mask, ISOTROPIC, 4.0, models).scores["spearman"]
+        for given in (patterns, np.ldexp(patterns, 1023))
+    )
+    assert np.isfinite(plain).all()
+    np.testing.assert_allclose(huge, plain, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.bool_, np.float16, ">f8"])
