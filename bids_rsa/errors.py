@@ -77,7 +77,7 @@ class MissingFileError(InputError, FileNotFoundError):
 
 
 class OutputError(BidsRsaError):
-    """An output that cannot be created, or must not be replaced."""
+    """An output that cannot be created or must not be replaced, or too little memory."""
 
     exit_code = 73
 

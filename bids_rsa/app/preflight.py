@@ -108,7 +108,7 @@ def validate_input(bids_dir: str) -> None:
     if command is None:
         raise OptionError(
             f"--validate needs {VALIDATOR}, which is not installed.",
-            "Install it with: pip install 'bids-rsa[validate]', or leave --validate away.",
+            "Install it with: pip install bids-validator-deno, or leave --validate away.",
         )
     found = subprocess.run(
         [command, "--ignoreWarnings", bids_dir], capture_output=True, text=True, check=False

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from bids_rsa import errors
 from bids_rsa.options.parser import build_parser
 
 HEAD = """# Options
@@ -15,6 +16,15 @@ several values is best put behind the three positional arguments. The same names
 leading dashes, are the keys of a TOML file for `--config-file`.
 """
 
+# beside those of the errors
+DONE = (0, "Done, or done before.")
+SOME_FAILED = (
+    1,
+    "Some participants failed and others are done, or they failed for different reasons; the log "
+    "names each. Also a fault of bids_rsa itself.",
+)
+STOPPED = ("130, 143", "Stopped by SIGINT or SIGTERM: the same command goes on from there.")
+
 
 def options_page() -> str:
     """Write the page of all options as Markdown."""
@@ -23,10 +33,26 @@ def options_page() -> str:
     for group in parser._action_groups:
         actions = [action for action in group._group_actions if action.help]
         if actions:
-            title = (group.title or "").capitalize()
+            title = group.title or ""
             rows = "\n".join(f"| {_names(action)} | {_text(action)} |" for action in actions)
-            parts.append(f"## {title}\n\n| option | meaning |\n| --- | --- |\n{rows}\n")
-    return "\n".join(parts)
+            heading = f"## {title[:1].upper()}{title[1:]}"
+            parts.append(f"{heading}\n\n| option | meaning |\n| --- | --- |\n{rows}\n")
+    return "\n".join([*parts, _exit_codes()])
+
+
+def _exit_codes() -> str:
+    """Write what each exit code means, those of the errors in their own words."""
+    kinds = [
+        (kind.exit_code, (kind.__doc__ or "").partition("\n")[0])
+        for kind in vars(errors).values()
+        if isinstance(kind, type)
+        and issubclass(kind, errors.BidsRsaError)
+        and errors.BidsRsaError in kind.__bases__
+    ]
+    rows = "\n".join(
+        f"| {code} | {meaning} |" for code, meaning in (DONE, SOME_FAILED, *kinds, STOPPED)
+    )
+    return f"## Exit codes\n\n| code | meaning |\n| --- | --- |\n{rows}\n"
 
 
 def _names(action: argparse.Action) -> str:

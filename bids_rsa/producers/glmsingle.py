@@ -94,9 +94,7 @@ def _betas(path: Path) -> Iterator[tuple[Any, bool]]:
     try:
         import h5py
     except ImportError:
-        raise InputError(
-            f"{path} is an HDF5 file, which needs h5py.", "pip install 'bids-rsa[hdf5]'"
-        ) from None
+        raise InputError(f"{path} is an HDF5 file, which needs h5py.", "pip install h5py") from None
     try:
         file = h5py.File(path, "r")
     except FileNotFoundError:

@@ -83,7 +83,7 @@ def _read_v73(path: Path) -> SpmDesign:
     except ImportError:
         raise InputError(
             f"{path} is a MATLAB v7.3 file, which needs h5py.",
-            "pip install 'bids-rsa[hdf5]', or in MATLAB: save('SPM.mat', 'SPM', '-v7').",
+            "pip install h5py, or in MATLAB: save('SPM.mat', 'SPM', '-v7').",
         ) from None
     with h5py.File(path, "r") as file:
         spm = file["SPM"]
