@@ -29,7 +29,7 @@ from bids_rsa.core._rows import (
     sum_pointers,
     tile_pointers,
 )
-from bids_rsa.core._tiles import correlation_windows, products
+from bids_rsa.core._tiles import correlation_windows, products, windows
 from bids_rsa.core._vectors import LANES, put
 
 Floats = NDArray[np.float64]
@@ -42,6 +42,7 @@ _NEAR_CONSTANT = 1e-20
 
 _products_1, _products_2, _products_3 = products
 _correlations_1, _correlations_2, _correlations_3 = correlation_windows
+_window_1 = windows[0]
 
 
 @summing_kernel
@@ -167,12 +168,7 @@ def _find_norms(
     for center in range(begin, end):
         place = block.positions[center] - block.positions[begin]
         size, n_bad = count_voxels(near, lines, place)
-        for t in range(voxels.n_moments):
-            put(sums.totals, t, 0.0)
-        for k in range(near.longest):
-            source = ((place + k) * near.n_groups + near.group_at[k]) * voxels.n_moments
-            for t in range(voxels.n_moments):
-                put(sums.totals, t, sums.totals[t] + sums.moments[source + t])
+        _sum_moments(voxels, near, place, sums)
         root, mine = 1.0 / np.sqrt(max(size, 1)), (center - begin) * voxels.width
         suspect, undefined = False, size + n_bad < block.min_voxels or n_bad > 0
         for i in range(n):
@@ -189,6 +185,17 @@ def _find_norms(
             put(sums.inverses, mine + i, 1.0 / np.sqrt(spread) if spread > 0.0 else 0.0)
         put(block.suspects, center, suspect and not undefined and not cosine)
         put(block.sizes, center, -1 - size - n_bad if undefined else size + n_bad)
+
+
+@kernel_part
+def _sum_moments(voxels: Voxels, near: Neighborhood, place: int, sums: Sums) -> None:
+    """Add the sums and the sums of squares up over a centre's window."""
+    for k in range(near.longest):
+        snapshot = (place + k) * near.n_groups + near.group_at[k]
+        put(sums.sources, k, snapshot * voxels.n_moments)
+    for t in range(0, voxels.n_moments, 4 * LANES):
+        rows = (t, t + LANES, t + 2 * LANES, t + 3 * LANES)
+        _window_1(sums.moments, sums.sources, near.longest, t, sums.totals, rows, sums.totals, rows)
 
 
 @kernel_part
