@@ -26,7 +26,18 @@ from .calibration import ALPHA, Setup, null_scores
 FIELD = Setup(shape=(12, 12, 12))
 N_DRAWS = 99
 # subjects of the first and of the second group, spread of the first over that of the second
-CASES = ((12, 12, 1), (6, 18, 1), (20, 20, 2), (12, 12, 2), (10, 30, 2), (6, 18, 2), (18, 6, 2))
+CASES = (
+    (12, 12, 1),
+    (6, 18, 1),
+    (6, 18, 1.3),
+    (20, 20, 2),
+    (12, 12, 2),
+    (10, 30, 2),
+    (6, 18, 2),
+    (14, 10, 2),
+    (16, 8, 2),
+    (18, 6, 2),
+)
 METHODS = {"max-T": "t", "TFCE": "tfce"}
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from bids_rsa.core.inference import (
     ClusterSet,
@@ -204,3 +205,28 @@ def cohens_d(scores: FloatArray, is_first: BoolArray | None = None) -> FloatArra
         sd = np.sqrt(squares / (len(scores) - 2))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(mean == 0, 0.0, mean / sd), dtype=np.float64)
+
+
+def spread_ratio(scores: FloatArray, is_first: BoolArray) -> float:
+    """Compare the spread of two groups: the first's standard deviation over the second's.
+
+    Parameters
+    ----------
+    scores : (n_subjects, n_voxels) float64
+    is_first : (n_subjects,) bool
+        Who belongs to the first group.
+
+    Returns
+    -------
+    float
+        Root of the median ratio of variances over voxels, in units of the median that groups of
+        these sizes have without a difference; 1 where no voxel varies.
+    """
+    a, b = (scores[rows].var(axis=0, ddof=1) for rows in (is_first, ~is_first))
+    varies = (a > 0) | (b > 0)
+    if not varies.any():
+        return 1.0
+    # variances of few subjects are skewed: their ratio has a median far from 1
+    expected = special.fdtri(is_first.sum() - 1, (~is_first).sum() - 1, 0.5)
+    with np.errstate(divide="ignore"):
+        return float(np.sqrt(np.median(a[varies] / b[varies]) / expected))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.group_scores import common_voxels, fisher_z, smooth_inside
 from bids_rsa.errors import ContentError
 from bids_rsa.group_inputs.records import GroupTest, Member, ParticipantMap
+from bids_rsa.group_inputs.spread import spread_warnings
 from bids_rsa.patterns.grid import Grid
 from bids_rsa.patterns.images import load_mask, load_volume
 
@@ -82,7 +83,10 @@ def load_scores(test: GroupTest) -> GroupScores:
             "Leave out subjects that cover little, or lower --coverage.",
         )
     _log_voxels(test, mask, lost)
-    return _gather(test, volumes, mask, grid, lost)
+    scores = _gather(test, volumes, mask, grid, lost)
+    for warning in spread_warnings(test, scores.scores):
+        LOGGER.warning("%s: %s", test.label, warning)
+    return scores
 
 
 def _gather(

@@ -21,6 +21,7 @@ from bids_rsa.core.inference import Null, Observed, observe, voxels_needed_at_fl
 from bids_rsa.group_inputs.load import GroupScores
 from bids_rsa.group_inputs.permutations import Prepared, warnings_of
 from bids_rsa.group_inputs.records import GroupTest
+from bids_rsa.group_inputs.spread import spread_warnings
 from bids_rsa.group_outputs.names import degrees_of_freedom, stats_of
 
 Floats = NDArray[np.float64]
@@ -148,5 +149,5 @@ def _found(
         "DegreesOfFreedom": degrees_of_freedom(ready.plan.design),
         "ClusterFormingThreshold": observed.cluster_threshold,
         "CriticalValue": None if critical is None or np.isinf(critical) else critical,
-        "Warnings": list(warnings_of(test)),
+        "Warnings": [*spread_warnings(test, scores.scores), *warnings_of(test)],
     }

@@ -20,6 +20,7 @@ from group_trees import (
     subject_scores,
     write_group,
     write_map,
+    write_participants,
 )
 from scipy import stats
 
@@ -145,6 +146,41 @@ def test_two_groups_are_welchs_t(call, places):
     np.testing.assert_allclose(
         np.abs(group_map(out, "z")), stats.norm.isf(expected.pvalue / 2), rtol=1e-3, atol=1e-4
     )
+
+
+def write_two_groups(bids, out, n_wide, n_narrow, times):
+    """Write subjects of noise, those of group wide with a multiple of the others' spread."""
+    names = ["wide"] * n_wide + ["narrow"] * n_narrow
+    write_participants(bids, [f"sub-{i:02d}\t30\t{g}" for i, g in enumerate(names, start=1)])
+    for i, name in enumerate(names, start=1):
+        write_map(out, f"{i:02d}", subject_scores(i, noise=0.1 * (times if name == "wide" else 1)))
+
+
+@pytest.mark.parametrize(
+    ("n_wide", "n_narrow", "how"), [(6, 18, "too small"), (8, 8, "too small"), (18, 6, "too large")]
+)
+def test_groups_of_unequal_spread_are_warned_of(call, tmp_path, n_wide, n_narrow, how):
+    bids, out = tmp_path / "bids", tmp_path / "out"
+    write_two_groups(bids, out, n_wide, n_narrow, times=2)
+    code, said = call(bids, out, "group", *FAST, "--group-column", "group")
+    assert code == 0, said
+    (warning,) = [w for w in group_sidecar(out, "tfceFWEp")["Warnings"] if "times as widely" in w]
+    assert warning in said
+    sizes = re.findall(rf"wide \({n_wide} subjects\) .* narrow \({n_narrow}\)", warning)
+    assert len(sizes) == 1
+    (ratio,) = re.findall(r"spread ([\d.]+) times", warning)
+    assert float(ratio) == pytest.approx(2, rel=0.1)
+    assert how in warning
+
+
+@pytest.mark.parametrize(("n_wide", "n_narrow"), [(6, 18), (18, 6), (3, 9), (8, 8)])
+def test_groups_of_equal_spread_are_not_warned_of(call, tmp_path, n_wide, n_narrow):
+    bids, out = tmp_path / "bids", tmp_path / "out"
+    write_two_groups(bids, out, n_wide, n_narrow, times=1)
+    code, said = call(bids, out, "group", *FAST, "--group-column", "group")
+    assert code == 0, said
+    assert "times as widely" not in said
+    assert not [w for w in group_sidecar(out, "tfceFWEp")["Warnings"] if "times as widely" in w]
 
 
 def test_groups_named_the_other_way_round_change_the_sign(call, places):
