@@ -20,7 +20,7 @@ from bids_rsa.core._comparison_terms import (
 
 Floats = NDArray[np.float64]
 _MIN_CELLS = 3
-_CACHED_CELLS = 2**16  # of 12 bytes of sorted cells, ties and ranks: what a core caches
+_CACHED_CELLS = 2**17  # of 12 bytes of sorted cells, ties and ranks: what a core caches
 _MIN_ROWS = 16
 
 

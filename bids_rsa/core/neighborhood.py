@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -140,13 +139,13 @@ class Layout:
         where a gap is longer than the window; nothing depends on threads.
         """
         breaks = self._breaks(max_length)
-        begin = 0
-        for k in range(1, len(breaks)):
-            if breaks[k] - breaks[begin] >= n_centers or k == len(breaks) - 1:
-                start, stop = int(breaks[begin]), int(breaks[k])
-                edges = breaks[begin : k + 1] - start
-                yield Block(start, stop, np.array(list(pairwise(edges)), dtype=np.int64))
-                begin = k
+        begin, last = 0, len(breaks) - 1
+        while begin < last:
+            end = min(int(np.searchsorted(breaks, breaks[begin] + n_centers)), last)
+            start, stop = int(breaks[begin]), int(breaks[end])
+            edges = breaks[begin : end + 1] - start
+            yield Block(start, stop, np.column_stack((edges[:-1], edges[1:])))
+            begin = end
 
     def _breaks(self, max_length: int) -> Integers:
         """First centre of each segment, and the number of centres."""
