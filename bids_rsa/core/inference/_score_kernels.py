@@ -76,9 +76,17 @@ def _sum_lines(
 ) -> None:
     """Sum over the tables the line of each code: one draw's product, n / 4 additions a voxel."""
     n_tables = len(codes)
-    out[:n_voxels] = 0.0
     fours = n_tables - n_tables % 4
-    for k in range(0, fours, 4):
+    if fours:  # the first four lines are written, not added
+        a = tables[codes[0]]
+        b = tables[CODES + codes[1]]
+        c = tables[2 * CODES + codes[2]]
+        d = tables[3 * CODES + codes[3]]
+        for v in range(n_voxels):
+            out[v] = (a[v] + b[v]) + (c[v] + d[v])
+    else:
+        out[:n_voxels] = 0.0
+    for k in range(4, fours, 4):
         a = tables[k * CODES + codes[k]]
         b = tables[(k + 1) * CODES + codes[k + 1]]
         c = tables[(k + 2) * CODES + codes[k + 2]]
