@@ -92,6 +92,6 @@ def cuts_through(mask: NDArray[np.bool_], affine: NDArray[np.float64]) -> dict[s
     mm = nib.affines.apply_affine(affine, ijk)
     low, high = mm.min(axis=0), mm.max(axis=0)
     return {
-        axis: [float(x) for x in np.linspace(low[i], high[i], N_SLICES + 2)[1:-1]]
+        axis: [float(x) for x in np.unique(np.linspace(low[i], high[i], N_SLICES + 2)[1:-1])]
         for i, axis in enumerate("xyz")
     }
