@@ -28,7 +28,7 @@ from bids_rsa.core.inference import (
 )
 from bids_rsa.core.searchlight import searchlight_rsa
 from bids_rsa.dataset import find_groups
-from bids_rsa.model_rdms.models import condensed, load_models
+from bids_rsa.models.loading import condensed, load_models
 from bids_rsa.patterns.stacking import stack_group
 from bids_rsa.settings import InputSettings, RsaSettings
 

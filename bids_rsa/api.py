@@ -14,13 +14,13 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
-from bids_rsa.core import dissimilarity
+from bids_rsa.core.dissimilarity import rdms as dissimilarity
 from bids_rsa.core.searchlight import searchlight_rsa
 from bids_rsa.errors import ContentError, OptionError
-from bids_rsa.model_rdms.model_arrays import condensed_models
-from bids_rsa.patterns.grid import Grid
+from bids_rsa.models.arrays import condensed_models
 from bids_rsa.patterns.image_series import ImageSeries, assign, open_series, read_patterns
-from bids_rsa.patterns.images import load_mask, volume_image
+from bids_rsa.spaces.grid import Grid
+from bids_rsa.spaces.images import load_mask, volume_image
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bids_rsa.discovery.assemble import SkippedError, Wanted, check_rows, subject_groups
 from bids_rsa.discovery.conditions import apply_map, read_condition_map
-from bids_rsa.discovery.findings import few, found_images, listing
+from bids_rsa.discovery.findings import found_images
 from bids_rsa.discovery.grouping import (
     check_one_each,
     pair_variances,
@@ -18,8 +18,9 @@ from bids_rsa.discovery.masks import check_given
 from bids_rsa.discovery.selection import read_filters, select
 from bids_rsa.errors import BidsRsaError, InputError, OptionError, SelectionError
 from bids_rsa.producers.search import EXPECTED, Search, raise_all
-from bids_rsa.records import ConditionImage, Discovery, ImageGroup, ModelRdm
+from bids_rsa.records import Analysis, ConditionImage, Discovery, ModelRdm
 from bids_rsa.settings import InputSettings, RsaSettings
+from bids_rsa.words import few, listing
 
 LOGGER = logging.getLogger(__name__)
 BySubject = dict[str, list[ConditionImage]]
@@ -49,7 +50,7 @@ def find_groups(
     inputs : InputSettings
     rsa : RsaSettings
     models : tuple of ModelRdm
-        From `bids_rsa.model_rdms.models.load_models`.
+        From `bids_rsa.models.loading.load_models`.
     output_dir : str
         Never searched.
 
@@ -93,7 +94,7 @@ class _Outcome:
     """Groups that can run, participants that cannot, and what is to be said."""
 
     def __init__(self, notes: list[str], failures: list[tuple[str, BidsRsaError]]) -> None:
-        self.groups: list[ImageGroup] = []
+        self.groups: list[Analysis] = []
         self.failures = list(failures)
         self.skipped: list[str] = []
         self.notes = notes
@@ -176,7 +177,7 @@ def _by_subject(images: Iterable[ConditionImage]) -> BySubject:
     return sorted_images
 
 
-def _group_notes(groups: Iterable[ImageGroup]) -> list[str]:
+def _group_notes(groups: Iterable[Analysis]) -> list[str]:
     """List the groups' notes, each once with the groups that share it."""
     notes: dict[str, list[str]] = {}
     for group in groups:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bids_rsa.app.resources import GIB, Machine
 from bids_rsa.errors import ResourceError
-from bids_rsa.patterns.images import load_mask
+from bids_rsa.machine import GIB, Machine
 from bids_rsa.patterns.readers import open_source
 from bids_rsa.patterns.stack_plan import StackPlan
-from bids_rsa.records import ImageGroup
+from bids_rsa.records import Analysis
+from bids_rsa.spaces.images import load_mask
 
 # a process that has imported its libraries and compiled or loaded the kernels (measured: 0.3)
 _LIBRARIES_GB = 0.4
@@ -49,7 +49,7 @@ class MemoryNeeds:
         return max(self.read_gb, self.searchlight_gb, self.write_gb)
 
 
-def group_size(group: ImageGroup, plan: StackPlan, n_maps: int) -> GroupSize:
+def group_size(group: Analysis, plan: StackPlan, n_maps: int) -> GroupSize:
     """Find the sizes of a group from headers and masks; no image's values are read."""
     first = plan.images[0]
     grid = open_source(first.path, first.reader, first.reference).grid

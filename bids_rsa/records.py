@@ -1,5 +1,7 @@
 """What was found in the input: frozen records of plain values that every later layer works on."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bids_rsa.errors import BidsRsaError
@@ -44,7 +46,7 @@ class MaskChoice:
 
 
 @dataclass(frozen=True)
-class ImageGroup:
+class Analysis:
     """The images of one analysis: one subject, session, task, acquisition, space and resolution.
 
     ``conditions`` is the order in which the model's rows stand. ``dropped`` names conditions
@@ -105,9 +107,25 @@ class Discovery:
     ``datasets`` are the datasets searched as (name, path).
     """
 
-    groups: tuple[ImageGroup, ...]
+    groups: tuple[Analysis, ...]
     failures: tuple[tuple[str, BidsRsaError], ...] = ()
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     datasets: tuple[tuple[str, str], ...] = ()
     seconds: float = 0.0
+
+
+def natural_key(label: str | None) -> tuple[tuple[int, int | str], ...]:
+    """Sort labels as people do: run 2 before run 10."""
+    parts = re.findall(r"\d+|\D+", label or "")
+    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts)
+
+
+def missing_by_run(
+    images: Sequence[ConditionImage], conditions: Sequence[str]
+) -> dict[str | None, list[str]]:
+    """List the conditions that each run has no image of, for the runs that lack any."""
+    found = {(image.run, image.condition) for image in images}
+    runs = sorted({image.run for image in images}, key=natural_key)
+    missing = {run: [name for name in conditions if (run, name) not in found] for run in runs}
+    return {run: names for run, names in missing.items() if names}

@@ -7,8 +7,8 @@ from nipype.interfaces.utility import Merge
 from nipype.pipeline.engine import Node, Workflow
 
 from bids_rsa._version import __version__
-from bids_rsa.group_inputs.records import GroupTest
-from bids_rsa.group_outputs.write import GroupJob
+from bids_rsa.group.records import GroupTest
+from bids_rsa.group.write import GroupJob
 from bids_rsa.interfaces.group import (
     CorrectScores,
     DrawGroup,

@@ -16,7 +16,7 @@ from bids_rsa.interfaces.participant import (
 )
 from bids_rsa.needs import MemoryNeeds
 from bids_rsa.outputs.derivatives import PlannedFile
-from bids_rsa.records import ImageGroup, ModelRdm
+from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import RsaSettings
 
 RUN_WORKFLOW = "participant"
@@ -30,7 +30,7 @@ class GroupJob:
     ``bar_position`` say what the nodes may use, and change no result.
     """
 
-    group: ImageGroup
+    group: Analysis
     rsa: RsaSettings
     models: tuple[ModelRdm, ...]
     planned: tuple[PlannedFile, ...]

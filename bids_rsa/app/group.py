@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from bids_rsa.app.preflight import check_folders, validate_input
-from bids_rsa.app.resources import find_machine
 from bids_rsa.app.summary import label_lines
 from bids_rsa.errors import InputError
-from bids_rsa.group_inputs.find import find_maps, select_maps
-from bids_rsa.group_inputs.options import check_options
-from bids_rsa.group_inputs.permutations import warnings_of
-from bids_rsa.group_inputs.plan import plan_tests
-from bids_rsa.group_inputs.records import GroupTest
-from bids_rsa.group_outputs.statements import Tried, count_tried
+from bids_rsa.group.find import find_maps, select_maps
+from bids_rsa.group.options import check_options
+from bids_rsa.group.permutation_run import warnings_of
+from bids_rsa.group.plan import plan_tests
+from bids_rsa.group.records import GroupTest
+from bids_rsa.group.statements import Tried, count_tried
+from bids_rsa.machine import find_machine
 from bids_rsa.needs import usable_memory
 from bids_rsa.settings import Settings
 from bids_rsa.tables import existing_file

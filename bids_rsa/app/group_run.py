@@ -21,19 +21,19 @@ from bids_rsa.app.execution import (
     run_workflow,
 )
 from bids_rsa.app.preflight import work_dir
-from bids_rsa.app.resources import GIB
 from bids_rsa.app.summary import text_table
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.group_inputs.records import GroupTest
-from bids_rsa.group_outputs.names import FOLDER, plan_files, plan_others
-from bids_rsa.group_outputs.statements import Tried
-from bids_rsa.group_outputs.write import GroupJob
+from bids_rsa.group.names import FOLDER, plan_files, plan_others
+from bids_rsa.group.records import GroupTest
+from bids_rsa.group.statements import Tried
+from bids_rsa.group.write import GroupJob
+from bids_rsa.machine import GIB
 from bids_rsa.outputs.dataset_files import write_dataset_files
 from bids_rsa.outputs.derivatives import check_replaceable, is_complete, read_sidecar
 from bids_rsa.outputs.provenance import new_run_id
 from bids_rsa.outputs.whole_files import remove_leftovers
-from bids_rsa.patterns.images import open_image
 from bids_rsa.settings import Settings
+from bids_rsa.spaces.images import open_image
 from bids_rsa.workflows.group import RUN_WORKFLOW, folder_names, init_group_level_wf
 
 LOGGER = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from bids_rsa.needs import memory_needs, threads_that_fit
 from bids_rsa.outputs.derivatives import check_replaceable, figure_path
 from bids_rsa.outputs.provenance import dataset_root, hash_group, link_datasets
 from bids_rsa.outputs.sidecars import plan_files
-from bids_rsa.records import ImageGroup, ModelRdm
+from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import Settings
 from bids_rsa.workflows.participant import GroupJob
 
@@ -79,7 +79,7 @@ def plan_job(checked: CheckedGroup, run: Run, index: int, n_groups: int) -> Grou
     )
 
 
-def _input_files(group: ImageGroup) -> Iterable[str]:
+def _input_files(group: Analysis) -> Iterable[str]:
     """Name the files that sidecars name as sources."""
     for image in group.images:
         yield image.path

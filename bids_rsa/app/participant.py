@@ -8,11 +8,11 @@ from pathlib import Path
 from bids_rsa.app.outcome import Outcome
 from bids_rsa.app.plan_table import plan_rows, plan_text, write_plan
 from bids_rsa.app.preflight import check_folders, check_groups, validate_input
-from bids_rsa.app.resources import find_machine
 from bids_rsa.app.summary import label_lines
 from bids_rsa.dataset import find_groups, list_participants
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.model_rdms.models import check_models, load_models
+from bids_rsa.machine import find_machine
+from bids_rsa.models.loading import check_models, load_models
 from bids_rsa.needs import usable_memory
 from bids_rsa.outputs.derivatives import derivative_path, stat_label
 from bids_rsa.records import Discovery, ModelRdm

@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bids_rsa.discovery.findings import few
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.whole_files import replacing
-from bids_rsa.patterns.grid import Grid
 from bids_rsa.patterns.readers import open_source
-from bids_rsa.records import Discovery, ImageGroup, MaskChoice, ModelRdm
+from bids_rsa.records import Analysis, Discovery, MaskChoice, ModelRdm
+from bids_rsa.spaces.grid import Grid
+from bids_rsa.words import few
 
 COLUMNS = (
     "subject", "session", "task", "acquisition", "space", "resolution", "condition", "run",
@@ -108,7 +108,7 @@ def write_plan(rows: Sequence[dict[str, str]], path: str) -> None:
         Path(beside).write_text(text.getvalue(), encoding="utf-8")
 
 
-def _cells(group: ImageGroup) -> list[dict[str, str]]:
+def _cells(group: Analysis) -> list[dict[str, str]]:
     """Count images and trials of each condition and run."""
     cells = []
     for condition in group.conditions:
@@ -134,12 +134,12 @@ def _one(values: object) -> str:
     return " ".join(sorted(set(values)))  # type: ignore[call-overload]
 
 
-def _runs(group: ImageGroup) -> list[str | None]:
+def _runs(group: Analysis) -> list[str | None]:
     """List a group's runs in the order of its images."""
     return list(dict.fromkeys(image.run for image in group.images))
 
 
-def _grid(group: ImageGroup) -> Grid | None:
+def _grid(group: Analysis) -> Grid | None:
     """Read the grid of a group's first image from its header; None where it cannot be read."""
     first = group.images[0]
     try:
@@ -148,7 +148,7 @@ def _grid(group: ImageGroup) -> Grid | None:
         return None
 
 
-def _overview(group: ImageGroup) -> tuple[str, ...]:
+def _overview(group: Analysis) -> tuple[str, ...]:
     """Make the line of a group."""
     grid = _grid(group)
     size = " x ".join(f"{s:.3g}" for s in grid.voxel_sizes_mm) if grid else ""
@@ -175,7 +175,7 @@ def _mask(choice: MaskChoice) -> str:
     return f"{', '.join(names)}{count}"
 
 
-def _counts(groups: Sequence[ImageGroup]) -> list[str]:
+def _counts(groups: Sequence[Analysis]) -> list[str]:
     """Lay out images by condition and run, each different table once."""
     tables: dict[str, list[str]] = {}
     for group in groups:
@@ -189,7 +189,7 @@ def _counts(groups: Sequence[ImageGroup]) -> list[str]:
     return [f"Images of {few(labels)}:\n{table}" for table, labels in tables.items()]
 
 
-def _notes(groups: Sequence[ImageGroup]) -> list[str]:
+def _notes(groups: Sequence[Analysis]) -> list[str]:
     """List the notes of groups, each once."""
     notes: dict[str, list[str]] = {}
     for group in groups:

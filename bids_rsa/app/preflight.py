@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from bids_rsa.core.dissimilarity import check_params
+from bids_rsa.core.dissimilarity.rdms import check_params
 from bids_rsa.errors import BidsRsaError, OptionError, OutputError, ValidationError
-from bids_rsa.model_rdms.models import check_models
+from bids_rsa.models.loading import check_models
 from bids_rsa.needs import GroupSize, group_size, memory_needs, refuse_too_large
 from bids_rsa.patterns.stacking import check_group
-from bids_rsa.records import ImageGroup, ModelRdm
+from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import RsaSettings, Settings
 
 LOGGER = logging.getLogger(__name__)
@@ -161,12 +161,12 @@ def check_metric_parameters(rsa: RsaSettings, n_grid: int) -> None:
 class CheckedGroup:
     """A group that can run, and the sizes that decide how much memory it needs."""
 
-    group: ImageGroup
+    group: Analysis
     size: GroupSize
 
 
 def check_groups(
-    groups: Sequence[ImageGroup],
+    groups: Sequence[Analysis],
     models: Sequence[ModelRdm],
     rsa: RsaSettings,
     memory: tuple[float, str],
@@ -175,7 +175,7 @@ def check_groups(
 
     Parameters
     ----------
-    groups : sequence of ImageGroup
+    groups : sequence of Analysis
     models : sequence of ModelRdm
     rsa : RsaSettings
     memory : (float, str)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_rsa.outputs.derivatives import PlannedFile, read_sidecar
-from bids_rsa.records import ImageGroup
+from bids_rsa.records import Analysis
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Row:
 
 
 def summarize(
-    group: ImageGroup, planned: Sequence[PlannedFile], output_dir: Path, seconds: float | None
+    group: Analysis, planned: Sequence[PlannedFile], output_dir: Path, seconds: float | None
 ) -> Row:
     """Count what is there, from the files themselves."""
     maps = [file for file in planned if file.model and (output_dir / file.path).is_file()]

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from bids_rsa.core.comparison import Plan, prepare, score_all
-from bids_rsa.core.dissimilarity import Metric, check_params, find_dissimilarity
-from bids_rsa.core.neighborhood import Block, Layout, lay_out, sphere_offsets
-from bids_rsa.core.rdm_sources import PatchRule, Patterns, RdmSource, choose_source
+from bids_rsa.core.comparison.plans import Plan, prepare, score_all
+from bids_rsa.core.dissimilarity.rdms import Metric, check_params, find_dissimilarity
+from bids_rsa.core.dissimilarity.sources import PatchRule, Patterns, RdmSource, choose_source
+from bids_rsa.core.neighborhood.spheres import Block, Layout, lay_out, sphere_offsets
 
 Floats = NDArray[np.float64]
 
@@ -70,12 +70,12 @@ def searchlight_rsa(
     models : (n_models, n_cells) array_like
         Condensed model RDMs; NaN cells are left out.
     dissimilarity : str or callable
-        See `bids_rsa.core.dissimilarity.DISSIMILARITIES`.
+        See `bids_rsa.core.dissimilarity.rdms.DISSIMILARITIES`.
     params : mapping
         The dissimilarity's parameters; ``V`` and ``w`` have one entry per row of ``patterns``,
         ``VI`` goes only with ``radius_mm=None``.
     comparisons : sequence of str
-        See `bids_rsa.core.comparison.COMPARISONS`.
+        See `bids_rsa.core.comparison.plans.COMPARISONS`.
     ignore_nan : bool
         NaN is a missing value; else it makes a centre undefined.
     min_voxels : int

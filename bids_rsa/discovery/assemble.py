@@ -4,20 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bids_rsa.discovery.conditions import Match, match_names, unmatched_error
-from bids_rsa.discovery.findings import listing
-from bids_rsa.discovery.grouping import (
-    check_files,
-    check_variances,
-    group_images,
-    missing_by_run,
-    natural_key,
-)
+from bids_rsa.discovery.grouping import check_files, check_variances, group_images
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.masks import background, brain_mask, roi_mask
 from bids_rsa.discovery.selection import Filters
 from bids_rsa.errors import BidsRsaError, ContentError, InputError
-from bids_rsa.records import ConditionImage, ImageGroup, ModelRdm
+from bids_rsa.records import Analysis, ConditionImage, ModelRdm, missing_by_run, natural_key
 from bids_rsa.settings import InputSettings, RsaSettings
+from bids_rsa.words import listing
 
 
 @dataclass(frozen=True)
@@ -66,7 +60,7 @@ def check_rows(wanted: Wanted, images: Sequence[ConditionImage]) -> None:
 
 def subject_groups(
     images: Sequence[ConditionImage], files: Sequence[IndexedFile], wanted: Wanted
-) -> list[ImageGroup]:
+) -> list[Analysis]:
     """Make the groups of one subject.
 
     Raises
@@ -94,9 +88,9 @@ def subject_groups(
     return groups
 
 
-def _empty_group(image: ConditionImage) -> ImageGroup:
+def _empty_group(image: ConditionImage) -> Analysis:
     """Start the group that an image belongs to."""
-    return ImageGroup(
+    return Analysis(
         subject=image.subject,
         images=(),
         conditions=(),
@@ -109,8 +103,8 @@ def _empty_group(image: ConditionImage) -> ImageGroup:
 
 
 def _group(
-    group: ImageGroup, members: Sequence[ConditionImage], match: Match, wanted: Wanted
-) -> ImageGroup:
+    group: Analysis, members: Sequence[ConditionImage], match: Match, wanted: Wanted
+) -> Analysis:
     """Keep the models' conditions, and deal with those that are missing."""
     named = [
         replace(i, condition=match.names[i.condition])
@@ -143,7 +137,7 @@ def _group(
     )
 
 
-def _check_one_dataset(group: ImageGroup, images: Sequence[ConditionImage], wanted: Wanted) -> None:
+def _check_one_dataset(group: Analysis, images: Sequence[ConditionImage], wanted: Wanted) -> None:
     """Refuse images of one group from several datasets: their scales need not agree."""
     datasets = sorted({image.dataset for image in images})
     if len(datasets) > 1 and not wanted.inputs.betas:
@@ -154,7 +148,7 @@ def _check_one_dataset(group: ImageGroup, images: Sequence[ConditionImage], want
 
 
 def _deal_with_missing(
-    group: ImageGroup, missing: Sequence[str], there: set[str], match: Match, wanted: Wanted
+    group: Analysis, missing: Sequence[str], there: set[str], match: Match, wanted: Wanted
 ) -> None:
     """Stop, skip or go on when a group has no image of some conditions."""
     unclear = f" Ambiguous: {'; '.join(match.ambiguous)}." if match.ambiguous else ""
@@ -174,7 +168,7 @@ def _deal_with_missing(
         raise InputError(f"{what} Fewer than 3 conditions are left, too few for an RDM.")
 
 
-def _with_masks(group: ImageGroup, files: Sequence[IndexedFile], wanted: Wanted) -> ImageGroup:
+def _with_masks(group: Analysis, files: Sequence[IndexedFile], wanted: Wanted) -> Analysis:
     """Add masks and background; runs that will be left out have no say in them."""
     query = wanted.filters.get("mask", {})
     used = group

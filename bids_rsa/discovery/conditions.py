@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bids_rsa.discovery.findings import listing
 from bids_rsa.errors import ContentError
 from bids_rsa.records import ConditionImage
 from bids_rsa.tables import existing_file, read_table
+from bids_rsa.words import listing
 
 LEFT_OUT = {"", "n/a"}
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from bids_rsa.discovery.datasets import Datasets
 from bids_rsa.discovery.index import Folders, file_kinds
 from bids_rsa.records import ConditionImage
+from bids_rsa.words import listing
 
 # the fields of a record a user can select by, with the words used for them
 FIELDS = {
@@ -18,24 +19,11 @@ FIELDS = {
     "condition": "conditions",
     "source": "producers",
 }
-SHOWN = 30
 
 
 def values(images: Iterable[ConditionImage], field: str) -> list[str]:
     """List the values of a field, ``none`` for images that don't name it, sorted."""
     return sorted({getattr(image, field) or "none" for image in images})
-
-
-def listing(names: Sequence[str]) -> str:
-    """Join names, the first ones only where there are many."""
-    more = f" ... ({len(names)} in all)" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
-
-
-def few(names: Sequence[str], shown: int = 4) -> str:
-    """Join the first names, and count the others."""
-    told = ", ".join(names[:shown])
-    return told if len(names) <= shown else f"{told} and {len(names) - shown} more"
 
 
 def found_images(images: Sequence[ConditionImage]) -> str:

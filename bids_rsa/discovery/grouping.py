@@ -1,16 +1,16 @@
 """From single images to groups: duplicates refused, run level before subject level, one space."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.discovery.findings import listing, values
+from bids_rsa.discovery.findings import values
 from bids_rsa.errors import ContentError, InputError, OptionError
-from bids_rsa.patterns.images import missing_file
 from bids_rsa.records import ConditionImage
 from bids_rsa.settings import Selection
+from bids_rsa.spaces.images import missing_file
+from bids_rsa.words import listing
 
 # images that agree in these are analysed together
 GROUP_FIELDS = ("subject", "session", "task", "acquisition", "space", "resolution")
@@ -28,22 +28,6 @@ def group_images(images: Iterable[ConditionImage]) -> dict[Key, list[ConditionIm
     for image in images:
         groups.setdefault(group_key(image), []).append(image)
     return dict(sorted(groups.items(), key=lambda item: [part or "" for part in item[0]]))
-
-
-def natural_key(label: str | None) -> tuple[tuple[int, int | str], ...]:
-    """Sort labels as people do: run 2 before run 10."""
-    parts = re.findall(r"\d+|\D+", label or "")
-    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts)
-
-
-def missing_by_run(
-    images: Sequence[ConditionImage], conditions: Sequence[str]
-) -> dict[str | None, list[str]]:
-    """List the conditions that each run has no image of, for the runs that lack any."""
-    found = {(image.run, image.condition) for image in images}
-    runs = sorted({image.run for image in images}, key=natural_key)
-    missing = {run: [name for name in conditions if (run, name) not in found] for run in runs}
-    return {run: names for run, names in missing.items() if names}
 
 
 def run_level_wins(images: Sequence[ConditionImage]) -> tuple[list[ConditionImage], list[str]]:

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.discovery.findings import few, listing
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.selection import passes, same_label
 from bids_rsa.errors import InputError
-from bids_rsa.patterns.images import grid_of, missing_file, open_image
-from bids_rsa.records import ConditionImage, ImageGroup, MaskChoice
+from bids_rsa.records import Analysis, ConditionImage, MaskChoice
+from bids_rsa.spaces.images import grid_of, missing_file, open_image
+from bids_rsa.words import few, listing
 
 IMAGES = (".nii", ".nii.gz")
 Query = dict[str, Any]
 
 
 def brain_mask(
-    group: ImageGroup, files: Sequence[IndexedFile], given: str | None, query: Query
+    group: Analysis, files: Sequence[IndexedFile], given: str | None, query: Query
 ) -> MaskChoice:
     """Choose the brain mask of a group.
 
@@ -45,7 +45,7 @@ def _names(paths: Sequence[str]) -> str:
 
 
 def roi_mask(
-    group: ImageGroup, files: Sequence[IndexedFile], given: str | None, query: Query
+    group: Analysis, files: Sequence[IndexedFile], given: str | None, query: Query
 ) -> MaskChoice:
     """Choose the mask of centres: a file, or the masks with a ``desc-`` label.
 
@@ -98,7 +98,7 @@ def check_given(option: str, given: str | None, labels_too: bool = False) -> Non
     )
 
 
-def background(group: ImageGroup, files: Sequence[IndexedFile]) -> str | None:
+def background(group: Analysis, files: Sequence[IndexedFile]) -> str | None:
     """Choose the picture behind the maps: the BOLD reference, or else the preprocessed T1w."""
     fitting = [f for f in files if f.extension in IMAGES and _fits_group(f, group)]
     references = [f.path for f in fitting if f.suffix == "boldref"]
@@ -121,7 +121,7 @@ def _masks(files: Sequence[IndexedFile], query: Query) -> list[IndexedFile]:
     return [f for f in files if f.suffix == "mask" and f.extension in IMAGES and passes(f, query)]
 
 
-def _fits_group(file: IndexedFile, group: ImageGroup) -> bool:
+def _fits_group(file: IndexedFile, group: Analysis) -> bool:
     """Tell whether a file is of the group's space, and of no other session or task."""
     return (
         file.space == group.space

@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.discovery.findings import FIELDS, found_images, listing, values
+from bids_rsa.discovery.findings import FIELDS, found_images, values
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.records import ConditionImage
 from bids_rsa.settings import Selection
+from bids_rsa.words import listing
 
 # option, field of a record, prefix that users may write
 OPTIONS = (

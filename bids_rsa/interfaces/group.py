@@ -15,13 +15,13 @@ from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
 
 from bids_rsa.errors import ContentError
-from bids_rsa.group_inputs.load import load_scores, read_scores, save_scores
-from bids_rsa.group_inputs.permutations import prepare, read_null, run_permutations, save_null
-from bids_rsa.group_inputs.records import GroupTest
-from bids_rsa.group_outputs.result import joint_maxima, make_result
-from bids_rsa.group_outputs.write import GroupJob, write_result
+from bids_rsa.group.load import load_scores, read_scores, save_scores
+from bids_rsa.group.permutation_run import prepare, read_null, run_permutations, save_null
+from bids_rsa.group.records import GroupTest
+from bids_rsa.group.tests import joint_maxima, make_result
+from bids_rsa.group.write import GroupJob, write_result
 from bids_rsa.interfaces.progress import progress_bar
-from bids_rsa.report.group_pictures import draw_result
+from bids_rsa.reports.group_pictures import draw_result
 
 
 class _ReadInput(BaseInterfaceInputSpec):

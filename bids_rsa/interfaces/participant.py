@@ -9,7 +9,7 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, tr
 from bids_rsa.core.searchlight import searchlight_rsa
 from bids_rsa.interfaces.base import FiguresOutput, ImagesOutput, RecordingInterface, as_texts
 from bids_rsa.interfaces.progress import progress_bar
-from bids_rsa.model_rdms.models import condensed
+from bids_rsa.models.loading import condensed
 from bids_rsa.outputs.maps import (
     evaluated_centers,
     load_scores,
@@ -20,15 +20,15 @@ from bids_rsa.outputs.maps import (
     write_maps,
 )
 from bids_rsa.patterns.stacking import stack_group
-from bids_rsa.records import ImageGroup
-from bids_rsa.report.mosaic import draw_group
+from bids_rsa.records import Analysis
+from bids_rsa.reports.mosaic import draw_group
 from bids_rsa.settings import RsaSettings
 
 LOGGER = logging.getLogger(__name__)
 
 
 class _ReadInput(BaseInterfaceInputSpec):
-    group = traits.Instance(ImageGroup, mandatory=True)
+    group = traits.Instance(Analysis, mandatory=True)
     rsa = traits.Instance(RsaSettings, mandatory=True)
     input_hashes = traits.Str(mandatory=True, desc="hash of the content of all input files")
     version = traits.Str(mandatory=True, desc="version of the app")
@@ -102,7 +102,7 @@ class SearchlightRsa(RecordingInterface):
 
 
 class _SinkInput(BaseInterfaceInputSpec):
-    group = traits.Instance(ImageGroup, mandatory=True)
+    group = traits.Instance(Analysis, mandatory=True)
     stacked = File(exists=True, mandatory=True)
     scores = File(exists=True, mandatory=True)
     models = traits.Tuple(mandatory=True)
@@ -136,7 +136,7 @@ class SinkDerivatives(RecordingInterface):
 
 
 class _DrawInput(BaseInterfaceInputSpec):
-    group = traits.Instance(ImageGroup, mandatory=True)
+    group = traits.Instance(Analysis, mandatory=True)
     stacked = File(exists=True, mandatory=True)
     images = traits.List(File(exists=True), mandatory=True)
     planned = traits.Tuple(mandatory=True)

@@ -9,7 +9,7 @@ from typing import Any
 from bids.layout.writing import build_path
 
 from bids_rsa.errors import OutputError
-from bids_rsa.records import ImageGroup
+from bids_rsa.records import Analysis
 
 _FOLDER = "sub-{subject}[/ses-{session}]/"
 _ENTITIES = (
@@ -42,7 +42,7 @@ def stat_label(comparison: str) -> str:
 
 
 def derivative_path(
-    group: ImageGroup,
+    group: Analysis,
     desc: str,
     stat: str | None = None,
     suffix: str = "statmap",
@@ -69,7 +69,7 @@ def derivative_path(
     return str(build_path(given, [pattern]))
 
 
-def figure_path(image_path: str, group: ImageGroup) -> str:
+def figure_path(image_path: str, group: Analysis) -> str:
     """Name the picture of an image, relative to the dataset."""
     stem = Path(image_path).name.removesuffix(".nii.gz")
     return f"sub-{group.subject}/figures/{stem}.png"

@@ -18,10 +18,10 @@ from bids_rsa.outputs.derivatives import PlannedFile
 from bids_rsa.outputs.provenance import bids_uri
 from bids_rsa.outputs.sidecars import map_sidecar, mask_sidecar
 from bids_rsa.outputs.whole_files import save_image
-from bids_rsa.patterns.images import volume_image
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import ModelRdm
 from bids_rsa.settings import RsaSettings
+from bids_rsa.spaces.images import volume_image
 
 _PER_VOXEL = ("V", "w")
 

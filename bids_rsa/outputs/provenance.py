@@ -16,7 +16,7 @@ from typing import Any
 
 from bids_rsa._version import __version__
 from bids_rsa.errors import MissingFileError, ReadWriteError
-from bids_rsa.records import ImageGroup
+from bids_rsa.records import Analysis
 
 LIBRARIES = ("numpy", "scipy", "numba", "nibabel", "nilearn", "nipype", "pybids", "pandas")
 
@@ -56,7 +56,7 @@ def hash_file(path: str) -> str:
         raise ReadWriteError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def hash_group(group: ImageGroup, n_threads: int = 1) -> InputHashes:
+def hash_group(group: Analysis, n_threads: int = 1) -> InputHashes:
     """Hash all that a group's result depends on, each file once.
 
     The hash of the images covers which condition, run and volume each of them is, not where the

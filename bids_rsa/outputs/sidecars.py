@@ -12,7 +12,7 @@ from bids_rsa.core.names import JOINT_COMPARISONS
 from bids_rsa.outputs.derivatives import PlannedFile, derivative_path, read_sidecar, stat_label
 from bids_rsa.outputs.provenance import InputHashes, digest, software_versions
 from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
-from bids_rsa.records import ImageGroup, ModelRdm
+from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import RsaSettings
 
 SEARCHLIGHT = "searchlight"
@@ -20,7 +20,7 @@ RULE = "center distance <= radius"
 
 
 def plan_files(
-    group: ImageGroup, rsa: RsaSettings, models: Sequence[ModelRdm], hashes: InputHashes
+    group: Analysis, rsa: RsaSettings, models: Sequence[ModelRdm], hashes: InputHashes
 ) -> tuple[PlannedFile, ...]:
     """List the images of a group: one map per comparison and model, mask, patch sizes."""
     geometry = _geometry(rsa, hashes)
@@ -59,7 +59,7 @@ def _geometry(rsa: RsaSettings, hashes: InputHashes) -> dict[str, Any]:
 
 
 def _map_settings(
-    group: ImageGroup,
+    group: Analysis,
     rsa: RsaSettings,
     comparison: str,
     model: ModelRdm,

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from bids_rsa.core.dissimilarity import find_dissimilarity
-from bids_rsa.discovery.findings import few
+from bids_rsa.core.dissimilarity.rdms import find_dissimilarity
 from bids_rsa.errors import OptionError
-from bids_rsa.patterns.grid import Grid
 from bids_rsa.patterns.stack_plan import StackPlan, images_per_condition
+from bids_rsa.spaces.grid import Grid
+from bids_rsa.words import few
 
 FEW_CONDITIONS = 5
 COMMON_PATTERN = 0.5

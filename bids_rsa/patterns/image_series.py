@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.folds import FoldMeans, cell_counts
 from bids_rsa.errors import ContentError, OptionError
-from bids_rsa.patterns.grid import Grid, on_grid
-from bids_rsa.patterns.images import grid_of, image_name, n_volumes, open_image, read_volume
+from bids_rsa.spaces.grid import Grid, on_grid
+from bids_rsa.spaces.images import grid_of, image_name, n_volumes, open_image, read_volume
 
 
 @dataclass(frozen=True, eq=False)

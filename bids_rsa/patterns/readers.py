@@ -14,10 +14,10 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from bids_rsa.errors import InputError
-from bids_rsa.patterns.grid import Grid
-from bids_rsa.patterns.images import grid_of, open_image, read_volume
-from bids_rsa.producers import glmsingle
 from bids_rsa.records import ConditionImage
+from bids_rsa.spaces.glmsingle import GlmsingleSource
+from bids_rsa.spaces.grid import Grid
+from bids_rsa.spaces.images import grid_of, open_image, read_volume
 
 
 class Source(Protocol):
@@ -41,14 +41,14 @@ class NiftiSource:
         self._lock = Lock()  # a stream has one position
 
     def read(self, volume: int | None) -> NDArray[Any]:
-        """Read one volume; errors as in `bids_rsa.patterns.images.read_volume`."""
+        """Read one volume; errors as in `bids_rsa.spaces.images.read_volume`."""
         with self._lock:
             return read_volume(self._image, volume)
 
 
 READERS: dict[str, Callable[[str, str | None], Source]] = {
     "nifti": NiftiSource,
-    glmsingle.NAME: glmsingle.GlmsingleSource,
+    "glmsingle": GlmsingleSource,
 }
 
 

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.folds import cell_counts, consecutive_groups
-from bids_rsa.discovery.grouping import missing_by_run, natural_key
 from bids_rsa.errors import InputError, OptionError
-from bids_rsa.records import ConditionImage, ImageGroup
+from bids_rsa.records import Analysis, ConditionImage, missing_by_run, natural_key
 from bids_rsa.settings import RsaSettings
 
 
@@ -41,12 +40,12 @@ class StackPlan:
         )
 
 
-def plan_stack(group: ImageGroup, rsa: RsaSettings) -> StackPlan:
+def plan_stack(group: Analysis, rsa: RsaSettings) -> StackPlan:
     """Choose images and folds for a group, before anything is read.
 
     Parameters
     ----------
-    group : ImageGroup
+    group : Analysis
     rsa : RsaSettings
         ``folds`` and ``missing_runs`` are used.
 
@@ -74,7 +73,7 @@ def plan_stack(group: ImageGroup, rsa: RsaSettings) -> StackPlan:
 
 
 def _complete_runs(
-    group: ImageGroup,
+    group: Analysis,
     images: tuple[ConditionImage, ...],
     conditions: tuple[str, ...],
     missing_runs: str,
@@ -104,7 +103,7 @@ def _complete_runs(
 
 
 def _folds(
-    group: ImageGroup, images: tuple[ConditionImage, ...], folds: str
+    group: Analysis, images: tuple[ConditionImage, ...], folds: str
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Assign images to folds of whole runs; returns fold indices and fold labels."""
     if folds == "none":
@@ -133,7 +132,7 @@ def _folds(
     return tuple(fold_of_run[image.run] for image in images), labels
 
 
-def _refuse_empty_cells(group: ImageGroup, plan: StackPlan) -> None:
+def _refuse_empty_cells(group: Analysis, plan: StackPlan) -> None:
     """Refuse a plan in which a fold (or the whole) has no image of a condition."""
     empty = [
         (plan.fold_labels[fold] if plan.fold_labels else "", plan.conditions[condition])

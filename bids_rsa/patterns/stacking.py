@@ -14,11 +14,8 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.folds import FoldMeans
 from bids_rsa.core.voxel_rule import VoxelRule
-from bids_rsa.discovery.findings import few
 from bids_rsa.errors import ContentError
 from bids_rsa.patterns import checks
-from bids_rsa.patterns.grid import Grid, on_grid
-from bids_rsa.patterns.images import load_mask
 from bids_rsa.patterns.readers import Bring, open_source, read_images, variance_of
 from bids_rsa.patterns.stack_plan import (
     StackPlan,
@@ -26,8 +23,11 @@ from bids_rsa.patterns.stack_plan import (
     plan_stack,
     runs_per_condition,
 )
-from bids_rsa.records import ConditionImage, ImageGroup, MaskChoice
+from bids_rsa.records import Analysis, ConditionImage, MaskChoice
 from bids_rsa.settings import RsaSettings
+from bids_rsa.spaces.grid import Grid, on_grid
+from bids_rsa.spaces.images import load_mask
+from bids_rsa.words import few
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class _Frame:
     roi_use: MaskUse
 
 
-def check_group(group: ImageGroup, rsa: RsaSettings) -> StackPlan:
+def check_group(group: Analysis, rsa: RsaSettings) -> StackPlan:
     """Check a group without reading its values: runs and folds, headers, grids, masks, radius.
 
     Raises
@@ -134,7 +134,7 @@ def check_group(group: ImageGroup, rsa: RsaSettings) -> StackPlan:
     return plan
 
 
-def stack_group(group: ImageGroup, rsa: RsaSettings, n_threads: int = 1) -> StackedPatterns:
+def stack_group(group: Analysis, rsa: RsaSettings, n_threads: int = 1) -> StackedPatterns:
     """Read the images of a group once, in parallel, into patterns.
 
     Voxels that are not finite in every image (with ``ignore_nan``: finite in none), or 0 in all
@@ -142,7 +142,7 @@ def stack_group(group: ImageGroup, rsa: RsaSettings, n_threads: int = 1) -> Stac
 
     Parameters
     ----------
-    group : ImageGroup
+    group : Analysis
     rsa : RsaSettings
         ``folds``, ``missing_runs``, ``ignore_nan``, ``normalize``, ``radius_mm``, and what the
         warnings depend on.
@@ -185,7 +185,7 @@ def stack_group(group: ImageGroup, rsa: RsaSettings, n_threads: int = 1) -> Stac
 
 
 def _read(
-    group: ImageGroup, plan: StackPlan, frame: _Frame, rsa: RsaSettings, n_threads: int
+    group: Analysis, plan: StackPlan, frame: _Frame, rsa: RsaSettings, n_threads: int
 ) -> tuple[NDArray[np.floating], NDArray[np.bool_], dict[str, int], list[str]]:
     """Read all images.
 
@@ -218,7 +218,7 @@ def _name(image: ConditionImage) -> str:
     return f"{image.condition}{run} ({Path(image.path).name}{volume})"
 
 
-def _centers(group: ImageGroup, frame: _Frame, patch_mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _centers(group: Analysis, frame: _Frame, patch_mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Voxels of the patch mask that are inside the ROI."""
     centers = patch_mask if frame.roi is None else patch_mask & frame.roi
     if not centers.any():
@@ -259,7 +259,7 @@ def _trials(plan: StackPlan) -> dict[str, float]:
     return sums
 
 
-def _frame(group: ImageGroup, plan: StackPlan, rsa: RsaSettings) -> _Frame:
+def _frame(group: Analysis, plan: StackPlan, rsa: RsaSettings) -> _Frame:
     """Take the grid of the first image, check the radius, and bring the masks to the grid."""
     first = plan.images[0]
     grid = open_source(first.path, first.reader, first.reference).grid
@@ -302,7 +302,7 @@ def _bringer(frame: _Frame, candidates: NDArray[np.intp]) -> Bring:
 
 
 def _refuse_empty(
-    group: ImageGroup,
+    group: Analysis,
     frame: _Frame,
     keep: NDArray[np.bool_],
     left_out: dict[str, int],

@@ -6,9 +6,9 @@ Naming after NiBetaSeries' own datasink (src/nibetaseries/interfaces/nilearn.py 
 from collections.abc import Sequence
 
 from bids_rsa.discovery.index import IndexedFile
-from bids_rsa.patterns.images import n_volumes, open_image
 from bids_rsa.producers.common import IMAGE_EXTENSIONS, from_bids
 from bids_rsa.records import ConditionImage
+from bids_rsa.spaces.images import n_volumes, open_image
 
 
 def find(files: Sequence[IndexedFile]) -> list[ConditionImage]:

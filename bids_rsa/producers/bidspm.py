@@ -9,10 +9,10 @@ from pathlib import Path
 
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.errors import ContentError, InputError
-from bids_rsa.patterns.images import n_volumes, open_image
 from bids_rsa.producers.common import IMAGE_EXTENSIONS, from_bids
 from bids_rsa.producers.spm import condition_of
 from bids_rsa.records import ConditionImage
+from bids_rsa.spaces.images import n_volumes, open_image
 from bids_rsa.tables import read_table
 
 STATISTICS = {"beta": "effect", "tmap": "t"}

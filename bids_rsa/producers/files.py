@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bids_rsa.errors import ContentError, OptionError
-from bids_rsa.patterns.images import n_volumes, open_image
 from bids_rsa.producers.common import VOLUME_ENDINGS, from_place
 from bids_rsa.producers.labels import Labels, Row, label_volumes, rows_for
 from bids_rsa.producers.places import Place
 from bids_rsa.records import ConditionImage
+from bids_rsa.spaces.images import n_volumes, open_image
 
 NAME = "files"
 

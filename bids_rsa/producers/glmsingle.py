@@ -9,29 +9,22 @@ pickles can run code and are never opened, so there --labels says it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
-from typing import Any
 
 import numpy as np
-from nibabel.spatialimages import SpatialImage
-from numpy.typing import NDArray
 
-from bids_rsa.errors import ContentError, InputError, MissingFileError, OptionError
-from bids_rsa.patterns.images import as_float, grid_of, open_image
+from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.producers.common import from_place
 from bids_rsa.producers.labels import Labels, label_volumes
 from bids_rsa.producers.places import Place
 from bids_rsa.records import ConditionImage
+from bids_rsa.spaces.glmsingle import open_betas, shape_of
+from bids_rsa.spaces.images import grid_of, open_image
 
 NAME = "glmsingle"
 # the best model that is there is taken
 MODELS = ("TYPED", "TYPEC", "TYPEB")
 ENDINGS = (".hdf5", ".h5", ".mat")
-FIELDS = ("betasmd", "modelmd")
-_SLAB = 16  # volumes read at once: trials lie side by side in the file
 
 
 def recognises(path: Path) -> bool:
@@ -88,43 +81,11 @@ def _result(path: Path) -> Path:
     )
 
 
-@contextmanager
-def _betas(path: Path) -> Iterator[tuple[Any, bool]]:
-    """Open the betas of a result, and say whether its axes are reversed (MATLAB)."""
-    try:
-        import h5py
-    except ImportError:
-        raise InputError(f"{path} is an HDF5 file, which needs h5py.", "pip install h5py") from None
-    try:
-        file = h5py.File(path, "r")
-    except FileNotFoundError:
-        raise MissingFileError(f"There is no file {path}.") from None
-    except OSError as error:
-        raise ContentError(f"{path} cannot be read as HDF5: {error}.") from error
-    with file:
-        field = next((f for f in FIELDS if isinstance(file.get(f), h5py.Dataset)), None)
-        if field is None or file[field].ndim != 4:
-            found = (
-                ", ".join(f"{k} {getattr(file[k], 'shape', '')}".strip() for k in file) or "nothing"
-            )
-            raise ContentError(
-                f"{path} has no betas of volumes: expected betasmd (X, Y, Z, trial) or MATLAB's "
-                f"modelmd; found {found}.",
-                "GLMsingle must be given volumes, not lists of voxels.",
-            )
-        yield file[field], "MATLAB_class" in file[field].attrs
-
-
-def _shape(betas: Any, reversed_axes: bool) -> tuple[int, ...]:
-    """Return the shape as (X, Y, Z, trial)."""
-    return tuple(betas.shape[::-1] if reversed_axes else betas.shape)
-
-
 def _check_grid(path: Path, reference: str) -> int:
     """Compare the shapes of betas and reference; returns the number of trials."""
     expected = grid_of(open_image(reference)).shape
-    with _betas(path) as (betas, reversed_axes):
-        shape = _shape(betas, reversed_axes)
+    with open_betas(path) as (betas, reversed_axes):
+        shape = shape_of(betas, reversed_axes)
     if shape[:3] != expected:
         raise ContentError(
             f"{path} has betas of {' x '.join(map(str, shape[:3]))} voxels, and the reference "
@@ -175,38 +136,3 @@ def _design(path: Path, count: int) -> tuple[list[str], list[str | None]]:
         raise ContentError(f"{path} names {len(order)} trials, and there are {count} betas.")
     runs: list[str | None] = [str(r) for r, n in enumerate(per_run, start=1) for _ in range(n)]
     return order, runs if len(runs) == count else [None] * count
-
-
-class GlmsingleSource:
-    """One open GLMsingle result, on the grid of its reference image.
-
-    Parameters
-    ----------
-    path : str
-    reference : str
-        Image that gives the affine.
-    """
-
-    def __init__(self, path: str, reference: str | None) -> None:
-        self._path = Path(path)
-        opened = open_image(str(reference))
-        self.grid = grid_of(opened)
-        self.image: SpatialImage | None = opened
-        self._lock = Lock()
-        self._first = -1
-        self._slab: NDArray[Any] = np.empty((0, 0, 0, 0))
-
-    def read(self, volume: int | None) -> NDArray[Any]:
-        """Read the betas of one trial, (X, Y, Z)."""
-        index = volume or 0
-        with self._lock:
-            start = index - index % _SLAB
-            if self._first != start:
-                with _betas(self._path) as (betas, reversed_axes):
-                    stop = min(start + _SLAB, _shape(betas, reversed_axes)[3])
-                    if reversed_axes:
-                        self._slab = np.asarray(betas[start:stop]).T
-                    else:
-                        self._slab = np.asarray(betas[..., start:stop])
-                self._first = start
-            return as_float(self._slab[..., index - start], str(self._path))

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.errors import InputError, OptionError
-from bids_rsa.patterns.images import missing_file
 from bids_rsa.producers import (
     afni,
     betaseries,
@@ -19,6 +18,7 @@ from bids_rsa.producers import (
 from bids_rsa.producers.labels import Labels
 from bids_rsa.producers.places import Place
 from bids_rsa.records import ConditionImage
+from bids_rsa.spaces.images import missing_file
 
 # programs whose files carry BIDS names
 BIDS_NAMED: dict[str, Callable[[Sequence[IndexedFile]], list[ConditionImage]]] = {

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bids_rsa.discovery.datasets import find_datasets
-from bids_rsa.discovery.findings import found_files, listing, looked_in
+from bids_rsa.discovery.findings import found_files, looked_in
 from bids_rsa.discovery.index import Folders, Index
 from bids_rsa.errors import BidsRsaError, InputError, OptionError, SelectionError
 from bids_rsa.producers.labels import Labels, count_trials, read_labels
@@ -11,6 +11,7 @@ from bids_rsa.producers.places import Place, find_places
 from bids_rsa.producers.recognise import SOURCES, bids_images, folder_images
 from bids_rsa.records import ConditionImage
 from bids_rsa.settings import InputSettings, Selection
+from bids_rsa.words import listing
 
 EXPECTED = (
     "Expected images named ..._contrast-<condition>_stat-<statistic>_statmap.nii.gz (or the 4D "

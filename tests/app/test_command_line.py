@@ -7,8 +7,8 @@ import pytest
 from app_runs import COMMAND, run_app
 
 from bids_rsa._version import __version__
-from bids_rsa.core.comparison import COMPARISONS
-from bids_rsa.core.dissimilarity import DISSIMILARITIES
+from bids_rsa.core.comparison.plans import COMPARISONS
+from bids_rsa.core.dissimilarity.rdms import DISSIMILARITIES
 from bids_rsa.core.names import COMPARISON_NAMES, DISSIMILARITY_NAMES
 from bids_rsa.errors import OptionError
 from bids_rsa.options.arguments import as_toml, parse

@@ -11,14 +11,14 @@ from bids_rsa.workflows.participant import (
 from bids_rsa.needs import MemoryNeeds
 from bids_rsa.outputs.provenance import InputHashes
 from bids_rsa.outputs.sidecars import plan_files
-from bids_rsa.records import ConditionImage, ImageGroup, ModelRdm
+from bids_rsa.records import Analysis, ConditionImage, ModelRdm
 from bids_rsa.settings import RsaSettings
 
 START, END = "<!-- graph: participant -->\n```mermaid\n", "\n```\n<!-- end -->"
 
 
 def job(subject, task):
-    group = ImageGroup(
+    group = Analysis(
         subject=subject, task=task, conditions=("a", "b"),
         images=(ConditionImage("/a.nii.gz", subject, "a", "effect"),),
     )  # fmt: skip

@@ -9,9 +9,9 @@ import pytest
 from app_runs import RADIUS, files_under, run_app
 
 from bids_rsa.dataset import find_groups
-from bids_rsa.model_rdms.models import load_models
+from bids_rsa.models.loading import load_models
 from bids_rsa.patterns.stacking import stack_group
-from bids_rsa.report.mosaic import VOXELS, draw_map, find_background
+from bids_rsa.reports.mosaic import VOXELS, draw_map, find_background
 from bids_rsa.settings import InputSettings, RsaSettings, Selection
 
 SPACE = "MNI152NLin2009aSym"

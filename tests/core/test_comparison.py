@@ -9,7 +9,7 @@ import pytest
 from plain_comparison import near_tie_ranks, plain_compare
 from scipy.spatial.distance import pdist
 
-from bids_rsa.core.comparison import (
+from bids_rsa.core.comparison.plans import (
     COMPARISONS,
     compare,
     dependent_models,

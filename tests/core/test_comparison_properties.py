@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain_comparison import plain_compare
 
-from bids_rsa.core.comparison import COMPARISONS, prepare
+from bids_rsa.core.comparison.plans import COMPARISONS, prepare
 
 RANKED = ["spearman", "kendall-tau-a", "partial-spearman"]
 relaxed = settings(

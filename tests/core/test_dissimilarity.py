@@ -6,7 +6,7 @@ from plain_searchlight import plain_cv_rdm
 from scipy.spatial.distance import cdist, pdist
 from sklearn.metrics.pairwise import nan_euclidean_distances
 
-from bids_rsa.core.dissimilarity import DISSIMILARITIES, compute_rdm, compute_rdm_cv
+from bids_rsa.core.dissimilarity.rdms import DISSIMILARITIES, compute_rdm, compute_rdm_cv
 from bids_rsa.core.names import DISSIMILARITY_NAMES
 
 LEFT_OUT = (
@@ -79,7 +79,7 @@ def test_missing_voxels_are_scaled_as_in_scikit_learn():
 @pytest.mark.parametrize("name", ["sqeuclidean", "euclidean"])
 @pytest.mark.parametrize("at_once", [2**22, 60])
 def test_unbiased_distances_are_means_of_products_over_pairs_of_folds(name, at_once, monkeypatch):
-    monkeypatch.setattr("bids_rsa.core._definition._MAX_DIFFERENCES", at_once)
+    monkeypatch.setattr("bids_rsa.core.dissimilarity.definition._MAX_DIFFERENCES", at_once)
     folds = np.random.default_rng(2).standard_normal((4, 5, 7))
     np.testing.assert_allclose(compute_rdm_cv(folds, name), plain_cv_rdm(folds, name), atol=1e-12)
     identity = compute_rdm_cv(folds, "mahalanobis", VI=np.eye(7))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bids_rsa.core._distances import pair_distances
-from bids_rsa.core.dissimilarity import patch_rdm, select_voxels
+from bids_rsa.core.dissimilarity.pair_distances import pair_distances
+from bids_rsa.core.dissimilarity.rdms import patch_rdm, select_voxels
 
 NUMBERS = ["braycurtis", "canberra", "chebyshev", "cityblock", "minkowski", "seuclidean"]
 TRUTHS = ["dice", "hamming", "jaccard", "matching", "rogerstanimoto", "russellrao", "sokalsneath",

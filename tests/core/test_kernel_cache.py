@@ -11,7 +11,7 @@ import pytest
 from numba.core.registry import cpu_target
 
 import bids_rsa
-from bids_rsa.core._kernel_cache import KernelCache
+from bids_rsa.core.engine.kernel_cache import KernelCache
 
 PACKAGE = Path(bids_rsa.__file__).parent
 
@@ -19,8 +19,8 @@ PACKAGE = Path(bids_rsa.__file__).parent
 PLAIN = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if os.getuid() == 0 else []
 PROBE = """
 import numpy as np
-from bids_rsa.core import comparison
-from bids_rsa.core._jit import kernel
+from bids_rsa.core.comparison import plans as comparison
+from bids_rsa.core.engine.jit import kernel
 rdms = np.random.default_rng(0).random((3, 10))
 out = np.empty((1, 3))
 comparison.prepare(rdms[:1], "pearson").score(rdms, out)
@@ -99,13 +99,25 @@ def test_where_nothing_can_be_written_it_works_without_a_cache(installed):
     assert probe(installed, Path("/nonexistent"))[0] == 0
 
 
-def test_a_change_in_another_module_of_the_core_is_noticed(installed):
+def change(installed: Path, module: str) -> None:
+    """Change a module of the core without changing what it does."""
+    path = installed / "bids_rsa" / "core" / module
+    path.write_text(path.read_text() + "\n# changed\n")
+
+
+def test_a_change_in_a_module_that_a_kernel_depends_on_is_noticed(installed):
     probe(installed, Path("/nonexistent"))
-    other = installed / "bids_rsa" / "core" / "names.py"
-    other.write_text(other.read_text() + "\n# changed\n")
+    change(installed, "engine/vectors.py")
     hits, misses = probe(installed, Path("/nonexistent"))
-    assert hits == 0
-    assert misses > 0
+    assert hits < misses
+
+
+def test_a_change_in_a_module_that_no_kernel_depends_on_compiles_nothing(installed):
+    probe(installed, Path("/nonexistent"))
+    change(installed, "searchlight.py")
+    hits, misses = probe(installed, Path("/nonexistent"))
+    assert hits > 0
+    assert misses == 0
 
 
 def twice(x):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bids_rsa.core._missing import missing_voxels
-from bids_rsa.core.dissimilarity import DISSIMILARITIES, patch_rdm
+from bids_rsa.core.dissimilarity.missing import missing_voxels
+from bids_rsa.core.dissimilarity.rdms import DISSIMILARITIES, patch_rdm
 
 METRICS = ["correlation", "cosine", "euclidean", "sqeuclidean"]
 

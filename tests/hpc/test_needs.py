@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_rsa.app.resources import GIB, Machine
 from bids_rsa.errors import ResourceError
+from bids_rsa.machine import GIB, Machine
 from bids_rsa.needs import (
     GroupSize,
     group_size,
@@ -19,7 +19,7 @@ from bids_rsa.needs import (
     usable_memory,
 )
 from bids_rsa.patterns.stack_plan import plan_stack
-from bids_rsa.records import ConditionImage, ImageGroup, MaskChoice
+from bids_rsa.records import Analysis, ConditionImage, MaskChoice
 from bids_rsa.settings import RsaSettings
 
 SHAPE = (60, 72, 60)
@@ -67,7 +67,7 @@ def folder(tmp_path_factory):
             for volume in range(N_CONDITIONS)
         ]
     conditions = tuple(f"c{volume:02}" for volume in range(N_CONDITIONS))
-    group = ImageGroup("01", tuple(images), conditions)
+    group = Analysis("01", tuple(images), conditions)
     (folder / "group.pickle").write_bytes(pickle.dumps((group, RsaSettings(folds="runs"))))
     return folder
 
@@ -99,7 +99,7 @@ def test_sizes_come_from_headers_and_masks(folder):
         for i, name in enumerate(conditions)
     )
     choice = MaskChoice((str(folder / "mask.nii"),), "given")
-    group = ImageGroup("01", images, conditions, brain_mask=choice)
+    group = Analysis("01", images, conditions, brain_mask=choice)
     size = group_size(group, plan_stack(group, RsaSettings(folds="runs")), n_maps=3)
     assert size == GroupSize(int(np.prod(SHAPE)), 1000, N_RUNS, N_CONDITIONS, 3)
 

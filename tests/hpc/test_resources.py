@@ -9,7 +9,7 @@ from pathlib import Path
 import joblib
 import pytest
 
-from bids_rsa.app.resources import GIB, find_machine
+from bids_rsa.machine import GIB, find_machine
 
 MEMINFO = "MemTotal:       65536000 kB\nMemFree:        1000000 kB\n"
 CONTAINER = "/libpod_parent/libpod-0199ca61"
@@ -120,7 +120,7 @@ def test_on_this_machine_the_cpus_are_those_joblib_counts():
 def found_by_child(prepare) -> list[int]:
     """The CPUs and bytes a child process finds after ``prepare`` ran in it."""
     code = (
-        "from bids_rsa.app.resources import find_machine; m = find_machine({});"
+        "from bids_rsa.machine import find_machine; m = find_machine({});"
         "print(m.n_cpus, m.memory_bytes)"
     )
     answer = subprocess.run(

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from bids_rsa.core.group_maps import critical_value
 from bids_rsa.core.inference import (
     Null,
     count_p,
@@ -19,6 +18,7 @@ from bids_rsa.core.inference import (
     two_sample_design,
     voxels_needed_at_floor,
 )
+from bids_rsa.core.inference.group_maps import critical_value
 
 MASK = np.ones((17, 16, 15), bool)
 NEIGHBORS = neighbor_table(MASK)

@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 
 from bids_rsa.dataset import find_groups
-from bids_rsa.model_rdms.models import load_models
+from bids_rsa.models.loading import load_models
 from bids_rsa.settings import InputSettings, RsaSettings, Selection
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])

@@ -9,7 +9,7 @@ from input_trees import CONDITIONS, describe, find, image, mask, model, name, st
 from bids_rsa.dataset import find_groups, list_participants
 from bids_rsa.discovery import index
 from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError, SelectionError
-from bids_rsa.model_rdms.models import load_models
+from bids_rsa.models.loading import load_models
 from bids_rsa.settings import InputSettings, RsaSettings, Selection
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 
 from bids_rsa.errors import ContentError, InputError, OptionError
-from bids_rsa.model_rdms.models import check_models, condensed, load_models
+from bids_rsa.models.loading import check_models, condensed, load_models
 from bids_rsa.settings import InputSettings
 
 NAMES = ["face", "house", "cat", "shoe"]

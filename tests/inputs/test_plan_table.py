@@ -5,7 +5,7 @@ from input_trees import CONDITIONS, describe, find, image, mask, statmaps
 
 from bids_rsa.app.plan_table import COLUMNS, plan_rows, plan_text, write_plan
 from bids_rsa.errors import InputError, OutputError, ReadWriteError
-from bids_rsa.model_rdms.models import load_models
+from bids_rsa.models.loading import load_models
 from bids_rsa.settings import InputSettings, Selection
 
 

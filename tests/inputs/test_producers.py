@@ -28,7 +28,7 @@ from scipy.io import savemat
 
 from bids_rsa.dataset import find_groups, list_participants
 from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError, SelectionError
-from bids_rsa.model_rdms.models import load_models
+from bids_rsa.models.loading import load_models
 from bids_rsa.patterns.stacking import stack_group
 from bids_rsa.producers.names import BIDS_NAMED, FOLDERS
 from bids_rsa.producers.recognise import BIDS_NAMED as BIDS_READERS

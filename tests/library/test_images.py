@@ -8,8 +8,8 @@ from volumes import ANISOTROPIC, OBLIQUE, SHAPE, noise, reoriented, volume
 
 from bids_rsa.errors import BidsRsaError, ContentError, InputError, MissingFileError
 from bids_rsa.outputs.whole_files import save_image
-from bids_rsa.patterns.grid import Grid, on_grid, reorder, resample_nearest
-from bids_rsa.patterns.images import (
+from bids_rsa.spaces.grid import Grid, on_grid, reorder, resample_nearest
+from bids_rsa.spaces.images import (
     as_float,
     grid_of,
     load_mask,

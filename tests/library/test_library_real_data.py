@@ -10,7 +10,7 @@ from reference import plain_searchlight
 
 from bids_rsa import rsa_nifti
 from bids_rsa.patterns.stacking import stack_group
-from bids_rsa.records import ConditionImage, ImageGroup, MaskChoice
+from bids_rsa.records import Analysis, ConditionImage, MaskChoice
 from bids_rsa.settings import RsaSettings
 
 MODEL = np.array([3.0, 1, 4, 1, 5, 9, 2, 6, 5, 3])
@@ -52,7 +52,7 @@ def haxby(shared):
 @pytest.mark.parametrize("folds", ["none", "runs"])
 def test_the_library_and_the_apps_stack_agree_on_haxby(shared, folds):
     images, mask, model, conditions = haxby(shared)
-    group = ImageGroup("1", tuple(images), conditions, brain_mask=MaskChoice((str(mask),)))
+    group = Analysis("1", tuple(images), conditions, brain_mask=MaskChoice((str(mask),)))
     stacked = stack_group(group, RsaSettings(folds=folds), n_threads=2)
     metric = "sqeuclidean" if folds == "runs" else "correlation"
     brain = nib.load(mask).get_fdata() != 0
@@ -79,7 +79,7 @@ def test_zero_voxels_of_feat_are_left_out(shared):
         for number in (1, 2, 3, 21, 22):
             path = shared("data", "feat-2runs", f"run{run}.feat", "stats", f"cope{number}.nii.gz")
             images.append(ConditionImage(str(path), "1", str(number), "effect", run=run))
-    group = ImageGroup("1", tuple(images), ("1", "2", "3", "21", "22"))
+    group = Analysis("1", tuple(images), ("1", "2", "3", "21", "22"))
     stacked = stack_group(group, RsaSettings(), n_threads=2)
     inside = np.ones(stacked.patch_mask.shape, bool)
     for run in ("1", "2"):

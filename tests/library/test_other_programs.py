@@ -9,7 +9,7 @@ import pytest
 from volumes import volume
 
 from bids_rsa import compute_dsm, rsa_nifti
-from bids_rsa.core.comparison import compare
+from bids_rsa.core.comparison.plans import compare
 
 
 def oracle(shared, name):

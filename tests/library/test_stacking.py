@@ -7,7 +7,7 @@ from volumes import ANISOTROPIC, SHAPE, noise, reoriented, volume
 
 from bids_rsa.errors import ContentError, InputError, MissingFileError, OptionError
 from bids_rsa.patterns.stacking import check_group, stack_group
-from bids_rsa.records import ConditionImage, ImageGroup, MaskChoice
+from bids_rsa.records import Analysis, ConditionImage, MaskChoice
 from bids_rsa.settings import RsaSettings
 
 CONDITIONS = ("cat", "dog", "axe", "cup", "pen")
@@ -32,7 +32,7 @@ def write(folder, data, **choices):
         if not path.exists():
             nib.save(volume(data[run, name]), path)
         images.append(ConditionImage(str(path), "1", name, "effect", run=run))
-    return replace(ImageGroup("1", tuple(images), CONDITIONS), **choices)
+    return replace(Analysis("1", tuple(images), CONDITIONS), **choices)
 
 
 def matrix(data, runs, keep=None):

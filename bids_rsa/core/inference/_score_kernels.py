@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from bids_rsa.core._jit import complete_kernel, kernel
+from bids_rsa.core.engine.jit import complete_kernel, kernel
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from bids_rsa.core._jit import kernel
+from bids_rsa.core.engine.jit import kernel
 
 DIGIT_BITS = 11
 N_DIGITS = 6  # 66 bits hold a float64

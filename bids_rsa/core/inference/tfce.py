@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from bids_rsa.core._jit import kernel
+from bids_rsa.core.engine.jit import kernel
 from bids_rsa.core.inference._sort import sort_positive
 
 FloatArray = npt.NDArray[np.float64]

@@ -1,0 +1,1 @@
+"""From RDMs to scores against model RDMs."""

@@ -1,0 +1,148 @@
+"""Compiled kernels that turn rows of RDM cells into scores, all models at once."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.engine.jit import kernel, summing_kernel
+
+CONSTANT = 1e-12  # centred norm over norm, at most this: constant
+RESIDUAL = 1e-10  # residual norm over centred norm, below this: nothing is left to correlate
+_CANCELLED = 1e-3  # squared residual over squared norm, below this: their difference is noise
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int32]
+Rows = NDArray[np.floating]
+
+
+@kernel
+def _power_of_two_scale(row: Floats) -> float:
+    """Find a power of two that brings the row's squares into range; 1 for ordinary data. O(n)."""
+    largest = 0.0
+    for value in row:
+        largest = max(largest, abs(value))
+    if largest == 0.0 or (1e-100 < largest < 1e100) or not largest < math.inf:
+        return 1.0
+    exponent = math.frexp(largest)[1]
+    return math.ldexp(1.0, min(1000, max(-1000, -exponent)))
+
+
+@summing_kernel
+def _center_row(row: Floats, scale: float, centered: Floats) -> tuple[float, float]:
+    """Write the scaled row minus its mean; return squared norms before and after. O(n)."""
+    total = 0.0
+    before = 0.0
+    for k in range(row.size):
+        value = row[k] * scale
+        total += value
+        before += value * value
+    mean = total / row.size
+    rest = 0.0
+    after = 0.0
+    for k in range(row.size):
+        value = row[k] * scale - mean
+        centered[k] = value
+        rest += value
+        after += value * value
+    # the mean's own rounding error leaves a rest that matters when the mean dwarfs the spread
+    return before, after - rest * rest / row.size
+
+
+@kernel
+def center_rows(rows: Floats, centered: Floats, squares: Floats, scales: Floats) -> None:
+    """Centre each row; its squared norm, NaN where it is constant; its scale. O(n) a row."""
+    for r in range(rows.shape[0]):
+        scale = _power_of_two_scale(rows[r])
+        before, after = _center_row(rows[r], scale, centered[r])
+        scales[r] = scale
+        squares[r] = after if after > CONSTANT * CONSTANT * before else math.nan
+
+
+@summing_kernel
+def _dot(row: Rows, other: Floats) -> float:
+    """Inner product. O(n)."""
+    total = 0.0
+    for k in range(row.size):
+        total += row[k] * other[k]
+    return total
+
+
+@kernel
+def correlate_rows(rows: Rows, squares: Floats, units: Floats, scores: Floats) -> None:
+    """Correlate centred rows with centred unit-norm models. O(n) a row and model."""
+    for r in range(rows.shape[0]):
+        norm = math.sqrt(squares[r]) if squares[r] > 0.0 else math.nan
+        for m in range(units.shape[0]):
+            score = _dot(rows[r], units[m]) / norm
+            scores[r, m] = min(1.0, max(-1.0, score)) if score == score else math.nan
+
+
+@kernel
+def regress_rows(
+    rows: Floats,
+    squares: Floats,
+    scales: Floats,
+    inverse: Floats,
+    standardize: bool,
+    scores: Floats,
+) -> None:
+    """Least-squares weights of centred rows from the design's pseudo-inverse. O(n) a row, model."""
+    n = rows.shape[1]
+    for r in range(rows.shape[0]):
+        divisor = math.sqrt(squares[r] / n) if standardize else scales[r]
+        defined = squares[r] > 0.0
+        for m in range(inverse.shape[0]):
+            scores[r, m] = _dot(rows[r], inverse[m]) / divisor if defined else math.nan
+
+
+@kernel
+def _residual_score(row: Rows, basis: Floats, unit: Floats, square: float, rest: Floats) -> float:
+    """Partial correlation from the residual itself, projected twice for its digits. O(n k)."""
+    for k in range(row.size):
+        rest[k] = row[k]
+    for _ in range(2):
+        along = _dot(rest, unit)
+        for b in range(basis.shape[0]):
+            product = _dot(rest, basis[b])
+            for k in range(row.size):
+                rest[k] -= product * basis[b, k]
+        for k in range(row.size):
+            rest[k] += along * unit[k]
+    left = _dot(rest, rest)
+    if left > 0.0 and left >= RESIDUAL * RESIDUAL * square:
+        return _dot(rest, unit) / math.sqrt(left)
+    return math.nan
+
+
+@kernel
+def partial_rows(rows: Rows, squares: Floats, basis: Floats, units: Floats, scores: Floats) -> None:
+    """Correlate what all other models leave of a row and of each model. O(n) a row and model.
+
+    With Q an orthonormal basis of all models and u the unit residual of model i on the others,
+    the others span what is orthogonal to u in Q: the row's residual has the squared norm
+    |d|^2 - |Qd|^2 + (u.d)^2, and the partial correlation is u.d over its root.
+    """
+    rest = np.empty(rows.shape[1])
+    for r in range(rows.shape[0]):
+        explained = 0.0
+        for b in range(basis.shape[0]):
+            product = _dot(rows[r], basis[b])
+            explained += product * product
+        for m in range(units.shape[0]):
+            along = _dot(rows[r], units[m])
+            square = squares[r] - explained + along * along
+            if square >= _CANCELLED * squares[r]:
+                scores[r, m] = along / math.sqrt(square) if square > 0.0 else math.nan
+            else:
+                scores[r, m] = _residual_score(rows[r], basis, units[m], squares[r], rest)
+
+
+@kernel
+def find_nan(rows: Floats, found: NDArray[np.bool_]) -> None:
+    """Mark each row that holds a NaN. O(n) a row."""
+    for r in range(rows.shape[0]):
+        count = 0
+        for k in range(rows.shape[1]):
+            count += rows[r, k] != rows[r, k]
+        found[r] = count > 0

@@ -1,0 +1,331 @@
+"""Comparisons: how well model RDMs agree with the RDM of a patch."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bids_rsa.core.comparison import kernels
+from bids_rsa.core.comparison.terms import (
+    Block,
+    Terms,
+    concordance_terms,
+    correlation_terms,
+    partial_terms,
+    regression_terms,
+    unit_rows,
+)
+
+Floats = NDArray[np.float64]
+_MIN_CELLS = 3
+_CACHED_CELLS = 2**17  # of 12 bytes of sorted cells, ties and ranks: what a core caches
+_MIN_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One way to compare RDMs.
+
+    Attributes
+    ----------
+    name : str
+        As on the command line.
+    label : str
+        Letters and digits only, for file names.
+    title : str
+        What a score is, for reports and help texts.
+    ranked : bool
+        The data's cells enter as average ranks (near-ties are ties).
+    joint : bool
+        All models enter one fit; their NaN cells are left out jointly.
+    fisher : bool
+        Scores are correlations, for which the group level uses Fisher's z.
+    min_models : int
+        Fewest models that it makes sense with.
+    """
+
+    name: str
+    label: str
+    title: str
+    ranked: bool
+    joint: bool
+    fisher: bool
+    min_models: int
+    _terms: Callable[[Floats, bool], Terms] = field(repr=False)
+
+
+COMPARISONS: dict[str, Comparison] = {
+    c.name: c
+    for c in (
+        Comparison(
+            "spearman", "spearman", "Spearman's rank correlation",
+            True, False, True, 1, correlation_terms(True),
+        ),
+        Comparison(
+            "pearson", "pearson", "Pearson's correlation",
+            False, False, True, 1, correlation_terms(False),
+        ),
+        Comparison(
+            "kendall-tau-a", "kendalltaua", "Kendall's tau-a",
+            True, False, False, 1, concordance_terms,
+        ),
+        Comparison(
+            "partial", "partial", "partial correlation given all others",
+            False, True, True, 2, partial_terms(False),
+        ),
+        Comparison(
+            "partial-spearman", "partialspearman", "partial rank correlation given all others",
+            True, True, True, 2, partial_terms(True),
+        ),
+        Comparison(
+            "regression", "regression", "least-squares weight beside all other models",
+            False, True, False, 1, regression_terms,
+        ),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Models that use the same cells (None: all of them), and what is precomputed of them."""
+
+    models: NDArray[np.intp]
+    cells: NDArray[np.intp] | None
+    terms: Terms | None  # None: fewer than three cells
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One comparison made ready for one set of models; safe to share between threads.
+
+    Attributes
+    ----------
+    comparison : Comparison
+    models : (n_models, n_cells) float64
+        As given, NaN where a cell is left out.
+    standardize : bool
+    """
+
+    comparison: Comparison
+    models: Floats
+    standardize: bool
+    _groups: tuple[_Group, ...] = field(repr=False)
+
+    def score(self, rdms: Floats, out: Floats) -> None:
+        """Score each RDM of a block against all models.
+
+        Parameters
+        ----------
+        rdms : (n_rdms, n_cells) float64, C-contiguous
+            NaN cells are left out; with fewer than three left the scores are NaN.
+        out : (n_models, n_rdms) float64
+            Written in place; any strides.
+        """
+        score_all([self], rdms, [out])
+
+    def _score_block(self, block: Block, out: Floats) -> None:
+        """Score rows without NaN, one group of models after the other."""
+        for group in self._groups:
+            if group.terms is None:
+                out[group.models] = np.nan
+            elif group.cells is None:
+                out[group.models] = group.terms.score(block).T
+            else:
+                rows = np.ascontiguousarray(block.rows[:, group.cells])
+                out[group.models] = group.terms.score(Block(rows)).T
+
+
+def prepare(models: ArrayLike, comparison: str, *, standardize: bool = False) -> Plan:
+    """Precompute all that a comparison needs of its models.
+
+    Parameters
+    ----------
+    models : (n_models, n_cells) array_like
+        Condensed model RDMs; NaN cells are left out, per model, or jointly for ``partial``,
+        ``partial-spearman`` and ``regression``.
+    comparison : str
+        A key of `COMPARISONS`.
+    standardize : bool
+        z-score the RDM and the models; changes the weights of ``regression``, nothing else.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ValueError
+        Unknown comparison, models of the wrong shape, infinite cells, too few models.
+
+    Warns
+    -----
+    UserWarning
+        ``regression`` with linearly dependent models (the minimum-norm weights are returned).
+    """
+    chosen = _find(comparison)
+    models = np.array(models, dtype=np.float64, ndmin=2, order="C")
+    if models.ndim != 2 or not len(models):
+        raise ValueError(f"models must be (n_models, n_cells), not of shape {models.shape}")
+    if np.isinf(models).any():
+        raise ValueError("model RDMs hold infinite cells; a cell is a number, or NaN to leave out")
+    if len(models) < chosen.min_models:
+        raise ValueError(
+            f"comparison '{comparison}' needs at least {chosen.min_models} models, "
+            f"{len(models)} given"
+        )
+    if comparison == "regression" and (dependent := dependent_models(models)):
+        warnings.warn(
+            f"the models at positions {', '.join(map(str, dependent))} (from 0) are linearly "
+            "dependent: the weights of minimum norm are returned, which are not unique",
+            stacklevel=2,
+        )
+    return _plan(chosen, models, standardize)
+
+
+def _find(comparison: str) -> Comparison:
+    """Return the entry of the table, or raise an error that lists the known names."""
+    try:
+        return COMPARISONS[comparison]
+    except KeyError:
+        known = ", ".join(COMPARISONS)
+        raise ValueError(f"unknown comparison '{comparison}'; known: {known}") from None
+
+
+def _plan(comparison: Comparison, models: Floats, standardize: bool) -> Plan:
+    """Group models by the cells they use and precompute each group's terms."""
+    finite = np.isfinite(models)
+    if comparison.joint:
+        finite[:] = finite.all(axis=0)
+    patterns, members = np.unique(finite, axis=0, return_inverse=True)
+    groups = []
+    for g, pattern in enumerate(patterns):
+        rows = np.flatnonzero(members.ravel() == g)
+        cells = None if pattern.all() else np.flatnonzero(pattern)
+        terms = None
+        if pattern.sum() >= _MIN_CELLS:
+            used = np.ascontiguousarray(models[rows][:, pattern])
+            terms = comparison._terms(used, standardize)
+        groups.append(_Group(rows, cells, terms))
+    return Plan(comparison, models, standardize, tuple(groups))
+
+
+def score_all(plans: Sequence[Plan], rdms: Floats, outs: Sequence[Floats]) -> None:
+    """Score a block of RDMs under several comparisons of the same models, sharing sorts and ranks.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+    rdms : (n_rdms, n_cells) float64, C-contiguous
+    outs : sequence of (n_models, n_rdms) float64
+        One for each plan, written in place.
+    """
+    step = max(_MIN_ROWS, _CACHED_CELLS // max(rdms.shape[1], 1))
+    for start in range(0, len(rdms), step):
+        rows = slice(start, start + step)
+        _score_rows(plans, rdms[rows], [out[:, rows] for out in outs])
+
+
+def _score_rows(plans: Sequence[Plan], rdms: Floats, outs: Sequence[Floats]) -> None:
+    """Score few enough RDMs for their sorts and ranks to stay in the processor's cache."""
+    incomplete = np.empty(len(rdms), dtype=np.bool_)
+    kernels.find_nan(rdms, incomplete)
+    if not incomplete.any():
+        block = Block(rdms)
+        for plan, out in zip(plans, outs, strict=True):
+            plan._score_block(block, out)
+        return
+    for rows, cells in _rows_by_cells(rdms, incomplete):
+        block = Block(np.ascontiguousarray(rdms[rows][:, cells]))
+        for plan, out in zip(plans, outs, strict=True):
+            scores = np.full((len(out), len(rows)), np.nan)
+            if cells.sum() >= _MIN_CELLS:
+                part = plan if cells.all() else _restricted(plan, cells)
+                part._score_block(block, scores)
+            out[:, rows] = scores
+
+
+def _rows_by_cells(
+    rdms: Floats, incomplete: NDArray[np.bool_]
+) -> list[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
+    """Rows that lack the same cells, with the cells they have: neighbours mostly lack the same."""
+    groups: dict[bytes, list[int]] = {}
+    masks = {}
+    for r, lacking in enumerate(incomplete):
+        mask = ~np.isnan(rdms[r]) if lacking else np.ones(rdms.shape[1], dtype=bool)
+        key = mask.tobytes()
+        masks[key] = mask
+        groups.setdefault(key, []).append(r)
+    return [(np.array(rows), masks[key]) for key, rows in groups.items()]
+
+
+def _restricted(plan: Plan, cells: NDArray[np.bool_]) -> Plan:
+    """Return the same comparison on fewer cells."""
+    models = np.ascontiguousarray(plan.models[:, cells])
+    return _plan(plan.comparison, models, plan.standardize)
+
+
+def compare(
+    rdm: ArrayLike, models: ArrayLike, comparison: str = "spearman", *, standardize: bool = False
+) -> Floats:
+    """Compare one RDM with model RDMs.
+
+    Parameters
+    ----------
+    rdm : (n_cells,) array_like
+        Condensed data RDM; NaN cells are left out.
+    models : (n_models, n_cells) or (n_cells,) array_like
+        Condensed model RDMs.
+    comparison : str
+        A key of `COMPARISONS`.
+    standardize : bool
+        See `prepare`.
+
+    Returns
+    -------
+    scores : (n_models,) float64
+        NaN where undefined: fewer than three cells, a constant RDM, no residual.
+
+    Raises
+    ------
+    ValueError
+        See `prepare`; also when the numbers of cells differ.
+    """
+    plan = prepare(models, comparison, standardize=standardize)
+    row = np.array(rdm, dtype=np.float64, ndmin=2, order="C")
+    if row.shape != (1, plan.models.shape[1]):
+        raise ValueError(
+            f"the RDM has shape {np.shape(rdm)}, the models have {plan.models.shape[1]} cells each"
+        )
+    out = np.empty((len(plan.models), 1))
+    plan.score(row, out)
+    return out[:, 0]
+
+
+def dependent_models(models: ArrayLike, tolerance: float = kernels.RESIDUAL) -> tuple[int, ...]:
+    """Find models that a linear combination of the others (and a constant) reproduces.
+
+    Parameters
+    ----------
+    models : (n_models, n_cells) array_like
+        NaN cells are left out jointly.
+    tolerance : float
+        Singular values of the centred, unit-norm models at most this count as 0.
+
+    Returns
+    -------
+    positions : tuple of int
+        Of all models that take part in a dependence; a constant model depends on the intercept.
+    """
+    models = np.array(models, dtype=np.float64, ndmin=2)
+    models = models[:, np.isfinite(models).all(axis=0)]
+    if not models.shape[1]:
+        return ()
+    units = unit_rows(models)
+    constant = ~np.isfinite(units[:, 0])
+    units[constant] = 0.0
+    left, sizes, _ = np.linalg.svd(units, full_matrices=True)
+    sizes = np.concatenate([sizes, np.zeros(len(units) - len(sizes))])
+    involved = np.abs(left[:, sizes <= tolerance]).max(axis=1, initial=0.0) > 1e-6
+    return tuple(int(i) for i in np.flatnonzero(involved | constant))

@@ -1,0 +1,311 @@
+"""RDMs of many patches at once, for metrics without a Gram matrix."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.dissimilarity import pairs as _pairs
+from bids_rsa.core.dissimilarity.pairs import JENSENSHANNON, distance, information, to_distribution
+from bids_rsa.core.engine.jit import kernel, summing_kernel
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+_CODES = {
+    "braycurtis": _pairs.BRAYCURTIS,
+    "canberra": _pairs.CANBERRA,
+    "chebyshev": _pairs.CHEBYSHEV,
+    "cityblock": _pairs.CITYBLOCK,
+    "dice": _pairs.DICE_OF_NUMBERS,
+    "euclidean": _pairs.SUM_OF_SQUARES,
+    "hamming": _pairs.HAMMING,
+    "jaccard": _pairs.JACCARD,
+    "jensenshannon": _pairs.JENSENSHANNON,
+    "matching": _pairs.HAMMING,
+    "minkowski": _pairs.MINKOWSKI,
+    "rogerstanimoto": _pairs.ROGERSTANIMOTO,
+    "russellrao": _pairs.RUSSELLRAO,
+    "seuclidean": _pairs.SUM_OF_SQUARES,
+    "sokalsneath": _pairs.SOKALSNEATH,
+    "yule": _pairs.YULE,
+}
+# how a sum that lacks voxels is scaled: by P / P_ij to this power
+_UPSCALE_POWER = {"canberra": 1.0, "cityblock": 1.0, "euclidean": 0.5, "seuclidean": 0.5}
+
+
+@dataclass(frozen=True)
+class PairDistances:
+    """One metric with its parameters, ready to fill the RDMs of many patches.
+
+    Attributes
+    ----------
+    code : int
+        Which distance of `_pairs`.
+    weights : (n_voxels,) float64
+    power : float
+        minkowski's p.
+    estimate_variances : bool
+        seuclidean without V: each patch divides by its patterns' own variances.
+    upscale_power : float
+        A distance that lacks voxels is multiplied by P / P_ij to this power.
+    """
+
+    code: int
+    weights: Floats
+    power: float
+    estimate_variances: bool
+    upscale_power: float
+
+    def fill(
+        self,
+        patterns: NDArray[np.floating[Any]],
+        members: Rows,
+        starts: Rows,
+        min_voxels: int,
+        ignore_nan: bool,
+        rdms: Floats,
+    ) -> None:
+        """Fill the RDM of each patch, NaN where undefined.
+
+        Parameters
+        ----------
+        patterns : (n_voxels, n_items) float32 or float64
+        members : (total,) int64
+            Rows of the patterns, patch after patch.
+        starts : (n_patches + 1,) int64
+            Where each patch starts among the members.
+        min_voxels : int
+            Smaller patches are undefined.
+        ignore_nan : bool
+            Each pair of patterns uses the voxels that both have.
+        rdms : (n_patches, n_cells) float64
+            Written.
+        """
+        _fill(
+            self.code, self.weights, self.power, self.estimate_variances, self.upscale_power,
+            patterns, members, starts, max(min_voxels, 1), ignore_nan, rdms,
+        )  # fmt: skip
+
+
+def pair_distances(name: str, params: Mapping[str, Any], n_voxels: int) -> PairDistances | None:
+    """Return the metric made ready, or None where only scipy has it.
+
+    Parameters
+    ----------
+    name : str
+        As in the table of dissimilarities.
+    params : mapping
+        ``w``, ``V`` with one entry per voxel, ``p``.
+    n_voxels : int
+    """
+    power = float(params.get("p", 2.0))
+    if name not in _CODES or not 0.0 < power < math.inf:
+        return None
+    weights = np.ones(n_voxels)
+    code = _CODES[name]
+    if params.get("w") is not None:
+        weights = np.ascontiguousarray(params["w"], dtype=np.float64)
+        code = _pairs.DICE if name == "dice" else code
+        if (weights < 0).any():
+            return None
+    if params.get("V") is not None:
+        with np.errstate(divide="ignore"):
+            weights = 1.0 / np.asarray(params["V"], dtype=np.float64)
+    upscale_power = 1.0 / power if name == "minkowski" else _UPSCALE_POWER.get(name, 0.0)
+    estimate = name == "seuclidean" and params.get("V") is None
+    return PairDistances(code, weights, power, estimate, upscale_power)
+
+
+@kernel
+def gather(
+    patterns: NDArray[np.floating[Any]], rows: Rows, items: Floats, finite: NDArray[np.bool_]
+) -> int:
+    """Copy some voxels' patterns, one contiguous line an item. O(items voxels).
+
+    finite[i] tells whether item i lacks none; returns the number of items that lack some.
+    """
+    n_items = patterns.shape[1]
+    for k in range(rows.size):
+        row = rows[k]
+        for i in range(n_items):
+            items[i, k] = patterns[row, i]
+    n_lacking = 0
+    for i in range(n_items):
+        finite[i] = _all_finite(items[i])
+        n_lacking += not finite[i]
+    return n_lacking
+
+
+@summing_kernel
+def _all_finite(values: Floats) -> bool:
+    """Tell whether there is no NaN and no infinity."""
+    zero = 0.0
+    for k in range(values.size):
+        zero += 0.0 * values[k]
+    return zero == 0.0
+
+
+@kernel
+def _inverse_variances(items: Floats, inverse: Floats) -> None:
+    """Inverse variance (ddof 1) of each voxel over the items that have it. O(items voxels)."""
+    n_items = items.shape[0]
+    for k in range(inverse.size):
+        count = 0.0
+        total = 0.0
+        for i in range(n_items):
+            if math.isfinite(items[i, k]):
+                count += 1.0
+                total += items[i, k]
+        mean = total / count
+        squares = 0.0
+        for i in range(n_items):
+            if math.isfinite(items[i, k]):
+                squares += (items[i, k] - mean) ** 2
+        inverse[k] = (count - 1.0) / squares
+
+
+@kernel
+def _pair_lacking(
+    code: int, a: Floats, b: Floats, w: Floats, p: float, upscale: float, n_seen: int, pair: Floats
+) -> float:
+    """Distance over the voxels that both patterns have, scaled up. O(voxels).
+
+    pair: room for three numbers a voxel, and four more for the distance.
+    """
+    size = a.size
+    n = 0
+    for k in range(size):
+        if math.isfinite(a[k]) and math.isfinite(b[k]):
+            pair[n] = a[k]
+            pair[size + n] = b[k]
+            pair[2 * size + n] = w[k]
+            n += 1
+    if n == 0:
+        return math.nan
+    first, second, spare = pair[:n], pair[size : size + n], pair[3 * size :]
+    of_first = math.nan
+    of_second = math.nan
+    if code == JENSENSHANNON:
+        if not (to_distribution(first) and to_distribution(second)):
+            return math.nan
+        of_first = information(first, spare)
+        of_second = information(second, spare)
+    value = distance(
+        code, first, second, pair[2 * size : 2 * size + n], p, of_first, of_second, spare
+    )
+    return float(value * (n_seen / n) ** upscale)
+
+
+@kernel
+def count_seen(items: Floats) -> int:
+    """Count voxels that at least one item has."""
+    n_items, n = items.shape
+    count = 0
+    for k in range(n):
+        for i in range(n_items):
+            if math.isfinite(items[i, k]):
+                count += 1
+                break
+    return count
+
+
+@kernel
+def find_complete(items: Floats, complete: NDArray[np.bool_]) -> None:
+    """Mark items that lack no voxel that any item has. O(items voxels)."""
+    n_items, n = items.shape
+    complete[:] = True
+    for k in range(n):
+        seen = False
+        for i in range(n_items):
+            seen = seen or math.isfinite(items[i, k])
+        if seen:
+            for i in range(n_items):
+                complete[i] = complete[i] and math.isfinite(items[i, k])
+
+
+@kernel
+def _fill(
+    code: int,
+    weights: Floats,
+    power: float,
+    estimate: bool,
+    upscale: float,
+    patterns: NDArray[np.floating[Any]],
+    members: Rows,
+    starts: Rows,
+    min_voxels: int,
+    ignore_nan: bool,
+    rdms: Floats,
+) -> None:
+    """Fill the RDM of each patch. O(items^2 voxels) a patch."""
+    n_items = patterns.shape[1]
+    largest = 1
+    for c in range(rdms.shape[0]):
+        largest = max(largest, starts[c + 1] - starts[c])
+    room = np.empty(n_items * largest)
+    own_weights = np.empty(largest)
+    pair = np.empty(8 * largest)
+    informations = np.empty(n_items)
+    finite = np.empty(n_items, np.bool_)
+    for c in range(rdms.shape[0]):
+        rows = members[starts[c] : starts[c + 1]]
+        rdm = rdms[c]
+        rdm[:] = math.nan
+        if rows.size < min_voxels:
+            continue
+        items = room[: n_items * rows.size].reshape(n_items, rows.size)
+        n_lacking = gather(patterns, rows, items, finite)
+        if n_lacking > 0 and not ignore_nan:
+            continue
+        w = own_weights[: rows.size]
+        for k in range(rows.size):
+            w[k] = weights[rows[k]]
+        if estimate:
+            _inverse_variances(items, w)
+        _fill_one(code, items, finite, n_lacking, w, power, upscale, informations, pair, rdm)
+
+
+@kernel
+def _fill_one(
+    code: int,
+    items: Floats,
+    finite: NDArray[np.bool_],
+    n_lacking: int,
+    w: Floats,
+    power: float,
+    upscale: float,
+    informations: Floats,
+    pair: Floats,
+    rdm: Floats,
+) -> None:
+    """Fill the RDM of one patch; all NaN when a pair that lacks nothing is undefined."""
+    n_items, n = items.shape
+    n_seen = count_seen(items) if n_lacking else n
+    has_all = finite
+    if n_lacking:
+        has_all = np.empty(n_items, np.bool_)
+        find_complete(items, has_all)
+    if code == JENSENSHANNON:
+        for i in range(n_items):
+            if finite[i]:
+                defined = to_distribution(items[i])
+                informations[i] = information(items[i], pair) if defined else math.nan
+    cell = 0
+    for i in range(n_items - 1):
+        for j in range(i + 1, n_items):
+            if finite[i] and finite[j]:
+                value = distance(
+                    code, items[i], items[j], w, power, informations[i], informations[j], pair
+                )
+            else:
+                value = _pair_lacking(code, items[i], items[j], w, power, upscale, n_seen, pair)
+            if math.isfinite(value):
+                rdm[cell] = value
+            elif has_all[i] and has_all[j]:
+                rdm[:] = math.nan
+                return
+            cell += 1

@@ -1,0 +1,1 @@
+"""What is there for speed alone: compilation and its cache, vectors, tiles, packed lines."""

@@ -1,0 +1,40 @@
+"""How kernels are compiled: without the GIL, cached on disk, divisions as in numpy."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from numba import njit
+
+from bids_rsa.core.engine.kernel_cache import keep_compiled
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
+_BY_THE_BOOK: set[str] = set()
+_SUMS = {"reassoc", "contract", "nsz"}
+
+
+def _compile(function: _Function, fastmath: set[str]) -> _Function:
+    """Compile when first called."""
+    decorate = njit(nogil=True, error_model="numpy", fastmath=fastmath or False)
+    dispatcher = decorate(function)
+    keep_compiled(dispatcher)
+    return dispatcher  # type: ignore[return-value]  # called like the function
+
+
+def kernel(function: _Function) -> _Function:
+    """Compile; floating point strictly by the book."""
+    return _compile(function, _BY_THE_BOOK)
+
+
+def summing_kernel(function: _Function) -> _Function:
+    """Compile; sums may be taken in any order, so that they vectorise. NaN and inf still count."""
+    return _compile(function, _SUMS)
+
+
+def complete_kernel(function: _Function) -> _Function:
+    """Compile; sums, minima and maxima in any order, of numbers among which there is no NaN."""
+    return _compile(function, _SUMS | {"nnan"})
+
+
+def kernel_part(function: _Function) -> _Function:
+    """Make a piece of kernels: compiled into each that uses it, never by itself."""
+    return njit(inline="always")(function)  # type: ignore[return-value]

@@ -1,0 +1,159 @@
+"""Whether maps may be combined: the same analysis, the same grid, a common space."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from bids_rsa.core.comparison.plans import COMPARISONS
+from bids_rsa.errors import ContentError
+from bids_rsa.group.records import ParticipantMap
+from bids_rsa.spaces.grid import Grid
+from bids_rsa.spaces.images import grid_of, open_image
+from bids_rsa.words import listing
+
+AGREEING = (
+    "Dissimilarity",
+    "DissimilarityParameters",
+    "SearchlightRadius",
+    "Folds",
+    "Conditions",
+    "InputStatistic",
+    "Normalization",
+)
+AGREEING_OF_A_MODEL = ("Model", "CellsUsed")
+# differences in these change which voxels count, not what a score means
+TOLERATED = ("MinVoxels", "IgnoreNaN", "MissingRuns")
+OWN_SPACES = {"t1w", "t2w", "bold", "func", "anat", "individual", "native", "subject", "orig"}
+SHOWN = 120
+
+
+def check_agreement(maps: Sequence[ParticipantMap], what: str) -> tuple[str, ...]:
+    """Check that maps come from one analysis.
+
+    Parameters
+    ----------
+    maps : sequence of ParticipantMap
+        The maps of one comparison; those of two models when models are compared.
+    what : str
+        What they are, for messages.
+
+    Returns
+    -------
+    tuple of str
+        Warnings about differences that are allowed.
+
+    Raises
+    ------
+    ContentError
+        Names the subjects whose sidecars differ, in what, and the values.
+    """
+    keys: tuple[str, ...] = AGREEING
+    if COMPARISONS[maps[0].key.comparison].joint:
+        keys = (*keys, "ModelsInFit", "Standardize")
+    complaints = [text for key in keys if (text := _odd_ones(maps, key))]
+    for name in sorted({one.model for one in maps}):
+        same = [one for one in maps if one.model == name]
+        complaints += [text for key in AGREEING_OF_A_MODEL if (text := _odd_ones(same, key))]
+    if complaints:
+        raise ContentError(
+            f"The maps of {what} do not come from one analysis:\n  " + "\n  ".join(complaints),
+            "Run the participant level again with the same settings for these (--overwrite), or "
+            "leave them out with --exclude-participant-label.",
+        )
+    warnings = [
+        f"The maps of {what} differ in what does not change a score's meaning: {text}"
+        for key in TOLERATED
+        if (text := _odd_ones(maps, key))
+    ]
+    if len({one.metadata.get("CellsUsed") for one in maps}) > 1:
+        cells = {one.model: one.metadata.get("CellsUsed") for one in maps}
+        told = ", ".join(f"{name} {n}" for name, n in cells.items())
+        warnings.append(
+            f"The models were compared with different numbers of cells ({told}), so their "
+            "difference may be one of cells."
+        )
+    return tuple(warnings)
+
+
+def _odd_ones(maps: Sequence[ParticipantMap], key: str) -> str | None:
+    """Name the subjects whose value is not that of most."""
+    values = {(one.subject, one.path): _canonical(key, one.metadata.get(key)) for one in maps}
+    counts = Counter(values.values())
+    if len(counts) == 1:
+        return None
+    usual, n_usual = counts.most_common(1)[0]
+    odd = [
+        f"sub-{subject} ({_short(text)})" for (subject, _), text in values.items() if text != usual
+    ]
+    return f"{key} is {_short(usual)} in {n_usual} maps, but not in {listing(odd)}."
+
+
+def _canonical(key: str, value: Any) -> str:
+    """Write a sidecar's value so that equal meanings are equal texts."""
+    if key == "Model" and isinstance(value, dict):
+        value = _identity(value)
+    if key == "ModelsInFit" and isinstance(value, list):
+        value = sorted((isinstance(one, dict) and _identity(one)) or str(one) for one in value)
+    if key == "Conditions" and isinstance(value, list):
+        value = sorted(map(str, value))  # scores don't depend on their order
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = float(value)
+    return json.dumps(value, sort_keys=True)
+
+
+def _identity(model: dict[str, Any]) -> str:
+    """Name a model by its content: its file, and what made an RDM of it if that holds features."""
+    return " ".join(str(model[key]) for key in ("Metric", "SHA256") if key in model)
+
+
+def _short(text: str) -> str:
+    """Cut a long value."""
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+
+
+def check_space(maps: Sequence[ParticipantMap], assume_common: bool) -> None:
+    """Check that the maps' space is one that subjects share.
+
+    Raises
+    ------
+    ContentError
+        No space- entity, or one that names a subject's own space.
+    """
+    space = maps[0].key.space
+    if assume_common or (space and space.lower() not in OWN_SPACES):
+        return
+    name = maps[0].path.rpartition("/")[2]
+    found = f"space-{space}, which is each subject's own" if space else "no space- entity"
+    raise ContentError(
+        f"Voxels of different subjects correspond only in a common space, and {name} has {found}.",
+        "Bring the maps, or the condition images before the participant level, into a standard "
+        "space first (as space-MNI152NLin2009cAsym), or, if they share one, say so with "
+        "--assume-common-space.",
+    )
+
+
+def check_grid(maps: Sequence[ParticipantMap]) -> Grid:
+    """Check that all maps lie on one grid, by affine.
+
+    Returns
+    -------
+    Grid
+
+    Raises
+    ------
+    ContentError
+        Names the subjects whose maps lie elsewhere, and shows both grids.
+    """
+    grids = [grid_of(open_image(one.path)) for one in maps]
+    usual = max(grids, key=lambda grid: sum(grid.equals(other) for other in grids))
+    odd = [(one, grid) for one, grid in zip(maps, grids, strict=True) if not usual.equals(grid)]
+    if odd:
+        rows = [f"  sub-{one.subject} ({one.path}): {grid.describe()}" for one, grid in odd]
+        raise ContentError(
+            f"The maps of one test lie on different grids: {usual.differences(odd[0][1])} differ."
+            f"\n  {len(maps) - len(odd)} maps: {usual.describe()}\n" + "\n".join(rows),
+            "Resample the condition images to one grid before the participant level, or leave "
+            "these out with --exclude-participant-label.",
+        )
+    return usual

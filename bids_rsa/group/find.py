@@ -1,0 +1,230 @@
+"""The participants' maps in the output folder: found with pybids, whole, and selected."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bids_rsa.core.comparison.plans import COMPARISONS
+from bids_rsa.discovery.datasets import Dataset
+from bids_rsa.discovery.index import Index, IndexedFile
+from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
+from bids_rsa.group.records import MapKey, ParticipantMap
+from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.settings import GroupSettings, Selection
+from bids_rsa.words import listing
+
+COMPARISON_OF_LABEL = {entry.label: name for name, entry in COMPARISONS.items()}
+# what must be equal in the sidecars of a map and of its mask, if one run wrote both
+WRITTEN_TOGETHER = ("InputHashes", "SearchlightRadius", "MinVoxels")
+FIELDS = (
+    ("session_label", "session"),
+    ("task_label", "task"),
+    ("space", "space"),
+    ("res", "resolution"),
+)
+
+
+def find_maps(
+    bids_dir: str, output_dir: str, selection: Selection
+) -> tuple[tuple[ParticipantMap, ...], tuple[str, ...]]:
+    """Find every participant's maps.
+
+    Parameters
+    ----------
+    bids_dir, output_dir : str
+        As on the command line.
+    selection : Selection
+        The outputs of participants that are not wanted may be incomplete.
+
+    Returns
+    -------
+    maps : tuple of ParticipantMap
+        Sorted by subject and file name.
+    subjects : tuple of str
+        All that have a folder there, also those without a map.
+
+    Raises
+    ------
+    InputError
+        No map at all, or a participant's output that was not written whole.
+    ContentError
+        A subject with two maps of the same name parts.
+    """
+    found: list[ParticipantMap] = []
+    broken: list[str] = []
+    root = Path(output_dir).absolute()  # Nipype's nodes work in folders of their own
+    index = Index([Dataset("", str(root))] if root.is_dir() else [], str(root / ".work"))
+    for subject in index.folders:
+        files = index.files(subject)
+        masks = {_entities(f): f.path for f in files if _is_mask(f)}
+        for file in files:
+            comparison = COMPARISON_OF_LABEL.get(file.stat or "")
+            if file.suffix != "statmap" or comparison is None or not file.desc:
+                continue
+            one = _participant_map(file, comparison, masks.get(_entities(file)))
+            found.append(one)
+            broken += _what_is_missing(one) if is_wanted(subject, selection) else []
+    if not found:
+        raise _nothing_found(bids_dir, output_dir, list(index.folders))
+    if broken:
+        raise InputError(
+            "A participant's output was not written whole:\n  " + "\n  ".join(broken),
+            "Run the participant level again for it (the same command goes on where it stopped), "
+            "or leave the participant out with --exclude-participant-label.",
+        )
+    _check_once(found)
+    return tuple(found), tuple(index.folders)
+
+
+def is_wanted(subject: str, selection: Selection) -> bool:
+    """Tell whether a participant was selected, and not excluded."""
+    if subject in selection.exclude_participant_label:
+        return False
+    return not selection.participant_label or subject in selection.participant_label
+
+
+def _entities(file: IndexedFile) -> tuple[str | None, ...]:
+    """Give the entities that a map shares with its mask."""
+    return (file.session, file.task, file.acquisition, file.run, file.space, file.resolution)
+
+
+def _is_mask(file: IndexedFile) -> bool:
+    """Tell whether a file is the mask of evaluated centres."""
+    return file.suffix == "mask" and file.desc == "searchlight"
+
+
+def _participant_map(file: IndexedFile, comparison: str, mask: str | None) -> ParticipantMap:
+    """Make the record of a map."""
+    key = MapKey(
+        session=file.session,
+        task=file.task,
+        acquisition=file.acquisition,
+        space=file.space,
+        resolution=file.resolution,
+        comparison=comparison,
+    )
+    metadata = read_sidecar(_sidecar(file.path)) or {}
+    return ParticipantMap(
+        file.subject, file.desc or "", key, file.path, mask or "", metadata=metadata
+    )
+
+
+def _sidecar(path: str) -> Path:
+    """Give the JSON beside an image."""
+    return Path(path.removesuffix(".gz").removesuffix(".nii") + ".json")
+
+
+def _what_is_missing(one: ParticipantMap) -> list[str]:
+    """Say what a participant's output lacks; sidecars are written last."""
+    who = f"sub-{one.subject}: {Path(one.path).name}"
+    if not one.metadata:
+        return [f"{who} has no (readable) sidecar, which is written last."]
+    if not one.mask_path:
+        return [f"{who} has no mask of its centres (..._desc-searchlight_mask.nii.gz) beside it."]
+    mask = read_sidecar(_sidecar(one.mask_path))
+    if mask is None:
+        return [f"{who}: its mask {Path(one.mask_path).name} has no (readable) sidecar."]
+    for key in WRITTEN_TOGETHER:
+        if key in one.metadata and key in mask and one.metadata[key] != mask[key]:
+            return [f"{who} and its mask come from different runs: their {key} differ."]
+    return []
+
+
+def _check_once(maps: Sequence[ParticipantMap]) -> None:
+    """Refuse a subject that has the same map twice."""
+    seen: dict[tuple[str, MapKey, str], str] = {}
+    for one in maps:
+        name = (one.subject, one.key, one.model)
+        if name in seen:
+            raise ContentError(
+                f"sub-{one.subject} is there twice: {seen[name]} and {one.path} are the same map.",
+                "Remove one of the two.",
+            )
+        seen[name] = one.path
+
+
+def _nothing_found(bids_dir: str, output_dir: str, subjects: Sequence[str]) -> InputError:
+    """Say where it looked, what lies there, and which command makes what is missing."""
+    if not Path(output_dir).is_dir():
+        there = "That folder does not exist."
+    elif not subjects:
+        names = sorted(path.name for path in Path(output_dir).iterdir())[:10]
+        there = f"It holds no sub-* folder, but: {', '.join(names) or 'nothing'}."
+    else:
+        there = f"It holds folders of {listing([f'sub-{s}' for s in subjects])}, without a map."
+    return InputError(
+        f"There are no participants' maps in {output_dir}. {there}",
+        f"The participant level makes them: bids_rsa {bids_dir} {output_dir} participant "
+        "--model FILE",
+    )
+
+
+def select_maps(
+    maps: Sequence[ParticipantMap], selection: Selection, group: GroupSettings
+) -> tuple[ParticipantMap, ...]:
+    """Keep the maps that were asked for; participants are chosen later, with their reasons.
+
+    Raises
+    ------
+    OptionError
+        A model name or comparison that isn't there, or a file where a name is due.
+    SelectionError
+        A label that matches nothing.
+    """
+    kept = list(maps)
+    for option, name in FIELDS:
+        wanted = getattr(selection, option)
+        if wanted:
+            flag = f"--{option.replace('_', '-')}"
+            kept = [
+                one
+                for one in kept
+                if getattr(one.key, name) in _known(wanted, _values(kept, name), flag)
+            ]
+    if group.comparison:
+        there = sorted({one.key.comparison for one in kept})
+        for name in group.comparison:
+            if name not in there:
+                raise OptionError(
+                    f"--comparison {name}: there are no maps of it in the output folder.",
+                    f"There are maps of: {', '.join(there)}.",
+                )
+        kept = [one for one in kept if one.key.comparison in group.comparison]
+    names = [name for name in group.compare_models if name != "all"]
+    _check_models((*group.model, *names), kept)
+    if group.model:
+        kept = [one for one in kept if one.model in {*group.model, *names}]
+    return tuple(kept)
+
+
+def _values(maps: Sequence[ParticipantMap], name: str) -> list[str]:
+    """List the values of an entity."""
+    return sorted({getattr(one.key, name) or "none" for one in maps})
+
+
+def _known(wanted: Sequence[str], there: Sequence[str], flag: str) -> Sequence[str | None]:
+    """Refuse labels that no map carries; ``none`` asks for maps without the entity."""
+    for label in wanted:
+        if label not in there:
+            raise SelectionError(
+                f"{flag} {label} matches no participant's map.",
+                f"There are: {', '.join(there)}.",
+            )
+    return [None if label == "none" else label for label in wanted]
+
+
+def _check_models(names: Sequence[str], maps: Sequence[ParticipantMap]) -> None:
+    """Refuse model names that no map carries, and files."""
+    there = sorted({one.model for one in maps})
+    for name in names:
+        if name in there:
+            continue
+        if not name.isalnum():
+            raise OptionError(
+                f"At group level models are chosen by name, and {name!r} looks like a file: the "
+                "model was compared with the data at participant level already.",
+                f"There are maps of the models: {', '.join(there)}.",
+            )
+        raise OptionError(
+            f"There is no map of a model {name!r} in the output folder.",
+            f"There are maps of the models: {', '.join(there)}.",
+        )

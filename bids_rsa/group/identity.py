@@ -1,0 +1,51 @@
+"""Which files a test is made of: the hash of each, and no file under two subjects' names."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from bids_rsa.errors import ContentError
+from bids_rsa.group.records import GroupTest, ParticipantMap
+from bids_rsa.outputs.provenance import digest, hash_file
+
+
+def with_hashes(tests: Sequence[GroupTest]) -> tuple[GroupTest, ...]:
+    """Add the hash of each map's and mask's content; refuse one map under two names."""
+    files = sorted(
+        {
+            path
+            for test in tests
+            for member in test.members
+            for one in member.all_maps
+            for path in (one.path, one.mask_path)
+        }
+    )
+    with ThreadPoolExecutor() as pool:
+        content = dict(zip(files, pool.map(hash_file, files), strict=True))
+    return tuple(_with_content(test, content) for test in tests)
+
+
+def _with_content(test: GroupTest, content: dict[str, str]) -> GroupTest:
+    """Add hashes to one test's maps."""
+    seen: dict[str, ParticipantMap] = {}
+    members = []
+    for member in test.members:
+        for one in member.all_maps:
+            other = seen.setdefault(content[one.path], one)
+            if other.subject != one.subject:
+                raise ContentError(
+                    f"sub-{other.subject} and sub-{one.subject} have the same map, byte for byte: "
+                    f"{other.path} and {one.path}. One subject must not count twice.",
+                    "Leave one of them out with --exclude-participant-label.",
+                )
+        maps = tuple(
+            tuple(replace(one, sha256=_digest(one, content)) for one in found)
+            for found in member.maps
+        )
+        members.append(replace(member, maps=maps))
+    return replace(test, members=tuple(members))
+
+
+def _digest(one: ParticipantMap, content: dict[str, str]) -> str:
+    """Hash all of a map that the test's numbers depend on."""
+    return digest([content[one.path], content[one.mask_path], one.metadata.get("CellsUsed")])

@@ -1,0 +1,205 @@
+"""From a test's maps to one array of transformed scores, and the voxels that are tested."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.inference.group_scores import common_voxels, fisher_z, smooth_inside
+from bids_rsa.errors import ContentError
+from bids_rsa.group.records import GroupTest, Member, ParticipantMap
+from bids_rsa.group.spread import spread_warnings
+from bids_rsa.spaces.grid import Grid
+from bids_rsa.spaces.images import load_mask, load_volume
+
+LOGGER = logging.getLogger(__name__)
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupScores:
+    """What is tested.
+
+    Attributes
+    ----------
+    scores : (n_subjects, n_voxels) float64
+        Transformed (and differenced, averaged over sessions, smoothed); NaN where a subject has
+        none. Voxels in the order of ``np.argwhere(mask)``.
+    model_means : (n_models, n_voxels) float64
+        Mean over subjects of each model's transformed score.
+    mask : (X, Y, Z) bool
+    affine : (4, 4) float64
+    centers : (n_subjects,) int64
+        Voxels at which each subject has a score.
+    mean_scores : (n_subjects,) float64
+        Each subject's mean score inside the mask, in the comparison's own unit.
+    n_limited : int
+        Perfect correlations, taken half a rank step from 1.
+    lost_alone : (n_subjects,) int64
+        Voxels that are not tested because of each subject alone.
+    """
+
+    scores: Floats
+    model_means: Floats
+    mask: NDArray[np.bool_]
+    affine: Floats
+    centers: NDArray[np.int64]
+    mean_scores: Floats
+    n_limited: int
+    lost_alone: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Volumes:
+    """One subject: transformed score of each model, mean raw score, and where all are finite."""
+
+    transformed: list[Floats]
+    raw: Floats
+    inside: NDArray[np.bool_]
+    n_limited: int
+
+
+def load_scores(test: GroupTest) -> GroupScores:
+    """Read the maps of a test.
+
+    Raises
+    ------
+    ContentError
+        A map without a finite score, or no voxel that enough subjects have.
+    """
+    grid = load_volume(test.members[0].maps[0][0].path)[1]
+    volumes = [_load_member(member, test, grid) for member in test.members]
+    inside = np.array([one.inside for one in volumes])
+    mask, lost = common_voxels(inside, test.settings.coverage)
+    mask = _narrowed(mask, test, grid)
+    if not mask.any():
+        raise ContentError(
+            f"{test.label}: no voxel has a score in {test.settings.coverage:.0%} of the "
+            f"{len(volumes)} subjects{' inside the group mask' * bool(test.settings.group_mask)}. "
+            f"Voxels lost through one subject alone: {_list_lost(test, lost)}.",
+            "Leave out subjects that cover little, or lower --coverage.",
+        )
+    _log_voxels(test, mask, lost)
+    scores = _gather(test, volumes, mask, grid, lost)
+    for warning in spread_warnings(test, scores.scores):
+        LOGGER.warning("%s: %s", test.label, warning)
+    return scores
+
+
+def _gather(
+    test: GroupTest,
+    volumes: list[_Volumes],
+    mask: NDArray[np.bool_],
+    grid: Grid,
+    lost: NDArray[np.int64],
+) -> GroupScores:
+    """Keep the voxels of the mask, smooth inside it, take differences of models."""
+    smoothed = np.array([_in_mask(one, mask, test, grid) for one in volumes])
+    scores = smoothed[:, 0] - smoothed[:, 1] if len(test.models) == 2 else smoothed[:, 0]
+    with np.errstate(invalid="ignore"):
+        return GroupScores(
+            scores=np.ascontiguousarray(scores),
+            model_means=np.nanmean(smoothed, axis=0),
+            mask=mask,
+            affine=grid.affine,
+            centers=np.array([one.inside.sum() for one in volumes]),
+            mean_scores=np.array([_mean(one.raw[mask & one.inside]) for one in volumes]),
+            n_limited=sum(one.n_limited for one in volumes),
+            lost_alone=lost,
+        )
+
+
+def _mean(values: Floats) -> float:
+    """Mean, NaN of nothing."""
+    return float(values.mean()) if values.size else float("nan")
+
+
+def _in_mask(one: _Volumes, mask: NDArray[np.bool_], test: GroupTest, grid: Grid) -> Floats:
+    """Give one subject's scores (n_models, n_voxels) in the mask, smoothed inside it."""
+    fwhm, sizes = test.settings.smoothing_fwhm, grid.voxel_sizes_mm
+    inside = mask & one.inside
+    return np.array([smooth_inside(v, inside, fwhm, sizes)[mask] for v in one.transformed])
+
+
+def _load_member(member: Member, test: GroupTest, grid: Grid) -> _Volumes:
+    """Read a subject's maps, transform each, average over sessions."""
+    transformed, raw, limited = [], [], 0
+    for maps in member.maps:
+        values = [_load_map(one, grid) for one in maps]
+        pairs = [_transform(v, one, test) for v, one in zip(values, maps, strict=True)]
+        transformed.append(np.mean([z for z, _ in pairs], axis=0))
+        raw.append(np.mean(values, axis=0))
+        limited += sum(n for _, n in pairs)
+    inside = np.asarray(np.isfinite(np.array(transformed)).all(axis=0))
+    return _Volumes(transformed, raw[0] - raw[1] if len(raw) == 2 else raw[0], inside, limited)
+
+
+def _load_map(one: ParticipantMap, grid: Grid) -> Floats:
+    """Read a map; NaN outside the mask of its centres."""
+    data, _ = load_volume(one.path)
+    mask = load_mask(one.mask_path, grid, "mask of centres").voxels
+    values = np.where(mask, data.astype(np.float64), np.nan)
+    if not np.isfinite(values).any():
+        raise ContentError(
+            f"sub-{one.subject}: {one.path} holds no finite score inside {one.mask_path}.",
+            f"Look at its participant level, or --exclude-participant-label {one.subject}.",
+        )
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def _transform(values: Floats, one: ParticipantMap, test: GroupTest) -> tuple[Floats, int]:
+    """Transform a map's scores as the test asks."""
+    if test.transform == "none":
+        return values, 0
+    try:
+        return fisher_z(values, int(one.metadata.get("CellsUsed", 0)))
+    except ValueError as error:
+        raise ContentError(
+            f"sub-{one.subject}: {one.path} cannot be transformed by Fisher's z: {error}.",
+            "Use --transform none for scores that are no correlations.",
+        ) from None
+
+
+def _narrowed(mask: NDArray[np.bool_], test: GroupTest, grid: Grid) -> NDArray[np.bool_]:
+    """Keep the voxels inside --group-mask."""
+    if test.settings.group_mask is None:
+        return mask
+    narrowing = load_mask(test.settings.group_mask, grid, "group mask")
+    if narrowing.note:
+        LOGGER.warning("%s", narrowing.note)
+    return mask & narrowing.voxels
+
+
+def _list_lost(test: GroupTest, lost: NDArray[np.int64]) -> str:
+    """List the voxels lost through each subject alone."""
+    rows = [f"sub-{s} {n}" for s, n in zip(test.subjects, lost, strict=True) if n]
+    return ", ".join(rows) or "none"
+
+
+def _log_voxels(test: GroupTest, mask: NDArray[np.bool_], lost: NDArray[np.int64]) -> None:
+    """Say how many voxels are tested, and through whom others are lost."""
+    LOGGER.info(
+        "%s: %d voxels are tested; voxels lost through one subject alone: %s.",
+        test.label,
+        mask.sum(),
+        _list_lost(test, lost),
+    )
+
+
+def save_scores(scores: GroupScores, folder: Path) -> str:
+    """Save what is tested; return the path."""
+    path = folder / "scores.npz"
+    np.savez(path, **vars(scores))
+    return str(path)
+
+
+def read_scores(path: str) -> GroupScores:
+    """Read what `save_scores` saved."""
+    with np.load(path) as arrays:
+        content: dict[str, Any] = {name: arrays[name] for name in arrays.files}
+    content["n_limited"] = int(content["n_limited"])
+    return GroupScores(**content)

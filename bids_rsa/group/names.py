@@ -1,0 +1,133 @@
+"""The files of a group test: their names, and the settings that determine their numbers."""
+
+import json
+from typing import Any
+
+from bids_rsa.core.inference import Design
+from bids_rsa.group.records import GroupTest
+from bids_rsa.outputs.derivatives import PlannedFile
+from bids_rsa.outputs.provenance import digest, hash_file
+
+FOLDER = "group"
+P_STATS = ("p", "tFWEp", "tfceFWEp", "clusterSizeFWEp", "clusterMassFWEp", "fdrq")
+# each map's stat- label and what it holds
+STATS = {
+    "mean": "Mean over subjects, in the unit of the comparison",
+    "meanFisherz": "Mean over subjects of Fisher's z",
+    "t": "t",
+    "z": "z with the tail probability of t",
+    "cohensd": "Cohen's d",
+    "slope": "Slope: change of the transformed score per unit of the covariate",
+    "nsubjects": "Number of subjects with a score",
+    "tfce": "Threshold-free cluster enhancement of the statistic",
+    "p": "Voxel-wise p, not corrected",
+    "tFWEp": "p corrected for the family-wise error by the maximum of the statistic (max-T)",
+    "tfceFWEp": "p corrected for the family-wise error by the maximum of TFCE",
+    "clusterSizeFWEp": "p of the voxel's cluster, corrected by the maximum cluster size",
+    "clusterMassFWEp": "p of the voxel's cluster, corrected by the maximum cluster mass",
+    "fdrq": "Benjamini and Hochberg's adjusted voxel-wise p",
+    **{f"neglog10{name}": f"-log10 of {name}" for name in P_STATS},
+    "tThr": "t where the primary method is significant, 0 elsewhere",
+}
+TABLES = ("clusters", "peakscores", "subjects")
+FIGURES = ("glass", "mosaic", "null", "peakscores")
+
+
+def stats_of(test: GroupTest) -> tuple[str, ...]:
+    """List the maps of a test."""
+    left_out = set()
+    if test.transform == "none":
+        left_out.add("meanFisherz")
+    left_out.add("cohensd" if test.kind == "slope" else "slope")
+    return tuple(name for name in STATS if name not in left_out)
+
+
+def file_stem(test: GroupTest, stat: str | None = None) -> str:
+    """Name a file of a test without its suffix, relative to the dataset."""
+    contrast = f"_contrast-{test.contrast}" if test.contrast else ""
+    measure = f"_stat-{stat}" if stat else ""
+    return f"{FOLDER}/{test.key.label}{contrast}{measure}_desc-{test.desc}"
+
+
+def map_path(test: GroupTest, stat: str) -> str:
+    """Name a map."""
+    return f"{file_stem(test, stat)}_statmap.nii.gz"
+
+
+def mask_path(test: GroupTest) -> str:
+    """Name the mask of the voxels tested."""
+    return f"{file_stem(test)}_mask.nii.gz"
+
+
+def table_path(test: GroupTest, table: str) -> str:
+    """Name a table."""
+    return f"{file_stem(test)}_{table}.tsv"
+
+
+def figure_path(test: GroupTest, figure: str) -> str:
+    """Name a picture."""
+    name = file_stem(test).removeprefix(f"{FOLDER}/")
+    return f"{FOLDER}/figures/{name}_{figure}.png"
+
+
+def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[str, Any]:
+    """List what determines the numbers of a test, as it stands in its sidecars.
+
+    ``others`` are the tests that share its family-wise correction.
+    """
+    group = test.settings
+    mask = group.group_mask
+    return {
+        "Test": test.describe(),
+        "Tail": test.tail,
+        "Permutations": group.n_permutations,
+        "RandomSeed": group.random_seed,
+        "Transform": test.transform,
+        "SmoothingFWHM": group.smoothing_fwhm,
+        "Coverage": group.coverage,
+        "AverageSessions": group.average_sessions,
+        "GroupMask": {"File": mask.rpartition("/")[2], "SHA256": hash_file(mask)} if mask else None,
+        "ClusterFormingP": group.cluster_p,
+        "Connectivity": group.connectivity,
+        "PrimaryMethod": group.primary,
+        "Alpha": group.alpha,
+        "FWEOver": {one.label: input_hash(one) for one in others} if others else "this map",
+        "Participants": [f"sub-{subject}" for subject in test.subjects],
+        "Groups": list(test.group_of),
+        "Covariates": dict(test.covariates),
+        "TestedCovariate": dict(test.tested),
+        "InputHash": input_hash(test),
+    }
+
+
+def input_hash(test: GroupTest) -> str:
+    """Hash the content of all maps and masks of a test, and whose they are."""
+    return digest(
+        [
+            [member.subject, [[one.sha256 for one in maps] for maps in member.maps]]
+            for member in test.members
+        ]
+    )
+
+
+def plan_files(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> tuple[PlannedFile, ...]:
+    """List the images of a test, with the settings that determine them."""
+    settings = json.loads(json.dumps(test_settings(test, others)))
+    frozen = tuple((key, json.dumps(value)) for key, value in settings.items())
+    paths = [map_path(test, stat) for stat in stats_of(test)] + [mask_path(test)]
+    return tuple(PlannedFile(path, frozen, digest(settings)) for path in paths)
+
+
+def plan_others(test: GroupTest) -> tuple[str, ...]:
+    """List the tables and pictures of a test."""
+    tables = [table_path(test, table) for table in TABLES]
+    # a glass brain is MNI's
+    shown = FIGURES if (test.key.space or "").startswith("MNI") else FIGURES[1:]
+    return (*tables, *(figure_path(test, figure) for figure in shown))
+
+
+def degrees_of_freedom(design: Design) -> str:
+    """Say the degrees of freedom of a design."""
+    if design.welch:
+        return "Welch and Satterthwaite's, by voxel"
+    return str(design.df)

@@ -1,0 +1,128 @@
+"""participants.tsv: groups and covariates of the subjects tested."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bids_rsa.errors import ContentError, InputError, OptionError
+from bids_rsa.tables import MISSING, read_table
+from bids_rsa.words import listing
+
+ID_COLUMN = "participant_id"
+
+
+@dataclass(frozen=True)
+class Participants:
+    """The table as it stands: each subject's row, by label without ``sub-``."""
+
+    path: str
+    columns: tuple[str, ...]
+    rows: dict[str, dict[str, str]]
+
+    def texts(self, column: str, option: str, subjects: Sequence[str]) -> dict[str, str]:
+        """Give the subjects' values of a column.
+
+        Raises
+        ------
+        OptionError
+            No such column.
+        ContentError
+            A subject without a row or a value.
+        """
+        if column not in self.columns:
+            raise OptionError(
+                f"{option} {column}: {self.path} has no such column.",
+                f"Its columns are: {', '.join(self.columns)}.",
+            )
+        absent = [s for s in subjects if s not in self.rows]
+        empty = [s for s in subjects if s not in absent and self.rows[s][column].lower() in MISSING]
+        if absent or empty:
+            parts = [f"no row for {listing([f'sub-{s}' for s in absent])}"] * bool(absent)
+            parts += [f"no value for {listing([f'sub-{s}' for s in empty])}"] * bool(empty)
+            raise ContentError(
+                f"{option} {column}: {self.path} has {' and '.join(parts)}.",
+                "Fill in the table, or leave them out with --exclude-participant-label.",
+            )
+        return {s: self.rows[s][column] for s in subjects}
+
+    def numbers(self, column: str, option: str, subjects: Sequence[str]) -> tuple[float, ...]:
+        """Give the subjects' values of a column of numbers.
+
+        Raises
+        ------
+        OptionError, ContentError
+            As `texts`; a value that is no number; the same number for all.
+        """
+        texts = self.texts(column, option, subjects)
+        values = []
+        for subject, text in texts.items():
+            value = _number(text)
+            if value is None:
+                raise ContentError(
+                    f"{option} {column}: {self.path} has {text!r} for sub-{subject}, and a number "
+                    "is expected.",
+                    "Code categories as numbers, or test two groups with --group-column.",
+                )
+            values.append(value)
+        if len(set(values)) == 1:
+            raise ContentError(
+                f"{option} {column}: its value is {values[0]:g} for all {len(values)} subjects "
+                "tested, so it explains nothing.",
+                "Leave the covariate out.",
+            )
+        return tuple(values)
+
+
+def _number(text: str) -> float | None:
+    """Read a finite number; None for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def read_participants(bids_dir: str, option: str) -> Participants:
+    """Read BIDS_DIR/participants.tsv.
+
+    Parameters
+    ----------
+    bids_dir : str
+        The dataset.
+    option : str
+        Which option needs the table, for messages.
+
+    Raises
+    ------
+    InputError
+        There is no such table.
+    ContentError
+        It has no participant_id column, ragged rows, or a subject twice.
+    """
+    path = Path(bids_dir, "participants.tsv")
+    if not path.is_file():
+        raise InputError(
+            f"{option} needs {path}, and there is no such file.",
+            "Give the dataset with participants.tsv as BIDS_DIR.",
+        )
+    header, *lines = read_table(path)
+    if ID_COLUMN not in header:
+        raise ContentError(
+            f"{path} has no column {ID_COLUMN}; its columns are: {', '.join(header)}."
+        )
+    rows: dict[str, dict[str, str]] = {}
+    for line in lines:
+        if len(line) != len(header):
+            raise ContentError(
+                f"{path}: the row {' '.join(line)!r} has {len(line)} values under {len(header)} "
+                "columns."
+            )
+        row = dict(zip(header, line, strict=True))
+        subject = row[ID_COLUMN].removeprefix("sub-")
+        if subject in rows:
+            raise ContentError(
+                f"{path} has sub-{subject} twice.", "Each participant may have one row."
+            )
+        rows[subject] = row
+    return Participants(str(path), tuple(header), rows)

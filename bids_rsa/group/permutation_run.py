@@ -1,0 +1,185 @@
+"""The permutations of a test: prepared, run in blocks that are kept, and gone on with."""
+
+import hashlib
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa._version import __version__
+from bids_rsa.core.inference import (
+    Null,
+    Plan,
+    Relabelings,
+    draw_relabelings,
+    neighbor_table,
+    permutation_null,
+    prepare_test,
+    smallest_p,
+)
+from bids_rsa.errors import ContentError
+from bids_rsa.group.load import GroupScores
+from bids_rsa.group.plan import design_of
+from bids_rsa.group.records import GroupTest
+from bids_rsa.outputs.whole_files import replacing
+
+COUNTS = "counts"
+BLOCK_BYTES = 2**29  # voxels x draws x 8 between two saved states: half a minute or less
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A test that is ready for its permutations."""
+
+    plan: Plan
+    relabelings: Relabelings
+    neighbors: NDArray[np.int32]
+    cluster_threshold: float
+
+    @property
+    def smallest_p(self) -> float:
+        """The smallest voxel-wise p that can come out."""
+        return smallest_p(self.plan.design, self.relabelings, self.plan.two_sided)
+
+
+def prepare(test: GroupTest, scores: GroupScores) -> Prepared:
+    """Prepare a test.
+
+    Raises
+    ------
+    ContentError
+        Scores that cannot be tested.
+    """
+    group = test.settings
+    design = design_of(test)
+    try:
+        # with a coverage below 1 every map is turned into z, so that maps can be compared
+        as_z = group.coverage < 1
+        plan = prepare_test(scores.scores, design, test.tail, as_z)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise ContentError(f"{test.label}: {error}.") from None
+    return Prepared(
+        plan=plan,
+        relabelings=draw_relabelings(design, group.n_permutations, group.random_seed),
+        neighbors=neighbor_table(scores.mask, group.connectivity),
+        cluster_threshold=plan.cluster_threshold(group.cluster_p),
+    )
+
+
+def run_permutations(
+    ready: Prepared,
+    state_dir: Path,
+    n_threads: int = 1,
+    on_progress: Callable[[int], None] | None = None,
+) -> Null:
+    """Run the permutations of a test, from where an earlier run was stopped.
+
+    Parameters
+    ----------
+    ready : Prepared
+    state_dir : Path
+        Where the state is kept after each block, under a name that stands for the whole test.
+    n_threads : int
+    on_progress : callable, optional
+        Takes the number of draws finished since the last call.
+
+    Returns
+    -------
+    Null
+        The same bytes however often the run was stopped.
+    """
+    path = state_dir / f"{_identity(ready)}.npz"
+    state = read_null(path)
+    done = state.n_done if state else 0
+
+    def keep(so_far: Null) -> None:
+        """Keep the state, and tell how far it is."""
+        nonlocal done
+        save_null(so_far, path)
+        if on_progress is not None:
+            on_progress(so_far.n_done - done)
+        done = so_far.n_done
+
+    if on_progress is not None and done:
+        on_progress(done)
+    return permutation_null(
+        ready.plan,
+        ready.relabelings,
+        ready.neighbors,
+        ready.cluster_threshold,
+        n_threads=n_threads,
+        block_size=_block_size(ready),
+        state=state,
+        on_block=keep,
+    )
+
+
+def _block_size(ready: Prepared) -> int:
+    """Give the draws between two saved states."""
+    return int(np.clip(BLOCK_BYTES // (8 * ready.plan.n_voxels), 64, 512))
+
+
+def _identity(ready: Prepared) -> str:
+    """Hash all that the null distribution depends on."""
+    plan = ready.plan
+    text = f"{__version__} {plan.tail} {plan.as_z} {plan.design.welch} {ready.cluster_threshold!r}"
+    found = hashlib.sha256(text.encode())
+    for array in (plan.unit, plan.rows, plan.df, ready.relabelings.values, ready.neighbors):
+        found.update(str((array.shape, array.dtype.str)).encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()[:32]
+
+
+def save_null(null: Null, path: Path) -> None:
+    """Save a null distribution under its final name only when it is whole."""
+    with replacing(path) as beside, beside.open("wb") as file:
+        arrays: dict[str, Any] = {COUNTS: null.counts, **null.maxima}
+        np.savez(file, **arrays)
+
+
+def read_null(path: Path) -> Null | None:
+    """Read what `save_null` saved; None where nothing (whole) is."""
+    try:
+        with np.load(path) as arrays:
+            maxima = {name: arrays[name] for name in arrays.files if name != COUNTS}
+            return Null(maxima, arrays[COUNTS])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+
+
+def warnings_of(test: GroupTest) -> tuple[str, ...]:
+    """List what a reader must know about the test's limits, and the participants' own warnings."""
+    told = []
+    group, design = test.settings, design_of(test)
+    relabelings = draw_relabelings(design, group.n_permutations, group.random_seed)
+    smallest = smallest_p(design, relabelings, test.two_sided)
+    if smallest > group.alpha:
+        told.append(
+            f"The smallest p that {len(test.members)} subjects and these permutations can give is "
+            f"{smallest:.3g}, above alpha {group.alpha:g}: nothing can be "
+            "significant."
+        )
+    if len(test.members) < 6:
+        told.append(f"{len(test.members)} subjects are few for a test across subjects.")
+    if test.kind == "one-sample" and test.tail != "greater":
+        told.append(
+            f"--tail {test.tail} on scores against 0: without an effect the scores of a "
+            "categorical model are skewed, and sign flips then find too much (a family-wise "
+            "error up to .3 was simulated for less, where .05 was asked for)."
+        )
+    return (*told, *test.notes, *_participants_warnings(test))
+
+
+def _participants_warnings(test: GroupTest) -> list[str]:
+    """Count the participants whose maps carry a warning."""
+    whose: dict[str, set[str]] = {}
+    for member in test.members:
+        for one in member.all_maps:
+            for text in one.metadata.get("Warnings", []):
+                whose.setdefault(str(text), set()).add(member.subject)
+    n = len(test.members)
+    return [f"{len(who)} of {n} participants: {text}" for text, who in whose.items()]

@@ -1,0 +1,255 @@
+"""From maps and options to the tests that are made, all checked before the first one runs."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from bids_rsa.core.inference import Design, one_sample_design, slope_design, two_sample_design
+from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
+from bids_rsa.group.agree import check_agreement, check_grid, check_space
+from bids_rsa.group.identity import with_hashes
+from bids_rsa.group.options import check_options
+from bids_rsa.group.participants import Participants, read_participants
+from bids_rsa.group.records import GroupTest, Kind, MapKey, Member, ParticipantMap
+from bids_rsa.settings import GroupSettings, Selection
+from bids_rsa.words import listing
+
+LeftOut = list[tuple[str, str]]
+
+
+def plan_tests(
+    maps: Sequence[ParticipantMap],
+    subjects: Sequence[str],
+    bids_dir: str,
+    group: GroupSettings,
+    selection: Selection,
+) -> tuple[GroupTest, ...]:
+    """Make the tests, and check that each can be made.
+
+    Parameters
+    ----------
+    maps : sequence of ParticipantMap
+        The maps selected.
+    subjects : sequence of str
+        All that have a folder in the output.
+    bids_dir : str
+        Where participants.tsv lies.
+    group : GroupSettings
+    selection : Selection
+        The participants wanted and excluded.
+
+    Raises
+    ------
+    BidsRsaError
+        Maps that cannot be combined, too few subjects, missing values in participants.tsv.
+    """
+    check_options(group)
+    people = _people(bids_dir, group)
+    wanted, out = _choose_participants(maps, subjects, selection, people)
+    kept = [one for one in maps if one.subject in wanted]
+    tests = []
+    for kind, key, models, members, missing in _comparisons(kept, group):
+        test = GroupTest(kind, key, models, members, group, tuple([*out, *missing]))
+        test = _with_people(test, people)
+        tests.append(replace(test, notes=_check_test(test)))
+    _check_joint(tests, group)
+    return with_hashes(tests)
+
+
+def _people(bids_dir: str, group: GroupSettings) -> Participants | None:
+    """Read participants.tsv where an option needs it."""
+    if group.group_column:
+        return read_participants(bids_dir, f"--group-column {group.group_column}")
+    if group.test_covariate:
+        return read_participants(bids_dir, f"--test-covariate {group.test_covariate}")
+    if group.covariates:
+        return read_participants(bids_dir, f"--covariates {' '.join(group.covariates)}")
+    return None
+
+
+def _choose_participants(
+    maps: Sequence[ParticipantMap],
+    subjects: Sequence[str],
+    selection: Selection,
+    people: Participants | None,
+) -> tuple[set[str], LeftOut]:
+    """Tell who is wanted, and why others are not."""
+    there = {one.subject for one in maps}
+    known = sorted({*subjects, *(people.rows if people else ())})
+    for option in ("participant_label", "exclude_participant_label"):
+        unknown = [label for label in getattr(selection, option) if label not in known]
+        if unknown:
+            raise SelectionError(
+                f"--{option.replace('_', '-')} {' '.join(unknown)} matches no participant.",
+                f"There are: {listing([f'sub-{s}' for s in known])}.",
+            )
+    out: LeftOut = []
+    for subject in known:
+        if subject in selection.exclude_participant_label:
+            out.append((subject, "excluded by --exclude-participant-label"))
+        elif selection.participant_label and subject not in selection.participant_label:
+            out.append((subject, "not among --participant-label"))
+        elif subject not in there:
+            out.append((subject, "no map of this kind in the output folder"))
+    wanted = there - {subject for subject, _ in out}
+    if not wanted:
+        raise SelectionError("The participants selected leave nobody to test.")
+    return wanted, out
+
+
+def _comparisons(
+    maps: Sequence[ParticipantMap], group: GroupSettings
+) -> Iterator[tuple[Kind, MapKey, tuple[str, ...], tuple[Member, ...], LeftOut]]:
+    """Yield what is tested: each set of maps, or each pair of models of the same entities."""
+    kind: Kind = "groups" if group.group_column else "one-sample"
+    kind = "slope" if group.test_covariate else kind
+    kind = "paired" if group.compare_models else kind
+    keys = sorted({_test_key(one, group) for one in maps}, key=lambda key: key.label)
+    pairs_found = False
+    for key in keys:
+        mine = [one for one in maps if _test_key(one, group) == key]
+        names = sorted({one.model for one in mine})
+        if kind != "paired":
+            choices: list[tuple[str, ...]] = [(name,) for name in names]
+        elif group.compare_models == ("all",):
+            choices = list(itertools.combinations(names, 2))
+        else:
+            choices = [group.compare_models] if set(group.compare_models) <= set(names) else []
+        for models in choices:
+            pairs_found = True
+            yield kind, key, models, *_members(mine, models)
+    if not pairs_found:
+        raise OptionError(
+            f"--compare-models {' '.join(group.compare_models)}: no comparison has maps of two "
+            "such models.",
+            f"There are maps of: {', '.join(sorted({one.model for one in maps}))}.",
+        )
+
+
+def _test_key(one: ParticipantMap, group: GroupSettings) -> MapKey:
+    """Give the entities of the test that a map belongs to."""
+    return replace(one.key, session=None) if group.average_sessions else one.key
+
+
+def _members(
+    maps: Sequence[ParticipantMap], models: tuple[str, ...]
+) -> tuple[tuple[Member, ...], LeftOut]:
+    """Gather each subject's maps of the models, and say who lacks one."""
+    members, missing = [], []
+    for subject in sorted({one.subject for one in maps}):
+        mine = [
+            tuple(one for one in maps if one.subject == subject and one.model == model)
+            for model in models
+        ]
+        lacking = [model for model, found in zip(models, mine, strict=True) if not found]
+        sessions = {tuple(one.key.session for one in found) for found in mine}
+        if lacking:
+            missing.append((subject, f"no map of model {' and '.join(lacking)}"))
+        elif len(sessions) > 1:
+            missing.append((subject, "the two models have maps of different sessions"))
+        else:
+            members.append(Member(subject, tuple(mine)))
+    return tuple(members), missing
+
+
+def _with_people(test: GroupTest, people: Participants | None) -> GroupTest:
+    """Add groups and covariates; who belongs to neither group is out."""
+    if people is None:
+        return test
+    group = test.settings
+    if group.group_column:
+        test = _with_groups(test, people, group.group_column)
+    covariates = tuple(
+        (name, people.numbers(name, "--covariates", test.subjects)) for name in group.covariates
+    )
+    name = group.test_covariate
+    tested = ((name, people.numbers(name, "--test-covariate", test.subjects)),) if name else ()
+    return replace(test, covariates=covariates, tested=tested)
+
+
+def _with_groups(test: GroupTest, people: Participants, column: str) -> GroupTest:
+    """Split the subjects into two groups by a column."""
+    values = people.texts(column, "--group-column", test.subjects)
+    there = sorted(set(values.values()))
+    groups = test.settings.groups or tuple(there)
+    if len(groups) != 2:
+        raise OptionError(
+            f"--group-column {column} has {len(there)} values among the subjects tested: "
+            f"{listing(there)}; a test compares two.",
+            "Name two of them with --groups A B (the test is A - B).",
+        )
+    unknown = [name for name in groups if name not in there]
+    if unknown:
+        raise OptionError(
+            f"--groups {' '.join(groups)}: no subject tested has {column} {unknown[0]!r}.",
+            f"There are: {listing(there)}.",
+        )
+    out = [
+        (subject, f"{column} is {value}, which is not compared")
+        for subject, value in values.items()
+        if value not in groups
+    ]
+    members = tuple(member for member in test.members if values[member.subject] in groups)
+    return replace(
+        test,
+        members=members,
+        left_out=(*test.left_out, *out),
+        groups=groups,
+        group_of=tuple(values[member.subject] for member in members),
+    )
+
+
+def design_of(test: GroupTest) -> Design:
+    """Make the design of a test.
+
+    Raises
+    ------
+    ContentError
+        A design that cannot be estimated with these subjects.
+    """
+    covariates = list(zip(*(values for _, values in test.covariates), strict=True)) or None
+    try:
+        if test.kind == "groups":
+            first = [name == test.groups[0] for name in test.group_of]
+            return two_sample_design(first, covariates)
+        if test.kind == "slope":
+            return slope_design(test.tested[0][1], covariates)
+        return one_sample_design(len(test.members), covariates)
+    except ValueError as error:
+        raise ContentError(
+            f"{test.label}: {error}.", "Change the subjects or covariates."
+        ) from None
+
+
+def _check_test(test: GroupTest) -> tuple[str, ...]:
+    """Check one test's subjects, sidecars, space, grid and design."""
+    if len(test.members) < 2:
+        names = ", ".join(f"sub-{s}" for s in test.subjects) or "none"
+        reasons = "; ".join(f"sub-{s}: {why}" for s, why in test.left_out)
+        raise InputError(
+            f"{test.label}: a test across subjects needs at least 2, and there are "
+            f"{len(test.members)} ({names}).{f' Left out: {reasons}.' if reasons else ''}",
+            "Run the participant level for more participants.",
+        )
+    maps = [one for member in test.members for one in member.all_maps]
+    check_space(maps, test.settings.assume_common_space)
+    warnings = check_agreement(maps, test.label)
+    check_grid(maps)
+    design_of(test)
+    counts = {member.subject: len(member.maps[0]) for member in test.members}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"sub-{subject} {n}" for subject, n in counts.items())
+        warnings = (*warnings, f"Subjects have different numbers of sessions to average: {told}.")
+    return warnings
+
+
+def _check_joint(tests: Sequence[GroupTest], group: GroupSettings) -> None:
+    """Check that one null distribution can serve all tests of the call."""
+    subjects = {test.subjects for test in tests}
+    if group.fwe_over == "models" and len(subjects) > 1:
+        raise OptionError(
+            "--fwe-over models takes the maximum over all maps under the same relabelings, and "
+            "the tests of this call have different subjects: "
+            + "; ".join(f"{test.label} has {len(test.subjects)}" for test in tests),
+            "Select tests with the same subjects, or leave participants out.",
+        )

@@ -1,0 +1,172 @@
+"""Frozen records of the group level: participants' maps, and the tests made of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from bids_rsa.core.comparison.plans import COMPARISONS
+from bids_rsa.settings import GroupSettings
+
+Kind = Literal["one-sample", "paired", "groups", "slope"]
+
+
+@dataclass(frozen=True)
+class MapKey:
+    """What a map is of, but for the subject and the model."""
+
+    session: str | None
+    task: str | None
+    acquisition: str | None
+    space: str | None
+    resolution: str | None
+    comparison: str
+
+    @property
+    def label(self) -> str:
+        """The entities as they stand in file names, with the comparison behind."""
+        pairs = (
+            ("ses", self.session),
+            ("task", self.task),
+            ("acq", self.acquisition),
+            ("space", self.space),
+            ("res", self.resolution),
+            ("meas", COMPARISONS[self.comparison].label),
+        )
+        return "_".join(f"{key}-{value}" for key, value in pairs if value)
+
+
+@dataclass(frozen=True)
+class ParticipantMap:
+    """One participant's map of one comparison and model, and the mask of its centres.
+
+    ``sha256`` covers the content of the map and of the mask, and the number of cells.
+    ``metadata`` is the sidecar.
+    """
+
+    subject: str
+    model: str
+    key: MapKey
+    path: str
+    mask_path: str
+    sha256: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A subject of a test: for each model compared, its maps (one for each session averaged)."""
+
+    subject: str
+    maps: tuple[tuple[ParticipantMap, ...], ...]
+
+    @property
+    def all_maps(self) -> tuple[ParticipantMap, ...]:
+        """Every map of the subject."""
+        return tuple(one for maps in self.maps for one in maps)
+
+
+@dataclass(frozen=True)
+class GroupTest:
+    """One test across subjects, and everything its numbers depend on.
+
+    Attributes
+    ----------
+    kind : {"one-sample", "paired", "groups", "slope"}
+    key : MapKey
+        ``session`` is None where sessions are averaged.
+    models : tuple of str
+        One model, or the two that are compared.
+    members : tuple of Member
+        The subjects in, in the order of their labels.
+    left_out : tuple of (subject, why)
+    groups : tuple of str
+        The two groups, first minus second.
+    group_of : tuple of str
+        Each member's group.
+    covariates : tuple of (name, values)
+        Nuisance variables over the members.
+    tested : tuple of (name, values)
+        The variable whose slope is tested, or empty.
+    settings : GroupSettings
+    notes : tuple of str
+        Warnings for the log and the sidecar.
+    """
+
+    kind: Kind
+    key: MapKey
+    models: tuple[str, ...]
+    members: tuple[Member, ...]
+    settings: GroupSettings
+    left_out: tuple[tuple[str, str], ...] = ()
+    groups: tuple[str, ...] = ()
+    group_of: tuple[str, ...] = ()
+    covariates: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    tested: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Labels of the subjects in."""
+        return tuple(member.subject for member in self.members)
+
+    @property
+    def tail(self) -> str:
+        """The alternative: ``greater`` for one sample unless told otherwise, else two-sided."""
+        return self.settings.tail or ("greater" if self.kind == "one-sample" else "two-sided")
+
+    @property
+    def two_sided(self) -> bool:
+        """Whether both signs are tested."""
+        return self.tail == "two-sided"
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The first map's sidecar, with which all others agree."""
+        return self.members[0].maps[0][0].metadata
+
+    @property
+    def contrast(self) -> str | None:
+        """The contrast- label: of two models or two groups."""
+        pair = self.models if self.kind == "paired" else self.groups
+        return "Vs".join(alphanumeric(name) for name in pair) if len(pair) == 2 else None
+
+    @property
+    def desc(self) -> str:
+        """The desc- label: the model, or the two that are compared."""
+        name = "Vs".join(self.models)
+        return f"{name}By{alphanumeric(self.tested[0][0])}" if self.tested else name
+
+    @property
+    def label(self) -> str:
+        """The test's name, unique within a call."""
+        contrast = f"_contrast-{self.contrast}" if self.contrast else ""
+        return f"{self.key.label}{contrast}_desc-{self.desc}"
+
+    @property
+    def transform(self) -> str:
+        """How scores are transformed before anything else: fisher or none."""
+        if self.settings.transform != "auto":
+            return self.settings.transform
+        return "fisher" if COMPARISONS[self.key.comparison].fisher else "none"
+
+    def describe(self) -> str:
+        """Say in words what is tested."""
+        n, what = len(self.members), f"{self.key.comparison} score of model {self.models[0]}"
+        if self.kind == "paired":
+            return (
+                f"paired test of {n} subjects: {self.key.comparison} score of model "
+                f"{self.models[0]} minus that of {self.models[1]}"
+            )
+        if self.kind == "groups":
+            a, b = self.groups
+            counts = [self.group_of.count(name) for name in (a, b)]
+            how = "pooled t with covariates" if self.covariates else "Welch's t"
+            return f"{how} of two groups, {a} ({counts[0]}) minus {b} ({counts[1]}): {what}"
+        if self.kind == "slope":
+            return f"slope on {self.tested[0][0]} over {n} subjects: {what}"
+        return f"one-sample test against 0 of {n} subjects: {what}"
+
+
+def alphanumeric(name: str) -> str:
+    """Keep letters and digits, as BIDS labels do."""
+    return "".join(character for character in name if character.isalnum())

@@ -1,0 +1,138 @@
+"""The sidecars of group maps and tables."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bids_rsa.group.names import P_STATS, STATS
+from bids_rsa.group.records import GroupTest
+from bids_rsa.group.statements import (
+    Tried,
+    assumption,
+    correction_sentence,
+    interpretation,
+)
+from bids_rsa.outputs.provenance import software_versions
+
+# the participants' maps agree in these (or differ only in the two models)
+SHARED_KEYS = (
+    "SpatialReference",
+    "Resolution",
+    "Dissimilarity",
+    "DissimilarityParameters",
+    "Comparison",
+    "SearchlightRadius",
+    "SearchlightRadiusUnits",
+    "SearchlightRule",
+    "MinVoxels",
+    "Folds",
+    "IgnoreNaN",
+    "Conditions",
+    "CellsUsed",
+    "InputStatistic",
+    "Normalization",
+    "Standardize",
+    "ModelsInFit",
+)
+CORRECTIONS = {
+    "p": "none",
+    "tFWEp": "family-wise error, maximum of the statistic",
+    "tfceFWEp": "family-wise error, maximum of TFCE",
+    "clusterSizeFWEp": "family-wise error, maximum cluster size",
+    "clusterMassFWEp": "family-wise error, maximum cluster mass",
+    "fdrq": "false discovery rate, Benjamini and Hochberg",
+}
+PRIMARY_STATS = {
+    "tfce": "tfceFWEp",
+    "maxt": "tFWEp",
+    "cluster-mass": "clusterMassFWEp",
+    "cluster-size": "clusterSizeFWEp",
+    "fdr": "fdrq",
+}
+
+
+def common_keys(
+    test: GroupTest,
+    settings: Mapping[str, Any],
+    settings_hash: str,
+    found: Mapping[str, Any],
+    tried: Tried,
+    output_dir: Path,
+) -> dict[str, Any]:
+    """Gather what all sidecars of a test say.
+
+    Parameters
+    ----------
+    test : GroupTest
+    settings : mapping
+        What determines the numbers.
+    settings_hash : str
+    found : mapping
+        What came out on the way (voxels, warnings, thresholds).
+    tried : Tried
+    output_dir : Path
+        The dataset that maps and masks lie in.
+    """
+    shared = {key: test.metadata[key] for key in SHARED_KEYS if key in test.metadata}
+    models = [maps[0].metadata.get("Model", {}) for maps in test.members[0].maps]
+    return {
+        "Sources": _sources(test, output_dir),
+        **shared,
+        "Model": models[0] if len(models) == 1 else models,
+        **settings,
+        **found,
+        "Interpretation": interpretation(test),
+        "Assumption": assumption(test),
+        "Tried": tried.sentence(),
+        "SettingsHash": settings_hash,
+        "SoftwareVersions": software_versions(),
+    }
+
+
+def _sources(test: GroupTest, output_dir: Path) -> list[str]:
+    """Write the BIDS URI of every map and mask used; they lie in the same dataset."""
+    paths = [
+        path
+        for member in test.members
+        for one in member.all_maps
+        for path in (one.path, one.mask_path)
+    ]
+    relative = [Path(path).resolve().relative_to(output_dir.resolve()) for path in paths]
+    return [f"bids::{path.as_posix()}" for path in dict.fromkeys(relative)]
+
+
+def map_sidecar(
+    stat: str, test: GroupTest, common: Mapping[str, Any], n_joint: int
+) -> dict[str, Any]:
+    """Gather the sidecar of one map."""
+    name = stat.removeprefix("neglog10")
+    outside = "1" if stat in P_STATS else "0"
+    what = STATS[stat]
+    if stat.startswith("mean") and test.contrast:
+        what = what.replace("Mean over subjects", "Difference of two means over subjects")
+    keys: dict[str, Any] = {
+        "Description": f"{what}. {test.describe()}. {outside} outside the mask."
+    }
+    primary = PRIMARY_STATS[test.settings.primary]
+    if name in CORRECTIONS:
+        over = f", over all {n_joint} maps of this call" if n_joint > 1 and "FWE" in name else ""
+        keys["Correction"] = f"{CORRECTIONS[name]}{over}"
+        keys["Role"] = "primary" if name == primary else "secondary"
+    elif stat == "tThr":
+        keys["Correction"] = correction_sentence(test, n_joint)
+        keys["Role"] = "primary"
+    return {**keys, **common}
+
+
+def mask_sidecar(common: Mapping[str, Any]) -> dict[str, Any]:
+    """Gather the sidecar of the mask."""
+    return {"Description": "Voxels that are tested", "Type": "ROI", **common}
+
+
+def table_sidecar(
+    description: str, columns: Mapping[str, str], common: Mapping[str, Any], skip: Sequence[str]
+) -> dict[str, Any]:
+    """Gather the sidecar of a table: its columns, and what all outputs say."""
+    described = {name: {"Description": text} for name, text in columns.items()}
+    kept = {key: value for key, value in common.items() if key not in skip}
+    return {"Description": description, **described, **kept}

@@ -1,0 +1,94 @@
+"""What every output of the group level says about what it means."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bids_rsa.group.records import GroupTest
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How many things were tried: in this call, and what lies in the output folder."""
+
+    models: tuple[str, ...]
+    comparisons: tuple[str, ...]
+    tails: tuple[str, ...]
+    n_tests: int
+    n_models_there: int
+    n_comparisons_there: int
+
+    def sentence(self) -> str:
+        """Say it."""
+        return (
+            f"This call tried {_count(self.n_tests, 'test')}: "
+            f"{_count(len(self.models), 'model')} ({', '.join(self.models)}), "
+            f"{_count(len(self.comparisons), 'comparison')} ({', '.join(self.comparisons)}), "
+            f"{_count(len(self.tails), 'tail')} ({', '.join(self.tails)}); the output folder holds "
+            f"maps of {_count(self.n_models_there, 'model')} and "
+            f"{_count(self.n_comparisons_there, 'comparison')}."
+        )
+
+
+def _count(n: int, noun: str) -> str:
+    """Write a number with its noun."""
+    return f"{n} {noun}{'s' * (n != 1)}"
+
+
+def count_tried(tests: Sequence[GroupTest], models_there: int, comparisons_there: int) -> Tried:
+    """Count what the tests of a call try."""
+    sides = {side for test in tests for side in _sides(test.tail)}
+    return Tried(
+        models=tuple(sorted({name for test in tests for name in test.models})),
+        comparisons=tuple(sorted({test.key.comparison for test in tests})),
+        tails=tuple(sorted(sides)),
+        n_tests=len(tests),
+        n_models_there=models_there,
+        n_comparisons_there=comparisons_there,
+    )
+
+
+def _sides(tail: str) -> tuple[str, ...]:
+    """List the sides of 0 that a tail looks at."""
+    return ("greater", "less") if tail == "two-sided" else (tail,)
+
+
+def interpretation(test: GroupTest) -> str:
+    """Say what a significant centre means, and what it does not."""
+    radius = test.metadata.get("SearchlightRadius")
+    reach = f"up to one radius ({radius:g} mm) away" if radius else "up to one radius away"
+    return (
+        "Inference generalises over subjects, not over conditions. A significant centre says that "
+        f"its patch, {reach}, holds information; it does not say that the centre itself does."
+    )
+
+
+ASSUMPTIONS = {
+    "flip": (
+        "Sign flips assume scores (or differences) that are symmetric about 0 without an effect. "
+        "Unequal repeats, missing runs or a design tied to the model break that, and the test "
+        "cannot notice."
+    ),
+    "permute": (
+        "Permutations assume that the subjects' residuals could change places without an effect."
+    ),
+}
+
+
+def assumption(test: GroupTest) -> str:
+    """Say what the relabelings assume."""
+    return ASSUMPTIONS["flip" if test.kind in ("one-sample", "paired") else "permute"]
+
+
+def correction_sentence(test: GroupTest, n_joint: int) -> str:
+    """Say how the primary method corrects."""
+    names = {
+        "tfce": "family-wise error, maximum of TFCE",
+        "maxt": "family-wise error, maximum of the statistic",
+        "cluster-mass": "family-wise error, maximum cluster mass",
+        "cluster-size": "family-wise error, maximum cluster size",
+        "fdr": "false discovery rate (Benjamini and Hochberg)",
+    }
+    over = f"over the voxels of all {n_joint} maps of this call" if n_joint > 1 else "over voxels"
+    if test.settings.primary == "fdr":
+        over = "over the voxels of this map"
+    return f"{names[test.settings.primary]}, {over}"

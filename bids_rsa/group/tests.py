@@ -1,0 +1,153 @@
+"""Everything that comes out of a group test, as arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.inference import Null, Observed, observe, voxels_needed_at_floor
+from bids_rsa.core.inference.group_maps import (
+    PRIMARY_MAPS,
+    PRIMARY_MAXIMA,
+    Cluster,
+    cohens_d,
+    critical_value,
+    p_maps,
+    significant,
+    significant_clusters,
+)
+from bids_rsa.group.load import GroupScores
+from bids_rsa.group.names import degrees_of_freedom, stats_of
+from bids_rsa.group.permutation_run import Prepared, warnings_of
+from bids_rsa.group.records import GroupTest
+from bids_rsa.group.spread import spread_warnings
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupResult:
+    """The maps of a test, its clusters, and what its sidecars say about them.
+
+    ``maxima`` is the null distribution that the primary method looks at, ``critical`` the
+    threshold above which a value is significant; both None for the FDR. ``largest`` is the
+    observed maximum.
+    """
+
+    maps: dict[str, Floats]
+    clusters: tuple[Cluster, ...]
+    found: dict[str, Any]
+    maxima: Floats | None
+    critical: float | None
+    largest: float
+
+
+def joint_maxima(nulls: Sequence[Null]) -> dict[str, Floats]:
+    """Take, per statistic and draw, the maximum over the maps of several tests."""
+    return {name: np.max([null.maxima[name] for null in nulls], axis=0) for name in nulls[0].maxima}
+
+
+def make_result(
+    test: GroupTest, scores: GroupScores, ready: Prepared, null: Null, maxima: dict[str, Floats]
+) -> GroupResult:
+    """Turn a null distribution into maps, clusters and numbers for the sidecar."""
+    group = test.settings
+    observed = observe(ready.plan, ready.neighbors, group.cluster_p)
+    p = p_maps(ready.plan, observed, null, ready.relabelings, maxima)
+    primary = p[PRIMARY_MAPS[group.primary]]
+    where = significant(primary, observed, ready.plan, group.alpha)
+    clusters = significant_clusters(
+        where, primary, observed, scores.scores, ready.neighbors, ready.plan.two_sided
+    )
+    name = PRIMARY_MAXIMA.get(group.primary)
+    critical = (
+        critical_value(maxima[name], group.alpha, ready.relabelings.exhaustive) if name else None
+    )
+    maps = estimates(test, scores, ready)
+    maps |= {"t": observed.t, "z": observed.z, "tfce": ready.plan.direction * observed.tfce}
+    maps |= p | {f"neglog10{key}": -np.log10(values) for key, values in p.items()}
+    maps["tThr"] = np.where(where, observed.t, 0.0)
+    return GroupResult(
+        maps={stat: maps[stat] for stat in stats_of(test)},
+        clusters=clusters,
+        found=_found(test, scores, ready, observed, where, critical),
+        maxima=maxima[name] if name else None,
+        critical=critical,
+        largest=_largest(observed, group.primary, ready.plan.two_sided),
+    )
+
+
+def _largest(observed: Observed, primary: str, two_sided: bool) -> float:
+    """Give the observed maximum that the primary method compares with its null distribution."""
+    clusters = observed.clusters
+    if primary.startswith("cluster"):
+        values = clusters.sizes if primary == "cluster-size" else clusters.masses
+        return float(np.max(values, initial=0.0))
+    values = observed.tfce if primary == "tfce" else observed.statistic
+    return float(np.max(np.abs(values) if two_sided else values))
+
+
+def estimates(test: GroupTest, scores: GroupScores, ready: Prepared) -> dict[str, Floats]:
+    """Estimate means, Cohen's d and slopes, and count subjects."""
+    data = scores.scores
+    first = np.array([name == test.groups[0] for name in test.group_of]) if test.groups else None
+    maps = {"nsubjects": np.isfinite(data).sum(axis=0).astype(np.float64)}
+    if test.kind == "slope":
+        maps["slope"] = _slope(test, data)
+    else:
+        maps["cohensd"] = cohens_d(data, first)
+    fisher = test.transform == "fisher"
+    means = _means(test, scores, first)
+    own = [np.tanh(mean) if fisher else mean for mean in means]
+    maps["meanFisherz"] = means[0] - means[1] if len(means) == 2 else means[0]
+    maps["mean"] = own[0] - own[1] if len(own) == 2 else own[0]
+    return maps
+
+
+def _means(test: GroupTest, scores: GroupScores, first: Any) -> list[Floats]:
+    """Give the transformed means: one, or the two whose difference is tested."""
+    if test.kind == "paired":
+        return list(scores.model_means)
+    if first is not None:
+        return [scores.scores[first].mean(axis=0), scores.scores[~first].mean(axis=0)]
+    return [scores.model_means[0]]
+
+
+def _slope(test: GroupTest, data: Floats) -> Floats:
+    """Fit the slope on the tested variable beside intercept and covariates."""
+    columns = [values for _, values in (*test.tested, *test.covariates)]
+    x = np.column_stack([*columns, np.ones(len(data))])
+    return np.asarray(np.linalg.lstsq(x, data, rcond=None)[0][0], dtype=np.float64)
+
+
+def _found(
+    test: GroupTest,
+    scores: GroupScores,
+    ready: Prepared,
+    observed: Observed,
+    where: NDArray[np.bool_],
+    critical: float | None,
+) -> dict[str, Any]:
+    """Gather what came out on the way, for the sidecar."""
+    n_voxels, group = int(scores.mask.sum()), test.settings
+    needed = voxels_needed_at_floor(n_voxels, ready.smallest_p, group.alpha)
+    return {
+        "VoxelsTested": n_voxels,
+        "VoxelsSignificant": int(where.sum()),
+        "VoxelsLostAlone": {
+            f"sub-{s}": int(n) for s, n in zip(test.subjects, scores.lost_alone, strict=True) if n
+        },
+        "PerfectCorrelationsLimited": scores.n_limited,
+        "LeftOut": {f"sub-{subject}": why for subject, why in test.left_out},
+        "RelabelingsUsed": ready.relabelings.n_draws,
+        "RelabelingsExhaustive": ready.relabelings.exhaustive,
+        "SmallestP": ready.smallest_p,
+        "VoxelsNeededForFDR": needed,
+        "Statistic": "z of each voxel's own df" if ready.plan.as_z else "t",
+        "DegreesOfFreedom": degrees_of_freedom(ready.plan.design),
+        "ClusterFormingThreshold": observed.cluster_threshold,
+        "CriticalValue": None if critical is None or np.isinf(critical) else critical,
+        "Warnings": [*spread_warnings(test, scores.scores), *warnings_of(test)],
+    }

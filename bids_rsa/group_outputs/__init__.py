@@ -1,1 +1,0 @@
-"""What a group test writes: names, sidecars, tables, maps."""

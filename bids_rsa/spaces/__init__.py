@@ -1,0 +1,1 @@
+"""Where rows of patterns lie: grids, and images read and written on them."""
