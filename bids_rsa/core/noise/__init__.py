@@ -1,0 +1,1 @@
+"""Noise normalisation: the noise covariance of a patch, and dissimilarities that use it."""

@@ -1,0 +1,179 @@
+"""Definitions of dissimilarities with a noise covariance, patch by patch."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import cholesky, eigh, solve_triangular
+
+from bids_rsa.core.dissimilarity.definition import rdm_of_folds
+from bids_rsa.core.dissimilarity.rdms import patch_rdm
+
+Floats = NDArray[np.float64]
+
+# distances through the inverse covariance, divided by the number of voxels
+PRODUCT_METRICS = ("crossnobis", "mahalanobis")
+# whitened patterns enter the usual definition
+WHITENED_METRICS = ("correlation", "cosine", "euclidean", "sqeuclidean")
+NOISE_METRICS = (*PRODUCT_METRICS, *WHITENED_METRICS)
+
+
+def crossnobis(folds: ArrayLike, covariance: ArrayLike | None = None) -> Floats:
+    """Compute the cross-validated Mahalanobis distances between patterns.
+
+    The mean over pairs of different folds of (a - b)' S^-1 (a - b), where the two differences are
+    of different folds, divided by the number of voxels (Walther et al. 2016, NeuroImage 137). Its
+    expectation is 0 where two patterns do not differ, so that estimates are also negative.
+
+    Parameters
+    ----------
+    folds : (n_folds, n_items, n_voxels) array_like
+        At least two folds.
+    covariance : (n_voxels, n_voxels) array_like, optional
+        S; the identity without it.
+
+    Returns
+    -------
+    rdm : (n_items * (n_items - 1) / 2,) float64
+        Condensed.
+
+    Raises
+    ------
+    ValueError
+        Folds or a covariance of another shape, fewer than two folds, or a covariance that is not
+        positive definite.
+    """
+    patterns = np.array(folds, dtype=np.float64)
+    if patterns.ndim != 3 or len(patterns) < 2:
+        raise ValueError(
+            "crossnobis needs (n_folds, n_items, n_voxels) with at least two folds, not shape "
+            f"{patterns.shape}"
+        )
+    n_voxels = patterns.shape[2]
+    decorrelated = _decorrelated(patterns, covariance)
+    return np.asarray(rdm_of_folds(decorrelated, "sqeuclidean", False, {}) / n_voxels)
+
+
+def mahalanobis(patterns: ArrayLike, covariance: ArrayLike | None = None) -> Floats:
+    """Compute squared Mahalanobis distances between patterns, divided by the number of voxels.
+
+    Parameters
+    ----------
+    patterns : (n_items, n_voxels) array_like
+    covariance : (n_voxels, n_voxels) array_like, optional
+        S; the identity without it.
+
+    Returns
+    -------
+    rdm : (n_items * (n_items - 1) / 2,) float64
+        Condensed (a - b)' S^-1 (a - b) / n_voxels. Noise makes it larger than it is:
+        see `crossnobis`.
+
+    Raises
+    ------
+    ValueError
+        Patterns or a covariance of another shape, or a covariance that is not positive definite.
+    """
+    items = np.array(patterns, dtype=np.float64)
+    if items.ndim != 2:
+        raise ValueError(f"patterns must be (n_items, n_voxels), not of shape {items.shape}")
+    decorrelated = _decorrelated(items, covariance)
+    i, j = np.triu_indices(len(items), 1)
+    squares = ((decorrelated[i] - decorrelated[j]) ** 2).sum(axis=1)
+    return np.asarray(squares / items.shape[1])
+
+
+def whiten(patterns: ArrayLike, covariance: ArrayLike) -> Floats:
+    """Multiply patterns by S^-1/2, the symmetric root (multivariate noise normalisation).
+
+    Parameters
+    ----------
+    patterns : (..., n_voxels) array_like
+    covariance : (n_voxels, n_voxels) array_like
+        S, positive definite.
+
+    Returns
+    -------
+    whitened : (..., n_voxels) float64
+
+    Raises
+    ------
+    ValueError
+        A covariance of another shape, or one that is not positive definite.
+    """
+    items = np.array(patterns, dtype=np.float64)
+    sizes, axes = eigh(_checked(covariance, items.shape[-1]))
+    if not sizes[0] > sizes[-1] * len(sizes) * np.finfo(np.float64).eps:
+        raise ValueError(_NOT_DEFINITE)
+    return np.asarray(items @ ((axes / np.sqrt(sizes)) @ axes.T))
+
+
+def noise_rdm(folds: ArrayLike, metric: str, covariance: ArrayLike) -> Floats:
+    """Compute the RDM of one patch with its noise covariance.
+
+    Parameters
+    ----------
+    folds : (n_folds, n_items, n_voxels) array_like
+        One fold: not cross-validated.
+    metric : str
+        ``crossnobis``, ``mahalanobis``, or ``correlation``, ``cosine``, ``euclidean``,
+        ``sqeuclidean`` on patterns whitened by `whiten`.
+    covariance : (n_voxels, n_voxels) array_like
+
+    Returns
+    -------
+    rdm : (n_cells,) float64
+        Condensed; NaN where undefined.
+
+    Raises
+    ------
+    ValueError
+        An unknown metric, ``mahalanobis`` with folds, or what `crossnobis` and `whiten` raise.
+    """
+    items = np.array(folds, dtype=np.float64)
+    check_metric(metric, len(items))
+    if metric == "crossnobis":
+        return crossnobis(items, covariance)
+    if metric == "mahalanobis":
+        return mahalanobis(items[0], covariance)
+    return patch_rdm(np.ascontiguousarray(whiten(items, covariance)), metric, False, {})
+
+
+def check_metric(metric: str, n_folds: int) -> None:
+    """Refuse metrics that no noise covariance goes with, or not with so many folds."""
+    if metric not in NOISE_METRICS:
+        raise ValueError(
+            f"{metric} takes no noise covariance; those that do: {', '.join(NOISE_METRICS)}"
+        )
+    if metric == "crossnobis" and n_folds < 2:
+        raise ValueError("crossnobis is cross-validated: it needs at least two folds")
+    if metric == "mahalanobis" and n_folds > 1:
+        raise ValueError("mahalanobis is not cross-validated; with folds use crossnobis")
+
+
+_NOT_DEFINITE = "the noise covariance is not positive definite, so it cannot be inverted"
+
+
+def _checked(covariance: ArrayLike, n_voxels: int) -> Floats:
+    """Check the shape of a covariance, and that it is finite."""
+    matrix = np.asarray(covariance, dtype=np.float64)
+    if matrix.shape != (n_voxels, n_voxels):
+        raise ValueError(
+            f"the noise covariance must be ({n_voxels}, {n_voxels}) for {n_voxels} voxels, not of "
+            f"shape {matrix.shape}"
+        )
+    if not np.isfinite(matrix).all():
+        raise ValueError("the noise covariance holds values that are not finite")
+    return matrix
+
+
+def _decorrelated(patterns: Floats, covariance: ArrayLike | None) -> Floats:
+    """Return patterns whose inner products are those through S^-1 (one root for all folds)."""
+    if covariance is None:
+        return patterns
+    matrix = _checked(covariance, patterns.shape[-1])
+    try:
+        factor = cholesky(matrix, lower=True)
+    except np.linalg.LinAlgError:
+        raise ValueError(_NOT_DEFINITE) from None
+    rows = patterns.reshape(-1, patterns.shape[-1])
+    solved = solve_triangular(factor, rows.T, lower=True, check_finite=False)
+    return np.ascontiguousarray(solved.T).reshape(patterns.shape)
