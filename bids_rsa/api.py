@@ -20,7 +20,8 @@ from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.models.arrays import condensed_models
 from bids_rsa.patterns.image_series import ImageSeries, assign, open_series, read_patterns
 from bids_rsa.spaces.grid import Grid
-from bids_rsa.spaces.images import load_mask, volume_image
+from bids_rsa.spaces.images import volume_image
+from bids_rsa.spaces.masks import load_mask
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +74,9 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
         1: no cross-validation; k: the test sets of ``StratifiedKFold(k)``; None: as many as the
         rarest item has images; a splitter: its test sets, which must not overlap.
     roi_mask : 3D image or path, optional
-        Only voxels inside are centres; patches may reach out of it.
+        Only voxels inside (above 0.5) are centres; patches may reach out of it.
     brain_mask : 3D image or path, optional
-        Patches hold only voxels inside.
+        Patches hold only voxels inside (above 0.5).
     n_jobs : int
         Number of threads; -1 for all CPUs. Changes nothing in the result.
     verbose : bool
@@ -258,6 +259,8 @@ def _mask(mask: Image, grid: Grid, kind: str) -> NDArray[np.bool_]:
     loaded = load_mask(mask, grid, kind)
     if loaded.note:
         logger.info(loaded.note)
+    if loaded.warning:
+        logger.warning(loaded.warning)
     return loaded.voxels
 
 

@@ -9,7 +9,7 @@ from bids_rsa.machine import GIB, Machine
 from bids_rsa.patterns.readers import open_source
 from bids_rsa.patterns.stack_plan import StackPlan
 from bids_rsa.records import Analysis
-from bids_rsa.spaces.images import load_mask
+from bids_rsa.spaces.masks import load_mask
 
 # a process that has imported its libraries and compiled or loaded the kernels (measured: 0.3)
 _LIBRARIES_GB = 0.4

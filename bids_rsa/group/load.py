@@ -13,7 +13,8 @@ from bids_rsa.errors import ContentError
 from bids_rsa.group.records import GroupTest, Member, ParticipantMap
 from bids_rsa.group.spread import spread_warnings
 from bids_rsa.spaces.grid import Grid
-from bids_rsa.spaces.images import load_mask, load_volume
+from bids_rsa.spaces.images import load_volume
+from bids_rsa.spaces.masks import load_mask
 
 LOGGER = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
@@ -140,8 +141,10 @@ def _load_member(member: Member, test: GroupTest, grid: Grid) -> _Volumes:
 def _load_map(one: ParticipantMap, grid: Grid) -> Floats:
     """Read a map; NaN outside the mask of its centres."""
     data, _ = load_volume(one.path)
-    mask = load_mask(one.mask_path, grid, "mask of centres").voxels
-    values = np.where(mask, data.astype(np.float64), np.nan)
+    mask = load_mask(one.mask_path, grid, "mask of centres")
+    if mask.warning:
+        LOGGER.warning("sub-%s: %s", one.subject, mask.warning)
+    values = np.where(mask.voxels, data.astype(np.float64), np.nan)
     if not np.isfinite(values).any():
         raise ContentError(
             f"sub-{one.subject}: {one.path} holds no finite score inside {one.mask_path}.",

@@ -12,6 +12,8 @@ from bids_rsa.group.options import check_options
 from bids_rsa.group.participants import Participants, read_participants
 from bids_rsa.group.records import GroupTest, Kind, MapKey, Member, ParticipantMap
 from bids_rsa.settings import GroupSettings, Selection
+from bids_rsa.spaces.grid import Grid
+from bids_rsa.spaces.masks import load_mask
 from bids_rsa.words import listing
 
 LeftOut = list[tuple[str, str]]
@@ -234,13 +236,20 @@ def _check_test(test: GroupTest) -> tuple[str, ...]:
     maps = [one for member in test.members for one in member.all_maps]
     check_space(maps, test.settings.assume_common_space)
     warnings = check_agreement(maps, test.label)
-    check_grid(maps)
+    grid = check_grid(maps)
+    if test.settings.group_mask and (odd := _odd_mask(test.settings.group_mask, grid)):
+        warnings = (*warnings, odd)
     design_of(test)
     counts = {member.subject: len(member.maps[0]) for member in test.members}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"sub-{subject} {n}" for subject, n in counts.items())
         warnings = (*warnings, f"Subjects have different numbers of sessions to average: {told}.")
     return warnings
+
+
+def _odd_mask(path: str, grid: Grid) -> str:
+    """Read --group-mask, and say what is odd about its values."""
+    return load_mask(path, grid, "group mask").warning
 
 
 def _check_joint(tests: Sequence[GroupTest], group: GroupSettings) -> None:

@@ -107,7 +107,7 @@ def _add_scores_options(add: Callable[..., None]) -> None:
         type=types.share(whole=True),
         help="share of the subjects that must have a score at a voxel",
     )
-    add("--group-mask", metavar="FILE", help="test only voxels inside it")
+    add("--group-mask", metavar="FILE", help="test only voxels inside it (above 0.5)")
     add(
         "--transform",
         choices=("auto", "none", "fisher"),

@@ -139,7 +139,7 @@ def _add_mask_options(add: Callable[..., None]) -> None:
         "--brain-mask",
         metavar="FILE",
         help=(
-            "patches use only voxels inside it; without it the brain masks of the runs, "
+            "patches use only voxels inside it (above 0.5); without it the runs' brain masks, "
             "intersected, or the anatomical one, where found"
         ),
     )

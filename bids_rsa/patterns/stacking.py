@@ -26,7 +26,7 @@ from bids_rsa.patterns.stack_plan import (
 from bids_rsa.records import Analysis, ConditionImage, MaskChoice
 from bids_rsa.settings import RsaSettings
 from bids_rsa.spaces.grid import Grid, on_grid
-from bids_rsa.spaces.images import load_mask
+from bids_rsa.spaces.masks import load_mask
 from bids_rsa.words import few
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ class MaskUse:
     origin: str = "none"
     notes: tuple[str, ...] = ()
     n_voxels: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +177,12 @@ def stack_group(group: Analysis, rsa: RsaSettings, n_threads: int = 1) -> Stacke
         voxels_left_out=left_out,
         brain_mask=frame.brain_use,
         roi_mask=frame.roi_use,
-        warnings=(*_warnings(plan, rsa, patterns), *checks.warn_empty_images(empty)),
+        warnings=(
+            *frame.brain_use.warnings,
+            *frame.roi_use.warnings,
+            *_warnings(plan, rsa, patterns),
+            *checks.warn_empty_images(empty),
+        ),
         notes=(*group.notes, *frame.brain_use.notes, *frame.roi_use.notes),
         files=_files(plan, rsa, frame),
         statistics=tuple(sorted({image.statistic for image in plan.images})),
@@ -288,7 +294,8 @@ def _masks(choice: MaskChoice, grid: Grid, kind: str) -> tuple[NDArray[np.bool_]
             f"The {kind}s {', '.join(choice.paths)} have no voxel in common.", "Check the masks."
         )
     notes = tuple(mask.note for mask in masks if mask.note)
-    return voxels, MaskUse(choice.paths, choice.origin, notes, int(voxels.sum()))
+    odd = tuple(mask.warning for mask in masks if mask.warning)
+    return voxels, MaskUse(choice.paths, choice.origin, notes, int(voxels.sum()), odd)
 
 
 def _bringer(frame: _Frame, candidates: NDArray[np.intp]) -> Bring:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import os
+import stat
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 from isal import igzip
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, SpatialImage
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from bids_rsa.errors import (
+    BidsRsaError,
     ContentError,
     InputError,
     MissingFileError,
     ReadWriteError,
 )
-from bids_rsa.spaces.grid import Grid, reorder, resample_nearest
+from bids_rsa.spaces.grid import Grid
 
 _DAMAGED = (
     EOFError,
@@ -37,16 +40,16 @@ _DAMAGED = (
     ImageFileError,
     HeaderDataError,
     WrapStructError,
+    # numbers in a header that no image can have
+    OverflowError,
+    MemoryError,
+    TypeError,
+    IndexError,
 )
+_MM_PER_UNIT = {"meter": 1000.0, "micron": 0.001}
+# deflate, gzip's method, never makes data smaller than this
+_MOST_COMPRESSED = 1040
 _SMALL_INTEGERS = ("int8", "uint8", "int16", "uint16")
-
-
-@dataclass(frozen=True, eq=False)
-class Mask:
-    """A mask on a given grid: its voxels, and how it was brought there."""
-
-    voxels: NDArray[np.bool_]
-    note: str = ""
 
 
 def image_name(image: object) -> str:
@@ -59,7 +62,7 @@ def image_name(image: object) -> str:
 
 
 def grid_of(image: SpatialImage) -> Grid:
-    """Get the grid of an image's three spatial axes.
+    """Get the grid of an image's three spatial axes, in mm whatever unit the header names.
 
     Raises
     ------
@@ -70,13 +73,25 @@ def grid_of(image: SpatialImage) -> Grid:
         raise ContentError(f"{image_name(image)} has shape {image.shape}; a 3D image is expected.")
     if image.affine is None:
         raise ContentError(f"{image_name(image)} has no affine: where its voxels lie is unknown.")
-    affine = np.asarray(image.affine, dtype=np.float64)
+    affine = np.array(image.affine, dtype=np.float64)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
         raise ContentError(
             f"The affine of {image_name(image)} cannot be inverted: {affine.tolist()}.",
             "Mend the header's sform or qform.",
         )
+    affine[:3] *= _MM_PER_UNIT.get(_unit(image), 1.0)
     return Grid(tuple(int(n) for n in image.shape[:3]), affine)
+
+
+def _unit(image: SpatialImage) -> str:
+    """Name the unit of a NIfTI header's lengths; unknown units, and other formats, are mm."""
+    header = getattr(image, "header", None)
+    if not isinstance(header, nib.Nifti1Header):
+        return "mm"
+    try:
+        return str(header.get_xyzt_units()[0])
+    except KeyError:  # a code that NIfTI does not define
+        return "unknown"
 
 
 @contextmanager
@@ -84,6 +99,8 @@ def reading(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn what can go wrong while a file is read into errors that name it."""
     try:
         yield
+    except BidsRsaError:
+        raise
     except FileNotFoundError as error:
         raise missing_file(error.filename or os.fspath(path)) from error
     except _DAMAGED as error:
@@ -133,8 +150,7 @@ def open_image(path: str | os.PathLike[str]) -> SpatialImage:
     """
     name = os.fspath(path)
     with reading(path):
-        if Path(name).is_dir():
-            raise InputError(f"{name} is a folder; an image file is expected.")
+        refuse_special(path)
         if not name.endswith((".nii.gz", ".mgz")):
             image = nib.load(name)
         else:
@@ -147,14 +163,73 @@ def open_image(path: str | os.PathLike[str]) -> SpatialImage:
                 second = start in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")  # header of 540 bytes
                 image = (nib.Nifti2Image if second else nib.Nifti1Image).from_stream(stream)
             image.file_map["image"].filename = name
-    if not isinstance(image, SpatialImage):
-        raise ContentError(f"{name} is a {type(image).__name__}; a volume image is expected.")
+        if not isinstance(image, SpatialImage):
+            raise ContentError(f"{name} is a {type(image).__name__}; a volume image is expected.")
+        _check_header(image, name)
     return image
 
 
+def refuse_special(path: str | os.PathLike[str]) -> None:
+    """Refuse what is no regular file: opening a named pipe would wait for ever.
+
+    Raises
+    ------
+    InputError
+        A folder, a pipe, a device.
+    FileNotFoundError, OSError
+        No such file, or one that cannot be looked at.
+    """
+    mode = Path(path).stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file (a pipe, socket or device)"
+        raise InputError(f"{os.fspath(path)} is {kind}; an image file is expected.")
+
+
+def _check_header(image: SpatialImage, name: str) -> None:
+    """Refuse a header that promises an impossible shape, or more data than the file can hold.
+
+    Raises
+    ------
+    ContentError
+        With the header's numbers and the file's size.
+    """
+    if any(n < 1 for n in image.shape):
+        raise ContentError(
+            f"{name}: its header says that the image has shape {tuple(map(int, image.shape))}.",
+            "The header is damaged: copy or write the file again.",
+        )
+    proxy, holder = image.dataobj, (image.file_map or {}).get("image")
+    file = getattr(holder, "filename", None)
+    if not isinstance(proxy, ArrayProxy) or file is None:
+        return
+    promised = proxy.offset + math.prod(image.shape) * proxy.dtype.itemsize
+    size = Path(file).stat().st_size
+    compressed = str(file).endswith((".gz", ".mgz", ".bz2", ".zst", ".Z"))
+    if promised > size * (_MOST_COMPRESSED if compressed else 1):
+        raise ContentError(
+            f"{name} is truncated, or its header is damaged: the header promises "
+            f"{promised:,} bytes (shape {tuple(map(int, image.shape))}, {proxy.dtype}), and the "
+            f"file has {size:,}{' compressed ones' * compressed}.",
+            "Copy or write the file again.",
+        )
+
+
 def n_volumes(image: SpatialImage) -> int:
-    """Count the volumes of an image; axes of length 1 don't count."""
-    return int(np.prod(image.shape[3:], dtype=int))
+    """Count the volumes of an image; axes of length 1 don't count.
+
+    Raises
+    ------
+    ContentError
+        More than one further axis: how their values follow each other means nothing here.
+    """
+    further = [n for n in image.shape[3:] if n > 1]
+    if len(further) > 1:
+        raise ContentError(
+            f"{image_name(image)} has shape {tuple(image.shape)}, with {len(further)} axes behind "
+            "the three of space; one axis of volumes is expected.",
+            "Split it into 3D or 4D images.",
+        )
+    return further[0] if further else 1
 
 
 def as_float(data: NDArray[Any], name: str) -> NDArray[Any]:
@@ -219,47 +294,6 @@ def load_volume(path: str | os.PathLike[str], volume: int | None = None) -> tupl
     """Read one 3D volume and its grid from a file; errors as in `open_image`, `read_volume`."""
     image = open_image(path)
     return read_volume(image, volume), grid_of(image)
-
-
-def load_mask(mask: str | os.PathLike[str] | SpatialImage, target: Grid, kind: str) -> Mask:
-    """Read a mask and bring it to the images' grid.
-
-    Parameters
-    ----------
-    mask : path or SpatialImage
-        Inside where finite and not 0.
-    target : Grid
-        The grid of the images.
-    kind : str
-        What it is, for messages (``brain mask``).
-
-    Raises
-    ------
-    ContentError
-        If the mask is not 3D, holds no voxel, or none inside the images' grid.
-    """
-    image = mask if isinstance(mask, SpatialImage) else open_image(mask)
-    name, source = image_name(mask), grid_of(image)
-    data = read_volume(image)
-    inside = np.isfinite(data) & (data != 0)
-    if not inside.any():
-        raise ContentError(f"The {kind} {name} is empty: no voxel is finite and not 0.")
-    same = reorder(inside, source, target)
-    if same is not None:
-        note = "" if source.equals(target) else f"The {kind} {name} was reordered to the images."
-        return Mask(same, note)
-    resampled = resample_nearest(inside, source, target)
-    if not resampled.any():
-        raise ContentError(
-            f"The {kind} {name} shares no voxel with the images.\n"
-            f"  mask: {source.describe()}\n  images: {target.describe()}",
-            "Give a mask in the space of the images.",
-        )
-    return Mask(
-        resampled,
-        f"The {kind} {name} was resampled to the images' grid (nearest neighbour); "
-        f"{source.differences(target)} differ.",
-    )
 
 
 def volume_image(
