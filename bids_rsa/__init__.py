@@ -10,11 +10,17 @@ from bids_rsa._version import __version__
 os.environ.setdefault("NO_ET", "1")
 os.environ.setdefault("NIPYPE_NO_ET", "1")
 
-__all__ = ["__version__", "compute_dsm", "compute_dsm_cv", "rsa_nifti"]
+_MODULES = {
+    "compare_rdms": "bids_rsa.rdms",
+    "compute_dsm": "bids_rsa.rdms",
+    "compute_dsm_cv": "bids_rsa.rdms",
+    "rsa_nifti": "bids_rsa.api",
+}
+__all__ = ["__version__", "compare_rdms", "compute_dsm", "compute_dsm_cv", "rsa_nifti"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the library on first use, so that the command line answers --help at once."""
-    if name in ("compute_dsm", "compute_dsm_cv", "rsa_nifti"):
-        return getattr(import_module("bids_rsa.api"), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'bids_rsa' has no attribute {name!r}")

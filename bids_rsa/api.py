@@ -1,9 +1,10 @@
-"""The library: image in, image out; patterns in, RDM out."""
+"""The library: image in, image out."""
 
 from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,10 @@ from bids_rsa.core.dissimilarity import rdms as dissimilarity
 from bids_rsa.core.searchlight import searchlight_rsa
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.models.arrays import condensed_models
-from bids_rsa.patterns.image_series import ImageSeries, assign, open_series, read_patterns
+from bids_rsa.models.mne_rsa_names import accepts_mne_rsa_names
+from bids_rsa.patterns.assignment import assign
+from bids_rsa.patterns.checks import IMPLAUSIBLE_RADIUS_MM
+from bids_rsa.patterns.image_series import ImageSeries, open_series, read_patterns
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.images import volume_image
 from bids_rsa.spaces.masks import load_mask
@@ -29,6 +33,7 @@ Image = str | os.PathLike[str] | SpatialImage
 _PER_VOXEL = ("V", "w")
 
 
+@accepts_mne_rsa_names
 def rsa_nifti(  # the names, the order and the defaults are those that users know
     image: Image | list[Image] | tuple[Image, ...],
     dsm_model: Any,
@@ -48,13 +53,13 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
 
     Parameters
     ----------
-    image : 4D image, path, or list of 3D images or paths
-        One volume for each item, or several that ``y`` assigns to items. NIfTI-1, NIfTI-2, MGH
-        and whatever else nibabel reads.
+    image : 4D image, path, or list of 3D images, 4D runs or their paths
+        One volume for each item, or several that ``y`` assigns to items. The volumes of a list
+        follow each other. NIfTI-1, NIfTI-2, MGH and whatever else nibabel reads.
     dsm_model : array, shape (n, n) or (n * (n - 1) / 2,), DataFrame, or list or tuple of them
         The dissimilarities that each model predicts between the n items, in the order of the
         images, with ``y`` in the order of ``numpy.unique(y)``; the rows and columns of a DataFrame
-        are matched with ``y`` by name.
+        are matched with ``y`` by name. A NaN cell is left out of the comparison.
     spatial_radius : float or None
         Radius of a patch in metres: voxels whose centres lie at most this far from the centre's.
         None: one patch of all voxels inside the masks.
@@ -67,12 +72,14 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
     rsa_metric : str
         spearman, pearson, kendall-tau-a, partial, partial-spearman or regression.
     ignore_nan : bool
-        NaN in images and models is a missing value; otherwise a patch with NaN gives NaN.
+        NaN in images is a missing value; otherwise a patch with NaN gives NaN.
     y : array_like, shape (n_images,), optional
         The item of each image. Images of one item are averaged, or cross-validated.
-    n_folds : int, None or scikit-learn splitter
+    n_folds : int, None, scikit-learn splitter or list of (train, test)
         1: no cross-validation; k: the test sets of ``StratifiedKFold(k)``; None: as many as the
-        rarest item has images; a splitter: its test sets, which must not overlap.
+        rarest item has images; a splitter, or what its ``split`` returns: the test sets, which
+        must not overlap. A splitter that needs groups is used as
+        ``n_folds=LeaveOneGroupOut().split(y, y, groups=runs)``.
     roi_mask : 3D image or path, optional
         Only voxels inside (above 0.5) are centres; patches may reach out of it.
     brain_mask : 3D image or path, optional
@@ -105,10 +112,9 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
         raise TypeError(f"rsa_metric is {rsa_metric!r}; one name, such as 'spearman', is expected.")
     series = open_series(image)
     assignment = assign(len(series.readers), y, n_folds)
-    models, several = condensed_models(
-        dsm_model, assignment.items, named=y is not None, ignore_nan=ignore_nan
-    )
+    models, several = condensed_models(dsm_model, assignment.items, named=y is not None)
     patch_mask, center_mask = _masks(series.grid, brain_mask, roi_mask, radius_mm)
+    _check_extent(spatial_radius, series.grid.extent_mm(patch_mask))
     params = _patch_params(image_dsm_params, patch_mask, radius_mm)
     patterns = read_patterns(series, assignment, patch_mask, ignore_nan)
     n_centers = int(center_mask.sum()) if radius_mm is not None else 1
@@ -136,80 +142,6 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
     return maps if several else maps[0]
 
 
-def compute_dsm(
-    data: ArrayLike, metric: str | Callable[..., float] = "correlation", **params: Any
-) -> NDArray[np.float64]:
-    """Compute the RDM of some patterns.
-
-    Parameters
-    ----------
-    data : array_like, shape (n_items, n_features)
-    metric : str or callable
-        A metric of `scipy.spatial.distance.pdist`, or a function of two vectors.
-    **params
-        Keyword arguments of the metric.
-
-    Returns
-    -------
-    dsm : ndarray, shape (n_items * (n_items - 1) / 2,)
-        Condensed, in the order of `scipy.spatial.distance.squareform`; NaN where undefined.
-
-    Raises
-    ------
-    ValueError
-        If the data are not 2D, or the metric or its parameters are unknown.
-    """
-    patterns = _numbers(data, ("n_items", "n_features"))
-    return dissimilarity.compute_rdm(patterns, metric, **params)
-
-
-def compute_dsm_cv(
-    folds: ArrayLike, metric: str | Callable[..., float] = "correlation", **params: Any
-) -> NDArray[np.float64]:
-    """Compute the cross-validated RDM of some patterns.
-
-    Parameters
-    ----------
-    folds : array_like, shape (n_folds, n_items, n_features)
-        The mean pattern of each item in each fold.
-    metric : str or callable
-        ``sqeuclidean``, and ``mahalanobis`` with ``VI``, are unbiased estimates (Walther et al.,
-        2016), summed over features; ``euclidean`` is the signed square root. Any other metric is
-        the distance from the mean of the other folds to the left-out fold, averaged over both
-        directions and over folds.
-    **params
-        Keyword arguments of the metric.
-
-    Returns
-    -------
-    dsm : ndarray, shape (n_items * (n_items - 1) / 2,)
-        Condensed, in the order of `scipy.spatial.distance.squareform`; NaN where undefined.
-
-    Raises
-    ------
-    ValueError
-        If the data are not 3D, there is only one fold, or the metric or its parameters are
-        unknown.
-    """
-    patterns = _numbers(folds, ("n_folds", "n_items", "n_features"))
-    if len(patterns) < 2:
-        raise ContentError(f"Cross-validation needs at least two folds; there is {len(patterns)}.")
-    return dissimilarity.compute_rdm_cv(patterns, metric, **params)
-
-
-def _numbers(data: ArrayLike, axes: tuple[str, ...]) -> NDArray[np.float64]:
-    """Convert data to float64 of the expected number of axes."""
-    given = np.asarray(data)
-    if given.dtype.kind not in "biufO":
-        raise ContentError(f"The data hold {given.dtype} values; real numbers are expected.")
-    array = given.astype(np.float64)
-    if array.ndim != len(axes):
-        raise ContentError(f"The data have shape {array.shape}; ({', '.join(axes)}) is expected.")
-    if array.shape[-2] < 2:
-        raise ContentError(f"There is {array.shape[-2]} item; an RDM needs at least two.")
-    return array
-
-
 def _radius_mm(spatial_radius: Any) -> float | None:
     """Check the radius and convert it from metres to mm."""
     if spatial_radius is None:
@@ -225,6 +157,21 @@ def _radius_mm(spatial_radius: Any) -> float | None:
             "10 mm are 0.01.",
         )
     return radius_mm
+
+
+def _check_extent(spatial_radius: Any, extent_mm: float) -> None:
+    """Refuse a radius in millimetres; warn of one with which every patch is the whole image."""
+    if spatial_radius is None or not 0 < extent_mm <= float(spatial_radius) * 1000:
+        return
+    found = (
+        f"spatial_radius is {spatial_radius:g} metres ({float(spatial_radius) * 1000:g} mm), but "
+        f"the voxels to use lie within {extent_mm:.4g} mm: every patch holds all of them, and the "
+        "map is one constant."
+    )
+    if float(spatial_radius) * 1000 >= IMPLAUSIBLE_RADIUS_MM:
+        advice = f"{spatial_radius:g} mm are {float(spatial_radius) / 1000:g}"
+        raise OptionError(found, f"{advice}; None gives one patch of all voxels.")
+    warnings.warn(f"{found} spatial_radius=None gives its value.", stacklevel=4)
 
 
 def _n_threads(n_jobs: Any) -> int:

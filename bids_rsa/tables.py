@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,17 @@ _DECIMAL_COMMA = re.compile(r"^(-?\d*),(\d+(?:[eE][-+]?\d+)?)$")
 MISSING = {"", "nan", "n/a", "na"}
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Replace a leading ``~`` by the home folder, which a shell does not do behind ``=``."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # nobody of that name
+        return Path(path)
+
+
 def existing_file(path: str, option: str) -> Path:
     """Return the path if a file lies there, else say what lies near."""
+    path = str(expanded(path))
     if not Path(path).exists():
         folder = Path(path).resolve().parent
         found = sorted(p.name for p in folder.glob("*")) if folder.is_dir() else []

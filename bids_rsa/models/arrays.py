@@ -15,7 +15,7 @@ _TOLERANCE = 1e-8  # of the largest cell: rounding of whoever computed the model
 
 
 def condensed_models(
-    dsm_model: Any, items: NDArray[Any], *, named: bool, ignore_nan: bool
+    dsm_model: Any, items: NDArray[Any], *, named: bool, name: str = "dsm_model"
 ) -> tuple[NDArray[np.float64], bool]:
     """Bring one or several models to rows of condensed cells.
 
@@ -28,39 +28,37 @@ def condensed_models(
         The items in the order of the data.
     named : bool
         The items have names (labels), by which a DataFrame is put in order.
-    ignore_nan : bool
-        NaN cells are allowed.
+    name : str
+        What the models are called in messages.
 
     Returns
     -------
     models : ndarray, shape (n_models, n_cells)
+        NaN for a cell that is left out of the comparison.
     several : bool
         A list of models was given, also if it holds only one.
 
     Raises
     ------
     ContentError
-        A ValueError: wrong size, not symmetric, non-zero diagonal, names that don't match, NaN
-        without ``ignore_nan``.
+        A ValueError: wrong size, not symmetric, non-zero diagonal, names that don't match, no
+        finite cell.
     """
     if len(items) < 2:
         raise ContentError(f"There is only {len(items)} item; an RDM needs at least two.")
     several = isinstance(dsm_model, list | tuple)
     if several and not len(dsm_model):
-        raise ContentError("dsm_model is an empty list; give at least one model RDM.")
+        raise ContentError(f"{name} is an empty list; give at least one model RDM.")
     several = several and not all(map(np.isscalar, dsm_model))
     given = list(dsm_model) if several else [dsm_model]
     rows = []
     for index, model in enumerate(given):
-        name = f"dsm_model[{index}]" if several else "dsm_model"
-        row = _condensed(model, items, named, name)
+        own = f"{name}[{index}]" if several else name
+        row = _condensed(model, items, named, own)
         if np.isinf(row).any():
-            raise ContentError(f"{name} holds infinite cells; a cell is a finite number or NaN.")
-        if not ignore_nan and np.isnan(row).any():
-            raise ContentError(
-                f"{name} has {int(np.isnan(row).sum())} NaN cells, which make every score NaN.",
-                "Use ignore_nan=True to leave these cells out of the comparison.",
-            )
+            raise ContentError(f"{own} holds infinite cells; a cell is a finite number or NaN.")
+        if np.isnan(row).all():
+            raise ContentError(f"All {row.size} cells of {own} are NaN, so it predicts nothing.")
         rows.append(row)
     return np.array(rows), several
 
@@ -113,18 +111,26 @@ def _by_name(
     frame: pd.DataFrame, items: NDArray[Any], named: bool, name: str
 ) -> NDArray[np.float64]:
     """Put a labelled model's rows and columns in the order of the items."""
-    rows, columns = list(frame.index), list(frame.columns)
+    rows, columns = (list(map(_plain, axis)) for axis in (frame.index, frame.columns))
     if len(set(rows)) < len(rows) or len(set(columns)) < len(columns):
         raise ContentError(f"{name} has duplicate row or column names: {rows}, {columns}.")
     if set(rows) != set(columns):
-        odd = sorted(map(str, set(rows) ^ set(columns)))
+        odd = sorted(set(rows) ^ set(columns))
         raise ContentError(f"The rows and columns of {name} have different names: {odd}.")
-    wanted = items.tolist() if named else rows
+    wanted = list(map(_plain, items.tolist())) if named else rows
     if set(wanted) != set(rows):
-        only_data = sorted(map(str, set(wanted) - set(rows)))
-        only_model = sorted(map(str, set(rows) - set(wanted)))
+        only_data, only_model = sorted(set(wanted) - set(rows)), sorted(set(rows) - set(wanted))
         raise ContentError(
             f"{name} and y name different items: only in y {only_data}, only in the model "
-            f"{only_model}."
+            f"{only_model}.",
+            "Name its rows and columns as in y, or give an array in the order of numpy.unique(y).",
         )
-    return frame.loc[wanted, wanted].to_numpy()
+    places = [{item: place for place, item in enumerate(axis)} for axis in (rows, columns)]
+    return frame.to_numpy()[np.ix_(*([place[item] for item in wanted] for place in places))]
+
+
+def _plain(name: Any) -> str:
+    """Write a name as text; 1, 1.0 and "1" are the same, since tables read from files mix them."""
+    if isinstance(name, float | np.floating) and float(name).is_integer():
+        return str(int(name))
+    return str(name)

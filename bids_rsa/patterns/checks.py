@@ -16,6 +16,8 @@ from bids_rsa.words import few
 
 FEW_CONDITIONS = 5
 COMMON_PATTERN = 0.5
+# a radius from here on that also spans the image was given in another unit
+IMPLAUSIBLE_RADIUS_MM = 100.0
 
 
 def warn_unequal_counts(plan: StackPlan, dissimilarity: str) -> tuple[str, ...]:
@@ -114,12 +116,12 @@ def warn_common_pattern(patterns: NDArray[np.floating]) -> tuple[str, ...]:
 
 
 def check_radius(radius_mm: float, grid: Grid, path: str) -> None:
-    """Refuse a radius that holds no more than the centre itself.
+    """Refuse a radius that holds no more than the centre itself, or the whole image everywhere.
 
     Raises
     ------
     OptionError
-        If the radius is not above 0, or smaller than a voxel.
+        If the radius is not above 0, smaller than a voxel, or 100 mm and as large as the image.
     """
     smallest = float(grid.voxel_sizes_mm.min())
     if not radius_mm > 0 or radius_mm < smallest * (1 - 1e-6):
@@ -128,4 +130,11 @@ def check_radius(radius_mm: float, grid: Grid, path: str) -> None:
             f"{' x '.join(f'{size:.4g}' for size in grid.voxel_sizes_mm)} mm: a patch would hold "
             "one voxel at most.",
             f"Give a radius in mm of at least {smallest:.4g}.",
+        )
+    extent = grid.extent_mm()
+    if radius_mm >= IMPLAUSIBLE_RADIUS_MM and radius_mm >= extent > 0:
+        raise OptionError(
+            f"The radius is {radius_mm:g} mm, but {path} measures {extent:.4g} mm from corner to "
+            "corner: every patch would be the whole image, and the map one constant.",
+            "Searchlights usually have a radius of 5 to 15 mm.",
         )

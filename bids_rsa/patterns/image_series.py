@@ -1,19 +1,20 @@
-"""Image series as library users hold them: items, folds, and the patterns made of them."""
+"""Image series as library users hold them, and the patterns made of them."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
-from bids_rsa.core.folds import FoldMeans, cell_counts
-from bids_rsa.errors import ContentError, OptionError
+from bids_rsa.core.folds import FoldMeans
+from bids_rsa.errors import ContentError
+from bids_rsa.patterns.assignment import Assignment
 from bids_rsa.spaces.grid import Grid, on_grid
 from bids_rsa.spaces.images import grid_of, image_name, n_volumes, open_image, read_volume
 
@@ -36,23 +37,8 @@ class ImageSeries:
     readers: tuple[Callable[[], NDArray[Any]], ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Assignment:
-    """The item and the fold of each image; fold -1 is used nowhere."""
-
-    items: NDArray[Any]
-    item_of: NDArray[np.intp]
-    fold_of: NDArray[np.intp]
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """Images of each fold and item, (n_folds, n_items)."""
-        n_folds = int(self.fold_of.max(initial=0)) + 1
-        return cell_counts(self.fold_of, self.item_of, n_folds, len(self.items))
-
-
 def open_series(image: Any) -> ImageSeries:
-    """Open a 4D image (a path or an object) or a list of 3D images.
+    """Open a 4D image (a path or an object), or a list of 3D images and 4D runs.
 
     Raises
     ------
@@ -73,27 +59,42 @@ def open_series(image: Any) -> ImageSeries:
             "Several 3D images go into a list.",
         )
     readers = tuple(
-        (lambda volume=volume: read_volume(opened, volume)) for volume in range(n_volumes(opened))
+        (lambda volume=volume: read_volume(opened, volume)) for volume in range(_count(opened))
     )
     return ImageSeries(grid_of(opened), opened, readers)
 
 
 def _from_list(images: list[Any] | tuple[Any, ...]) -> ImageSeries:
-    """Open 3D images; all are brought to the first one's orientation."""
+    """Open 3D images and 4D runs, one after the other, in the first one's orientation."""
     if not images:
-        raise ContentError("image is an empty list; give at least two 3D images.")
+        raise ContentError("image is an empty list; give at least two 3D images, or 4D runs.")
     first = _as_image(images[0])
     grid, first_name = grid_of(first), image_name(images[0])
+    # the file that is being read stays open, the others are not
+    reopened = lru_cache(maxsize=1)(lambda index: _as_image(images[index]))
 
-    def reader(source: Any) -> Callable[[], NDArray[Any]]:
+    def reader(index: int, volume: int) -> Callable[[], NDArray[Any]]:
         def read() -> NDArray[Any]:
-            opened = _as_image(source)
-            values = read_volume(opened)
-            return on_grid(values, grid_of(opened), grid, image_name(source), first_name)
+            opened = reopened(index)
+            values = read_volume(opened, volume)
+            return on_grid(values, grid_of(opened), grid, image_name(images[index]), first_name)
 
         return read
 
-    return ImageSeries(grid, first, tuple(reader(source) for source in images))
+    counts = [_count(_as_image(source)) for source in images]
+    readers = [reader(index, volume) for index, n in enumerate(counts) for volume in range(n)]
+    return ImageSeries(grid, first, tuple(readers))
+
+
+def _count(image: SpatialImage) -> int:
+    """Count the volumes of an image that has one axis of volumes at most."""
+    if sum(n > 1 for n in image.shape[3:]) > 1:
+        raise ContentError(
+            f"{image_name(image)} has shape {image.shape}: beyond the three axes of space there is "
+            "more than one, and the order of the volumes is not known.",
+            "Reshape it to 4D, with one volume for each image.",
+        )
+    return n_volumes(image)
 
 
 def _as_image(image: Any) -> SpatialImage:
@@ -106,119 +107,6 @@ def _as_image(image: Any) -> SpatialImage:
         f"image is a {type(image).__name__}; a path, a nibabel image, or a list of them is "
         "expected (an array has no affine, so wrap it: nibabel.Nifti1Image(array, affine))."
     )
-
-
-def assign(n_images: int, y: Any, n_folds: Any) -> Assignment:
-    """Find the item and the fold of each image.
-
-    Parameters
-    ----------
-    n_images : int
-    y : array_like or None
-        The item of each image; None: each image is an item.
-    n_folds : int, None or scikit-learn splitter
-        1: no folds; k: the test sets of StratifiedKFold(k); None: the smallest count of an item;
-        a splitter: its test sets.
-
-    Raises
-    ------
-    OptionError, ContentError
-        Both are ValueErrors: folds without y, too few images, overlapping test sets, an item
-        missing from a fold.
-
-    Warns
-    -----
-    UserWarning
-        If the images of an item cannot be spread evenly over the folds.
-    """
-    if y is None:
-        if isinstance(n_folds, bool) or n_folds != 1:
-            raise OptionError(
-                f"n_folds is {n_folds!r}, but there is no y.",
-                "Give y, the item of each image: only repeats of an item can be cross-validated.",
-            )
-        return Assignment(np.arange(n_images), np.arange(n_images), np.zeros(n_images, np.intp))
-    items, item_of = _items(n_images, y)
-    fold_of = _fold_of(items, item_of, n_folds)
-    assignment = Assignment(items, item_of, fold_of)
-    for fold, item in np.argwhere(assignment.counts == 0):
-        raise ContentError(
-            f"Item {items[item]!s} has no image in fold {fold} (from 0) of "
-            f"{len(assignment.counts)}; every fold needs every item.",
-            "Use fewer folds, or another splitter.",
-        )
-    return assignment
-
-
-def _items(n_images: int, y: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Check y; return the sorted items and the index of each image's item."""
-    labels = np.asarray(y)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.shape != (n_images,):
-        raise ContentError(
-            f"y has shape {labels.shape}, but there are {n_images} images: y names one item for "
-            "each image."
-        )
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ContentError("y holds NaN or infinite values; each image needs an item.")
-    try:
-        items, item_of = np.unique(labels, return_inverse=True)
-    except TypeError as error:  # None among names, for example
-        raise ContentError(f"y holds labels that cannot be sorted: {error}.") from error
-    return items, item_of.ravel()
-
-
-def _fold_of(items: NDArray[Any], item_of: NDArray[np.intp], n_folds: Any) -> NDArray[np.intp]:
-    """Find the fold of each image, -1 for images in no test set."""
-    counts = np.bincount(item_of)
-    if n_folds is None:
-        n_folds = int(counts.min())
-    if hasattr(n_folds, "split") and not isinstance(n_folds, str):
-        return _test_sets(item_of, n_folds)
-    if isinstance(n_folds, bool) or not isinstance(n_folds, int | np.integer) or n_folds < 1:
-        raise OptionError(
-            f"n_folds is {n_folds!r}; a whole number above 0, None, or a scikit-learn splitter is "
-            "expected."
-        )
-    if n_folds == 1:
-        return np.zeros(len(item_of), dtype=np.intp)
-    if n_folds > counts.max():
-        item = items[counts.argmin()]
-        raise ContentError(
-            f"n_folds is {n_folds}, but item {item!s} has only {counts.min()} images, so it is "
-            f"missing from fold {n_folds - 1} (from 0); every fold needs every item.",
-            f"Use at most {counts.min()} folds.",
-        )
-    if (counts % n_folds).any():
-        warnings.warn(
-            f"{n_folds} folds do not divide the images of every item evenly (an item has "
-            f"{counts.min()} to {counts.max()} images), so folds rest on unequal numbers.",
-            stacklevel=4,
-        )
-    from sklearn.model_selection import StratifiedKFold
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # said here as an error
-        return _test_sets(item_of, StratifiedKFold(int(n_folds)))
-
-
-def _test_sets(item_of: NDArray[np.intp], splitter: Any) -> NDArray[np.intp]:
-    """Give each image the number of the test set it belongs to."""
-    fold_of = np.full(len(item_of), -1, dtype=np.intp)
-    fold = -1
-    for fold, (_, test) in enumerate(splitter.split(np.zeros((len(item_of), 1)), item_of)):
-        taken = test[fold_of[test] >= 0]
-        if len(taken):
-            raise OptionError(
-                f"The test sets of {splitter!r} overlap: image {taken[0]} is in fold "
-                f"{fold_of[taken[0]]} and in fold {fold}.",
-                "Use a splitter with disjoint test sets, such as KFold, without repeats.",
-            )
-        fold_of[test] = fold
-    if fold < 1:
-        raise OptionError(f"{splitter!r} makes {fold + 1} folds; at least two are needed.")
-    return fold_of
 
 
 def read_patterns(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,15 @@ class Grid:
     def voxel_sizes_mm(self) -> NDArray[np.float64]:
         """Lengths of the three voxel edges in mm."""
         return np.asarray(np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0)))
+
+    def extent_mm(self, inside: NDArray[np.bool_] | None = None) -> float:
+        """Longest diagonal in mm between centres of the box around all voxels, or those inside."""
+        low, high = np.zeros(3), np.array(self.shape) - 1.0
+        if inside is not None:
+            found = np.argwhere(inside)
+            low, high = found.min(axis=0), found.max(axis=0)
+        signs = np.array(list(itertools.product((1, -1), repeat=3)))
+        return float(np.linalg.norm((signs * (high - low)) @ self.affine[:3, :3].T, axis=1).max())
 
     def equals(self, other: Grid) -> bool:
         """Tell whether shapes are equal and affines differ by no more than the tolerance."""

@@ -29,6 +29,7 @@ from bids_rsa.errors import (
     ReadWriteError,
 )
 from bids_rsa.spaces.grid import Grid
+from bids_rsa.tables import expanded
 
 _DAMAGED = (
     EOFError,
@@ -148,6 +149,7 @@ def open_image(path: str | os.PathLike[str]) -> SpatialImage:
     MissingFileError, ContentError, ReadWriteError
         If there is no such file, it is no image, or it cannot be read.
     """
+    path = expanded(path)
     name = os.fspath(path)
     with reading(path):
         refuse_special(path)

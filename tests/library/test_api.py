@@ -8,7 +8,9 @@ import pytest
 from reference import plain_rdm, plain_rdm_cv, plain_searchlight
 from scipy.spatial.distance import pdist, squareform
 from sklearn.model_selection import (
+    GroupKFold,
     KFold,
+    LeaveOneGroupOut,
     PredefinedSplit,
     RepeatedKFold,
     ShuffleSplit,
@@ -127,6 +129,20 @@ def test_the_result_is_double_whatever_the_input(tmp_path, dtype):
     close(back.get_fdata(), expected(volumes_first(series.astype(float))[None])[0])
 
 
+def test_runs_in_a_list_follow_each_other(tmp_path, monkeypatch):
+    series = noise(3 * N_ITEMS, dtype=np.float32)
+    runs = [volume(series[..., start : start + N_ITEMS], OBLIQUE) for start in (0, 6, 12)]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for index, run in enumerate(runs):
+        nib.save(run, tmp_path / f"run{index}.nii.gz")
+    labels = [*range(N_ITEMS)] * 3
+    wanted = rsa_nifti(volume(series, OBLIQUE), MODEL, RADIUS, y=labels, n_folds=3).get_fdata()
+    mixed = [runs[0], *(volume(series[..., 6 + i], OBLIQUE) for i in range(N_ITEMS)), runs[2]]
+    for given in (runs, [f"~/run{index}.nii.gz" for index in range(3)], mixed):
+        found = rsa_nifti(given, MODEL, RADIUS, y=labels, n_folds=3)
+        np.testing.assert_array_equal(found.get_fdata(), wanted)
+
+
 SQUARE = squareform(MODEL)
 FRAME = pd.DataFrame(SQUARE)
 
@@ -169,15 +185,33 @@ def test_without_a_radius_the_result_is_a_number():
     assert rsa_nifti(image(), [MODEL], spatial_radius=None).shape == (1,)
 
 
-@pytest.mark.parametrize("radius", [6e-3, np.float32(0.006), np.float64(0.006), 1, np.int64(1)])
+@pytest.mark.parametrize("radius", [6e-3, np.float32(0.006), np.float64(0.006)])
 def test_the_radius_is_any_number_of_metres(radius):
     series = noise(N_ITEMS)
     found = rsa_nifti(volume(series), MODEL, radius).get_fdata()
-    if radius == 1:  # every patch is the whole image
-        rho = rsa_nifti(volume(series), MODEL, None)
-        close(found, np.full(SHAPE, rho))
-    else:
-        close(found, expected(volumes_first(series)[None], affine=ANISOTROPIC)[0])
+    close(found, expected(volumes_first(series)[None], affine=ANISOTROPIC)[0])
+
+
+@pytest.mark.parametrize("radius", [10, np.int64(9), 1, 0.1])
+def test_a_radius_in_millimetres_is_refused_with_the_numbers(radius):
+    # voxel centres span 12 x 15 x 18 mm: the longest diagonal is 26.32 mm
+    says = rf"is {radius} metres \({radius * 1000:g} mm\).*26.32 mm.* mm are {radius / 1000}"
+    with pytest.raises(ValueError, match=re.compile(says, re.DOTALL)):
+        rsa_nifti(volume(noise(N_ITEMS)), MODEL, radius)
+
+
+def test_a_radius_as_large_as_the_brain_mask_warns_that_the_map_is_constant():
+    brain = np.zeros(SHAPE)
+    brain[2:4, 2:4, 2:4] = 1
+    brain, series = volume(brain), volume(noise(N_ITEMS))
+    whole = rsa_nifti(series, MODEL, None, brain_mask=brain)
+    extent = np.sqrt(2**2 + 3**2 + 4.5**2)  # mm
+    with pytest.warns(UserWarning, match=rf"within {extent:.4g} mm") as caught:
+        found = rsa_nifti(series, MODEL, 0.00577, brain_mask=brain).get_fdata()
+    assert caught[0].filename == __file__
+    close(found[2:4, 2:4, 2:4], np.full((2, 2, 2), whole))
+    found = rsa_nifti(series, MODEL, 0.00576, brain_mask=brain).get_fdata()
+    assert np.ptp(found[2:4, 2:4, 2:4]) > 0
 
 
 # labels and folds
@@ -217,6 +251,25 @@ def test_a_data_frame_is_matched_by_name():
     labels = [*Y, *Y]
     for model in (frame, shuffled):
         close(rsa_nifti(volume(series, OBLIQUE), model, RADIUS, y=labels).get_fdata(), wanted)
+
+
+@pytest.mark.parametrize("kind", [int, float, str])
+def test_numeric_names_match_however_a_table_was_read(kind, tmp_path):
+    numbers = [30, 4, 100, 7, 12, 1]
+    frame = pd.DataFrame(SQUARE, index=sorted(numbers), columns=sorted(numbers))
+    wanted = rsa_nifti(image(), frame, RADIUS, y=numbers).get_fdata()
+    frame.loc[numbers, numbers].to_csv(tmp_path / "model.csv")
+    read = pd.read_csv(tmp_path / "model.csv", index_col=0)  # integers by text
+    found = rsa_nifti(image(), read, RADIUS, y=[kind(n) for n in numbers])
+    close(found.get_fdata(), wanted)  # numbers and texts sort differently
+
+
+@pytest.mark.parametrize("ignore_nan", [False, True])
+def test_a_nan_cell_of_a_model_is_left_out_with_and_without_ignore_nan(ignore_nan):
+    model = np.where(MODEL == 3, np.nan, MODEL)
+    found = rsa_nifti(image(), model, RADIUS, rsa_metric="pearson", ignore_nan=ignore_nan)
+    wanted = expected(volumes_first(noise(N_ITEMS))[None], model, comparison="pearson")[0]
+    close(found.get_fdata(), wanted)
 
 
 @pytest.mark.parametrize(
@@ -288,6 +341,28 @@ def test_a_splitter_means_its_test_sets(splitter):
     close(found.get_fdata(), expected(_folds_of(splitter, series, labels))[0])
 
 
+@pytest.mark.parametrize("form", [list, iter, "masks"])
+def test_folds_as_pairs_of_train_and_test(form):
+    runs = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], N_ITEMS))
+    labels = np.empty(len(runs), dtype=int)
+    for run in range(3):
+        labels[runs == run] = np.random.default_rng(run).permutation(N_ITEMS)
+    series = noise(len(runs))
+    pairs = LeaveOneGroupOut().split(labels, labels, groups=runs)
+    if form == "masks":
+        form, pairs = list, [(runs != run, runs == run) for run in range(3)]
+    found = rsa_nifti(volume(series, OBLIQUE), MODEL, RADIUS, y=labels, n_folds=form(pairs))
+    wanted = expected(_folds_of(PredefinedSplit(runs), series, labels))[0]
+    close(found.get_fdata(), wanted)
+
+
+def test_equal_counts_that_folds_do_not_divide_are_said_once():
+    labels = np.repeat(np.arange(N_ITEMS), 3)
+    with pytest.warns(UserWarning, match=r"\(each item has 3 images\)") as caught:
+        rsa_nifti(image(18), MODEL, RADIUS, y=labels, n_folds=2)
+    assert caught[0].filename == __file__
+
+
 LABELS = np.repeat(np.arange(N_ITEMS), 2)
 
 
@@ -305,6 +380,11 @@ LABELS = np.repeat(np.arange(N_ITEMS), 2)
         ({"y": LABELS, "n_folds": 0}, "n_folds is 0"),
         ({"y": LABELS, "n_folds": 1.5}, "n_folds is 1.5"),
         ({"y": LABELS, "n_folds": "runs"}, "n_folds is 'runs'"),
+        ({"y": LABELS, "n_folds": LeaveOneGroupOut()}, r"groups.*LeaveOneGroupOut\(...\).split"),
+        ({"y": LABELS, "n_folds": GroupKFold(2)}, r"groups.*groups=runs"),
+        ({"y": LABELS, "n_folds": np.tile([0, 1], 6)}, r"n_folds\[0\].*PredefinedSplit"),
+        ({"y": LABELS, "n_folds": [([0], [1]), ([1], [12])]}, "12 to 12.*numbered 0 to 11"),
+        ({"y": LABELS, "n_folds": [([0], ["a"]), ([1], [1])]}, "fold 0.*indices"),
         ({"y": [None, "a", *"bcdefghijk"]}, "y holds labels that cannot be sorted"),
         ({"y": LABELS, "n_folds": KFold(2)}, "Item . has no image in fold 0"),
         ({"y": LABELS, "n_folds": ShuffleSplit(2, test_size=0.9)}, "test sets of Shuff.* overlap"),
@@ -449,7 +529,7 @@ def _square(change):
         (MODEL[:-1], r"shape \(14,\)"),
         ([], "empty list"),
         ([MODEL, MODEL[:3]], r"dsm_model\[1\] has shape \(3,\)"),
-        (np.where(MODEL == 3, np.nan, MODEL), "1 NaN cells"),
+        (np.full(15, np.nan), "All 15 cells of dsm_model are NaN"),
         (np.where(MODEL == 3, np.inf, MODEL), "infinite"),
         (np.array(list("abcdefghijklmno")), "no array of numbers"),
         (np.zeros(15), "undefined at every one of 210 centres"),
@@ -488,7 +568,8 @@ def test_dependent_models_in_a_regression_warn_and_give_the_minimum_norm():
         (np.zeros((3, 3, 3, 6)), TypeError, "ndarray.*Nifti1Image"),
         ([], ValueError, "empty list"),
         (volume(np.zeros(SHAPE)), ValueError, r"shape \(7, 6, 5\); a 4D image"),
-        ([volume(noise(2))] * 6, ValueError, "4D with 2 volumes"),
+        ([volume(noise(2))] * 6, ValueError, "the data hold 12 items"),
+        (volume(noise(6).reshape(*SHAPE, 2, 3)), ValueError, r"shape \(7, 6, 5, 2, 3\).*order"),
         ("nowhere.nii.gz", FileNotFoundError, "no file .*nowhere.nii.gz"),
         ([volume(np.ones(SHAPE)), volume(np.ones((7, 6, 4)))] * 3, ValueError, "different grids"),
     ],

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pytest
+from scipy.stats import spearmanr
 from volumes import OBLIQUE, noise, volume
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,10 +24,13 @@ def test_the_examples_run(tmp_path, monkeypatch):
     for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs/library.md").read_text(), re.S):
         exec(block, names)
         maps.append(names.pop("rho", None))
-    masked, by_count, by_splitter = (one.get_fdata() for one in maps if one is not None)
+    masked, by_count, by_splitter, by_groups = (one.get_fdata() for one in maps if one is not None)
     np.testing.assert_array_equal(nib.load("rho.nii.gz").get_fdata(), masked)
     assert np.isfinite(masked).all()
     assert not masked[~mask].any()
     np.testing.assert_array_equal(by_count, by_splitter)
+    np.testing.assert_array_equal(by_count, by_groups)
     assert names["rdm"].shape == names["crossvalidated"].shape == (15,)
     assert np.all(names["rdm"] > 0)
+    assert names["score"] == pytest.approx(spearmanr(names["rdm"], names["model"]).statistic)
+    assert names["unique"].shape == (2,)

@@ -1,0 +1,140 @@
+"""The library: patterns in, RDM out; RDMs in, score out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from bids_rsa.core.comparison.plans import compare
+from bids_rsa.core.dissimilarity import rdms as dissimilarity
+from bids_rsa.errors import ContentError
+from bids_rsa.models.arrays import condensed_models
+
+
+def compute_dsm(
+    data: ArrayLike, metric: str | Callable[..., float] = "correlation", **params: Any
+) -> NDArray[np.float64]:
+    """Compute the RDM of some patterns.
+
+    Parameters
+    ----------
+    data : array_like, shape (n_items, n_features)
+    metric : str or callable
+        A metric of `scipy.spatial.distance.pdist`, or a function of two vectors.
+    **params
+        Keyword arguments of the metric.
+
+    Returns
+    -------
+    dsm : ndarray, shape (n_items * (n_items - 1) / 2,)
+        Condensed, in the order of `scipy.spatial.distance.squareform`; NaN where undefined.
+
+    Raises
+    ------
+    ValueError
+        If the data are not 2D, or the metric or its parameters are unknown.
+    """
+    patterns = _numbers(data, ("n_items", "n_features"))
+    return dissimilarity.compute_rdm(patterns, metric, **params)
+
+
+def compute_dsm_cv(
+    folds: ArrayLike, metric: str | Callable[..., float] = "correlation", **params: Any
+) -> NDArray[np.float64]:
+    """Compute the cross-validated RDM of some patterns.
+
+    Parameters
+    ----------
+    folds : array_like, shape (n_folds, n_items, n_features)
+        The mean pattern of each item in each fold.
+    metric : str or callable
+        ``sqeuclidean``, and ``mahalanobis`` with ``VI``, are unbiased estimates (Walther et al.,
+        2016), summed over features; ``euclidean`` is the signed square root. Any other metric is
+        the distance from the mean of the other folds to the left-out fold, averaged over both
+        directions and over folds.
+    **params
+        Keyword arguments of the metric.
+
+    Returns
+    -------
+    dsm : ndarray, shape (n_items * (n_items - 1) / 2,)
+        Condensed, in the order of `scipy.spatial.distance.squareform`; NaN where undefined.
+
+    Raises
+    ------
+    ValueError
+        If the data are not 3D, there is only one fold, or the metric or its parameters are
+        unknown.
+    """
+    patterns = _numbers(folds, ("n_folds", "n_items", "n_features"))
+    if len(patterns) < 2:
+        raise ContentError(f"Cross-validation needs at least two folds; there is {len(patterns)}.")
+    return dissimilarity.compute_rdm_cv(patterns, metric, **params)
+
+
+def compare_rdms(
+    dsm_data: Any, dsm_model: Any, rsa_metric: str = "spearman", *, standardize: bool = False
+) -> Any:
+    """Compare one RDM with one or several model RDMs.
+
+    Parameters
+    ----------
+    dsm_data : array, shape (n, n) or (n * (n - 1) / 2,), or DataFrame
+        The RDM of the data, square or condensed, as `compute_dsm` and `compute_dsm_cv` return it.
+    dsm_model : array, shape (n, n) or (n * (n - 1) / 2,), DataFrame, or list or tuple of them
+        The model RDMs. Where ``dsm_data`` is a DataFrame, DataFrames are matched with it by name.
+    rsa_metric : str
+        spearman, pearson, kendall-tau-a, partial, partial-spearman, regression, or any other
+        comparison of ``bids_rsa --comparison``.
+    standardize : bool
+        z-score the RDM and the models. This changes the weights of ``regression`` only.
+
+    Returns
+    -------
+    scores : float or ndarray of shape (n_models,)
+        An array where ``dsm_model`` is a list. NaN cells of the data or a model are left out. NaN
+        where the score is undefined: fewer than three cells, or an RDM without variance.
+
+    Raises
+    ------
+    ValueError
+        RDMs that don't fit together or are no RDMs, or an unknown comparison.
+    """
+    named = isinstance(dsm_data, pd.DataFrame)
+    items = np.array(dsm_data.index, dtype=object) if named else np.arange(_size(dsm_data))
+    data, _ = condensed_models(
+        np.asarray(dsm_data) if not named else dsm_data, items, named=named, name="dsm_data"
+    )
+    models, several = condensed_models(dsm_model, items, named=named)
+    scores = compare(data[0], models, rsa_metric, standardize=standardize)
+    return scores if several else float(scores[0])
+
+
+def _numbers(data: ArrayLike, axes: tuple[str, ...]) -> NDArray[np.float64]:
+    """Convert data to float64 of the expected number of axes."""
+    given = np.asarray(data)
+    if given.dtype.kind not in "biufO":
+        raise ContentError(f"The data hold {given.dtype} values; real numbers are expected.")
+    array = given.astype(np.float64)
+    if array.ndim != len(axes):
+        raise ContentError(f"The data have shape {array.shape}; ({', '.join(axes)}) is expected.")
+    if array.shape[-2] < 2:
+        raise ContentError(f"There is {array.shape[-2]} item; an RDM needs at least two.")
+    return array
+
+
+def _size(rdm: Any) -> int:
+    """Count the items of an RDM, square or condensed."""
+    shape = np.shape(rdm)
+    if len(shape) == 2:
+        return int(shape[0])
+    n = round((1 + np.sqrt(1 + 8 * np.size(rdm))) / 2)
+    if len(shape) != 1 or n * (n - 1) // 2 != shape[0]:
+        raise ContentError(
+            f"dsm_data has shape {shape}; (n, n) or condensed (n * (n - 1) / 2,) is expected."
+        )
+    return n
