@@ -67,6 +67,29 @@ class InputSettings:
 
 
 @dataclass(frozen=True)
+class BoldSettings:
+    """How condition images are estimated from BOLD and events (``--from-bold``).
+
+    ``confounds`` are names of strategies, of columns, or regular expressions. ``high_pass`` is a
+    cut-off in seconds (0: none; None: the confounds' cosines, else 128 s). ``event_duration``,
+    ``start_time`` are in seconds, ``fd_threshold`` in mm.
+    """
+
+    from_bold: bool = False
+    hrf: str = "spm"
+    confounds: tuple[str, ...] = ("motion6",)
+    high_pass: float | None = None
+    fd_threshold: float | None = None
+    dummy_scans: int = 0
+    start_time: float | None = None
+    glm_noise: str = "ols"
+    estimate: str = "conditions"
+    scale: str = "run"
+    condition_column: str = "trial_type"
+    event_duration: float | None = None
+
+
+@dataclass(frozen=True)
 class GroupSettings:
     """The science of the group level: what is tested across subjects, and how it is corrected."""
 

@@ -1,0 +1,1 @@
+"""From BOLD and events to condition images: events, timing, confounds, design, fit."""

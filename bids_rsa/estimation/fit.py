@@ -1,0 +1,145 @@
+"""The general linear model of a run, fitted by nilearn block by block of voxels."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from nilearn.glm.contrasts import compute_contrast
+from nilearn.glm.first_level import run_glm
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from bids_rsa.estimation.design import Design, trial_designs
+
+_BLOCK = 1024  # voxels: nilearn holds several arrays of a block in double precision
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """What a fit gives.
+
+    Parameters
+    ----------
+    effects, variances : ndarray, shape (n_estimates, n_voxels), float32
+    """
+
+    effects: NDArray[np.float32]
+    variances: NDArray[np.float32]
+
+
+def scale_factors(series: NDArray[np.float32], scale: str) -> NDArray[np.float64]:
+    """Compute what the values of each voxel are multiplied with.
+
+    Parameters
+    ----------
+    series : ndarray, shape (n_volumes, n_voxels)
+    scale : str
+        ``run``: the mean over all voxels and volumes becomes 100; ``voxel``: each voxel's own mean
+        does; ``none``.
+
+    Returns
+    -------
+    ndarray, shape (n_voxels,)
+        NaN for voxels without a mean to divide by.
+
+    Raises
+    ------
+    ValueError
+        With ``run``, if the mean is not above 0.
+    """
+    if scale == "none":
+        return np.ones(series.shape[1])
+    means = series.mean(axis=0, dtype=np.float64)
+    if scale == "voxel":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(means > 0, 100.0 / means, np.nan)
+    total = means[np.isfinite(means)].mean() if np.isfinite(means).any() else np.nan
+    if not total > 0:
+        raise ValueError(f"the mean over voxels and volumes is {total:g}")
+    return np.full(series.shape[1], 100.0 / total)
+
+
+def fit_run(
+    series: NDArray[np.float32],
+    design: Design,
+    noise: str = "ols",
+    scale: str = "run",
+    keep_residuals: bool = False,
+    n_threads: int = 1,
+    on_progress: Callable[[int], None] = lambda n: None,
+) -> Estimates:
+    """Fit the design to every voxel.
+
+    Parameters
+    ----------
+    series : ndarray, shape (n_volumes, n_voxels)
+        With ``keep_residuals`` the residuals are written in its place. With trials estimated
+        separately these are the residuals of all trials fitted together.
+    design : Design
+    noise : str
+        ``ols`` or ``ar1`` (as nilearn fits it: coefficients in steps of .01).
+    scale : str
+        See `scale_factors`.
+    keep_residuals : bool
+    n_threads : int
+        Changes no number.
+    on_progress : callable
+        Takes the number of voxels finished.
+
+    Returns
+    -------
+    Estimates
+        A voxel without variance, like one outside the brain, has effects of 0; one that is not
+        finite in every volume has NaN.
+    """
+    factors = scale_factors(series, scale)
+    shape = (len(design.conditions), series.shape[1])
+    estimates = Estimates(np.empty(shape, np.float32), np.empty(shape, np.float32))
+    models = list(trial_designs(design)) if design.separate else []
+
+    def fit(block: slice) -> int:
+        values = series[:, block] * factors[block]
+        estimates.effects[:, block], estimates.variances[:, block], rest = _fit_block(
+            values, design, models, noise
+        )
+        if keep_residuals:
+            series[:, block] = rest
+        return block.stop - block.start
+
+    # blocks are the same whatever the threads, and so are the sums in them
+    with threadpool_limits(1), ThreadPoolExecutor(n_threads) as pool:
+        for done in pool.map(fit, _blocks(series.shape[1])):
+            on_progress(done)
+    return estimates
+
+
+def _blocks(n_voxels: int) -> Iterator[slice]:
+    """Cut the voxels into blocks."""
+    for start in range(0, n_voxels, _BLOCK):
+        yield slice(start, min(start + _BLOCK, n_voxels))
+
+
+def _fit_block(
+    values: NDArray[np.float64],
+    design: Design,
+    models: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    noise: str,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Fit the voxels of a block; return effects, variances and residuals."""
+    fine = np.isfinite(values).all(axis=0)
+    effects = np.full((len(design.conditions), values.shape[1]), np.nan)
+    variances, rest = effects.copy(), np.full(values.shape, np.nan)
+    if not fine.any():
+        return effects, variances, rest
+    chosen = values[:, fine]
+    labels, results = run_glm(chosen, design.matrix, noise_model=noise)
+    fits = [compute_contrast(labels, results, c) for c in design.contrasts if not models]
+    for matrix, contrast in models:
+        fits.append(compute_contrast(*run_glm(chosen, matrix, noise_model=noise), contrast))
+    effects[:, fine] = [fit.effect_size() for fit in fits]
+    variances[:, fine] = [fit.effect_variance() for fit in fits]
+    for label, result in results.items():
+        own = np.flatnonzero(fine)[labels == label]
+        rest[:, own] = values[:, own] - design.matrix @ result.theta
+    return effects, variances, rest
