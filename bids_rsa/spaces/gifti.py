@@ -1,0 +1,204 @@
+"""GIFTI: triangle meshes, maps on their vertices, and labels; left and right by what files say."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import nibabel as nib
+import numpy as np
+from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
+from numpy.typing import NDArray
+
+from bids_rsa.errors import ContentError
+from bids_rsa.spaces.images import as_float, reading, refuse_special
+
+Hemisphere = Literal["L", "R"]
+STRUCTURES: dict[Hemisphere, str] = {"L": "CortexLeft", "R": "CortexRight"}
+_STRUCTURE_KEY = "AnatomicalStructurePrimary"
+# hemi-L of BIDS; lh. of FreeSurfer; .L. of the Human Connectome Project
+_NAMED = (
+    re.compile(r"(?:^|_)hemi-([LR])(?:_|\.)"),
+    re.compile(r"^([lr])h\."),
+    re.compile(r"\.([LR])\."),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A triangle mesh.
+
+    Parameters
+    ----------
+    coordinates_mm : ndarray, shape (n_vertices, 3), float64
+    triangles : ndarray, shape (n_triangles, 3), int32
+    hemisphere : {"L", "R"} or None
+        What the file says; None where it says nothing.
+    path : str
+    """
+
+    coordinates_mm: NDArray[np.float64]
+    triangles: NDArray[np.int32]
+    hemisphere: Hemisphere | None
+    path: str
+
+
+@dataclass(frozen=True, eq=False)
+class VertexMaps:
+    """Maps on the vertices of one hemisphere.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_vertices, n_maps), float32 or float64
+    names : tuple of str
+        Of each map; empty texts where the file has none.
+    hemisphere : {"L", "R"} or None
+    path : str
+    """
+
+    values: NDArray[Any]
+    names: tuple[str, ...]
+    hemisphere: Hemisphere | None
+    path: str
+
+
+def open_gifti(path: str | os.PathLike[str]) -> GiftiImage:
+    """Read a GIFTI file.
+
+    Raises
+    ------
+    MissingFileError, ContentError, InputError, ReadWriteError
+        No such file, or it is damaged or no GIFTI file.
+    """
+    with reading(path):
+        refuse_special(path)
+        try:
+            image = nib.load(path)
+        except Exception as error:  # expat's and base64's errors share no class but this one
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise ContentError(
+                f"{os.fspath(path)} cannot be read as GIFTI: {error}.", "Write the file again."
+            ) from error
+    if not isinstance(image, GiftiImage):
+        raise ContentError(f"{os.fspath(path)} is a {type(image).__name__}; GIFTI is expected.")
+    return image
+
+
+def read_mesh(path: str | os.PathLike[str]) -> Mesh:
+    """Read a surface: one array of coordinates and one of triangles.
+
+    Raises
+    ------
+    ContentError
+        Other arrays, coordinates that are not finite, triangles of vertices that are not there.
+    """
+    image, name = open_gifti(path), os.fspath(path)
+    points = image.get_arrays_from_intent("NIFTI_INTENT_POINTSET")
+    faces = image.get_arrays_from_intent("NIFTI_INTENT_TRIANGLE")
+    if len(points) != 1 or len(faces) != 1:
+        raise ContentError(
+            f"{name} holds {len(points)} arrays of coordinates and {len(faces)} of triangles; a "
+            "surface has one of each.",
+            "Give a .surf.gii file.",
+        )
+    coordinates = np.asarray(points[0].data, dtype=np.float64)
+    triangles = np.asarray(faces[0].data)
+    if coordinates.ndim != 2 or coordinates.shape[1] != 3 or not np.isfinite(coordinates).all():
+        raise ContentError(f"{name}: its coordinates are not finite triples.")
+    if triangles.ndim != 2 or triangles.shape[1] != 3 or triangles.dtype.kind not in "iu":
+        raise ContentError(f"{name}: its triangles are not triples of whole numbers.")
+    if triangles.size and (triangles.min() < 0 or triangles.max() >= len(coordinates)):
+        raise ContentError(
+            f"{name}: its triangles name vertices {triangles.min()} to {triangles.max()}, and it "
+            f"has {len(coordinates)}."
+        )
+    return Mesh(coordinates, triangles.astype(np.int32), hemisphere_of(image, name), name)
+
+
+def read_maps(path: str | os.PathLike[str]) -> VertexMaps:
+    """Read maps: one array a map, or one two-dimensional array of all.
+
+    Raises
+    ------
+    ContentError
+        No array, or arrays of different lengths.
+    """
+    image, name = open_gifti(path), os.fspath(path)
+    arrays = [array for array in image.darrays if array.data is not None]
+    lengths = sorted({len(array.data) for array in arrays})
+    if len(lengths) != 1 or any(array.data.ndim > 2 for array in arrays):
+        found = ", ".join(str(array.data.shape) for array in arrays) or "none"
+        raise ContentError(
+            f"{name} holds arrays of shape {found}; maps of the same vertices are expected."
+        )
+    columns = [array.data.reshape(lengths[0], -1) for array in arrays]
+    names = [
+        str(array.meta.get("Name", "")) if block.shape[1] == 1 else ""
+        for array, block in zip(arrays, columns, strict=True)
+        for _ in range(block.shape[1])
+    ]
+    values = as_float(np.concatenate(columns, axis=1), name)
+    return VertexMaps(values, tuple(names), hemisphere_of(image, name), name)
+
+
+def hemisphere_of(image: GiftiImage, name: str) -> Hemisphere | None:
+    """Find the hemisphere that a file is of: by its metadata, else by its name.
+
+    Raises
+    ------
+    ContentError
+        Metadata and name contradict each other.
+    """
+    metas = [image.meta, *(array.meta for array in image.darrays)]
+    told = {str(meta.get(_STRUCTURE_KEY, "")) for meta in metas}
+    inside = {side for side, structure in STRUCTURES.items() if structure in told}
+    named = hemisphere_named(name)
+    if len(inside) > 1 or (inside and named is not None and named not in inside):
+        structures = ", ".join(STRUCTURES[side] for side in sorted(inside))
+        raise ContentError(
+            f"{name}: its metadata say {structures}" + (f", its name hemi-{named}." * bool(named)),
+            "Left and right may have been swapped: check which hemisphere the file is of.",
+        )
+    return next(iter(inside), named)
+
+
+def hemisphere_named(name: str) -> Hemisphere | None:
+    """Find the hemisphere in a file name."""
+    for pattern in _NAMED:
+        if found := pattern.search(Path(name).name):
+            return "L" if found.group(1).upper() == "L" else "R"
+    return None
+
+
+def maps_image(
+    values: NDArray[Any], hemisphere: Hemisphere, names: tuple[str, ...] = (),
+    intent: str = "NIFTI_INTENT_SHAPE",
+) -> GiftiImage:  # fmt: skip
+    """Make a GIFTI image of maps.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_vertices,) or (n_vertices, n_maps)
+    hemisphere : {"L", "R"}
+    names : tuple of str
+        Of each map.
+    intent : str
+    """
+    columns = np.asarray(values).reshape(len(values), -1)
+    kind = "NIFTI_TYPE_INT32" if columns.dtype.kind in "iub" else "NIFTI_TYPE_FLOAT32"
+    stored = columns.astype(np.int32 if columns.dtype.kind in "iub" else np.float32)
+    arrays = [
+        GiftiDataArray(
+            np.ascontiguousarray(stored[:, k]),
+            intent=intent,
+            datatype=kind,
+            meta=GiftiMetaData({"Name": names[k]} if names else {}),
+        )
+        for k in range(stored.shape[1])
+    ]
+    meta = GiftiMetaData({_STRUCTURE_KEY: STRUCTURES[hemisphere]})
+    return GiftiImage(meta=meta, darrays=arrays)
