@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import joblib
@@ -15,7 +14,13 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
-from bids_rsa.core.dissimilarity import rdms as dissimilarity
+from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
+from bids_rsa.core.dissimilarity.table import (
+    DEFAULT_DISSIMILARITY,
+    PER_VOXEL,
+    Metric,
+    find_dissimilarity,
+)
 from bids_rsa.core.searchlight import searchlight_rsa
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.models.arrays import condensed_models
@@ -30,7 +35,6 @@ from bids_rsa.spaces.masks import load_mask
 logger = logging.getLogger(__name__)
 
 Image = str | os.PathLike[str] | SpatialImage
-_PER_VOXEL = ("V", "w")
 
 
 @accepts_mne_rsa_names
@@ -38,9 +42,9 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
     image: Image | list[Image] | tuple[Image, ...],
     dsm_model: Any,
     spatial_radius: float | None = 0.01,
-    image_dsm_metric: str | Callable[..., float] = "correlation",
+    image_dsm_metric: Metric = DEFAULT_DISSIMILARITY,
     image_dsm_params: dict[str, Any] = {},  # noqa: B006  (never changed)
-    rsa_metric: str = "spearman",
+    rsa_metric: str = DEFAULT_COMPARISON,
     ignore_nan: bool = False,
     y: ArrayLike | None = None,
     n_folds: Any = 1,
@@ -107,9 +111,11 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
     """
     radius_mm = _radius_mm(spatial_radius)
     n_threads = _n_threads(n_jobs)
-    dissimilarity.find_dissimilarity(image_dsm_metric)
+    find_dissimilarity(image_dsm_metric)
     if not isinstance(rsa_metric, str):
-        raise TypeError(f"rsa_metric is {rsa_metric!r}; one name, such as 'spearman', is expected.")
+        raise TypeError(
+            f"rsa_metric is {rsa_metric!r}; one name, such as '{DEFAULT_COMPARISON}', is expected."
+        )
     series = open_series(image)
     assignment = assign(len(series.readers), y, n_folds)
     models, several = condensed_models(dsm_model, assignment.items, named=y is not None)
@@ -216,7 +222,7 @@ def _patch_params(
 ) -> dict[str, Any]:
     """Cut parameters that have one entry for each voxel of the grid down to the patch mask."""
     chosen = dict(params or {})
-    for name in _PER_VOXEL:
+    for name in PER_VOXEL:
         if chosen.get(name) is None:
             chosen.pop(name, None)
             continue

@@ -10,13 +10,15 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from bids_rsa.core.comparison.plans import compare
-from bids_rsa.core.dissimilarity import rdms as dissimilarity
+from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
+from bids_rsa.core.dissimilarity.rdms import compute_rdm, compute_rdm_cv
+from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, Metric
 from bids_rsa.errors import ContentError
 from bids_rsa.models.arrays import condensed_models
 
 
 def compute_dsm(
-    data: ArrayLike, metric: str | Callable[..., float] = "correlation", **params: Any
+    data: ArrayLike, metric: Metric = DEFAULT_DISSIMILARITY, **params: Any
 ) -> NDArray[np.float64]:
     """Compute the RDM of some patterns.
 
@@ -39,11 +41,11 @@ def compute_dsm(
         If the data are not 2D, or the metric or its parameters are unknown.
     """
     patterns = _numbers(data, ("n_items", "n_features"))
-    return dissimilarity.compute_rdm(patterns, metric, **params)
+    return compute_rdm(patterns, metric, **params)
 
 
 def compute_dsm_cv(
-    folds: ArrayLike, metric: str | Callable[..., float] = "correlation", **params: Any
+    folds: ArrayLike, metric: Metric = DEFAULT_DISSIMILARITY, **params: Any
 ) -> NDArray[np.float64]:
     """Compute the cross-validated RDM of some patterns.
 
@@ -73,11 +75,11 @@ def compute_dsm_cv(
     patterns = _numbers(folds, ("n_folds", "n_items", "n_features"))
     if len(patterns) < 2:
         raise ContentError(f"Cross-validation needs at least two folds; there is {len(patterns)}.")
-    return dissimilarity.compute_rdm_cv(patterns, metric, **params)
+    return compute_rdm_cv(patterns, metric, **params)
 
 
 def compare_rdms(
-    dsm_data: Any, dsm_model: Any, rsa_metric: str = "spearman", *, standardize: bool = False
+    dsm_data: Any, dsm_model: Any, rsa_metric: str = DEFAULT_COMPARISON, *, standardize: bool = False
 ) -> Any:
     """Compare one RDM with one or several model RDMs.
 

@@ -5,6 +5,9 @@ Each default stands here once; the parser reads it from here.
 
 from dataclasses import dataclass
 
+from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
+from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY
+
 
 @dataclass(frozen=True)
 class RsaSettings:
@@ -15,9 +18,9 @@ class RsaSettings:
     """
 
     radius_mm: float = 10.0
-    dissimilarity: str = "correlation"
+    dissimilarity: str = DEFAULT_DISSIMILARITY
     dissimilarity_params: str = "{}"
-    comparisons: tuple[str, ...] = ("spearman",)
+    comparisons: tuple[str, ...] = (DEFAULT_COMPARISON,)
     folds: str = "none"
     ignore_nan: bool = False
     min_voxels: int = 10

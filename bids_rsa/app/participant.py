@@ -9,12 +9,13 @@ from bids_rsa.app.outcome import Outcome
 from bids_rsa.app.plan_table import plan_rows, plan_text, write_plan
 from bids_rsa.app.preflight import check_folders, check_groups, validate_input
 from bids_rsa.app.summary import label_lines
+from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.dataset import find_groups, list_participants
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.machine import find_machine
 from bids_rsa.models.loading import check_models, load_models
 from bids_rsa.needs import usable_memory
-from bids_rsa.outputs.derivatives import derivative_path, stat_label
+from bids_rsa.outputs.derivatives import derivative_path
 from bids_rsa.records import Discovery, ModelRdm
 from bids_rsa.settings import Settings
 
@@ -91,7 +92,7 @@ def _tell_plan(
     sys.stdout.write(plan_text(discovery, models, failures))
     failed = {subject for subject, _ in failures}
     maps = [
-        derivative_path(group, model.name, stat=stat_label(comparison))
+        derivative_path(group, model.name, stat=find_comparison(comparison).label)
         for group in discovery.groups
         if group.subject not in failed
         for comparison in settings.rsa.comparisons

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from bids_rsa.core.dissimilarity.rdms import check_params
+from bids_rsa.core.dissimilarity.params import check_params
 from bids_rsa.errors import BidsRsaError, OptionError, OutputError, ValidationError
 from bids_rsa.models.loading import check_models
 from bids_rsa.needs import GroupSize, group_size, memory_needs, refuse_too_large

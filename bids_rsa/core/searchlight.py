@@ -10,8 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from bids_rsa.core.comparison.plans import Plan, prepare, score_all
-from bids_rsa.core.dissimilarity.rdms import Metric, check_params, find_dissimilarity
+from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
+from bids_rsa.core.dissimilarity.params import check_params
 from bids_rsa.core.dissimilarity.sources import PatchRule, Patterns, RdmSource, choose_source
+from bids_rsa.core.dissimilarity.table import (
+    DEFAULT_DISSIMILARITY,
+    Metric,
+    find_dissimilarity,
+)
 from bids_rsa.core.neighborhood.spheres import Block, Layout, lay_out, sphere_offsets
 
 Floats = NDArray[np.float64]
@@ -46,9 +52,9 @@ def searchlight_rsa(
     radius_mm: float | None,
     models: ArrayLike,
     *,
-    dissimilarity: Metric = "correlation",
+    dissimilarity: Metric = DEFAULT_DISSIMILARITY,
     params: Mapping[str, Any] | None = None,
-    comparisons: Sequence[str] = ("spearman",),
+    comparisons: Sequence[str] = (DEFAULT_COMPARISON,),
     ignore_nan: bool = False,
     min_voxels: int = 1,
     standardize: bool = False,
@@ -70,12 +76,12 @@ def searchlight_rsa(
     models : (n_models, n_cells) array_like
         Condensed model RDMs; NaN cells are left out.
     dissimilarity : str or callable
-        See `bids_rsa.core.dissimilarity.rdms.DISSIMILARITIES`.
+        See `bids_rsa.core.dissimilarity.table.DISSIMILARITIES`.
     params : mapping
         The dissimilarity's parameters; ``V`` and ``w`` have one entry per row of ``patterns``,
         ``VI`` goes only with ``radius_mm=None``.
     comparisons : sequence of str
-        See `bids_rsa.core.comparison.plans.COMPARISONS`.
+        See `bids_rsa.core.comparison.table.COMPARISONS`.
     ignore_nan : bool
         NaN is a missing value; else it makes a centre undefined.
     min_voxels : int

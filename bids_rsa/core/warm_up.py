@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 
 from bids_rsa.core import inference
-from bids_rsa.core.names import COMPARISON_NAMES, DISSIMILARITY_NAMES
+from bids_rsa.core.comparison.table import COMPARISONS
+from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
 from bids_rsa.core.searchlight import searchlight_rsa
 
 _SHAPE = (7, 3, 3)
@@ -21,7 +22,7 @@ def warm_up() -> None:
     """Run searchlights of every kind, and tests across subjects of every kind, on little data."""
     for dtype, n_folds, ignore_nan in product((np.float32, np.float64), (1, 3), (False, True)):
         patterns = _patterns(dtype, n_folds, ignore_nan)
-        for metric in DISSIMILARITY_NAMES:
+        for metric in DISSIMILARITIES:
             _search(patterns, metric, ignore_nan)
     for design in _designs():
         _test(design, "greater")
@@ -54,7 +55,7 @@ def _search(patterns: np.ndarray, metric: str, ignore_nan: bool) -> None:
                 7.0,
                 models,
                 dissimilarity=metric,
-                comparisons=COMPARISON_NAMES,
+                comparisons=tuple(COMPARISONS),
                 ignore_nan=ignore_nan,
                 standardize=True,
             )

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from bids_rsa.core.comparison.plans import COMPARISONS
+from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.errors import ContentError
 from bids_rsa.group.records import ParticipantMap
 from bids_rsa.spaces.grid import Grid
@@ -49,7 +49,7 @@ def check_agreement(maps: Sequence[ParticipantMap], what: str) -> tuple[str, ...
         Names the subjects whose sidecars differ, in what, and the values.
     """
     keys: tuple[str, ...] = AGREEING
-    if COMPARISONS[maps[0].key.comparison].joint:
+    if find_comparison(maps[0].key.comparison).joint:
         keys = (*keys, "ModelsInFit", "Standardize")
     complaints = [text for key in keys if (text := _odd_ones(maps, key))]
     for name in sorted({one.model for one in maps}):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bids_rsa.core.comparison.plans import COMPARISONS
+from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.discovery.datasets import Dataset
 from bids_rsa.discovery.index import Index, IndexedFile
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
@@ -12,7 +12,6 @@ from bids_rsa.outputs.derivatives import read_sidecar
 from bids_rsa.settings import GroupSettings, Selection
 from bids_rsa.words import listing
 
-COMPARISON_OF_LABEL = {entry.label: name for name, entry in COMPARISONS.items()}
 # what must be equal in the sidecars of a map and of its mask, if one run wrote both
 WRITTEN_TOGETHER = ("InputHashes", "SearchlightRadius", "MinVoxels")
 FIELDS = (
@@ -49,6 +48,7 @@ def find_maps(
     ContentError
         A subject with two maps of the same name parts.
     """
+    comparisons = {entry.label: entry.name for entry in COMPARISONS.values()}
     found: list[ParticipantMap] = []
     broken: list[str] = []
     root = Path(output_dir).absolute()  # Nipype's nodes work in folders of their own
@@ -57,7 +57,7 @@ def find_maps(
         files = index.files(subject)
         masks = {_entities(f): f.path for f in files if _is_mask(f)}
         for file in files:
-            comparison = COMPARISON_OF_LABEL.get(file.stat or "")
+            comparison = comparisons.get(file.stat or "")
             if file.suffix != "statmap" or comparison is None or not file.desc:
                 continue
             one = _participant_map(file, comparison, masks.get(_entities(file)))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bids_rsa.core.comparison.plans import COMPARISONS
+from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.settings import GroupSettings
 
 Kind = Literal["one-sample", "paired", "groups", "slope"]
@@ -30,7 +30,7 @@ class MapKey:
             ("acq", self.acquisition),
             ("space", self.space),
             ("res", self.resolution),
-            ("meas", COMPARISONS[self.comparison].label),
+            ("meas", find_comparison(self.comparison).label),
         )
         return "_".join(f"{key}-{value}" for key, value in pairs if value)
 
@@ -147,7 +147,7 @@ class GroupTest:
         """How scores are transformed before anything else: fisher or none."""
         if self.settings.transform != "auto":
             return self.settings.transform
-        return "fisher" if COMPARISONS[self.key.comparison].fisher else "none"
+        return find_comparison(self.key.comparison).transform
 
     def describe(self) -> str:
         """Say in words what is tested."""

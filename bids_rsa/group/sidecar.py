@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bids_rsa.core.inference.group_maps import PRIMARY_MAPS
 from bids_rsa.group.names import P_STATS, STATS
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.statements import (
+    CORRECTIONS,
     Tried,
     assumption,
     correction_sentence,
@@ -34,21 +36,6 @@ SHARED_KEYS = (
     "Standardize",
     "ModelsInFit",
 )
-CORRECTIONS = {
-    "p": "none",
-    "tFWEp": "family-wise error, maximum of the statistic",
-    "tfceFWEp": "family-wise error, maximum of TFCE",
-    "clusterSizeFWEp": "family-wise error, maximum cluster size",
-    "clusterMassFWEp": "family-wise error, maximum cluster mass",
-    "fdrq": "false discovery rate, Benjamini and Hochberg",
-}
-PRIMARY_STATS = {
-    "tfce": "tfceFWEp",
-    "maxt": "tFWEp",
-    "cluster-mass": "clusterMassFWEp",
-    "cluster-size": "clusterSizeFWEp",
-    "fdr": "fdrq",
-}
 
 
 def common_keys(
@@ -113,7 +100,7 @@ def map_sidecar(
     keys: dict[str, Any] = {
         "Description": f"{what}. {test.describe()}. {outside} outside the mask."
     }
-    primary = PRIMARY_STATS[test.settings.primary]
+    primary = PRIMARY_MAPS[test.settings.primary]
     if name in CORRECTIONS:
         over = f", over all {n_joint} maps of this call" if n_joint > 1 and "FWE" in name else ""
         keys["Correction"] = f"{CORRECTIONS[name]}{over}"

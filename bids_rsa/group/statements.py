@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bids_rsa.core.inference.group_maps import PRIMARY_MAPS
 from bids_rsa.group.records import GroupTest
 
 
@@ -62,6 +63,15 @@ def interpretation(test: GroupTest) -> str:
     )
 
 
+# how each map of p is corrected
+CORRECTIONS = {
+    "p": "none",
+    "tFWEp": "family-wise error, maximum of the statistic",
+    "tfceFWEp": "family-wise error, maximum of TFCE",
+    "clusterSizeFWEp": "family-wise error, maximum cluster size",
+    "clusterMassFWEp": "family-wise error, maximum cluster mass",
+    "fdrq": "false discovery rate (Benjamini and Hochberg)",
+}
 ASSUMPTIONS = {
     "flip": (
         "Sign flips assume scores (or differences) that are symmetric about 0 without an effect. "
@@ -81,14 +91,7 @@ def assumption(test: GroupTest) -> str:
 
 def correction_sentence(test: GroupTest, n_joint: int) -> str:
     """Say how the primary method corrects."""
-    names = {
-        "tfce": "family-wise error, maximum of TFCE",
-        "maxt": "family-wise error, maximum of the statistic",
-        "cluster-mass": "family-wise error, maximum cluster mass",
-        "cluster-size": "family-wise error, maximum cluster size",
-        "fdr": "false discovery rate (Benjamini and Hochberg)",
-    }
     over = f"over the voxels of all {n_joint} maps of this call" if n_joint > 1 else "over voxels"
     if test.settings.primary == "fdr":
         over = "over the voxels of this map"
-    return f"{names[test.settings.primary]}, {over}"
+    return f"{CORRECTIONS[PRIMARY_MAPS[test.settings.primary]]}, {over}"

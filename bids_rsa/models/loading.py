@@ -12,6 +12,8 @@ import numpy.typing as npt
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 
+from bids_rsa.core.comparison.table import find_comparison, single_model_comparisons
+from bids_rsa.core.dissimilarity.table import dissimilarities_of_features
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.models.files import read_features, read_npy, read_square
 from bids_rsa.records import ModelRdm
@@ -20,16 +22,9 @@ from bids_rsa.tables import existing_file
 
 Floats = npt.NDArray[np.float64]
 
-# the comparisons that fit all models at once
-JOINT = ("partial", "partial-spearman", "regression")
 RANK_TOLERANCE = 1e-10
 # the desc- label of the mask of centres and of the map of patch sizes
 RESERVED = "searchlight"
-FEATURE_METRICS = (
-    "braycurtis", "canberra", "chebyshev", "cityblock", "correlation", "cosine", "dice",
-    "euclidean", "hamming", "jaccard", "jensenshannon", "matching", "minkowski",
-    "rogerstanimoto", "russellrao", "seuclidean", "sokalsneath", "sqeuclidean", "yule",
-)  # fmt: skip
 
 
 def load_models(inputs: InputSettings) -> tuple[ModelRdm, ...]:
@@ -115,29 +110,32 @@ def check_models(
     Raises
     ------
     OptionError
-        ``partial`` or ``partial-spearman`` with one model.
+        Fewer models than a comparison needs.
     ContentError
         Linearly dependent models with a comparison that fits all of them at once.
     """
-    joint = [name for name in comparisons if name in JOINT]
-    partial = [name for name in joint if name != "regression"]
-    if partial and len(models) < 2:
-        raise OptionError(
-            f"The comparison {partial[0]} takes all other models out of each model, and only "
-            f"one model was given: {models[0].name} ({models[0].path}).",
-            "Give a second --model, or use spearman or pearson.",
-        )
+    entries = [find_comparison(name) for name in comparisons]
+    alone = single_model_comparisons(2)
+    for entry in entries:
+        if len(models) < entry.min_models:
+            raise OptionError(
+                f"The comparison {entry.name} needs at least {entry.min_models} models, and only "
+                f"{len(models)} was given: {models[0].name} ({models[0].path}).",
+                f"Give another --model, or use {' or '.join(alone)}.",
+            )
     names = [model.name for model in models]
     cells = condensed(models, conditions or models[0].conditions)
     cells = cells[:, np.isfinite(cells).all(axis=0)]
-    for name in joint:
-        ranked = name == "partial-spearman" and cells.shape[1]
+    for entry in entries:
+        if not entry.joint:
+            continue
+        ranked = entry.ranked and cells.shape[1]
         dependent = _dependent_set(rankdata(cells, axis=1) if ranked else cells)
         if dependent:
             raise ContentError(
-                f"With {name} the models must be linearly independent, and these are not: "
+                f"With {entry.name} the models must be linearly independent, and these are not: "
                 f"{', '.join(names[i] for i in dependent)}.",
-                "Leave one of them out, or compare them one by one (spearman, pearson).",
+                f"Leave one of them out, or compare them one by one ({', '.join(alone)}).",
             )
 
 
@@ -194,17 +192,18 @@ def _load_features(text: str, conditions: Sequence[str]) -> ModelRdm:
     """One model from a table of features and a metric."""
     name, rest = _split_name(text, "--features")
     file, colon, metric = rest.rpartition(":")
+    known = dissimilarities_of_features()
     if not colon or not metric or "/" in metric:
         raise OptionError(
             f"--features {text}: a metric is needed behind the file.",
-            f"For example {rest}:euclidean; known: {', '.join(FEATURE_METRICS)}",
+            f"For example {rest}:euclidean; known: {', '.join(known)}",
         )
-    if metric not in FEATURE_METRICS:
-        near = difflib.get_close_matches(metric, FEATURE_METRICS, 1)
+    if metric not in known:
+        near = difflib.get_close_matches(metric, known, 1)
         guess = f"Did you mean {near[0]}? " if near else ""
         raise OptionError(
             f"--features {text}: the metric {metric!r} is not known.",
-            f"{guess}Known: {', '.join(FEATURE_METRICS)}",
+            f"{guess}Known: {', '.join(known)}",
         )
     path = existing_file(file, "--features")
     names, features = read_features(path)

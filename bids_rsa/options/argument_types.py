@@ -6,7 +6,8 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
-from bids_rsa.core.names import COMPARISON_NAMES, DISSIMILARITY_NAMES
+from bids_rsa.core.comparison.table import COMPARISONS
+from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
 
 
 def label(prefix: str) -> Callable[[str], str]:
@@ -37,12 +38,12 @@ def known_name(text: str, known: Sequence[str], what: str) -> str:
 
 def dissimilarity(text: str) -> str:
     """Read the name of a dissimilarity."""
-    return known_name(text, DISSIMILARITY_NAMES, "dissimilarity")
+    return known_name(text, tuple(DISSIMILARITIES), "dissimilarity")
 
 
 def comparison(text: str) -> str:
     """Read the name of a comparison."""
-    return known_name(text, COMPARISON_NAMES, "comparison")
+    return known_name(text, tuple(COMPARISONS), "comparison")
 
 
 def positive_number(unit: str) -> Callable[[str], float]:

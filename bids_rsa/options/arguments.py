@@ -8,7 +8,7 @@ from typing import Any
 import tomli_w
 
 from bids_rsa._version import __version__
-from bids_rsa.core.names import PARTIAL_COMPARISONS
+from bids_rsa.core.comparison.table import find_comparison, single_model_comparisons
 from bids_rsa.errors import OptionError
 from bids_rsa.options.config_file import as_arguments
 from bids_rsa.options.parser import build_parser
@@ -144,9 +144,11 @@ def _check_combinations(settings: Settings) -> None:
             "No model RDM was given.",
             "Name at least one with --model [NAME=]FILE or --features [NAME=]FILE:METRIC.",
         )
-    partial = [name for name in settings.rsa.comparisons if name in PARTIAL_COMPARISONS]
-    if partial and len(models) < 2:
-        raise OptionError(
-            f"--comparison {partial[0]} needs at least two models, and one was given: {models[0]}.",
-            "Name the models to partial out as well, or use spearman or pearson.",
-        )
+    for entry in map(find_comparison, settings.rsa.comparisons):
+        if len(models) < entry.min_models:
+            raise OptionError(
+                f"--comparison {entry.name} needs at least {entry.min_models} models, and "
+                f"{len(models)} was given: {models[0]}.",
+                "Name the other models as well, or use "
+                f"{' or '.join(single_model_comparisons(2))}.",
+            )

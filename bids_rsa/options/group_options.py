@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 
+from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.options import argument_types as types
 from bids_rsa.options.option_group import OptionGroup
 
@@ -91,6 +92,7 @@ def _add_test_options(add: Callable[..., None]) -> None:
 
 def _add_scores_options(add: Callable[..., None]) -> None:
     """Add the options that say how maps become the scores tested."""
+    untransformed = [entry.name for entry in COMPARISONS.values() if entry.transform == "none"]
     add(
         "--average-sessions",
         action="store_true",
@@ -111,7 +113,7 @@ def _add_scores_options(add: Callable[..., None]) -> None:
     add(
         "--transform",
         choices=("auto", "none", "fisher"),
-        help="auto: Fisher's z for correlations, none for kendall-tau-a and regression",
+        help=f"auto: Fisher's z for correlations, none for {' and '.join(untransformed)}",
     )
     add(
         "--smoothing-fwhm",

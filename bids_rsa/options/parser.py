@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Callable
 
 from bids_rsa._version import __version__
-from bids_rsa.core.names import COMPARISON_NAMES, DISSIMILARITY_NAMES
+from bids_rsa.core.comparison.table import COMPARISONS
+from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
 from bids_rsa.options import argument_types as types
 from bids_rsa.options.group_options import add_group_options
 from bids_rsa.options.input_options import add_input_options, add_selection_options
@@ -25,7 +26,7 @@ def _add_science_options(parser: argparse.ArgumentParser) -> None:
         "--dissimilarity",
         metavar="METRIC",
         type=types.dissimilarity,
-        help=f"what makes an RDM of patterns: {', '.join(DISSIMILARITY_NAMES)}",
+        help=f"what makes an RDM of patterns: {', '.join(DISSIMILARITIES)}",
     )
     add(
         "--dissimilarity-params",
@@ -41,7 +42,7 @@ def _add_science_options(parser: argparse.ArgumentParser) -> None:
         type=types.comparison,
         help=(
             "what compares RDM and model; several share the RDMs: "
-            f"{', '.join(COMPARISON_NAMES)}; at group level those to test, all without it"
+            f"{', '.join(COMPARISONS)}; at group level those to test, all without it"
         ),
     )
     add(

@@ -36,11 +36,6 @@ class PlannedFile:
         return self.path.removesuffix(".nii.gz") + ".json"
 
 
-def stat_label(comparison: str) -> str:
-    """Write a comparison as a BIDS label: letters and digits only."""
-    return "".join(character for character in comparison if character.isalnum())
-
-
 def derivative_path(
     group: Analysis,
     desc: str,

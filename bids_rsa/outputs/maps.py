@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.names import JOINT_COMPARISONS
+from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.searchlight import Scores
 from bids_rsa.errors import ContentError
 from bids_rsa.outputs.dataset_files import write_json
@@ -137,7 +137,7 @@ def write_maps(
             row, model = by_name[file.model]
             values = scores.scores[file.comparison][row, evaluated]
             _save(output_dir / file.path, values.astype(np.float32), stacked, evaluated)
-            fitted = models if file.comparison in JOINT_COMPARISONS else [model]
+            fitted = models if find_comparison(file.comparison).joint else [model]
             content = map_sidecar(file, stacked, model, fitted, values, n_voxels, sources)
         else:
             is_mask = file.path.endswith("_mask.nii.gz")

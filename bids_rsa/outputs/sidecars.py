@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bids_rsa.core.names import JOINT_COMPARISONS
-from bids_rsa.outputs.derivatives import PlannedFile, derivative_path, read_sidecar, stat_label
+from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.outputs.derivatives import PlannedFile, derivative_path, read_sidecar
 from bids_rsa.outputs.provenance import InputHashes, digest, software_versions
 from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
 from bids_rsa.records import Analysis, ModelRdm
@@ -30,7 +30,7 @@ def plan_files(
     ]
     for comparison in rsa.comparisons:
         for model in models:
-            path = derivative_path(group, model.name, stat=stat_label(comparison))
+            path = derivative_path(group, model.name, stat=find_comparison(comparison).label)
             settings = _map_settings(group, rsa, comparison, model, models) | geometry
             files.append(_planned(path, settings, comparison, model.name))
     return tuple(files)
@@ -66,7 +66,7 @@ def _map_settings(
     models: Sequence[ModelRdm],
 ) -> dict[str, Any]:
     """List the settings that determine the scores of one map."""
-    joint = comparison in JOINT_COMPARISONS
+    joint = find_comparison(comparison).joint
     settings: dict[str, Any] = {
         "Dissimilarity": rsa.dissimilarity,
         "DissimilarityParameters": json.loads(rsa.dissimilarity_params),

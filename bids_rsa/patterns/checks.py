@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from bids_rsa.core.dissimilarity.rdms import find_dissimilarity
+from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.core.dissimilarity.table import find_dissimilarity, unbiased_dissimilarities
 from bids_rsa.errors import OptionError
 from bids_rsa.patterns.stack_plan import StackPlan, images_per_condition
 from bids_rsa.spaces.grid import Grid
@@ -23,14 +24,14 @@ IMPLAUSIBLE_RADIUS_MM = 100.0
 def warn_unequal_counts(plan: StackPlan, dissimilarity: str) -> tuple[str, ...]:
     """Warn of unequal numbers of images where those make structure out of noise."""
     counts = images_per_condition(plan)
-    name = find_dissimilarity(dissimilarity).name
-    unbiased = bool(plan.fold_labels) and name in ("sqeuclidean", "euclidean")
+    unbiased = bool(plan.fold_labels) and find_dissimilarity(dissimilarity).is_unbiased({})
     if unbiased or len(set(counts.values())) <= 1:
         return ()
     listed = ", ".join(f"{name} {count}" for name, count in counts.items())
     return (
         f"Conditions have unequal numbers of images ({listed}): noise alone then makes structure "
-        "in the RDM. Only cross-validated sqeuclidean and euclidean distances are free of that.",
+        f"in the RDM. Only cross-validated {' and '.join(unbiased_dissimilarities())} distances "
+        "are free of that.",
     )
 
 
@@ -59,8 +60,8 @@ def warn_sum_regression(
     comparisons: Sequence[str], dissimilarity: str, standardize: bool
 ) -> tuple[str, ...]:
     """Warn of regression weights that grow with the patch."""
-    sums = find_dissimilarity(dissimilarity).sums_voxels
-    if "regression" not in comparisons or standardize or not sums:
+    weights = any(find_comparison(name).weights for name in comparisons)
+    if not weights or standardize or not find_dissimilarity(dissimilarity).sums_voxels:
         return ()
     return (
         f"{dissimilarity} sums over voxels, so regression weights grow with the size of the patch "

@@ -17,6 +17,7 @@ from matplotlib import pyplot as plt
 from nilearn.datasets import load_mni152_template
 from nilearn.plotting import plot_glass_brain
 
+from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.group.load import GroupScores
 from bids_rsa.group.names import figure_path, map_path
 from bids_rsa.group.records import GroupTest
@@ -173,7 +174,9 @@ def _draw_peaks(figure: Any, job: GroupJob, scores: GroupScores, result: GroupRe
     axes.set_title(
         "Scores at the peaks, chosen for being high: no estimate of effect size", fontsize=9
     )
-    unit = f"{test.key.comparison} score{' (z)' * (test.transform == 'fisher')}"
+    unit = find_comparison(test.key.comparison).unit
+    if test.transform == "fisher":
+        unit = f"Fisher's z of {unit}"
     axes.set_ylabel(f"difference of {unit}" if test.kind == "paired" else unit)
     axes.axhline(0, color="0.5", linewidth=0.8)
     if not clusters:

@@ -16,6 +16,7 @@ from nilearn.datasets import load_mni152_template
 from nilearn.image import crop_img
 from numpy.typing import NDArray
 
+from bids_rsa.core.comparison.table import Scale, find_comparison
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.derivatives import PlannedFile, figure_path
 from bids_rsa.outputs.whole_files import replacing
@@ -25,15 +26,8 @@ from bids_rsa.reports.slices import BACKGROUND_MM, cuts_through, draw_slices
 from bids_rsa.spaces.images import load_volume
 
 LOGGER = logging.getLogger(__name__)
-UNITS = {
-    "spearman": "Spearman's rho",
-    "pearson": "Pearson's r",
-    "kendall-tau-a": "Kendall's tau-a",
-    "partial": "partial correlation",
-    "partial-spearman": "partial rank correlation",
-    "regression": "regression weight",
-}
 VOXELS = "voxels in the patch"
+SIZES: Scale = "positive"
 
 
 def draw_group(
@@ -55,9 +49,10 @@ def draw_group(
     for file in drawn:
         image = nib.load(output_dir / file.path)
         path = output_dir / figure_path(file.path, group)
-        unit = UNITS.get(file.comparison, VOXELS)
+        entry = find_comparison(file.comparison) if file.comparison else None
+        unit, scale = (entry.unit, entry.scale) if entry else (VOXELS, SIZES)
         what = f"{unit} with the model {file.model}" if file.model else unit
-        draw_map(image, background, path, f"{group.label}: {what}, on {words}", unit)
+        draw_map(image, background, path, f"{group.label}: {what}, on {words}", unit, scale)
         figures.append(path)
     return figures
 
@@ -81,26 +76,30 @@ def find_background(group: Analysis, stacked: StackedPatterns) -> tuple[Any, str
     return _cropped(stacked.mean_volume(), stacked.affine), "the mean image"
 
 
+def colours_of(data: NDArray[np.floating], scale: Scale) -> tuple[tuple[float, float], str]:
+    """Choose the ends of the colour scale and the colour map for a map's values."""
+    limit = float(np.abs(data).max()) or 1.0
+    if scale == "symmetric":
+        return (-limit, limit), "RdBu_r"
+    return (0.0, 1.0 if scale == "share" else limit), "viridis"
+
+
 def _cropped(data: NDArray[np.floating], affine: NDArray[np.float64]) -> Any:
     """Make an image without the empty margins, which would make the slices small."""
     image = nib.Nifti1Image(data, affine)
     return crop_img(image, copy_header=True) if data.any() else image
 
 
-def draw_map(image: Any, background: Any, path: Path, title: str, unit: str) -> None:
-    """Draw slices in three directions with a colour bar that names its unit.
-
-    Scores have diverging colours, symmetric about 0; patch sizes have sequential ones.
-    """
+def draw_map(image: Any, background: Any, path: Path, title: str, unit: str, scale: Scale) -> None:
+    """Draw slices in three directions with a colour bar that names its unit."""
     data = np.nan_to_num(np.asarray(image.dataobj, dtype=np.float32))
     shown = _cropped(data, image.affine)
-    limit = float(np.abs(data).max()) or 1.0
-    low, colours = (0.0, "viridis") if unit == VOXELS else (-limit, "RdBu_r")
+    limits, colours = colours_of(data, scale)
     figure = Figure(figsize=(13, 6.5))
     figure.text(0.01, 0.955, title, fontsize=12)
     cuts = cuts_through(np.asarray(shown.dataobj) != 0, shown.affine)
     draw_slices(
-        figure, shown, background, cuts, limits=(low, limit), colours=colours, unit=unit, top=0.92
+        figure, shown, background, cuts, limits=limits, colours=colours, unit=unit, top=0.92
     )
     with replacing(path) as beside:
         figure.savefig(beside, dpi=110)

@@ -11,7 +11,7 @@ from app_runs import RADIUS, files_under, run_app
 from bids_rsa.dataset import find_groups
 from bids_rsa.models.loading import load_models
 from bids_rsa.patterns.stacking import stack_group
-from bids_rsa.reports.mosaic import VOXELS, draw_map, find_background
+from bids_rsa.reports.mosaic import SIZES, VOXELS, draw_map, find_background
 from bids_rsa.settings import InputSettings, RsaSettings, Selection
 
 SPACE = "MNI152NLin2009aSym"
@@ -81,8 +81,8 @@ def test_a_background_that_cannot_be_read_costs_a_warning_only(spoil, dataset, t
     assert sum(name.endswith(".png") for name in files_under(tmp_path / "out")) == 2
 
 
-@pytest.mark.parametrize("unit", ["Spearman's rho", VOXELS])
-def test_a_picture_shows_map_and_background(unit, tmp_path):
+@pytest.mark.parametrize(("unit", "scale"), [("Spearman's rho", "symmetric"), (VOXELS, SIZES)])
+def test_a_picture_shows_map_and_background(unit, scale, tmp_path):
     """Scores are in colours, the anatomy around them in grey."""
     anatomy(tmp_path / "anatomy.nii.gz")
     background = nib.load(tmp_path / "anatomy.nii.gz").slicer[..., 0]
@@ -95,7 +95,7 @@ def test_a_picture_shows_map_and_background(unit, tmp_path):
         ("map", nib.Nifti1Image(scores, background.affine), empty),
         ("anatomy", empty, background),
     ):
-        draw_map(image, behind, tmp_path / f"{name}.png", name, unit)
+        draw_map(image, behind, tmp_path / f"{name}.png", name, unit, scale)
         picture = matplotlib.image.imread(tmp_path / f"{name}.png")[..., :3]
         picture = picture[:, : picture.shape[1] * 9 // 10]  # without the colour bar
         spread = np.ptp(picture, axis=-1)
@@ -116,7 +116,7 @@ def test_an_oblique_background_is_as_large_as_a_straight_one(tmp_path):
     for name, affine in (("straight", np.diag([3.0, 3, 3, 1])), ("turned", turned)):
         image = nib.Nifti1Image(data, affine)
         nothing = nib.Nifti1Image(np.zeros_like(data), affine)
-        draw_map(nothing, image, tmp_path / f"{name}.png", "", VOXELS)
+        draw_map(nothing, image, tmp_path / f"{name}.png", "", VOXELS, SIZES)
         picture = matplotlib.image.imread(tmp_path / f"{name}.png")[..., :3]
         area = picture[60:, : picture.shape[1] * 9 // 10]
         grey[name] = (area.max(axis=-1) < 0.97).mean()
@@ -126,7 +126,7 @@ def test_an_oblique_background_is_as_large_as_a_straight_one(tmp_path):
 def test_a_map_of_nothing_is_drawn_without_a_word(tmp_path, recwarn, caplog):
     nothing = nib.Nifti1Image(np.zeros((5, 6, 7), np.float32), np.eye(4))
     with caplog.at_level(logging.WARNING):
-        draw_map(nothing, nothing, tmp_path / "nothing.png", "nothing", "Pearson's r")
+        draw_map(nothing, nothing, tmp_path / "nothing.png", "nothing", "Pearson's r", "symmetric")
     assert (tmp_path / "nothing.png").exists()
     assert not [w for w in recwarn if "empty" in str(w.message)]
     assert not caplog.records

@@ -9,13 +9,8 @@ import pytest
 from plain_comparison import near_tie_ranks, plain_compare
 from scipy.spatial.distance import pdist
 
-from bids_rsa.core.comparison.plans import (
-    COMPARISONS,
-    compare,
-    dependent_models,
-    prepare,
-    score_all,
-)
+from bids_rsa.core.comparison.plans import compare, dependent_models, prepare, score_all
+from bids_rsa.core.comparison.table import COMPARISONS
 
 SHARED = Path(os.environ.get("BIDS_RSA_SHARED", Path(__file__).parents[2] / ".." / "shared"))
 ORACLES = SHARED / "oracles"

@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain_comparison import plain_compare
 
-from bids_rsa.core.comparison.plans import COMPARISONS, prepare
+from bids_rsa.core.comparison.plans import prepare
+from bids_rsa.core.comparison.table import COMPARISONS
 
 RANKED = ["spearman", "kendall-tau-a", "partial-spearman"]
 relaxed = settings(

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bids_rsa.core.dissimilarity.pair_distances import pair_distances
-from bids_rsa.core.dissimilarity.rdms import patch_rdm, select_voxels
+from bids_rsa.core.dissimilarity.compiled import pair_distances
+from bids_rsa.core.dissimilarity.params import select_voxels
+from bids_rsa.core.dissimilarity.rdms import patch_rdm
+from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
 
 NUMBERS = ["braycurtis", "canberra", "chebyshev", "cityblock", "minkowski", "seuclidean"]
 TRUTHS = ["dice", "hamming", "jaccard", "matching", "rogerstanimoto", "russellrao", "sokalsneath",
@@ -31,7 +33,7 @@ def patches_of(n_voxels, sizes, seed=0):
 
 def filled(metric, patterns, patches, params, ignore_nan=False, min_voxels=1):
     n_items = patterns.shape[1]
-    ready = pair_distances(metric, params, len(patterns))
+    ready = pair_distances(DISSIMILARITIES[metric], params, len(patterns))
     rdms = np.full((len(patches), n_items * (n_items - 1) // 2), -9.0)
     starts = np.cumsum([0, *map(len, patches)])
     members = np.concatenate(patches).astype(np.int64)
@@ -173,5 +175,5 @@ def test_any_patterns(metric, seed, scale, missing, n_items):
 
 
 def test_metrics_of_scipy_alone_are_left_to_it():
-    assert pair_distances("mahalanobis", {}, 5) is None
-    assert pair_distances("minkowski", {"p": np.inf}, 5) is None
+    assert pair_distances(DISSIMILARITIES["mahalanobis"], {}, 5) is None
+    assert pair_distances(DISSIMILARITIES["minkowski"], {"p": np.inf}, 5) is None

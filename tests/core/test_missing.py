@@ -7,15 +7,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bids_rsa.core.dissimilarity.missing import missing_voxels
-from bids_rsa.core.dissimilarity.rdms import DISSIMILARITIES, patch_rdm
+from bids_rsa.core.dissimilarity.compiled import compiled_distances
+from bids_rsa.core.dissimilarity.rdms import patch_rdm
+from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
 
 METRICS = ["correlation", "cosine", "euclidean", "sqeuclidean"]
 
 
 def filled(metric, patterns, patches, ignore_nan=True, min_voxels=1):
     n_items = patterns.shape[1]
-    ready = missing_voxels(metric, DISSIMILARITIES[metric].min_voxels)
+    ready = compiled_distances(DISSIMILARITIES[metric], {}, len(patterns))
     rdms = np.full((len(patches), n_items * (n_items - 1) // 2), -9.0)
     starts = np.cumsum([0, *map(len, patches)])
     members = np.concatenate(patches).astype(np.int64)

@@ -7,7 +7,8 @@ import pytest
 from plain_searchlight import patches_by_mm
 
 from bids_rsa.core.comparison.plans import compare
-from bids_rsa.core.dissimilarity.rdms import patch_rdm, select_voxels
+from bids_rsa.core.dissimilarity.params import select_voxels
+from bids_rsa.core.dissimilarity.rdms import patch_rdm
 from bids_rsa.core.searchlight import searchlight_rsa
 
 AFFINE = np.array([[2.0, 0.3, 0, 5], [-0.3, 2.5, 0.2, 1], [0, 0.1, 3.0, 2], [0, 0, 0, 1]])

@@ -6,7 +6,8 @@ from reference import plain_searchlight
 from volumes import ANISOTROPIC, OBLIQUE, SHAPE, noise, volume
 
 from bids_rsa import rsa_nifti
-from bids_rsa.core.names import COMPARISON_NAMES, DISSIMILARITY_NAMES
+from bids_rsa.core.comparison.table import COMPARISONS
+from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
 
 N_ITEMS = 6
 N_CELLS = 15
@@ -62,17 +63,17 @@ def plain(series, affine, metric, comparisons, folds=None, **kwargs):
 
 
 @pytest.mark.parametrize("affine", [ANISOTROPIC, OBLIQUE], ids=["anisotropic", "oblique"])
-@pytest.mark.parametrize("metric", [m for m in DISSIMILARITY_NAMES if m not in NEEDS_MATRIX])
+@pytest.mark.parametrize("metric", [m for m in DISSIMILARITIES if m not in NEEDS_MATRIX])
 def test_every_dissimilarity_and_comparison(metric, affine):
     series = data_for(metric)
-    expected = plain(series, affine, metric, COMPARISON_NAMES)
-    for comparison in COMPARISON_NAMES:
+    expected = plain(series, affine, metric, COMPARISONS)
+    for comparison in COMPARISONS:
         found = ours(series, affine, metric, comparison)
         assert np.isfinite(found).any()
         np.testing.assert_allclose(found, expected[comparison], rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("metric", [m for m in DISSIMILARITY_NAMES if m not in NEEDS_MATRIX])
+@pytest.mark.parametrize("metric", [m for m in DISSIMILARITIES if m not in NEEDS_MATRIX])
 def test_every_cross_validated_dissimilarity(metric):
     series = data_for(metric, 3 * N_ITEMS)
     folds = np.moveaxis(series, -1, 0).reshape(3, N_ITEMS, *SHAPE)
@@ -126,7 +127,7 @@ def test_a_function_as_metric(n_folds):
     )
 
 
-@pytest.mark.parametrize("comparison", COMPARISON_NAMES)
+@pytest.mark.parametrize("comparison", COMPARISONS)
 @pytest.mark.parametrize(
     "metric", ["correlation", "cosine", "euclidean", "sqeuclidean", "cityblock", "canberra",
                "minkowski", "seuclidean", "chebyshev", "braycurtis"],
@@ -170,7 +171,7 @@ def test_a_missing_value_undoes_only_its_own_centres_otherwise(metric):
     np.testing.assert_allclose(found[:, ~near], complete[:, ~near], rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("comparison", COMPARISON_NAMES)
+@pytest.mark.parametrize("comparison", COMPARISONS)
 def test_missing_cells_of_models_are_left_out(comparison):
     series, models = noise(N_ITEMS), MODELS.copy()
     models[0, 2] = models[1, 7] = np.nan

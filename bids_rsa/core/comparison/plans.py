@@ -1,90 +1,20 @@
 """Comparisons: how well model RDMs agree with the RDM of a patch."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bids_rsa.core.comparison import kernels
-from bids_rsa.core.comparison.terms import (
-    Block,
-    Terms,
-    concordance_terms,
-    correlation_terms,
-    partial_terms,
-    regression_terms,
-    unit_rows,
-)
+from bids_rsa.core.comparison.table import DEFAULT_COMPARISON, Comparison, find_comparison
+from bids_rsa.core.comparison.terms import Block, Terms, unit_rows
 
 Floats = NDArray[np.float64]
 _MIN_CELLS = 3
 _CACHED_CELLS = 2**17  # of 12 bytes of sorted cells, ties and ranks: what a core caches
 _MIN_ROWS = 16
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One way to compare RDMs.
-
-    Attributes
-    ----------
-    name : str
-        As on the command line.
-    label : str
-        Letters and digits only, for file names.
-    title : str
-        What a score is, for reports and help texts.
-    ranked : bool
-        The data's cells enter as average ranks (near-ties are ties).
-    joint : bool
-        All models enter one fit; their NaN cells are left out jointly.
-    fisher : bool
-        Scores are correlations, for which the group level uses Fisher's z.
-    min_models : int
-        Fewest models that it makes sense with.
-    """
-
-    name: str
-    label: str
-    title: str
-    ranked: bool
-    joint: bool
-    fisher: bool
-    min_models: int
-    _terms: Callable[[Floats, bool], Terms] = field(repr=False)
-
-
-COMPARISONS: dict[str, Comparison] = {
-    c.name: c
-    for c in (
-        Comparison(
-            "spearman", "spearman", "Spearman's rank correlation",
-            True, False, True, 1, correlation_terms(True),
-        ),
-        Comparison(
-            "pearson", "pearson", "Pearson's correlation",
-            False, False, True, 1, correlation_terms(False),
-        ),
-        Comparison(
-            "kendall-tau-a", "kendalltaua", "Kendall's tau-a",
-            True, False, False, 1, concordance_terms,
-        ),
-        Comparison(
-            "partial", "partial", "partial correlation given all others",
-            False, True, True, 2, partial_terms(False),
-        ),
-        Comparison(
-            "partial-spearman", "partialspearman", "partial rank correlation given all others",
-            True, True, True, 2, partial_terms(True),
-        ),
-        Comparison(
-            "regression", "regression", "least-squares weight beside all other models",
-            False, True, False, 1, regression_terms,
-        ),
-    )
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -143,10 +73,10 @@ def prepare(models: ArrayLike, comparison: str, *, standardize: bool = False) ->
     Parameters
     ----------
     models : (n_models, n_cells) array_like
-        Condensed model RDMs; NaN cells are left out, per model, or jointly for ``partial``,
-        ``partial-spearman`` and ``regression``.
+        Condensed model RDMs; NaN cells are left out, per model, or jointly where a
+        comparison fits all of them at once.
     comparison : str
-        A key of `COMPARISONS`.
+        A key of `bids_rsa.core.comparison.table.COMPARISONS`.
     standardize : bool
         z-score the RDM and the models; changes the weights of ``regression``, nothing else.
 
@@ -164,7 +94,7 @@ def prepare(models: ArrayLike, comparison: str, *, standardize: bool = False) ->
     UserWarning
         ``regression`` with linearly dependent models (the minimum-norm weights are returned).
     """
-    chosen = _find(comparison)
+    chosen = find_comparison(comparison)
     models = np.array(models, dtype=np.float64, ndmin=2, order="C")
     if models.ndim != 2 or not len(models):
         raise ValueError(f"models must be (n_models, n_cells), not of shape {models.shape}")
@@ -175,22 +105,13 @@ def prepare(models: ArrayLike, comparison: str, *, standardize: bool = False) ->
             f"comparison '{comparison}' needs at least {chosen.min_models} models, "
             f"{len(models)} given"
         )
-    if comparison == "regression" and (dependent := dependent_models(models)):
+    if chosen.weights and (dependent := dependent_models(models)):
         warnings.warn(
             f"the models at positions {', '.join(map(str, dependent))} (from 0) are linearly "
             "dependent: the weights of minimum norm are returned, which are not unique",
             stacklevel=2,
         )
     return _plan(chosen, models, standardize)
-
-
-def _find(comparison: str) -> Comparison:
-    """Return the entry of the table, or raise an error that lists the known names."""
-    try:
-        return COMPARISONS[comparison]
-    except KeyError:
-        known = ", ".join(COMPARISONS)
-        raise ValueError(f"unknown comparison '{comparison}'; known: {known}") from None
 
 
 def _plan(comparison: Comparison, models: Floats, standardize: bool) -> Plan:
@@ -206,7 +127,7 @@ def _plan(comparison: Comparison, models: Floats, standardize: bool) -> Plan:
         terms = None
         if pattern.sum() >= _MIN_CELLS:
             used = np.ascontiguousarray(models[rows][:, pattern])
-            terms = comparison._terms(used, standardize)
+            terms = comparison.make_terms(used, comparison.ranked, standardize)
         groups.append(_Group(rows, cells, terms))
     return Plan(comparison, models, standardize, tuple(groups))
 
@@ -267,7 +188,11 @@ def _restricted(plan: Plan, cells: NDArray[np.bool_]) -> Plan:
 
 
 def compare(
-    rdm: ArrayLike, models: ArrayLike, comparison: str = "spearman", *, standardize: bool = False
+    rdm: ArrayLike,
+    models: ArrayLike,
+    comparison: str = DEFAULT_COMPARISON,
+    *,
+    standardize: bool = False,
 ) -> Floats:
     """Compare one RDM with model RDMs.
 
@@ -278,7 +203,7 @@ def compare(
     models : (n_models, n_cells) or (n_cells,) array_like
         Condensed model RDMs.
     comparison : str
-        A key of `COMPARISONS`.
+        A key of `bids_rsa.core.comparison.table.COMPARISONS`.
     standardize : bool
         See `prepare`.
 

@@ -1,6 +1,5 @@
 """What each comparison precomputes from its models, and how it scores a block of RDMs."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -164,25 +163,21 @@ def _residual_units(units: Floats) -> Floats:
     return residuals
 
 
-def correlation_terms(ranked: bool) -> Callable[[Floats, bool], Terms]:
-    """Return the builder for pearson or spearman."""
-    return lambda models, _: _Correlation(ranked, unit_rows(_ranked(models) if ranked else models))
+def correlation_terms(models: Floats, ranked: bool, standardize: bool) -> Terms:
+    """Models, or their ranks, centred and of unit norm."""
+    return _Correlation(ranked, unit_rows(_ranked(models) if ranked else models))
 
 
-def partial_terms(ranked: bool) -> Callable[[Floats, bool], Terms]:
-    """Return the builder for partial or partial-spearman."""
-
-    def build(models: Floats, _: bool) -> Terms:
-        units = unit_rows(_ranked(models) if ranked else models)
-        residuals = _residual_units(units)
-        if models.shape[1] <= len(models) + 1:
-            residuals = np.full_like(units, np.nan)
-        return _Partial(ranked, _orthonormal(units[np.isfinite(units[:, 0])]), residuals)
-
-    return build
+def partial_terms(models: Floats, ranked: bool, standardize: bool) -> Terms:
+    """Span of all models, or of their ranks, and what is left of each beside all others."""
+    units = unit_rows(_ranked(models) if ranked else models)
+    residuals = _residual_units(units)
+    if models.shape[1] <= len(models) + 1:
+        residuals = np.full_like(units, np.nan)
+    return _Partial(ranked, _orthonormal(units[np.isfinite(units[:, 0])]), residuals)
 
 
-def regression_terms(models: Floats, standardize: bool) -> Terms:
+def regression_terms(models: Floats, ranked: bool, standardize: bool) -> Terms:
     """Pseudo-inverse of models, their rank judged on centred unit-norm models."""
     units = unit_rows(models)
     units[~np.isfinite(units[:, 0])] = 0.0
@@ -207,7 +202,7 @@ def _centered_norms(models: Floats) -> Floats:
     return norms
 
 
-def concordance_terms(models: Floats, _: bool) -> Terms:
+def concordance_terms(models: Floats, ranked: bool, standardize: bool) -> Terms:
     """Levels and slots of each model's cells."""
     levels, last, first, own = (
         rankdata(models, method=method, axis=1).astype(np.uint32)

@@ -7,12 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist, pdist
 
-from bids_rsa.core.dissimilarity.table import (
-    Metric,
-    find_dissimilarity,
-    is_unbiased,
-    select_voxels,
-)
+from bids_rsa.core.dissimilarity.params import select_voxels
+from bids_rsa.core.dissimilarity.table import Metric, find_dissimilarity
 
 Floats = NDArray[np.float64]
 
@@ -49,7 +45,7 @@ def rdm_of_patterns(
     with np.errstate(all="ignore"):
         rdm = np.array(pdist(items, _scipy_metric(metric), **params), dtype=np.float64)
     bad = np.asarray(~finite.all(axis=1))
-    if known.name == "correlation" and not callable(metric):
+    if known.constant_undefined:
         bad |= np.array([is_constant(item) for item in items])
     i, j = np.triu_indices(n_items, 1)
     rdm[bad[i] | bad[j]] = np.nan
@@ -78,8 +74,8 @@ def _rdm_of_pairs(items: Floats, metric: Metric, params: Mapping[str, Any]) -> F
 
 
 def _with_variances(items: Floats, metric: Metric, params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Add the variances that seuclidean estimates from all patterns, not from a pair."""
-    if find_dissimilarity(metric).name != "seuclidean" or params.get("V") is not None:
+    """Add the variances that are estimated from all patterns, not from a pair."""
+    if not find_dissimilarity(metric).estimates("V", params):
         return params
     known = np.where(np.isfinite(items), items, np.nan)
     return {**params, "V": np.nanvar(known, axis=0, ddof=1)}
@@ -87,24 +83,17 @@ def _with_variances(items: Floats, metric: Metric, params: Mapping[str, Any]) ->
 
 def _upscale(metric: Metric, params: Mapping[str, Any], ratio: float) -> float:
     """Return the factor for voxels a sum lacks: P / P_ij, inside the root where there is one."""
-    known = find_dissimilarity(metric)
-    if callable(metric) or not known.sums_voxels:
-        return 1.0
-    if known.name in ("euclidean", "seuclidean"):
-        return float(np.sqrt(ratio))
-    if known.name == "minkowski":
-        return float(ratio ** (1.0 / params.get("p", 2.0)))
-    return ratio
+    return float(ratio ** find_dissimilarity(metric).upscale(params))
 
 
 def rdm_of_folds(
     folds: Floats, metric: Metric, ignore_nan: bool, params: Mapping[str, Any]
 ) -> Floats:
     """Cross-validated RDM of checked folds (n_folds, n_items, n_features)."""
-    if not callable(metric) and is_unbiased(metric, params):
-        name = find_dissimilarity(metric).name
+    known = find_dissimilarity(metric)
+    if known.is_unbiased(params):
         products = _unbiased(folds, ignore_nan, params)
-        return products if name == "sqeuclidean" else np.sign(products) * np.sqrt(np.abs(products))
+        return np.sign(products) * np.sqrt(np.abs(products)) if known.signed_root else products
     cells = np.stack(
         [
             _left_out_rdm(
@@ -146,12 +135,13 @@ def _left_out_rdm(
         n_seen = int(np.isfinite(folds).any(axis=(0, 1)).sum())
         cross = _cross_of_pairs(train, test, metric, _with_variances(both, metric, params), n_seen)
         return np.stack([cross[i, j], cross[j, i]])
-    if train.shape[1] < find_dissimilarity(metric).min_voxels:
+    known = find_dissimilarity(metric)
+    if train.shape[1] < known.min_voxels:
         return np.full((2, len(i)), np.nan)
     with np.errstate(all="ignore"):
         cross = np.array(cdist(train, test, _scipy_metric(metric), **params), dtype=np.float64)
     bad = np.asarray(~np.isfinite(both).all(axis=1))
-    if not callable(metric) and find_dissimilarity(metric).name == "correlation":
+    if known.constant_undefined:
         bad |= np.array([is_constant(item) for item in both])
     cross[bad[:n_items]] = np.nan
     cross[:, bad[n_items:]] = np.nan

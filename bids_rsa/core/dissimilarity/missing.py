@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.dissimilarity.codes import CORRELATION, COSINE, SQEUCLIDEAN
 from bids_rsa.core.dissimilarity.pair_distances import count_seen, find_complete, gather
 from bids_rsa.core.engine.jit import kernel, summing_kernel
 
@@ -18,13 +19,6 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-CORRELATION, COSINE, EUCLIDEAN, SQEUCLIDEAN = range(4)
-_CODES = {
-    "correlation": CORRELATION,
-    "cosine": COSINE,
-    "euclidean": EUCLIDEAN,
-    "sqeuclidean": SQEUCLIDEAN,
-}
 _CONSTANT = 1e-12  # centred norm over norm, at most this: constant
 _CANCELLED = 1e-4  # share of a sum of squares that is left when the mean is taken out
 
@@ -48,11 +42,6 @@ class MissingVoxels:
         """Fill the RDM of each patch; see `PairDistances.fill`."""
         smallest = max(min_voxels, self.min_voxels)
         _fill(self.code, patterns, members, starts, smallest, self.min_voxels, ignore_nan, rdms)
-
-
-def missing_voxels(name: str, min_voxels: int) -> MissingVoxels | None:
-    """Return the metric made ready, or None where it is none of inner products."""
-    return MissingVoxels(_CODES[name], min_voxels) if name in _CODES else None
 
 
 @summing_kernel

@@ -1,40 +1,18 @@
 """RDMs of many patches at once, for metrics without a Gram matrix."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity import pairs as _pairs
-from bids_rsa.core.dissimilarity.pairs import JENSENSHANNON, distance, information, to_distribution
+from bids_rsa.core.dissimilarity.codes import JENSENSHANNON
+from bids_rsa.core.dissimilarity.pairs import distance, information, to_distribution
 from bids_rsa.core.engine.jit import kernel, summing_kernel
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
-
-_CODES = {
-    "braycurtis": _pairs.BRAYCURTIS,
-    "canberra": _pairs.CANBERRA,
-    "chebyshev": _pairs.CHEBYSHEV,
-    "cityblock": _pairs.CITYBLOCK,
-    "dice": _pairs.DICE_OF_NUMBERS,
-    "euclidean": _pairs.SUM_OF_SQUARES,
-    "hamming": _pairs.HAMMING,
-    "jaccard": _pairs.JACCARD,
-    "jensenshannon": _pairs.JENSENSHANNON,
-    "matching": _pairs.HAMMING,
-    "minkowski": _pairs.MINKOWSKI,
-    "rogerstanimoto": _pairs.ROGERSTANIMOTO,
-    "russellrao": _pairs.RUSSELLRAO,
-    "seuclidean": _pairs.SUM_OF_SQUARES,
-    "sokalsneath": _pairs.SOKALSNEATH,
-    "yule": _pairs.YULE,
-}
-# how a sum that lacks voxels is scaled: by P / P_ij to this power
-_UPSCALE_POWER = {"canberra": 1.0, "cityblock": 1.0, "euclidean": 0.5, "seuclidean": 0.5}
 
 
 @dataclass(frozen=True)
@@ -89,35 +67,6 @@ class PairDistances:
             self.code, self.weights, self.power, self.estimate_variances, self.upscale_power,
             patterns, members, starts, max(min_voxels, 1), ignore_nan, rdms,
         )  # fmt: skip
-
-
-def pair_distances(name: str, params: Mapping[str, Any], n_voxels: int) -> PairDistances | None:
-    """Return the metric made ready, or None where only scipy has it.
-
-    Parameters
-    ----------
-    name : str
-        As in the table of dissimilarities.
-    params : mapping
-        ``w``, ``V`` with one entry per voxel, ``p``.
-    n_voxels : int
-    """
-    power = float(params.get("p", 2.0))
-    if name not in _CODES or not 0.0 < power < math.inf:
-        return None
-    weights = np.ones(n_voxels)
-    code = _CODES[name]
-    if params.get("w") is not None:
-        weights = np.ascontiguousarray(params["w"], dtype=np.float64)
-        code = _pairs.DICE if name == "dice" else code
-        if (weights < 0).any():
-            return None
-    if params.get("V") is not None:
-        with np.errstate(divide="ignore"):
-            weights = 1.0 / np.asarray(params["V"], dtype=np.float64)
-    upscale_power = 1.0 / power if name == "minkowski" else _UPSCALE_POWER.get(name, 0.0)
-    estimate = name == "seuclidean" and params.get("V") is None
-    return PairDistances(code, weights, power, estimate, upscale_power)
 
 
 @kernel

@@ -8,15 +8,25 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.dissimilarity.codes import (
+    BRAYCURTIS,
+    CANBERRA,
+    CHEBYSHEV,
+    CITYBLOCK,
+    DICE,
+    DICE_OF_NUMBERS,
+    HAMMING,
+    JACCARD,
+    JENSENSHANNON,
+    LAST_OF_NUMBERS,
+    MINKOWSKI,
+    ROGERSTANIMOTO,
+    RUSSELLRAO,
+    SOKALSNEATH,
+)
 from bids_rsa.core.engine.jit import kernel, summing_kernel
 
 Floats = NDArray[np.float64]
-
-# of numbers
-BRAYCURTIS, CANBERRA, CHEBYSHEV, CITYBLOCK, DICE_OF_NUMBERS, MINKOWSKI, SUM_OF_SQUARES = range(7)
-LAST_OF_NUMBERS = SUM_OF_SQUARES
-# of distributions, and of truth values or of equality
-JENSENSHANNON, DICE, HAMMING, JACCARD, ROGERSTANIMOTO, RUSSELLRAO, SOKALSNEATH, YULE = range(7, 15)
 
 
 @summing_kernel

@@ -16,32 +16,20 @@ from bids_rsa.core.dissimilarity.definition import (
     rdm_of_patterns,
     training_mean,
 )
+from bids_rsa.core.dissimilarity.params import check_params
 from bids_rsa.core.dissimilarity.table import (
-    DISSIMILARITIES,
+    DEFAULT_DISSIMILARITY,
     Dissimilarity,
     Metric,
-    check_params,
     find_dissimilarity,
-    is_unbiased,
-    select_voxels,
 )
-
-__all__ = [
-    "DISSIMILARITIES",
-    "Dissimilarity",
-    "Metric",
-    "check_params",
-    "compute_rdm",
-    "compute_rdm_cv",
-    "find_dissimilarity",
-    "is_unbiased",
-    "patch_rdm",
-    "select_voxels",
-]
 
 
 def compute_rdm(
-    patterns: ArrayLike, metric: Metric = "correlation", ignore_nan: bool = False, **params: Any
+    patterns: ArrayLike,
+    metric: Metric = DEFAULT_DISSIMILARITY,
+    ignore_nan: bool = False,
+    **params: Any,
 ) -> Floats:
     """Compute the RDM of some patterns.
 
@@ -76,7 +64,10 @@ def compute_rdm(
 
 
 def compute_rdm_cv(
-    folds: ArrayLike, metric: Metric = "correlation", ignore_nan: bool = False, **params: Any
+    folds: ArrayLike,
+    metric: Metric = DEFAULT_DISSIMILARITY,
+    ignore_nan: bool = False,
+    **params: Any,
 ) -> Floats:
     """Compute the cross-validated RDM of patterns measured in several folds.
 
@@ -141,7 +132,7 @@ def patch_rdm(folds: Floats, metric: Metric, ignore_nan: bool, params: Mapping[s
     undefined = np.isnan(rdm)
     if ignore_nan:
         undefined &= _complete_pairs(folds)
-        if known.name == "correlation" and _constant_patterns(folds).any():
+        if known.constant_undefined and _constant_patterns(folds, known.min_voxels).any():
             undefined[:] = True
     if undefined.any():
         rdm[:] = np.nan
@@ -151,7 +142,7 @@ def patch_rdm(folds: Floats, metric: Metric, ignore_nan: bool, params: Mapping[s
 def _lacks_items(known: Dissimilarity, folds: Floats, params: Mapping[str, Any]) -> bool:
     """Tell whether a covariance estimated from the patterns would be singular."""
     n_items = folds.shape[1] * min(len(folds), 2)
-    return known.name == "mahalanobis" and params.get("VI") is None and n_items <= folds.shape[2]
+    return known.estimates("VI", params) and n_items <= folds.shape[2]
 
 
 def _complete_pairs(folds: Floats) -> NDArray[np.bool_]:
@@ -164,7 +155,7 @@ def _complete_pairs(folds: Floats) -> NDArray[np.bool_]:
     return pairs
 
 
-def _constant_patterns(folds: Floats) -> NDArray[np.bool_]:
+def _constant_patterns(folds: Floats, min_voxels: int) -> NDArray[np.bool_]:
     """Patterns (n_patterns,) with enough finite voxels, all of one value; folds apart and left out.
 
     Cross-validated, the patterns are the folds' and the means of all other folds.
@@ -173,5 +164,5 @@ def _constant_patterns(folds: Floats) -> NDArray[np.bool_]:
     if len(folds) > 1:
         sets.append(np.stack([training_mean(folds, f, True) for f in range(len(folds))]))
     rows = np.concatenate(sets).reshape(-1, folds.shape[2])
-    enough = np.isfinite(rows).sum(axis=1) >= DISSIMILARITIES["correlation"].min_voxels
+    enough = np.isfinite(rows).sum(axis=1) >= min_voxels
     return np.array([is_constant(row[np.isfinite(row)]) for row in rows[enough]], dtype=bool)

@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity import rows as _rows
-from bids_rsa.core.dissimilarity.missing import MissingVoxels, missing_voxels
+from bids_rsa.core.dissimilarity.codes import COSINE, EUCLIDEAN, PRODUCTS
+from bids_rsa.core.dissimilarity.compiled import compiled_distances
 from bids_rsa.core.dissimilarity.packing import Lines, neighborhood_of, room_for_lines, voxels_of
-from bids_rsa.core.dissimilarity.pair_distances import PairDistances, pair_distances
 from bids_rsa.core.dissimilarity.pair_source import PairSource
+from bids_rsa.core.dissimilarity.params import select_voxels
 from bids_rsa.core.dissimilarity.patch import correlate_patch
-from bids_rsa.core.dissimilarity.rdms import Metric, find_dissimilarity, patch_rdm, select_voxels
+from bids_rsa.core.dissimilarity.rdms import patch_rdm
 from bids_rsa.core.dissimilarity.row_correlations import correlations
 from bids_rsa.core.dissimilarity.row_distances import distances
+from bids_rsa.core.dissimilarity.table import Dissimilarity, Metric, find_dissimilarity
 from bids_rsa.core.engine.vectors import LANES
 from bids_rsa.core.neighborhood.spheres import Block, Layout
 
@@ -89,18 +91,20 @@ class RowSource:
     ----------
     patterns : (n_voxels, n_folds, n_conditions) float32 or float64, C-contiguous
     layout : Layout
-    metric : str
-        One of `ROW_METRICS`.
+    known : Dissimilarity
+        A function of inner products.
     min_voxels : int
         Smaller patches are undefined.
     """
 
-    def __init__(self, patterns: Patterns, layout: Layout, metric: str, min_voxels: int) -> None:
+    def __init__(
+        self, patterns: Patterns, layout: Layout, known: Dissimilarity, min_voxels: int
+    ) -> None:
         self._patterns, self._layout = patterns, layout
-        self._metric, self._min_voxels = metric, min_voxels
+        self._code, self._min_voxels = known.gram_code, min_voxels
         self._voxels, self._near = voxels_of(patterns, layout), neighborhood_of(layout)
         longest, n_groups = self._near.longest, self._near.n_groups
-        max_vectors = 3 if metric in ("correlation", "cosine") else 2
+        max_vectors = 3 if self._code in PRODUCTS else 2
         self._tiles = _rows.cut_into_tiles(
             patterns.shape[2], max_vectors, longest * n_groups * LANES * 8
         )
@@ -121,10 +125,10 @@ class RowSource:
             self._local.room = self._make_room()
         lines, sums = self._local.room
         given = self._voxels, self._near, work, self._tiles
-        if self._metric in ("correlation", "cosine"):
-            correlations(*given, lines, sums, self._metric == "cosine")
+        if self._code in PRODUCTS:
+            correlations(*given, lines, sums, self._code == COSINE)
         else:
-            distances(*given, lines, sums, self._metric == "euclidean")
+            distances(*given, lines, sums, self._code == EUCLIDEAN)
         for k in np.flatnonzero(suspects):
             correlate_patch(
                 self._patterns, self._layout.rows, positions[k], self._layout.shifts, rdms[k]
@@ -140,19 +144,15 @@ class RowSource:
         )
 
 
-ROW_METRICS = ("correlation", "cosine", "sqeuclidean", "euclidean")
-
-
 def choose_source(patterns: Patterns, layout: Layout, rule: PatchRule) -> RdmSource:
     """Choose the fastest way to the RDMs that the rule asks for."""
-    if callable(rule.metric):
-        return PatchSource(patterns, layout, rule)
-    name = find_dissimilarity(rule.metric).name
+    known, n_folds = find_dissimilarity(rule.metric), patterns.shape[1]
     simple = not rule.params and not (rule.ignore_nan and _lacks_voxels(patterns))
-    if simple and name in ROW_METRICS and (patterns.shape[1] == 1 or name in ROW_METRICS[2:]):
-        return RowSource(np.ascontiguousarray(patterns), layout, name, rule.min_voxels)
-    distances = _pair_distances(rule, len(patterns))
-    if distances is None or patterns.shape[1] > 1:
+    of_sums = known.gram_code is not None and (n_folds == 1 or known.is_unbiased(rule.params))
+    if simple and of_sums:
+        return RowSource(np.ascontiguousarray(patterns), layout, known, rule.min_voxels)
+    distances = compiled_distances(known, rule.params, len(patterns))
+    if distances is None or n_folds > 1:
         return PatchSource(patterns, layout, rule)
     return PairSource(patterns, layout, distances, rule.min_voxels, rule.ignore_nan)
 
@@ -161,11 +161,3 @@ def _lacks_voxels(patterns: Patterns) -> bool:
     """Tell whether a value is missing, looking at a slab at a time."""
     slab = 2**12
     return not all(np.isfinite(patterns[k : k + slab]).all() for k in range(0, len(patterns), slab))
-
-
-def _pair_distances(rule: PatchRule, n_voxels: int) -> PairDistances | MissingVoxels | None:
-    """Compiled distances between pairs of patterns, where there are some for the metric."""
-    known = find_dissimilarity(rule.metric)
-    if known.name in ROW_METRICS and not rule.params:
-        return missing_voxels(known.name, known.min_voxels)
-    return pair_distances(known.name, rule.params, n_voxels)

@@ -1,72 +1,173 @@
-"""The table of dissimilarities, and the parameters each takes."""
+"""The table of dissimilarities: one entry says all that the program knows about one.
+
+Light to import, for ``--help``: kernels are named by their numbers in `codes`.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from bids_rsa.core.dissimilarity import codes
 
 Metric = str | Callable[..., float]
+
+DEFAULT_DISSIMILARITY = "correlation"
+# parameters with one entry per voxel
+PER_VOXEL = ("w", "V")
 
 
 @dataclass(frozen=True)
 class Dissimilarity:
-    """One way to measure how different two patterns are.
+    """One way to measure how different two patterns are; its definition is scipy's ``pdist``.
 
     Attributes
     ----------
     name : str
         As scipy's ``pdist`` knows it.
+    unit : str
+        What a cell of the RDM is measured in; empty for a plain number.
     aliases : tuple of str
         scipy's other names.
     parameters : tuple of str
-        Keyword arguments it takes; ``w`` and ``V`` have one entry per voxel.
+        Keyword arguments it takes; those in `PER_VOXEL` have one entry per voxel.
+    estimated : str
+        The parameter that is estimated from the patterns of a patch where it is not given.
     min_voxels : int
         Undefined on patches with fewer.
-    unbiased : bool
-        Cross-validated, its mean is 0 where nothing differs (``mahalanobis``: with a given matrix).
-    sums_voxels : bool
-        A sum over voxels (perhaps inside a root): it grows with the patch, and is scaled up for
-        missing voxels.
+    constant_undefined : bool
+        Undefined where a pattern is constant.
+    unbiased_given : tuple of str or None
+        Cross-validated, it is the unbiased product (mean 0 where nothing differs) when these
+        parameters are given; None: it never is.
+    signed_root : bool
+        Cross-validated, it is the signed square root of the unbiased product.
+    upscale_power : float
+        Missing voxels: multiplied by P / P_ij to this power; 0 for what is no sum over voxels.
+    pair_code, weighted_pair_code : int or None
+        Its compiled kernel for a pair of patterns, without and with weights.
+    gram_code : int or None
+        Its kernels as a function of inner products, for all pairs at once.
     """
 
     name: str
+    unit: str = ""
     aliases: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ("w",)
+    estimated: str = ""
     min_voxels: int = 1
-    unbiased: bool = False
-    sums_voxels: bool = False
+    constant_undefined: bool = False
+    unbiased_given: tuple[str, ...] | None = None
+    signed_root: bool = False
+    upscale_power: float = 0.0
+    pair_code: int | None = None
+    weighted_pair_code: int | None = None
+    gram_code: int | None = None
+
+    @property
+    def sums_voxels(self) -> bool:
+        """A sum over voxels (perhaps inside a root): it grows with the patch."""
+        return self.upscale_power > 0
+
+    def is_unbiased(self, params: Mapping[str, Any]) -> bool:
+        """Tell whether it is, cross-validated, the unbiased estimator (or its signed root)."""
+        needed = self.unbiased_given
+        return needed is not None and all(params.get(key) is not None for key in needed)
+
+    def estimates(self, parameter: str, params: Mapping[str, Any]) -> bool:
+        """Tell whether this parameter is estimated from the patterns of a patch."""
+        return self.estimated == parameter and params.get(parameter) is None
+
+    def upscale(self, params: Mapping[str, Any]) -> float:
+        """Power of P / P_ij that a distance without some of its voxels is multiplied by."""
+        return 1.0 / float(params.get("p", 2.0)) if "p" in self.parameters else self.upscale_power
 
 
 DISSIMILARITIES: dict[str, Dissimilarity] = {
-    d.name: d
-    for d in (
-        Dissimilarity("braycurtis"),
-        Dissimilarity("canberra", sums_voxels=True),
-        Dissimilarity("chebyshev", ("chebychev", "cheby", "cheb", "ch")),
-        Dissimilarity("cityblock", ("cblock", "cb", "c"), sums_voxels=True),
-        Dissimilarity("correlation", ("co",), min_voxels=3),
-        Dissimilarity("cosine", ("cos",), min_voxels=2),
-        Dissimilarity("dice"),
-        Dissimilarity("euclidean", ("euclid", "eu", "e"), unbiased=True, sums_voxels=True),
-        Dissimilarity("hamming", ("hamm", "ha", "h")),
-        Dissimilarity("jaccard", ("jacc", "ja", "j")),
-        Dissimilarity("jensenshannon", ("js",), parameters=()),
-        Dissimilarity("mahalanobis", ("mahal", "mah"), parameters=("VI",), unbiased=True),
-        Dissimilarity("matching"),
-        Dissimilarity("minkowski", ("mi", "m", "pnorm"), parameters=("w", "p"), sums_voxels=True),
-        Dissimilarity("rogerstanimoto"),
-        Dissimilarity("russellrao"),
-        Dissimilarity("seuclidean", ("se", "s"), parameters=("V",), sums_voxels=True),
-        Dissimilarity("sokalsneath"),
-        Dissimilarity("sqeuclidean", ("sqe", "sqeuclid"), unbiased=True, sums_voxels=True),
-        Dissimilarity("yule"),
+    entry.name: entry
+    for entry in (
+        Dissimilarity("braycurtis", pair_code=codes.BRAYCURTIS),
+        Dissimilarity("canberra", upscale_power=1.0, pair_code=codes.CANBERRA),
+        Dissimilarity(
+            "chebyshev",
+            "unit of the images",
+            ("chebychev", "cheby", "cheb", "ch"),
+            pair_code=codes.CHEBYSHEV,
+        ),
+        Dissimilarity(
+            "cityblock",
+            "unit of the images",
+            ("cblock", "cb", "c"),
+            upscale_power=1.0,
+            pair_code=codes.CITYBLOCK,
+        ),
+        Dissimilarity(
+            "correlation",
+            "1 - r",
+            ("co",),
+            min_voxels=3,
+            constant_undefined=True,
+            gram_code=codes.CORRELATION,
+        ),
+        Dissimilarity("cosine", "1 - cosine", ("cos",), min_voxels=2, gram_code=codes.COSINE),
+        Dissimilarity(
+            "dice",
+            pair_code=codes.DICE_OF_NUMBERS,
+            weighted_pair_code=codes.DICE,
+        ),
+        Dissimilarity(
+            "euclidean",
+            "unit of the images",
+            ("euclid", "eu", "e"),
+            unbiased_given=(),
+            signed_root=True,
+            upscale_power=0.5,
+            pair_code=codes.SUM_OF_SQUARES,
+            gram_code=codes.EUCLIDEAN,
+        ),
+        Dissimilarity("hamming", "", ("hamm", "ha", "h"), pair_code=codes.HAMMING),
+        Dissimilarity("jaccard", "", ("jacc", "ja", "j"), pair_code=codes.JACCARD),
+        Dissimilarity("jensenshannon", "", ("js",), (), pair_code=codes.JENSENSHANNON),
+        Dissimilarity(
+            "mahalanobis",
+            "",
+            ("mahal", "mah"),
+            ("VI",),
+            estimated="VI",
+            unbiased_given=("VI",),
+        ),
+        Dissimilarity("matching", pair_code=codes.HAMMING),
+        Dissimilarity(
+            "minkowski",
+            "unit of the images",
+            ("mi", "m", "pnorm"),
+            ("w", "p"),
+            upscale_power=0.5,
+            pair_code=codes.MINKOWSKI,
+        ),
+        Dissimilarity("rogerstanimoto", pair_code=codes.ROGERSTANIMOTO),
+        Dissimilarity("russellrao", pair_code=codes.RUSSELLRAO),
+        Dissimilarity(
+            "seuclidean",
+            "",
+            ("se", "s"),
+            ("V",),
+            estimated="V",
+            upscale_power=0.5,
+            pair_code=codes.SUM_OF_SQUARES,
+        ),
+        Dissimilarity("sokalsneath", pair_code=codes.SOKALSNEATH),
+        Dissimilarity(
+            "sqeuclidean",
+            "squared unit of the images",
+            ("sqe", "sqeuclid"),
+            unbiased_given=(),
+            upscale_power=1.0,
+            gram_code=codes.SQEUCLIDEAN,
+        ),
+        Dissimilarity("yule", pair_code=codes.YULE),
     )
 }
 _BY_ALIAS = {alias: d for d in DISSIMILARITIES.values() for alias in (d.name, *d.aliases)}
-# parameters with one entry per voxel
-_PER_VOXEL = ("w", "V")
 
 
 def find_dissimilarity(metric: Metric) -> Dissimilarity:
@@ -86,61 +187,11 @@ def find_dissimilarity(metric: Metric) -> Dissimilarity:
         raise ValueError(f"unknown dissimilarity '{metric}'; known: {known}") from None
 
 
-def check_params(metric: Metric, params: Mapping[str, Any], n_voxels: int) -> None:
-    """Check a metric's parameters once, at the door.
-
-    Raises
-    ------
-    ValueError
-        A parameter that the metric doesn't take, or with another length than the voxels.
-    """
-    known = find_dissimilarity(metric)
-    unknown = [] if callable(metric) else sorted(set(params) - set(known.parameters))
-    if unknown:
-        takes = ", ".join(known.parameters) or "no parameters"
-        raise ValueError(f"{known.name} takes {takes}; given: {', '.join(unknown)}")
-    for key in _PER_VOXEL:
-        if params.get(key) is not None:
-            _check_per_voxel(key, params[key], n_voxels)
-    if known.name == "minkowski" and params.get("p") is not None:
-        _check_power(params["p"])
-    if params.get("VI") is not None and np.shape(params["VI"]) != (n_voxels, n_voxels):
-        raise ValueError(
-            f"VI must be ({n_voxels}, {n_voxels}) for {n_voxels} voxels, "
-            f"not of shape {np.shape(params['VI'])}"
-        )
+def unbiased_dissimilarities() -> list[str]:
+    """Name those that, cross-validated, are unbiased without further parameters."""
+    return [entry.name for entry in DISSIMILARITIES.values() if entry.is_unbiased({})]
 
 
-def _check_per_voxel(key: str, values: Any, n_voxels: int) -> None:
-    """Check a parameter with one entry per voxel."""
-    if np.shape(values) != (n_voxels,):
-        raise ValueError(
-            f"{key} needs one entry per voxel, ({n_voxels},), not shape {np.shape(values)}"
-        )
-    entries = np.asarray(values)
-    if entries.dtype.kind not in "biuf" or (entries < 0).any():
-        raise ValueError(f"{key} needs numbers that are not negative")
-
-
-def _check_power(p: Any) -> None:
-    """Check minkowski's power; scipy's ``pdist`` computes something for any."""
-    if isinstance(p, bool) or not isinstance(p, int | float | np.number) or not p > 0:
-        raise ValueError(f"p needs a number above 0; given: {p!r}")
-
-
-def is_unbiased(metric: Metric, params: Mapping[str, Any]) -> bool:
-    """Tell whether the cross-validated metric is the unbiased estimator (or its signed root)."""
-    known = find_dissimilarity(metric)
-    return known.unbiased and (known.name != "mahalanobis" or params.get("VI") is not None)
-
-
-def select_voxels(params: Mapping[str, Any], voxels: NDArray[Any]) -> dict[str, Any]:
-    """Return the parameters for some of the voxels."""
-    selected = dict(params)
-    for key in _PER_VOXEL:
-        if params.get(key) is not None:
-            selected[key] = np.asarray(params[key])[voxels]
-    if params.get("VI") is not None:
-        matrix = np.asarray(params["VI"])
-        selected["VI"] = matrix[voxels][:, voxels]
-    return selected
+def dissimilarities_of_features() -> list[str]:
+    """Name those for any number of items and features: no covariance is estimated from them."""
+    return [entry.name for entry in DISSIMILARITIES.values() if entry.estimated != "VI"]

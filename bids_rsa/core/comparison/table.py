@@ -1,0 +1,163 @@
+"""The table of comparisons: one entry says all that the program knows about a comparison.
+
+Light to import, for ``--help``: what computes scores is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bids_rsa.core.comparison.terms import Terms
+
+DEFAULT_COMPARISON = "spearman"
+Scale = Literal["symmetric", "positive", "share"]
+
+
+class MakeTerms(Protocol):
+    """Precompute what a comparison needs of its models."""
+
+    def __call__(self, models: NDArray[np.float64], ranked: bool, standardize: bool) -> Terms:
+        """Take models (n_models, n_cells) without NaN."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One way to compare a data RDM with model RDMs.
+
+    Attributes
+    ----------
+    name : str
+        As on the command line.
+    label : str
+        Letters and digits only, for file names.
+    title : str
+        What a score is, in words.
+    unit : str
+        What a score is, in short: the label of a colour bar or an axis.
+    make_terms : callable
+        Precomputes what the comparison needs of its models.
+    ranked : bool
+        The data's cells enter as average ranks (near-ties are ties).
+    joint : bool
+        All models enter one fit; their NaN cells are left out jointly.
+    min_models : int
+        Fewest models that it makes sense with.
+    weights : bool
+        Scores are weights of models in the unit of the RDM: they grow with it, and are not unique
+        where models are linearly dependent.
+    transform : {'fisher', 'none'}
+        What the group level does to scores first: Fisher's z is for correlations.
+    scale : {'symmetric', 'positive', 'share'}
+        Colours of a map: symmetric about 0, from 0 to the largest score, or from 0 to 1.
+    """
+
+    name: str
+    label: str
+    title: str
+    unit: str
+    make_terms: MakeTerms = field(repr=False)
+    ranked: bool = False
+    joint: bool = False
+    min_models: int = 1
+    weights: bool = False
+    transform: Literal["fisher", "none"] = "none"
+    scale: Scale = "symmetric"
+
+
+def _terms(builder: str) -> MakeTerms:
+    """Return a builder of `bids_rsa.core.comparison.terms`, which compiles kernels, unimported."""
+
+    def make_terms(models: NDArray[np.float64], ranked: bool, standardize: bool) -> Terms:
+        module = import_module("bids_rsa.core.comparison.terms")
+        made: Terms = getattr(module, builder)(models, ranked, standardize)
+        return made
+
+    return make_terms
+
+
+COMPARISONS: dict[str, Comparison] = {
+    entry.name: entry
+    for entry in (
+        Comparison(
+            "spearman",
+            "spearman",
+            "Spearman's rank correlation",
+            "Spearman's rho",
+            _terms("correlation_terms"),
+            ranked=True,
+            transform="fisher",
+        ),
+        Comparison(
+            "pearson",
+            "pearson",
+            "Pearson's correlation",
+            "Pearson's r",
+            _terms("correlation_terms"),
+            transform="fisher",
+        ),
+        Comparison(
+            "kendall-tau-a",
+            "kendalltaua",
+            "Kendall's tau-a",
+            "Kendall's tau-a",
+            _terms("concordance_terms"),
+            ranked=True,
+        ),
+        Comparison(
+            "partial",
+            "partial",
+            "partial correlation given all other models",
+            "partial correlation",
+            _terms("partial_terms"),
+            joint=True,
+            min_models=2,
+            transform="fisher",
+        ),
+        Comparison(
+            "partial-spearman",
+            "partialspearman",
+            "partial rank correlation given all other models",
+            "partial rank correlation",
+            _terms("partial_terms"),
+            ranked=True,
+            joint=True,
+            min_models=2,
+            transform="fisher",
+        ),
+        Comparison(
+            "regression",
+            "regression",
+            "least-squares weight beside all other models",
+            "regression weight",
+            _terms("regression_terms"),
+            joint=True,
+            weights=True,
+        ),
+    )
+}
+
+
+def find_comparison(name: str) -> Comparison:
+    """Look a comparison up.
+
+    Raises
+    ------
+    ValueError
+        An unknown name; the message lists the known ones.
+    """
+    try:
+        return COMPARISONS[name]
+    except KeyError:
+        known = ", ".join(COMPARISONS)
+        raise ValueError(f"unknown comparison '{name}'; known: {known}") from None
+
+
+def single_model_comparisons(n: int | None = None) -> list[str]:
+    """Name the (first n) comparisons that take each model by itself."""
+    return [entry.name for entry in COMPARISONS.values() if not entry.joint][:n]

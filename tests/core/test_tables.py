@@ -1,0 +1,67 @@
+"""The tables of comparisons and dissimilarities are the one place that knows their names."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bids_rsa
+from bids_rsa.core.comparison import terms
+from bids_rsa.core.comparison.plans import compare
+from bids_rsa.core.comparison.table import COMPARISONS, DEFAULT_COMPARISON
+from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, DISSIMILARITIES
+
+PACKAGE = Path(bids_rsa.__file__).parent
+ROOT = PACKAGE.parent
+TABLES = {
+    PACKAGE / "core" / "comparison" / "table.py",
+    PACKAGE / "core" / "dissimilarity" / "table.py",
+}
+NAMES = {*COMPARISONS, *DISSIMILARITIES} | {
+    alias for entry in DISSIMILARITIES.values() for alias in entry.aliases if len(alias) > 2
+}
+
+
+def names_in(path):
+    """Names of comparisons and dissimilarities that stand in a module as text of their own."""
+    tree = ast.parse(path.read_text())
+    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.value}"
+        for node in texts
+        if isinstance(node.value, str) and node.value in NAMES
+    ]
+
+
+def test_no_module_but_the_tables_names_a_comparison_or_dissimilarity():
+    modules = [*PACKAGE.rglob("*.py"), *(ROOT / "workflows").rglob("*.py")]
+    assert len(modules) > 100
+    found = [name for path in modules if path not in TABLES for name in names_in(path)]
+    assert found == []
+
+
+def test_the_search_for_names_finds_those_of_the_tables():
+    assert {text.rpartition(" ")[2] for path in TABLES for text in names_in(path)} == NAMES
+
+
+def test_the_defaults_are_in_the_tables():
+    assert DEFAULT_COMPARISON in COMPARISONS
+    assert DEFAULT_DISSIMILARITY in DISSIMILARITIES
+
+
+def test_labels_are_letters_and_digits_and_differ():
+    labels = [entry.label for entry in COMPARISONS.values()]
+    assert len(set(labels)) == len(labels)
+    assert all(label.isalnum() for label in labels)
+    assert all(entry.unit and entry.title for entry in COMPARISONS.values())
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_every_comparison_computes_from_its_entry(name):
+    rng = np.random.default_rng(0)
+    models = rng.normal(size=(3, 45))
+    made = COMPARISONS[name].make_terms(models, COMPARISONS[name].ranked, False)
+    assert isinstance(made, terms.Terms)
+    rdm = rng.normal(size=45)
+    np.testing.assert_array_equal(compare(rdm, models, name), made.score(terms.Block(rdm[None]))[0])
