@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,10 +53,10 @@ def compute_dsm_cv(
     folds : array_like, shape (n_folds, n_items, n_features)
         The mean pattern of each item in each fold.
     metric : str or callable
-        ``sqeuclidean``, and ``mahalanobis`` with ``VI``, are unbiased estimates (Walther et al.,
-        2016), summed over features; ``euclidean`` is the signed square root. Any other metric is
-        the distance from the mean of the other folds to the left-out fold, averaged over both
-        directions and over folds.
+        ``sqeuclidean``, ``mahalanobis`` with ``VI`` and ``seuclidean`` with ``V`` are unbiased
+        estimates of squared distances (Walther et al., 2016), summed over features;
+        ``euclidean`` is the signed square root. Any other metric is the distance from the mean of
+        the other folds to the left-out fold, averaged over both directions and over folds.
     **params
         Keyword arguments of the metric.
 

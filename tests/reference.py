@@ -9,7 +9,8 @@ from scipy.spatial.distance import cdist, pdist
 SUMS = ("sqeuclidean", "cityblock", "canberra")  # and those with the sum inside a root:
 ROOTS = {"euclidean": 2, "seuclidean": 2, "minkowski": None}
 MIN_VOXELS = {"correlation": 3, "cosine": 2}  # below, a cell is 0 or 2, or noise
-UNBIASED = ("sqeuclidean", "euclidean", "mahalanobis")
+# cross-validated products, and the parameter that must be given for it
+UNBIASED = {"sqeuclidean": None, "euclidean": None, "mahalanobis": "VI", "seuclidean": "V"}
 
 
 def plain_patches(patch_mask, center_mask, affine, radius_mm):
@@ -108,7 +109,7 @@ def plain_rdm_cv(folds, metric, ignore_nan=False, **params):
     if not ignore_nan and not np.isfinite(folds).all():
         return undefined
     n_finite = np.isfinite(folds).any(axis=(0, 1)).sum()
-    if metric in UNBIASED and (metric != "mahalanobis" or "VI" in params):
+    if metric in UNBIASED and UNBIASED[metric] in (None, *params):
         return np.array(
             [_product(folds[:, i] - folds[:, j], metric, params, n_finite) for i, j in pairs]
         )
@@ -140,6 +141,8 @@ def _product(differences, metric, params, n_finite):
     """Mean over pairs of different folds of the product of their differences."""
     n_folds, n_voxels = differences.shape
     weights = params.get("VI", np.diag(params.get("w", np.ones(n_voxels))))
+    if "V" in params:
+        weights = np.diag(1 / params["V"])
     pairs = [(f, g) for f in range(n_folds) for g in range(n_folds) if f != g]
     if np.isfinite(differences).all():
         gram = differences @ weights @ differences.T
@@ -152,7 +155,7 @@ def _product(differences, metric, params, n_finite):
             if b.any()
         ]
     mean = np.mean(products) if products else np.nan
-    return mean if metric == "sqeuclidean" else np.sign(mean) * np.sqrt(abs(mean))
+    return mean if metric != "euclidean" else np.sign(mean) * np.sqrt(abs(mean))
 
 
 def plain_searchlight(

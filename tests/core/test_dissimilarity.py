@@ -79,7 +79,41 @@ def test_unbiased_distances_are_means_of_products_over_pairs_of_folds(name, at_o
     folds = np.random.default_rng(2).standard_normal((4, 5, 7))
     np.testing.assert_allclose(compute_rdm_cv(folds, name), plain_cv_rdm(folds, name), atol=1e-12)
     identity = compute_rdm_cv(folds, "mahalanobis", VI=np.eye(7))
-    np.testing.assert_allclose(identity, compute_rdm_cv(folds, "euclidean"), atol=1e-12)
+    np.testing.assert_allclose(identity, compute_rdm_cv(folds, "sqeuclidean"), atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "mahalanobis", "seuclidean"])
+def test_an_unbiased_distance_has_the_true_value_on_average(metric):
+    """Two conditions whose squared distance, in units of the noise, is 20."""
+    rng = np.random.default_rng(7)
+    n_folds, n_voxels, n = 4, 10, 4000
+    root = rng.normal(size=(n_voxels, n_voxels)) if metric == "mahalanobis" else np.eye(n_voxels)
+    if metric == "seuclidean":
+        root = np.diag(np.sqrt(np.arange(1.0, n_voxels + 1)))
+    covariance = root @ root.T
+    params = {
+        "sqeuclidean": {},
+        "mahalanobis": {"VI": np.linalg.inv(covariance)},
+        "seuclidean": {"V": np.diag(covariance)},
+    }[metric]
+    difference = root @ rng.normal(size=n_voxels)
+    difference *= np.sqrt(20 / (difference @ np.linalg.inv(covariance) @ difference))
+    signal = np.stack([np.zeros(n_voxels), difference])
+    noise = rng.normal(size=(n, n_folds, 2, n_voxels)) @ root.T
+    found = [compute_rdm_cv(signal + noise[k], metric, **params)[0] for k in range(n)]
+    assert np.mean(found) == pytest.approx(20, abs=4 * np.std(found) / np.sqrt(n))
+    assert np.std(found) / np.sqrt(n) < 0.2
+
+
+@pytest.mark.parametrize("ignore_nan", [False, True])
+def test_variances_are_a_diagonal_covariance(ignore_nan):
+    folds = np.random.default_rng(8).standard_normal((3, 4, 6))
+    variances = np.arange(1.0, 7.0)
+    np.testing.assert_allclose(
+        compute_rdm_cv(folds, "seuclidean", ignore_nan, V=variances),
+        compute_rdm_cv(folds, "mahalanobis", ignore_nan, VI=np.diag(1 / variances)),
+        rtol=1e-12,
+    )
 
 
 def test_the_unbiased_distance_of_noise_is_zero_on_average():

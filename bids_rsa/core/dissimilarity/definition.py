@@ -197,13 +197,16 @@ def _unbiased_cells(
 
 
 def _product(left: Floats, right: Floats, params: Mapping[str, Any], scale: Floats) -> Floats:
-    """Inner products (n_cells,) of rows, through VI or weights where given."""
+    """Inner products (n_cells,) of rows, through VI, 1 / V or weights where given."""
     matrix = params.get("VI")
     if matrix is not None:
         # a product through a matrix is no sum over voxels: it is left unscaled
         symmetric = (np.asarray(matrix) + np.asarray(matrix).T) / 2
         return np.asarray(np.einsum("cp,cp->c", left @ symmetric, right) + 0.0 * scale)
     weights = params.get("w")
+    if params.get("V") is not None:
+        with np.errstate(divide="ignore"):
+            weights = 1.0 / np.asarray(params["V"], dtype=np.float64)
     if weights is not None:
         left = left * np.asarray(weights)
     return np.asarray(np.einsum("cp,cp->c", left, right) * scale)

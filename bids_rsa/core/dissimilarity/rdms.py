@@ -71,9 +71,10 @@ def compute_rdm_cv(
 ) -> Floats:
     """Compute the cross-validated RDM of patterns measured in several folds.
 
-    ``sqeuclidean`` (and ``mahalanobis`` with ``VI``) is the unbiased estimator of Walther et al.
-    2016 (NeuroImage 137, eq. 9-11): the mean over pairs of different folds of the product of the
-    two folds' pattern differences. ``euclidean`` and ``mahalanobis`` are its signed square root.
+    ``sqeuclidean``, ``mahalanobis`` with ``VI`` and ``seuclidean`` with ``V`` are the unbiased
+    estimator of Walther et al. 2016 (NeuroImage 137, eq. 9-11): the mean over pairs of different
+    folds of the product of the two folds' pattern differences (through ``VI``, or divided by
+    ``V``), summed over voxels; no root is taken. ``euclidean`` is its signed square root.
     Any other metric is the distance from the mean of all other folds to the left-out fold, averaged
     over both directions and over folds.
 

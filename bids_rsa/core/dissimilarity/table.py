@@ -152,6 +152,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             ("se", "s"),
             ("V",),
             estimated="V",
+            unbiased_given=("V",),
             upscale_power=0.5,
             pair_code=codes.SUM_OF_SQUARES,
         ),
