@@ -42,7 +42,7 @@ def test_random_searchlights(seed):
     rng = np.random.default_rng(seed)
     shape = tuple(int(rng.integers(low, 8)) for low in (1, 2, 2))
     n_items, n_folds = int(rng.integers(3, 10)), int(rng.choice([1, 1, 2, 3]))
-    metric, comparison, kind = (str(rng.choice(of)) for of in (METRICS, COMPARISONS, KINDS))
+    metric, comparison, kind = (str(rng.choice(of)) for of in (METRICS, [*COMPARISONS], KINDS))
     ignore_nan, n_jobs = bool(rng.integers(2)), int(rng.integers(1, 3))
     affine, radius_mm = random_affine(rng), rng.uniform(2, 12)
     data = random_data(rng, shape, n_folds, n_items, kind)
