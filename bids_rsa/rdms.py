@@ -78,7 +78,11 @@ def compute_dsm_cv(
 
 
 def compare_rdms(
-    dsm_data: Any, dsm_model: Any, rsa_metric: str = DEFAULT_COMPARISON, *, standardize: bool = False
+    dsm_data: Any,
+    dsm_model: Any,
+    rsa_metric: str = DEFAULT_COMPARISON,
+    *,
+    standardize: bool = False,
 ) -> Any:
     """Compare one RDM with one or several model RDMs.
 
