@@ -133,7 +133,8 @@ def check_radius(radius_mm: float, grid: Grid, path: str) -> None:
             f"Give a radius in mm of at least {smallest:.4g}.",
         )
     extent = grid.extent_mm()
-    if radius_mm >= IMPLAUSIBLE_RADIUS_MM and radius_mm >= extent > 0:
+    # the images are read with an infinite radius, so that they are read once for any radius
+    if IMPLAUSIBLE_RADIUS_MM <= radius_mm < np.inf and radius_mm >= extent > 0:
         raise OptionError(
             f"The radius is {radius_mm:g} mm, but {path} measures {extent:.4g} mm from corner to "
             "corner: every patch would be the whole image, and the map one constant.",
