@@ -110,6 +110,7 @@ class GroupSettings:
     groups: tuple[str, ...] = ()
     covariates: tuple[str, ...] = ()
     test_covariate: str | None = None
+    participants_file: str | None = None
     n_permutations: int = 10_000
     random_seed: int = 0
     cluster_p: float = 0.001

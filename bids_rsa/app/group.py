@@ -66,6 +66,9 @@ def _find_tests(settings: Settings) -> tuple[tuple[GroupTest, ...], Tried]:
     if group.group_mask:  # Nipype's nodes work in folders of their own
         mask = existing_file(group.group_mask, "--group-mask").absolute()
         group = replace(group, group_mask=str(mask))
+    if group.participants_file:
+        table = existing_file(group.participants_file, "--participants-file").absolute()
+        group = replace(group, participants_file=str(table))
     if not Path(inputs.bids_dir).is_dir():
         raise InputError(f"The input folder {inputs.bids_dir} does not exist.")
     if Path(inputs.bids_dir).resolve() != Path(output_dir).resolve():
@@ -82,6 +85,8 @@ def _tell_tests(tests: Sequence[GroupTest], tried: Tried) -> None:
     """Say what is tested, who is in and who is not, and what to beware of."""
     for test in tests:
         LOGGER.info("%s: %s, tail %s.", test.label, test.describe(), test.tail)
+        for name, levels in test.codings:
+            LOGGER.info("Covariate %s: 0 is %s, 1 is %s.", name, *levels)
         LOGGER.info("In: %s.", ", ".join(f"sub-{subject}" for subject in test.subjects))
         for subject, why in test.left_out:
             LOGGER.warning("Out: sub-%s, %s.", subject, why)

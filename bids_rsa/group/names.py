@@ -33,6 +33,16 @@ TABLES = ("clusters", "peakscores", "subjects")
 FIGURES = ("glass", "mosaic", "null", "peakscores")
 
 
+def describe_stat(test: GroupTest, stat: str) -> str:
+    """Say what a map holds, with the transform and contrast of its test."""
+    what = STATS[stat]
+    if stat == "mean" and test.transform == "fisher":
+        what = "tanh of the mean over subjects of Fisher's z, a correlation (not the plain mean)"
+    if stat.startswith("mean") and test.contrast:
+        what = f"Difference of two means over subjects. Each: {what}"
+    return what
+
+
 def stats_of(test: GroupTest) -> tuple[str, ...]:
     """List the maps of a test."""
     left_out = set()
@@ -77,6 +87,9 @@ def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[s
     """
     group = test.settings
     mask = group.group_mask
+    codings = {
+        name: {level: code for code, level in enumerate(levels)} for name, levels in test.codings
+    }
     return {
         "Test": test.describe(),
         "Tail": test.tail,
@@ -96,6 +109,7 @@ def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[s
         "Groups": list(test.group_of),
         "Covariates": dict(test.covariates),
         "TestedCovariate": dict(test.tested),
+        "CovariateCoding": codings,
         "InputHash": input_hash(test),
     }
 

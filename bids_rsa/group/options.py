@@ -46,6 +46,11 @@ def check_options(group: GroupSettings) -> None:
             f"The covariate {twice[0]} is asked for twice.",
             "A covariate is either a nuisance (--covariates) or tested (--test-covariate).",
         )
+    if group.participants_file and not (names or group.group_column):
+        raise OptionError(
+            f"--participants-file {group.participants_file}: no option uses a column of it.",
+            "Name columns with --group-column, --covariates or --test-covariate.",
+        )
     if group.coverage < 1 and (names or group.group_column):
         raise OptionError(
             f"--coverage {group.coverage:g}: voxels that some subjects lack allow only one-sample "

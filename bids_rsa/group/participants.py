@@ -46,6 +46,28 @@ class Participants:
             )
         return {s: self.rows[s][column] for s in subjects}
 
+    def coded(
+        self, column: str, option: str, subjects: Sequence[str]
+    ) -> tuple[tuple[float, ...], tuple[str, ...]]:
+        """Give the subjects' values of a column of numbers, or of two texts coded as 0 and 1.
+
+        Returns
+        -------
+        values : tuple of float
+        levels : tuple of str
+            The texts that stand for 0 and 1, sorted; empty for numbers.
+
+        Raises
+        ------
+        OptionError, ContentError
+            As `numbers`.
+        """
+        texts = self.texts(column, option, subjects)
+        levels = tuple(sorted(set(texts.values())))
+        if len(levels) != 2 or any(map(_is_numeric, levels)):
+            return self.numbers(column, option, subjects), ()
+        return tuple(float(levels.index(text)) for text in texts.values()), levels
+
     def numbers(self, column: str, option: str, subjects: Sequence[str]) -> tuple[float, ...]:
         """Give the subjects' values of a column of numbers.
 
@@ -62,7 +84,9 @@ class Participants:
                 raise ContentError(
                     f"{option} {column}: {self.path} has {text!r} for sub-{subject}, and a number "
                     "is expected.",
-                    "Code categories as numbers, or test two groups with --group-column.",
+                    "Code more than two categories as columns of numbers. --covariates takes a "
+                    "column of two texts as it is; --group-column tests the difference of two "
+                    "groups.",
                 )
             values.append(value)
         if len(set(values)) == 1:
@@ -74,6 +98,15 @@ class Participants:
         return tuple(values)
 
 
+def _is_numeric(text: str) -> bool:
+    """Tell whether a text reads as a number, finite or not."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _number(text: str) -> float | None:
     """Read a finite number; None for anything else."""
     try:
@@ -83,8 +116,8 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def read_participants(bids_dir: str, option: str) -> Participants:
-    """Read BIDS_DIR/participants.tsv.
+def read_participants(bids_dir: str, option: str, file: str | None = None) -> Participants:
+    """Read the table of participants: BIDS_DIR/participants.tsv unless another is given.
 
     Parameters
     ----------
@@ -92,6 +125,8 @@ def read_participants(bids_dir: str, option: str) -> Participants:
         The dataset.
     option : str
         Which option needs the table, for messages.
+    file : str, optional
+        The table to read instead.
 
     Raises
     ------
@@ -100,11 +135,11 @@ def read_participants(bids_dir: str, option: str) -> Participants:
     ContentError
         It has no participant_id column, ragged rows, or a subject twice.
     """
-    path = Path(bids_dir, "participants.tsv")
+    path = Path(file or Path(bids_dir, "participants.tsv"))
     if not path.is_file():
         raise InputError(
             f"{option} needs {path}, and there is no such file.",
-            "Give the dataset with participants.tsv as BIDS_DIR.",
+            "Give the dataset with participants.tsv as BIDS_DIR, or --participants-file.",
         )
     header, *lines = read_table(path)
     if ID_COLUMN not in header:

@@ -59,13 +59,15 @@ def plan_tests(
 
 
 def _people(bids_dir: str, group: GroupSettings) -> Participants | None:
-    """Read participants.tsv where an option needs it."""
-    if group.group_column:
-        return read_participants(bids_dir, f"--group-column {group.group_column}")
-    if group.test_covariate:
-        return read_participants(bids_dir, f"--test-covariate {group.test_covariate}")
-    if group.covariates:
-        return read_participants(bids_dir, f"--covariates {' '.join(group.covariates)}")
+    """Read the table of participants where an option needs it."""
+    needing = {
+        "--group-column": group.group_column,
+        "--test-covariate": group.test_covariate,
+        "--covariates": " ".join(group.covariates),
+    }
+    for option, columns in needing.items():
+        if columns:
+            return read_participants(bids_dir, f"{option} {columns}", group.participants_file)
     return None
 
 
@@ -161,12 +163,12 @@ def _with_people(test: GroupTest, people: Participants | None) -> GroupTest:
     group = test.settings
     if group.group_column:
         test = _with_groups(test, people, group.group_column)
-    covariates = tuple(
-        (name, people.numbers(name, "--covariates", test.subjects)) for name in group.covariates
-    )
+    coded = {name: people.coded(name, "--covariates", test.subjects) for name in group.covariates}
+    covariates = tuple((name, values) for name, (values, _) in coded.items())
+    codings = tuple((name, levels) for name, (_, levels) in coded.items() if levels)
     name = group.test_covariate
     tested = ((name, people.numbers(name, "--test-covariate", test.subjects)),) if name else ()
-    return replace(test, covariates=covariates, tested=tested)
+    return replace(test, covariates=covariates, codings=codings, tested=tested)
 
 
 def _with_groups(test: GroupTest, people: Participants, column: str) -> GroupTest:

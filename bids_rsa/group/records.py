@@ -85,6 +85,8 @@ class GroupTest:
         Each member's group.
     covariates : tuple of (name, values)
         Nuisance variables over the members.
+    codings : tuple of (name, levels)
+        The two texts that a covariate's 0 and 1 stand for, where it held texts.
     tested : tuple of (name, values)
         The variable whose slope is tested, or empty.
     settings : GroupSettings
@@ -101,6 +103,7 @@ class GroupTest:
     groups: tuple[str, ...] = ()
     group_of: tuple[str, ...] = ()
     covariates: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    codings: tuple[tuple[str, tuple[str, ...]], ...] = ()
     tested: tuple[tuple[str, tuple[float, ...]], ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_rsa.core.inference.group_maps import PRIMARY_MAPS
-from bids_rsa.group.names import P_STATS, STATS
+from bids_rsa.group.names import P_STATS, describe_stat
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.statements import (
     CORRECTIONS,
@@ -94,9 +94,7 @@ def map_sidecar(
     """Gather the sidecar of one map."""
     name = stat.removeprefix("neglog10")
     outside = "1" if stat in P_STATS else "0"
-    what = STATS[stat]
-    if stat.startswith("mean") and test.contrast:
-        what = what.replace("Mean over subjects", "Difference of two means over subjects")
+    what = describe_stat(test, stat)
     keys: dict[str, Any] = {
         "Description": f"{what}. {test.describe()}. {outside} outside the mask."
     }

@@ -81,12 +81,23 @@ def _add_test_options(add: Callable[..., None]) -> None:
         "--covariates",
         nargs="+",
         metavar="COLUMN",
-        help="columns of participants.tsv to take out, demeaned over the subjects tested",
+        help=(
+            "columns of participants.tsv to take out, demeaned over the subjects tested; two texts "
+            "(M, F) are coded as 0 and 1"
+        ),
     )
     add(
         "--test-covariate",
         metavar="COLUMN",
         help="test the slope on this column of participants.tsv",
+    )
+    add(
+        "--participants-file",
+        metavar="FILE",
+        help=(
+            "the table for --group-column, --covariates and --test-covariate, instead of "
+            "BIDS_DIR/participants.tsv"
+        ),
     )
 
 

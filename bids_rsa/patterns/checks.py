@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.core.dissimilarity.rdms import compute_rdm
 from bids_rsa.core.dissimilarity.table import find_dissimilarity, unbiased_dissimilarities
 from bids_rsa.errors import OptionError
 from bids_rsa.patterns.stack_plan import StackPlan, images_per_condition
@@ -104,15 +105,27 @@ def common_pattern(patterns: NDArray[np.floating]) -> float:
     return float(np.median(correlations[np.triu_indices(n_conditions, 1)]))
 
 
-def warn_common_pattern(patterns: NDArray[np.floating]) -> tuple[str, ...]:
-    """Warn of a pattern that all conditions share."""
+def cancels_common_pattern(dissimilarity: str) -> bool:
+    """Tell whether a pattern added to all conditions leaves their dissimilarities as they are."""
+    patterns = np.random.default_rng(0).random((6, 4))
+    with np.errstate(all="ignore"):
+        alone = compute_rdm(patterns, dissimilarity)
+        shifted = compute_rdm(patterns + np.arange(1.0, 5.0), dissimilarity)
+    return bool(np.allclose(alone, shifted))
+
+
+def warn_common_pattern(patterns: NDArray[np.floating], dissimilarity: str) -> tuple[str, ...]:
+    """Warn of a pattern that all conditions share, where the dissimilarity depends on it."""
+    if cancels_common_pattern(dissimilarity):
+        return ()
     correlation = common_pattern(patterns)
     if not correlation > COMMON_PATTERN:
         return ()
     return (
         f"The median correlation between condition patterns is {correlation:.2f}: a pattern common "
-        "to all conditions dominates the correlation distance, and conditions that are measured "
-        "with unequal noise then show as structure.",
+        f"to all conditions dominates the dissimilarity ({dissimilarity}), and conditions that are "
+        "measured with unequal noise then show as structure. Metrics of pattern differences, such "
+        "as euclidean, are free of that.",
     )
 
 

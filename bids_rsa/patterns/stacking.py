@@ -243,7 +243,7 @@ def _warnings(plan: StackPlan, rsa: RsaSettings, patterns: NDArray[np.floating])
         *checks.warn_unequal_counts(plan, rsa.dissimilarity),
         *checks.warn_few_conditions(len(plan.conditions)),
         *checks.warn_sum_regression(rsa.comparisons, rsa.dissimilarity, rsa.standardize),
-        *checks.warn_common_pattern(patterns),
+        *checks.warn_common_pattern(patterns, rsa.dissimilarity),
     )
 
 

@@ -134,11 +134,29 @@ def test_a_covariate_missing_for_a_subject(call, places, row):
     assert str(bids / "participants.tsv") in said
 
 
-def test_a_covariate_that_is_no_number(call, places):
+@pytest.mark.parametrize(
+    ("option", "groups"),
+    [("--covariates", "abcabcab"), ("--test-covariate", "aabbabab"), ("--covariates", "a1a1a1a1")],
+)
+def test_a_covariate_that_is_no_number(call, places, option, groups):
     bids, out = places
-    code, said = refuse(call, bids, out, "--covariates", "group")
+    write_participants(bids, [f"sub-{i:02d}\t20\t{g}" for i, g in enumerate(groups, start=1)])
+    code, said = refuse(call, bids, out, option, "group")
     assert code == 65
     assert "'a' for sub-01" in said
+    assert "--group-column tests the difference of two groups" in said
+
+
+def test_a_table_of_participants_that_nothing_uses_or_is_not_there(call, places, tmp_path):
+    bids, out = places
+    table = bids / "participants.tsv"
+    code, said = refuse(call, bids, out, "--participants-file", table)
+    assert code == 2
+    assert "no option uses a column of it" in said
+    missing = tmp_path / "people.tsv"
+    code, said = refuse(call, bids, out, "--covariates", "age", "--participants-file", missing)
+    assert code == 66
+    assert f"--participants-file: there is no file {missing}" in said
 
 
 @pytest.mark.parametrize("option", ["--covariates", "--test-covariate"])

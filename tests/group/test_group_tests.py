@@ -47,6 +47,7 @@ def test_one_sample_equals_scipy_and_finds_the_planted_effect(plain_run):
     np.testing.assert_allclose(group_map(out, "z"), stats.norm.isf(expected.pvalue), atol=2e-4)
     np.testing.assert_allclose(group_map(out, "meanFisherz"), z.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(group_map(out, "mean"), np.tanh(z.mean(axis=0)), atol=1e-6)
+    assert group_sidecar(out, "mean")["Description"].startswith("tanh of the mean over subjects of")
     d = z.mean(axis=0) / z.std(axis=0, ddof=1)
     np.testing.assert_allclose(group_map(out, "cohensd"), d, rtol=2e-5)
     assert (group_map(out, "nsubjects") == N).all()
@@ -210,6 +211,29 @@ def test_nuisance_covariates_leave_the_mean_and_take_out_variance(call, places):
     code, said = call(bids, out, "group", *FAST, "--covariates", "age")
     assert code == 0, said
     x = np.column_stack([np.ones(N), AGES - AGES.mean()])
+    z = z_scores()
+    beta, squares = np.linalg.lstsq(x, z, rcond=None)[:2]
+    error = np.sqrt(squares / (N - 2) * np.linalg.inv(x.T @ x)[0, 0])
+    np.testing.assert_allclose(group_map(out, "t"), beta[0] / error, rtol=3e-5, atol=1e-5)
+
+
+def test_a_covariate_of_two_texts_from_a_table_outside_the_dataset(call, places, tmp_path):
+    bids, out = places
+    sexes = "FMMFMFFM"
+    rows = [f"sub-{i:02d}\t{sex}" for i, sex in enumerate(sexes, start=1)]
+    table = tmp_path / "elsewhere" / "people.tsv"
+    write_participants(table.parent, rows, "participant_id\tsex")
+    (table.parent / "participants.tsv").rename(table)
+    (bids / "participants.tsv").unlink()
+    options = ("--covariates", "sex", "--participants-file", table)
+    code, said = call(bids, out, "group", *FAST, *options)
+    assert code == 0, said
+    assert "Covariate sex: 0 is F, 1 is M." in said
+    sidecar = group_sidecar(out, "t")
+    assert sidecar["CovariateCoding"] == {"sex": {"F": 0, "M": 1}}
+    assert sidecar["Covariates"] == {"sex": [float(sex == "M") for sex in sexes]}
+    male = np.array([sex == "M" for sex in sexes]) - 0.5
+    x = np.column_stack([np.ones(N), male])
     z = z_scores()
     beta, squares = np.linalg.lstsq(x, z, rcond=None)[:2]
     error = np.sqrt(squares / (N - 2) * np.linalg.inv(x.T @ x)[0, 0])

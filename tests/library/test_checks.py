@@ -46,10 +46,22 @@ def test_a_common_pattern_is_measured_as_the_median_correlation(strength, n_fold
     means = patterns.mean(axis=1)
     expected = np.median(np.corrcoef(means.T)[np.triu_indices(6, 1)])
     assert checks.common_pattern(patterns) == pytest.approx(expected, abs=1e-9)
-    warnings = checks.warn_common_pattern(patterns)
+    warnings = checks.warn_common_pattern(patterns, "cosine")
     assert len(warnings) == (expected > 0.5)
     if expected > 0.5:
         assert f"{expected:.2f}" in warnings[0]
+        assert "cosine" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "warns"),
+    [(name, True) for name in ("correlation", "cosine", "braycurtis", "canberra", "jensenshannon")]
+    + [(name, False) for name in ("chebyshev", "cityblock", "euclidean", "mahalanobis", "minkowski",
+                                  "seuclidean", "sqeuclidean")],
+)  # fmt: skip
+def test_differences_of_patterns_are_free_of_a_common_pattern(name, warns):
+    patterns = np.random.default_rng(0).normal(size=(300, 1, 6)) + 3 * np.arange(300)[:, None, None]
+    assert bool(checks.warn_common_pattern(patterns, name)) == warns
 
 
 def test_voxels_with_missing_values_do_not_hide_a_common_pattern():
