@@ -20,10 +20,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from bids_rsa.core.inference import (
+    Adjacency,
     Relabelings,
     count_p,
     familywise_p,
-    neighbor_table,
+    grid_adjacency,
     one_sample_design,
     permutation_null,
     prepare_test,
@@ -77,7 +78,7 @@ def null_scores(rng: np.random.Generator, setup: Setup) -> np.ndarray:
     return smooth.reshape(setup.n_subjects, -1)
 
 
-def one_group(scores: np.ndarray, signs: np.ndarray, neighbors: np.ndarray, setup: Setup) -> dict:
+def one_group(scores: np.ndarray, signs: np.ndarray, adjacency: Adjacency, setup: Setup) -> dict:
     """Test one group every way; the first row of the signs is the data as they are.
 
     Returns
@@ -94,7 +95,7 @@ def one_group(scores: np.ndarray, signs: np.ndarray, neighbors: np.ndarray, setu
             null = permutation_null(
                 plan,
                 draws,
-                neighbors,
+                adjacency,
                 plan.cluster_threshold(p),
                 enhance=setup.enhance and number == 0,
             )
@@ -133,14 +134,14 @@ def simulate(setup: Setup, processes: int = 1) -> dict[tuple[str, str], float]:
 
 def some_groups(setup: Setup, groups: range) -> dict[tuple[str, str], float]:
     """Sums over a few groups; each has a seed of its own."""
-    neighbors = neighbor_table(np.ones(setup.shape, bool))
+    adjacency = grid_adjacency(np.ones(setup.shape, bool))
     sums: dict[tuple[str, str], float] = {}
     for group in groups:
         rng = np.random.default_rng([setup.seed, group])
         scores = null_scores(rng, setup)
         flips = rng.integers(0, 2, (setup.n_flips, setup.n_subjects)) * 2 - 1
         signs = np.vstack([np.ones(setup.n_subjects), flips]).astype(np.int8)
-        for key, value in one_group(scores, signs, neighbors, setup).items():
+        for key, value in one_group(scores, signs, adjacency, setup).items():
             sums[key] = sums.get(key, 0.0) + value
     return sums
 

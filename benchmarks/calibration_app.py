@@ -32,7 +32,7 @@ from bids_rsa.cli import main as bids_rsa
 from bids_rsa.core.inference import (
     draw_relabelings,
     familywise_p,
-    neighbor_table,
+    grid_adjacency,
     observe,
     one_sample_design,
     permutation_null,
@@ -122,8 +122,8 @@ def plain_p(volumes: np.ndarray, tail: str, seed: int) -> dict[str, np.ndarray]:
     there = np.isfinite(volumes).all(axis=0)
     plan = prepare_test(volumes[:, there], one_sample_design(len(volumes)), tail)
     draws = draw_relabelings(plan.design, 199, seed)
-    neighbors = neighbor_table(there)
-    null, observed = permutation_null(plan, draws, neighbors), observe(plan, neighbors)
+    adjacency = grid_adjacency(there)
+    null, observed = permutation_null(plan, draws, adjacency), observe(plan, adjacency)
     fold = np.abs if plan.two_sided else np.asarray
     return {
         "max-T": familywise_p(fold(observed.statistic), null.maxima["t"], draws.exhaustive),

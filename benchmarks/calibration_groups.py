@@ -14,7 +14,7 @@ from bids_rsa.core.inference import (
     count_p,
     draw_relabelings,
     familywise_p,
-    neighbor_table,
+    grid_adjacency,
     observe,
     permutation_null,
     prepare_test,
@@ -45,10 +45,10 @@ def one_pair(rng: np.random.Generator, first: np.ndarray, spread: float) -> dict
     """Test one pair of groups two-sided: whether something came out; voxel-wise its share."""
     scores = null_scores(rng, replace(FIELD, n_subjects=len(first)))
     scores[first] *= spread
-    neighbors = neighbor_table(np.ones(FIELD.shape, bool))
+    adjacency = grid_adjacency(np.ones(FIELD.shape, bool))
     plan = prepare_test(scores, two_sample_design(first), "two-sided")
     draws = draw_relabelings(plan.design, N_DRAWS, int(rng.integers(2**31)))
-    null, observed = permutation_null(plan, draws, neighbors), observe(plan, neighbors)
+    null, observed = permutation_null(plan, draws, adjacency), observe(plan, adjacency)
     seen = {"t": observed.statistic, "tfce": observed.tfce}
     voxelwise = count_p(null.counts, draws.n_draws, draws.exhaustive)
     return {"voxel-wise p": float((voxelwise <= ALPHA).mean())} | {

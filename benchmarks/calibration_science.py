@@ -20,7 +20,7 @@ from bids_rsa.core.inference import (
     count_p,
     draw_relabelings,
     familywise_p,
-    neighbor_table,
+    grid_adjacency,
     observe,
     one_sample_design,
     permutation_null,
@@ -186,9 +186,9 @@ def null_rates(n_groups: int, n_draws: int, seed: int) -> list[dict]:
         draws = draw_relabelings(design, n_draws, int(rng.integers(2**31)))
         for model, scores in zip(models(), null_group(rng, 16), strict=True):
             there = np.isfinite(scores).all(axis=0)
-            neighbors = neighbor_table(there.reshape(SHAPE))
+            adjacency = grid_adjacency(there.reshape(SHAPE))
             for tail in TAILS:
-                for method, p in smallest_corrected_p(scores[:, there], draws, neighbors, tail):
+                for method, p in smallest_corrected_p(scores[:, there], draws, adjacency, tail):
                     key = (model, tail, method)
                     hits[key] = hits.get(key, 0) + int(p <= ALPHA)
     return [
@@ -198,10 +198,10 @@ def null_rates(n_groups: int, n_draws: int, seed: int) -> list[dict]:
     ]  # fmt: skip
 
 
-def smallest_corrected_p(scores, draws, neighbors, tail) -> list[tuple[str, float]]:
+def smallest_corrected_p(scores, draws, adjacency, tail) -> list[tuple[str, float]]:
     """Smallest family-wise p of a group, by method."""
     plan = prepare_test(scores, one_sample_design(len(scores)), tail)
-    null, found = permutation_null(plan, draws, neighbors), observe(plan, neighbors)
+    null, found = permutation_null(plan, draws, adjacency), observe(plan, adjacency)
     fold = np.abs if plan.two_sided else np.asarray
     return [
         (method, float(familywise_p(fold(values).max(keepdims=True), null.maxima[name], False)[0]))
@@ -234,7 +234,7 @@ def significance(volumes: np.ndarray) -> dict:
     plan = prepare_test(scores, one_sample_design(len(scores)), "two-sided")
     draws = draw_relabelings(plan.design, 999, 0)
     null = permutation_null(plan, draws)
-    t = observe(plan, neighbor_table(there)).statistic
+    t = observe(plan, grid_adjacency(there)).statistic
     p = familywise_p(np.abs(t), null.maxima["t"], draws.exhaustive)
     return {
         "mean_rho": float(np.tanh(scores).mean()),

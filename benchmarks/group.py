@@ -19,9 +19,10 @@ from scipy.ndimage import gaussian_filter
 from threadpoolctl import threadpool_limits
 
 from bids_rsa.core.inference import (
+    Adjacency,
     Relabelings,
     draw_relabelings,
-    neighbor_table,
+    grid_adjacency,
     observe,
     one_sample_design,
     permutation_null,
@@ -75,12 +76,12 @@ def side_by_side(n_voxels: int = 70_000, n_subjects: int = 20, repeats: int = 3)
     mask = ball(n_voxels)
     scores = smooth_scores(mask, n_subjects)
     plan = prepare_test(scores, one_sample_design(n_subjects))
-    neighbors = neighbor_table(mask)
+    adjacency = grid_adjacency(mask)
     masker = NiftiMasker(nib.Nifti1Image(mask.astype(np.uint8), np.eye(4))).fit()
-    check_agreement(scores, plan, neighbors)
+    check_agreement(scores, plan, adjacency)
     rows = []
     for name, few, many in (("max-T", 50, 1000), ("TFCE", 3, 60)):
-        where = None if name == "max-T" else neighbors
+        where = None if name == "max-T" else adjacency
         # the difference of two lengths leaves out what is done once
         long, short = (nilearn_flips(n, n_subjects) for n in (many, many // 10))
         ours = (best_of(lambda d=long, w=where: permutation_null(plan, d, w), repeats)
@@ -103,11 +104,11 @@ def side_by_side(n_voxels: int = 70_000, n_subjects: int = 20, repeats: int = 3)
     return rows
 
 
-def check_agreement(scores: np.ndarray, plan, neighbors: np.ndarray) -> None:
+def check_agreement(scores: np.ndarray, plan, adjacency: Adjacency) -> None:
     """Stop when t or the null distribution of its maximum differ."""
     found = theirs(scores, 20, None)
     null = permutation_null(plan, nilearn_flips(20, len(scores)))
-    np.testing.assert_allclose(observe(plan, neighbors).t, found["t"][0], rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(observe(plan, adjacency).t, found["t"][0], rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(null.maxima["t"], found["h0_max_t"][0], rtol=1e-9)
     print("t and the maxima of 20 flips agree.", flush=True)
 
@@ -116,12 +117,12 @@ def two_threads(n_voxels: int = 70_000, n_subjects: int = 20, repeats: int = 3) 
     """Wall time of one thread and of two, and whether the bytes are the same."""
     mask = ball(n_voxels)
     plan = prepare_test(smooth_scores(mask, n_subjects), one_sample_design(n_subjects))
-    neighbors = neighbor_table(mask)
+    adjacency = grid_adjacency(mask)
     draws = draw_relabelings(plan.design, 256, SEED)
     results = {}
 
     def run(n_threads: int) -> None:
-        results[n_threads] = permutation_null(plan, draws, neighbors, 3.5, n_threads=n_threads)
+        results[n_threads] = permutation_null(plan, draws, adjacency, 3.5, n_threads=n_threads)
 
     times = {1: [], 2: []}
     run(1)
@@ -139,13 +140,13 @@ def whole_brain(n_draws: int, n_voxels: int = 230_000, n_threads: int = 2) -> di
     """20 subjects, everything: seconds, and the memory of the process at its peak."""
     mask = ball(n_voxels)
     plan = prepare_test(smooth_scores(mask, 20), one_sample_design(20))
-    neighbors = neighbor_table(mask)
+    adjacency = grid_adjacency(mask)
     threshold = plan.cluster_threshold(0.001)
-    permutation_null(plan, draw_relabelings(plan.design, 4, 0), neighbors, threshold)
+    permutation_null(plan, draw_relabelings(plan.design, 4, 0), adjacency, threshold)
     draws = draw_relabelings(plan.design, n_draws, SEED)
     start, processor = time.perf_counter(), time.process_time()
-    observe(plan, neighbors)
-    permutation_null(plan, draws, neighbors, threshold, n_threads=n_threads)
+    observe(plan, adjacency)
+    permutation_null(plan, draws, adjacency, threshold, n_threads=n_threads)
     return {
         "n_voxels": plan.n_voxels,
         "n_draws": n_draws,

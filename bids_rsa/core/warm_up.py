@@ -77,12 +77,12 @@ def _test(design: inference.Design, tail: Literal["greater", "two-sided"]) -> No
     """Run a test across subjects with every statistic."""
     mask = np.ones(_SHAPE, dtype=bool)
     data = np.random.default_rng(2).standard_normal((8, mask.sum()))
-    neighbors = inference.neighbor_table(mask, 6)
+    adjacency = inference.grid_adjacency(mask, 6)
     plan = inference.prepare_test(data, design, tail)
-    observed = inference.observe(plan, neighbors)
+    observed = inference.observe(plan, adjacency)
     relabelings = inference.draw_relabelings(design, 20, 0)
-    inference.permutation_null(plan, relabelings, neighbors, 0.01)
-    inference.find_clusters(observed.t, neighbors, 0.5, tail == "two-sided")
+    inference.permutation_null(plan, relabelings, adjacency, 0.01)
+    inference.find_clusters(observed.t, adjacency, 0.5, tail == "two-sided")
 
 
 if __name__ == "__main__":

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bids_rsa._version import __version__
 from bids_rsa.core.inference import (
+    Adjacency,
     Null,
     Plan,
     Relabelings,
     draw_relabelings,
-    neighbor_table,
+    grid_adjacency,
     permutation_null,
     prepare_test,
     smallest_p,
@@ -37,7 +37,7 @@ class Prepared:
 
     plan: Plan
     relabelings: Relabelings
-    neighbors: NDArray[np.int32]
+    adjacency: Adjacency
     cluster_threshold: float
 
     @property
@@ -65,7 +65,7 @@ def prepare(test: GroupTest, scores: GroupScores) -> Prepared:
     return Prepared(
         plan=plan,
         relabelings=draw_relabelings(design, group.n_permutations, group.random_seed),
-        neighbors=neighbor_table(scores.mask, group.connectivity),
+        adjacency=grid_adjacency(scores.mask, group.connectivity),
         cluster_threshold=plan.cluster_threshold(group.cluster_p),
     )
 
@@ -109,7 +109,7 @@ def run_permutations(
     return permutation_null(
         ready.plan,
         ready.relabelings,
-        ready.neighbors,
+        ready.adjacency,
         ready.cluster_threshold,
         n_threads=n_threads,
         block_size=_block_size(ready),
@@ -128,7 +128,9 @@ def _identity(ready: Prepared) -> str:
     plan = ready.plan
     text = f"{__version__} {plan.tail} {plan.as_z} {plan.design.welch} {ready.cluster_threshold!r}"
     found = hashlib.sha256(text.encode())
-    for array in (plan.unit, plan.rows, plan.df, ready.relabelings.values, ready.neighbors):
+    on = ready.adjacency
+    arrays = (plan.unit, plan.rows, plan.df, ready.relabelings.values)
+    for array in (*arrays, on.starts, on.neighbors, on.sizes):
         found.update(str((array.shape, array.dtype.str)).encode())
         found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()[:32]

@@ -54,12 +54,12 @@ def make_result(
 ) -> GroupResult:
     """Turn a null distribution into maps, clusters and numbers for the sidecar."""
     group = test.settings
-    observed = observe(ready.plan, ready.neighbors, group.cluster_p)
+    observed = observe(ready.plan, ready.adjacency, group.cluster_p)
     p = p_maps(ready.plan, observed, null, ready.relabelings, maxima)
     primary = p[PRIMARY_MAPS[group.primary]]
     where = significant(primary, observed, ready.plan, group.alpha)
     clusters = significant_clusters(
-        where, primary, observed, scores.scores, ready.neighbors, ready.plan.two_sided
+        where, primary, observed, scores.scores, ready.adjacency, ready.plan.two_sided
     )
     name = PRIMARY_MAXIMA.get(group.primary)
     critical = (

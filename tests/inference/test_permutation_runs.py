@@ -10,7 +10,7 @@ from bids_rsa.core.inference import (
     draw_relabelings,
     false_discovery_q,
     familywise_p,
-    neighbor_table,
+    grid_adjacency,
     one_sample_design,
     permutation_null,
     prepare_test,
@@ -21,7 +21,7 @@ from bids_rsa.core.inference import (
 from bids_rsa.core.inference.group_maps import critical_value
 
 MASK = np.ones((17, 16, 15), bool)
-NEIGHBORS = neighbor_table(MASK)
+ADJACENCY = grid_adjacency(MASK)
 
 
 def smooth_data(n, seed=0, missing=False):
@@ -53,12 +53,12 @@ def test_threads_blocks_and_interruptions_change_no_byte(case, monkeypatch):
     design, missing = CASES[case]
     plan = prepare_test(smooth_data(14, missing=missing), design, "two-sided")
     draws = draw_relabelings(design, 101, 3)
-    whole = permutation_null(plan, draws, NEIGHBORS, 2.5)
+    whole = permutation_null(plan, draws, ADJACENCY, 2.5)
     assert set(whole.maxima) == {"t", "tfce", "cluster_size", "cluster_mass"}
-    threads = permutation_null(plan, draws, NEIGHBORS, 2.5, n_threads=3, block_size=7)
+    threads = permutation_null(plan, draws, ADJACENCY, 2.5, n_threads=3, block_size=7)
     assert same_bytes(whole, threads)
     monkeypatch.setattr("bids_rsa.core.inference.permute.BYTES_PER_THREAD", 1)
-    assert same_bytes(whole, permutation_null(plan, draws, NEIGHBORS, 2.5, block_size=50))
+    assert same_bytes(whole, permutation_null(plan, draws, ADJACENCY, 2.5, block_size=50))
 
     class Killed(Exception):
         pass
@@ -71,11 +71,11 @@ def test_threads_blocks_and_interruptions_change_no_byte(case, monkeypatch):
             raise Killed
 
     with pytest.raises(Killed):
-        permutation_null(plan, draws, NEIGHBORS, 2.5, block_size=20, on_block=keep_then_die)
+        permutation_null(plan, draws, ADJACENCY, 2.5, block_size=20, on_block=keep_then_die)
     assert kept[-1].n_done == 60
     done = []
     rest = permutation_null(
-        plan, draws, NEIGHBORS, 2.5, state=kept[-1], on_block=lambda s: done.append(s.n_done)
+        plan, draws, ADJACENCY, 2.5, state=kept[-1], on_block=lambda s: done.append(s.n_done)
     )
     assert same_bytes(whole, rest) and done == [101]
 
@@ -85,7 +85,7 @@ def test_voxelwise_statistics_do_not_need_neighbors():
     plan = prepare_test(smooth_data(14), design)
     draws = draw_relabelings(design, 50, 3)
     alone = permutation_null(plan, draws)
-    whole = permutation_null(plan, draws, NEIGHBORS, 2.5)
+    whole = permutation_null(plan, draws, ADJACENCY, 2.5)
     assert set(alone.maxima) == {"t"}
     np.testing.assert_array_equal(alone.maxima["t"], whole.maxima["t"])
     np.testing.assert_array_equal(alone.counts, whole.counts)
@@ -108,7 +108,7 @@ def test_a_state_of_another_test_is_refused():
     draws = draw_relabelings(design, 50, 3)
     state = permutation_null(plan, draws)
     with pytest.raises(ValueError, match="another test"):
-        permutation_null(plan, draws, NEIGHBORS, 2.5, state=state)
+        permutation_null(plan, draws, ADJACENCY, 2.5, state=state)
     with pytest.raises(ValueError, match="another test"):
         permutation_null(plan, draw_relabelings(design, 20, 3), state=state)
 
@@ -150,7 +150,7 @@ def test_a_planted_effect_is_found_and_little_else():
     data += 3 * data.std() * planted[MASK]
     plan = prepare_test(data, design)
     draws = draw_relabelings(design, 999, 0)
-    null = permutation_null(plan, draws, NEIGHBORS, plan.cluster_threshold(0.001))
+    null = permutation_null(plan, draws, ADJACENCY, plan.cluster_threshold(0.001))
     t = data.mean(axis=0) / data.std(axis=0, ddof=1) * np.sqrt(14)
     significant = familywise_p(t, null.maxima["t"], False) <= 0.05
     assert significant[planted[MASK]].mean() > 0.9

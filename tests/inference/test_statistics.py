@@ -6,11 +6,12 @@ from nilearn.mass_univariate import permuted_ols
 from scipy import stats
 
 from bids_rsa.core.inference import (
+    Adjacency,
     Relabelings,
     count_p,
     draw_relabelings,
     familywise_p,
-    neighbor_table,
+    grid_adjacency,
     observe,
     one_sample_design,
     permutation_null,
@@ -22,7 +23,8 @@ from bids_rsa.core.inference import (
 
 N, V = 9, 700
 MASK = np.ones((10, 10, 7), bool)
-NEIGHBORS = neighbor_table(MASK)
+ADJACENCY = grid_adjacency(MASK)
+APART = Adjacency(np.zeros(41, np.int64), np.empty(0, np.int32), np.ones(40))
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_one_sample_equals_nilearn_for_the_same_flips(data, rng, two_sided, with
     plan = prepare_test(data, design, "two-sided" if two_sided else "greater")
     draws = Relabelings(nilearn_flips(5, 300, N), "flip", exhaustive=False)
     null = permutation_null(plan, draws)
-    observed = observe(plan, NEIGHBORS)
+    observed = observe(plan, ADJACENCY)
     np.testing.assert_allclose(observed.t, theirs["t"][0], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(null.maxima["t"], theirs["h0_max_t"][0], rtol=1e-9)
     tested = np.abs(observed.t) if two_sided else observed.t
@@ -99,7 +101,7 @@ def test_slope_equals_nilearn_for_the_same_orders(data, rng, with_covariate):
     plan = prepare_test(data, design, "two-sided")
     draws = Relabelings(nilearn_rows(5, 300, N), "permute", exhaustive=False)
     null = permutation_null(plan, draws)
-    np.testing.assert_allclose(observe(plan, NEIGHBORS).t, theirs["t"][0], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(observe(plan, ADJACENCY).t, theirs["t"][0], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(null.maxima["t"], theirs["h0_max_t"][0], rtol=1e-9)
 
 
@@ -121,7 +123,7 @@ def test_one_sample_p_equals_scipys_exhaustive_test(data, alternative):
     p = count_p(permutation_null(plan, draws).counts, draws.n_draws, draws.exhaustive)
     assert draws.exhaustive
     np.testing.assert_allclose(
-        plan.direction * observe(plan, NEIGHBORS[:40] * 0 - 1).statistic,
+        plan.direction * observe(plan, APART).statistic,
         theirs.statistic,
         rtol=1e-9,
     )
@@ -151,7 +153,7 @@ def test_welch_p_equals_scipys_exhaustive_test(data, alternative):
     draws = draw_relabelings(design, 10_000, 0)
     p = count_p(permutation_null(plan, draws).counts, draws.n_draws, draws.exhaustive)
     t = stats.ttest_ind(few[first], few[~first], equal_var=False).statistic
-    observed = observe(plan, NEIGHBORS[:40] * 0 - 1)
+    observed = observe(plan, APART)
     np.testing.assert_allclose(observed.t, t, rtol=1e-9)
     np.testing.assert_allclose(p, theirs.pvalue, rtol=1e-12)
     df = stats.ttest_ind(few[first], few[~first], equal_var=False).df
@@ -205,8 +207,8 @@ def ols_t(y, tested, nuisance):
 def test_less_is_greater_of_the_negated_data(data):
     design = one_sample_design(N)
     draws = draw_relabelings(design, 100, 1)
-    less = permutation_null(prepare_test(data, design, "less"), draws, NEIGHBORS, 2.0)
-    negated = permutation_null(prepare_test(-data, design, "greater"), draws, NEIGHBORS, 2.0)
+    less = permutation_null(prepare_test(data, design, "less"), draws, ADJACENCY, 2.0)
+    negated = permutation_null(prepare_test(-data, design, "greater"), draws, ADJACENCY, 2.0)
     for name, values in less.maxima.items():
         np.testing.assert_array_equal(values, negated.maxima[name])
     np.testing.assert_array_equal(less.counts, negated.counts)
@@ -217,10 +219,10 @@ def test_voxels_with_fewer_subjects_are_compared_as_z(data, rng):
     design = one_sample_design(N)
     plan = prepare_test(data, design, "two-sided")
     draws = draw_relabelings(design, 200, 3)
-    null = permutation_null(plan, draws, NEIGHBORS, plan.cluster_threshold(0.05))
+    null = permutation_null(plan, draws, ADJACENCY, plan.cluster_threshold(0.05))
     t = stats.ttest_1samp(data, 0, nan_policy="omit").statistic.data
     n = np.isfinite(data).sum(axis=0)
-    observed = observe(plan, NEIGHBORS)
+    observed = observe(plan, ADJACENCY)
     np.testing.assert_allclose(observed.t, t, rtol=1e-9)
     z = stats.norm.isf(stats.t.sf(np.abs(t), n - 1)) * np.sign(t)
     np.testing.assert_allclose(observed.z, z, rtol=1e-7, atol=1e-9)
@@ -252,7 +254,7 @@ def test_voxels_without_variation_have_no_effect_of_their_own(data):
         assert (null.counts[[3, 5]] == 99).all()
         assert np.isfinite(null.maxima["t"]).all()
     plan = prepare_test(data, one_sample_design(N), "greater")
-    assert observe(plan, NEIGHBORS).t[3] == 0
+    assert observe(plan, ADJACENCY).t[3] == 0
 
 
 @pytest.mark.parametrize(

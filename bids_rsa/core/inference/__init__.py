@@ -1,5 +1,6 @@
 """Group statistics by sign flips and permutations: arrays in, arrays out."""
 
+from bids_rsa.core.inference.adjacency import Adjacency, joined, mesh_adjacency
 from bids_rsa.core.inference.clusters import ClusterSet, find_clusters
 from bids_rsa.core.inference.correct import (
     count_p,
@@ -13,7 +14,7 @@ from bids_rsa.core.inference.design import (
     slope_design,
     two_sample_design,
 )
-from bids_rsa.core.inference.lattice import neighbor_table
+from bids_rsa.core.inference.lattice import grid_adjacency
 from bids_rsa.core.inference.observed import Observed, observe
 from bids_rsa.core.inference.permute import Null, NullState, permutation_null
 from bids_rsa.core.inference.plan import Plan, prepare_test
@@ -22,6 +23,7 @@ from bids_rsa.core.inference.tfce import tfce
 from bids_rsa.core.inference.zscore import t_to_z
 
 __all__ = [
+    "Adjacency",
     "ClusterSet",
     "Design",
     "Null",
@@ -34,7 +36,9 @@ __all__ = [
     "false_discovery_q",
     "familywise_p",
     "find_clusters",
-    "neighbor_table",
+    "grid_adjacency",
+    "joined",
+    "mesh_adjacency",
     "observe",
     "one_sample_design",
     "permutation_null",

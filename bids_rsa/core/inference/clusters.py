@@ -1,4 +1,4 @@
-"""Clusters of voxels above a threshold: their extent and mass."""
+"""Clusters of locations above a threshold: their extent and mass."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_rsa.core.engine.jit import kernel
+from bids_rsa.core.inference.adjacency import Adjacency
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int32]
+StartArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -17,35 +19,35 @@ class ClusterSet:
 
     Attributes
     ----------
-    labels : (n_voxels,) int32
+    labels : (n_locations,) int32
         0 outside clusters, else the number of the cluster, from 1.
     signs : (n_clusters,) float64
         1 where the statistic is above the threshold, -1 where it is below minus the threshold.
-    sizes : (n_clusters,) int64
-        Extent in voxels.
+    sizes : (n_clusters,) float64
+        Extent: the sum of its locations' sizes.
     masses : (n_clusters,) float64
-        Sum of the statistic's magnitude minus the threshold.
+        Sum of the statistic's magnitude minus the threshold, times the size.
     """
 
     labels: IndexArray
     signs: FloatArray
-    sizes: npt.NDArray[np.int64]
+    sizes: FloatArray
     masses: FloatArray
 
 
 def find_clusters(
-    statistic: FloatArray, neighbors: IndexArray, threshold: float, two_sided: bool = False
+    statistic: FloatArray, adjacency: Adjacency, threshold: float, two_sided: bool = False
 ) -> ClusterSet:
     """Find the clusters of a map.
 
     Parameters
     ----------
-    statistic : (n_voxels,) float64
+    statistic : (n_locations,) float64
         t or z.
-    neighbors : (n_voxels, connectivity) int32
-        See ``neighbor_table``.
+    adjacency : Adjacency
+        Neighbours and sizes.
     threshold : float
-        A voxel belongs to a cluster when its value is above it.
+        A location belongs to a cluster when its value is above it.
     two_sided : bool
         Also clusters below minus the threshold; signs never mix in a cluster.
 
@@ -56,15 +58,18 @@ def find_clusters(
     statistic = np.ascontiguousarray(statistic, dtype=np.float64)
     labels = np.zeros(len(statistic), np.int32)
     stack = np.empty(len(statistic), np.int32)
-    n_up = label_clusters(statistic, 1.0, threshold, neighbors, labels, stack, 0)
+    lists = (adjacency.starts, adjacency.neighbors)
+    n_up = label_clusters(statistic, 1.0, threshold, *lists, labels, stack, 0)
     n = n_up
     if two_sided:
-        n = label_clusters(statistic, -1.0, threshold, neighbors, labels, stack, n_up)
-    sizes = np.bincount(labels, minlength=n + 1)[1:]
-    excess = np.where(labels > 0, np.abs(statistic) - threshold, 0.0)
-    masses = np.asarray(np.bincount(labels, weights=excess, minlength=n + 1)[1:], np.float64)
+        n = label_clusters(statistic, -1.0, threshold, *lists, labels, stack, n_up)
+    excess = np.where(labels > 0, np.abs(statistic) - threshold, 0.0) * adjacency.sizes
+    sizes, masses = (
+        np.asarray(np.bincount(labels, weights=values, minlength=n + 1)[1:], np.float64)
+        for values in (adjacency.sizes, excess)
+    )
     signs = np.where(np.arange(n) < n_up, 1.0, -1.0)
-    return ClusterSet(labels, signs, sizes.astype(np.int64), masses)
+    return ClusterSet(labels, signs, sizes, masses)
 
 
 @kernel
@@ -72,6 +77,7 @@ def label_clusters(
     statistic: FloatArray,
     sign: float,
     threshold: float,
+    starts: StartArray,
     neighbors: IndexArray,
     labels: IndexArray,
     stack: IndexArray,
@@ -88,37 +94,51 @@ def label_clusters(
         depth = 1
         while depth:
             depth -= 1
-            for u in neighbors[stack[depth]]:
-                if u >= 0 and labels[u] == 0 and sign * statistic[u] > threshold:
+            v = stack[depth]
+            for k in range(starts[v], starts[v + 1]):
+                u = neighbors[k]
+                if labels[u] == 0 and sign * statistic[u] > threshold:
                     labels[u] = n_clusters
                     stack[depth] = u
                     depth += 1
     return n_clusters
 
 
-@kernel
 def cluster_maxima(
+    maps: FloatArray, two_sided: bool, threshold: float, adjacency: Adjacency
+) -> tuple[FloatArray, FloatArray]:
+    """Compute the largest extent and mass of each (n_maps, n_locations) map; 0 if none."""
+    extents, masses = np.empty(len(maps)), np.empty(len(maps))
+    lists = (adjacency.starts, adjacency.neighbors, adjacency.sizes)
+    _write_maxima(maps, two_sided, threshold, *lists, extents, masses)
+    return extents, masses
+
+
+@kernel
+def _write_maxima(
     maps: FloatArray,
     two_sided: bool,
     threshold: float,
+    starts: StartArray,
     neighbors: IndexArray,
     sizes: FloatArray,
+    extents: FloatArray,
     masses: FloatArray,
 ) -> None:
-    """Write the largest extent and the largest mass of each (n_maps, n_voxels) map; 0 if none."""
-    n_voxels = maps.shape[1]
-    labels = np.empty(n_voxels, np.int32)
-    stack = np.empty(n_voxels, np.int32)
+    """Write the largest extent and mass of each map."""
+    n_locations = maps.shape[1]
+    labels = np.empty(n_locations, np.int32)
+    stack = np.empty(n_locations, np.int32)
     for m in range(len(maps)):
         labels[:] = 0
-        n = label_clusters(maps[m], 1.0, threshold, neighbors, labels, stack, 0)
+        n = label_clusters(maps[m], 1.0, threshold, starts, neighbors, labels, stack, 0)
         if two_sided:
-            n = label_clusters(maps[m], -1.0, threshold, neighbors, labels, stack, n)
-        size = np.zeros(n + 1)
+            n = label_clusters(maps[m], -1.0, threshold, starts, neighbors, labels, stack, n)
+        extent = np.zeros(n + 1)
         mass = np.zeros(n + 1)
-        for v in range(n_voxels):
+        for v in range(n_locations):
             if labels[v]:
-                size[labels[v]] += 1.0
-                mass[labels[v]] += abs(maps[m, v]) - threshold
-        sizes[m] = size.max()
+                extent[labels[v]] += sizes[v]
+                mass[labels[v]] += (abs(maps[m, v]) - threshold) * sizes[v]
+        extents[m] = extent.max()
         masses[m] = mass.max()

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from scipy import special
 
 from bids_rsa.core.inference import (
+    Adjacency,
     ClusterSet,
     Null,
     Observed,
@@ -137,7 +138,7 @@ def significant_clusters(
     p: FloatArray,
     observed: Observed,
     scores: FloatArray,
-    neighbors: npt.NDArray[np.int32],
+    adjacency: Adjacency,
     two_sided: bool,
 ) -> tuple[Cluster, ...]:
     """Part the significant voxels into connected clusters, the largest first.
@@ -151,7 +152,7 @@ def significant_clusters(
     observed : Observed
     scores : (n_subjects, n_voxels) float64
         The scores tested.
-    neighbors : (n_voxels, connectivity) int32
+    adjacency : Adjacency
     two_sided : bool
         Whether both signs were tested; signs never mix in a cluster.
 
@@ -160,7 +161,7 @@ def significant_clusters(
     tuple of Cluster
     """
     shown = np.where(where, observed.statistic, 0.0)
-    found = find_clusters(shown, neighbors, 0.0, two_sided)
+    found = find_clusters(shown, adjacency, 0.0, two_sided)
     magnitude = np.abs(observed.statistic)
     clusters = []
     for number in range(1, len(found.sizes) + 1):

@@ -5,11 +5,13 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
+from bids_rsa.core.inference.adjacency import Adjacency
+
 MAX_STEPS = {6: 1, 18: 2, 26: 3}
 
 
-def neighbor_table(mask: npt.NDArray[np.bool_], connectivity: int = 6) -> npt.NDArray[np.int32]:
-    """Index the neighbours of each voxel inside a mask.
+def grid_adjacency(mask: npt.NDArray[np.bool_], connectivity: int = 6) -> Adjacency:
+    """Connect the neighbouring voxels inside a mask.
 
     Parameters
     ----------
@@ -20,9 +22,8 @@ def neighbor_table(mask: npt.NDArray[np.bool_], connectivity: int = 6) -> npt.ND
 
     Returns
     -------
-    (n_voxels, connectivity) int32
-        For each voxel in the order of ``np.argwhere(mask)`` its neighbours' places in that
-        order, -1 where there is none.
+    Adjacency
+        Of the voxels in the order of ``np.argwhere(mask)``; each has size 1.
 
     Raises
     ------
@@ -40,4 +41,7 @@ def neighbor_table(mask: npt.NDArray[np.bool_], connectivity: int = 6) -> npt.ND
         if 1 <= sum(map(abs, step)) <= MAX_STEPS[connectivity]
     ]
     columns = [places[tuple((ijk + step).T)] for step in steps]
-    return np.ascontiguousarray(np.column_stack(columns).reshape(len(ijk), len(steps)))
+    table = np.column_stack(columns).reshape(len(ijk), len(steps))
+    there = table >= 0
+    starts = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    return Adjacency(starts.astype(np.int64), table[there], np.ones(len(ijk)))

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_rsa.core.inference._score_kernels import score_block
+from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.clusters import ClusterSet, find_clusters
 from bids_rsa.core.inference.plan import Plan
 from bids_rsa.core.inference.relabel import Relabelings
@@ -95,15 +96,15 @@ def score_thresholds(plan: Plan) -> FloatArray:
     return np.minimum(_correlation(bound, plan.df), score - CORRELATION_ROUNDING)
 
 
-def observe(plan: Plan, neighbors: npt.NDArray[np.int32], cluster_p: float = 0.001) -> Observed:
+def observe(plan: Plan, adjacency: Adjacency, cluster_p: float = 0.001) -> Observed:
     """Compute the observed maps of a test.
 
     Parameters
     ----------
     plan : Plan
         The prepared test.
-    neighbors : (n_voxels, connectivity) int32
-        See ``neighbor_table``.
+    adjacency : Adjacency
+        Neighbours and sizes.
     cluster_p : float
         Upper-tail p of the cluster-forming threshold (halved for each sign when two-sided).
 
@@ -118,8 +119,8 @@ def observe(plan: Plan, neighbors: npt.NDArray[np.int32], cluster_p: float = 0.0
         t=t,
         z=t_to_z(t, _z_df(plan)),
         statistic=statistic,
-        tfce=tfce(statistic, neighbors),
-        clusters=find_clusters(statistic, neighbors, threshold, plan.two_sided),
+        tfce=tfce(statistic, adjacency),
+        clusters=find_clusters(statistic, adjacency, threshold, plan.two_sided),
         cluster_threshold=threshold,
     )
 

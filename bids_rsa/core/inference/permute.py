@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_rsa.core.inference._score_kernels import score_block
+from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.clusters import cluster_maxima
 from bids_rsa.core.inference.observed import score_thresholds
 from bids_rsa.core.inference.plan import SMALLEST_REMAINDER, Plan
@@ -51,7 +52,7 @@ NullState = Null
 def permutation_null(
     plan: Plan,
     relabelings: Relabelings,
-    neighbors: npt.NDArray[np.int32] | None = None,
+    adjacency: Adjacency | None = None,
     cluster_threshold: float | None = None,
     *,
     enhance: bool = True,
@@ -68,12 +69,12 @@ def permutation_null(
         The prepared test.
     relabelings : Relabelings
         The draws.
-    neighbors : (n_voxels, connectivity) int32, optional
-        See ``neighbor_table``; None computes the voxel-wise statistics only.
+    adjacency : Adjacency, optional
+        Neighbours and sizes; None computes the voxel-wise statistics only.
     cluster_threshold : float, optional
         Forming threshold of clusters; None leaves clusters out.
     enhance : bool
-        Whether TFCE is computed (with ``neighbors``).
+        Whether TFCE is computed (with ``adjacency``).
     n_threads : int
         Threads.
     block_size : int
@@ -94,7 +95,7 @@ def permutation_null(
     ValueError
         A state that does not belong to this test.
     """
-    job = _Job(plan, relabelings, score_thresholds(plan), neighbors, cluster_threshold, enhance)
+    job = _Job(plan, relabelings, score_thresholds(plan), adjacency, cluster_threshold, enhance)
     state = _checked_state(state, job)
     with ThreadPoolExecutor(n_threads) as pool:
         while state.n_done < relabelings.n_draws:
@@ -113,14 +114,14 @@ class _Job:
     plan: Plan
     relabelings: Relabelings
     thresholds: FloatArray
-    neighbors: npt.NDArray[np.int32] | None
+    adjacency: Adjacency | None
     cluster_threshold: float | None
     enhance: bool
 
     @property
     def statistics(self) -> tuple[str, ...]:
         """Names of the statistics asked for."""
-        if self.neighbors is None:
+        if self.adjacency is None:
             return STATISTICS[:1]
         return (
             STATISTICS[:1]
@@ -170,15 +171,13 @@ class _Job:
     def _spatial(self, maps: FloatArray) -> dict[str, FloatArray]:
         """Maxima of the statistics that need neighbours."""
         found: dict[str, FloatArray] = {}
-        if self.neighbors is None:
+        if self.adjacency is None:
             return found
         two_sided = self.plan.two_sided
         if "tfce" in self.statistics:
-            found["tfce"] = np.empty(len(maps))
-            tfce_maxima(maps, two_sided, self.neighbors, found["tfce"])
+            found["tfce"] = tfce_maxima(maps, two_sided, self.adjacency)
         if self.cluster_threshold is not None:
-            sizes, masses = np.empty(len(maps)), np.empty(len(maps))
-            cluster_maxima(maps, two_sided, self.cluster_threshold, self.neighbors, sizes, masses)
+            sizes, masses = cluster_maxima(maps, two_sided, self.cluster_threshold, self.adjacency)
             found |= {"cluster_size": sizes, "cluster_mass": masses}
         return found
 

@@ -5,95 +5,125 @@ import numpy.typing as npt
 
 from bids_rsa.core.engine.jit import kernel
 from bids_rsa.core.inference._sort import sort_positive
+from bids_rsa.core.inference.adjacency import Adjacency
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int32]
+StartArray = npt.NDArray[np.int64]
 
 
-def tfce(statistic: FloatArray, neighbors: IndexArray) -> FloatArray:
-    """Enhance a map: the integral over h of extent(h)^0.5 h^2 dh, from 0 to each voxel's value.
+def tfce(statistic: FloatArray, adjacency: Adjacency) -> FloatArray:
+    """Enhance a map: the integral over h of extent(h)^E h^H dh, from 0 to each location's value.
 
     Parameters
     ----------
-    statistic : (n_voxels,) float64
+    statistic : (n_locations,) float64
         t or z. Each sign is enhanced apart.
-    neighbors : (n_voxels, connectivity) int32
-        See ``neighbor_table``.
+    adjacency : Adjacency
+        Neighbours, sizes and the powers E and H.
 
     Returns
     -------
-    (n_voxels,) float64
-        Enhanced values with the sign of the statistic. Extents are counted in voxels.
+    (n_locations,) float64
+        Enhanced values with the sign of the statistic. Extents are sums of sizes.
 
     Notes
     -----
     Smith and Nichols (2009), NeuroImage 44, 83-98, eq. 1, without their sum over steps: between
     two heights at which a cluster grows its extent is constant, and the integral is a difference
-    of cubes. Voxels enter from the highest to the lowest; each cluster is a tree of a union-find
-    that carries its integral so far.
+    of powers of height. Locations enter from the highest to the lowest. What a cluster gains
+    until it next grows is kept at the location that entered last, and each location's integral is
+    the sum from there down to 0. Only terms that are not negative are added, so that a huge value
+    costs its surroundings no digit.
     """
     statistic = np.ascontiguousarray(statistic, dtype=np.float64)
     enhanced = np.zeros(len(statistic))
-    _enhance(statistic, 1.0, neighbors, enhanced)
-    _enhance(statistic, -1.0, neighbors, enhanced)
+    for sign in (1.0, -1.0):
+        _enhance(
+            statistic,
+            sign,
+            adjacency.starts,
+            adjacency.neighbors,
+            adjacency.sizes,
+            adjacency.extent_power,
+            adjacency.height_power,
+            enhanced,
+        )
     return enhanced
 
 
 @kernel
-def _enhance(statistic: FloatArray, sign: float, neighbors: IndexArray, out: FloatArray) -> None:
-    """Write sign * TFCE of the voxels with that sign into ``out``."""
-    n_voxels = len(statistic)
-    order = np.empty(n_voxels, np.int32)
+def _enhance(
+    statistic: FloatArray,
+    sign: float,
+    starts: StartArray,
+    neighbors: IndexArray,
+    sizes: FloatArray,
+    extent_power: float,
+    height_power: float,
+    out: FloatArray,
+) -> None:
+    """Write sign * TFCE of the locations with that sign into ``out``."""
+    n_locations = len(statistic)
+    order = np.empty(n_locations, np.int32)
     n = sort_positive(
         statistic,
         sign,
-        np.empty(n_voxels, np.uint64),
+        np.empty(n_locations, np.uint64),
         order,
-        np.empty(n_voxels, np.uint64),
-        np.empty(n_voxels, np.int32),
+        np.empty(n_locations, np.uint64),
+        np.empty(n_locations, np.int32),
     )
-    parent = np.full(n_voxels, -1, np.int32)
-    size = np.zeros(n_voxels)
-    cube = np.zeros(n_voxels)
-    # a voxel's integral is the sum of ``gained`` from itself up to its root
-    gained = np.zeros(n_voxels)
+    parent = np.full(n_locations, -1, np.int32)
+    extent = np.zeros(n_locations)  # of a root's cluster
+    last = np.empty(n_locations, np.int32)  # the location that entered a root's cluster last
+    below = np.full(n_locations, -1, np.int32)  # the next location to enter the same cluster
+    gained = np.zeros(n_locations)  # the cluster's extent^E from a location's height down
     for i in range(n):
         v = order[i]
-        here = abs(statistic[v]) ** 3
-        parent[v], size[v], cube[v] = v, 1.0, here
-        for u in neighbors[v]:
-            if u < 0 or parent[u] < 0:
+        root = v
+        parent[v], extent[v] = v, sizes[v]
+        for k in range(starts[v], starts[v + 1]):
+            u = neighbors[k]
+            if parent[u] < 0:
                 continue
-            a, b = _root(parent, v), _root(parent, u)
-            if a == b:
+            other = _root_halving(parent, u)
+            if other == root:
                 continue
-            if size[a] > size[b]:
-                a, b = b, a
-            gained[a] += np.sqrt(size[a]) * (cube[a] - here)
-            gained[b] += np.sqrt(size[b]) * (cube[b] - here)
-            gained[a] -= gained[b]
-            parent[a] = b
-            size[b] += size[a]
-            cube[b] = here
-    for i in range(n):
+            below[last[other]] = v
+            if extent[root] < extent[other]:
+                root, other = other, root
+            parent[other] = root
+            extent[root] += extent[other]
+        last[root] = v
+        gained[v] = _power(extent[root], extent_power)
+    for i in range(n - 1, -1, -1):
         v = order[i]
-        if parent[v] == v:
-            gained[v] += np.sqrt(size[v]) * cube[v]
-    for i in range(n):
-        v = order[i]
-        total = gained[v]
-        while parent[v] != v:
-            v = parent[v]
-            total += gained[v]
-        out[order[i]] = sign * total / 3.0
+        here = _integrated(abs(statistic[v]), height_power)
+        if below[v] < 0:
+            gained[v] *= here
+        else:
+            there = _integrated(abs(statistic[below[v]]), height_power)
+            gained[v] = gained[below[v]] + gained[v] * (here - there)
+        out[v] = sign * gained[v] / (height_power + 1.0)
 
 
 @kernel
-def _root(parent: IndexArray, v: int) -> int:
-    """Follow a tree up; its depth is at most log2 of its size."""
-    while parent[v] != v:
-        v = parent[v]
-    return v
+def _power(extent: float, extent_power: float) -> float:
+    """Raise an extent to the power E; the usual ones without a logarithm."""
+    if extent_power == 0.5:
+        return float(np.sqrt(extent))
+    if extent_power == 1.0:
+        return extent
+    return float(extent**extent_power)
+
+
+@kernel
+def _integrated(height: float, height_power: float) -> float:
+    """Integrate (H + 1) h^H from 0 to a height."""
+    if height_power == 2.0:
+        return height * height * height
+    return float(height ** (height_power + 1.0))
 
 
 @kernel
@@ -105,21 +135,56 @@ def _root_halving(parent: IndexArray, v: int) -> int:
     return v
 
 
+def tfce_maxima(maps: FloatArray, two_sided: bool, adjacency: Adjacency) -> FloatArray:
+    """Compute the largest TFCE value of each of the (n_maps, n_locations) maps."""
+    largest = np.empty(len(maps))
+    _write_maxima(
+        maps,
+        two_sided,
+        adjacency.starts,
+        adjacency.neighbors,
+        adjacency.sizes,
+        adjacency.extent_power,
+        adjacency.height_power,
+        largest,
+    )
+    return largest
+
+
 @kernel
-def tfce_maxima(maps: FloatArray, two_sided: bool, neighbors: IndexArray, out: FloatArray) -> None:
-    """Write the largest TFCE value of each of the (n_maps, n_voxels) maps into ``out``."""
-    n_voxels = maps.shape[1]
-    keys, spare_keys = np.empty(n_voxels, np.uint64), np.empty(n_voxels, np.uint64)
-    order, spare_order = np.empty(n_voxels, np.int32), np.empty(n_voxels, np.int32)
-    parent = np.empty(n_voxels, np.int32)
-    trees = np.empty((n_voxels, 4))
+def _write_maxima(
+    maps: FloatArray,
+    two_sided: bool,
+    starts: StartArray,
+    neighbors: IndexArray,
+    sizes: FloatArray,
+    extent_power: float,
+    height_power: float,
+    out: FloatArray,
+) -> None:
+    """Write the largest TFCE value of each map into ``out``."""
+    n_locations = maps.shape[1]
+    keys, spare_keys = np.empty(n_locations, np.uint64), np.empty(n_locations, np.uint64)
+    order, spare_order = np.empty(n_locations, np.int32), np.empty(n_locations, np.int32)
+    parent = np.empty(n_locations, np.int32)
+    trees = np.empty((n_locations, 4))
     for m in range(len(maps)):
         out[m] = 0.0
         for sign in (1.0, -1.0):
             if sign < 0 and not two_sided:
                 continue
             n = sort_positive(maps[m], sign, keys, order, spare_keys, spare_order)
-            best = _largest_integral(maps[m], order[:n], neighbors, parent, trees)
+            best = _largest_integral(
+                maps[m],
+                order[:n],
+                starts,
+                neighbors,
+                sizes,
+                extent_power,
+                height_power,
+                parent,
+                trees,
+            )
             out[m] = max(out[m], best)
 
 
@@ -127,50 +192,53 @@ def tfce_maxima(maps: FloatArray, two_sided: bool, neighbors: IndexArray, out: F
 def _largest_integral(
     statistic: FloatArray,
     order: IndexArray,
+    starts: StartArray,
     neighbors: IndexArray,
+    sizes: FloatArray,
+    extent_power: float,
+    height_power: float,
     parent: IndexArray,
     trees: FloatArray,
 ) -> float:
-    """As ``_enhance``, but each cluster carries only the largest integral among its voxels.
+    """As ``_enhance``, but each cluster carries only the largest integral among its locations.
 
-    ``trees`` (n_voxels, 4) holds at each root: extent, cube of the height at which the extent
-    last changed, largest integral down to there (a row is half a cache line).
+    ``trees`` (n_locations, 4) holds at each root: extent, integrated power of the height at which
+    the extent last changed, largest integral down to there (a row is half a cache line).
     """
     parent[:] = -1
     for v in order:
-        here = abs(statistic[v])
-        here = here * here * here
+        here = _integrated(abs(statistic[v]), height_power)
         root = -1
-        for k in range(neighbors.shape[1]):
-            u = neighbors[v, k]
+        for k in range(starts[v], starts[v + 1]):
+            u = neighbors[k]
             # most often the neighbour hangs below the root found before
-            if u < 0 or parent[u] < 0 or parent[u] == root:
+            if parent[u] < 0 or parent[u] == root:
                 continue
             other = _root_halving(parent, u)
             if root < 0:
                 root = other
-                _lower(trees, root, here)
+                _lower(trees, root, here, extent_power)
             elif other != root:
-                _lower(trees, other, here)
+                _lower(trees, other, here, extent_power)
                 root = _join(parent, trees, root, other)
         if root < 0:
             parent[v] = v
-            trees[v, 0], trees[v, 1], trees[v, 2] = 1.0, here, 0.0
+            trees[v, 0], trees[v, 1], trees[v, 2] = sizes[v], here, 0.0
         else:
             parent[v] = root
-            trees[root, 0] += 1.0
+            trees[root, 0] += sizes[v]
     best = 0.0
     for v in order:
         if parent[v] == v:
-            _lower(trees, v, 0.0)
+            _lower(trees, v, 0.0, extent_power)
             best = max(best, trees[v, 2])
-    return best / 3.0
+    return best / (height_power + 1.0)
 
 
 @kernel
-def _lower(trees: FloatArray, root: int, here: float) -> None:
-    """Integrate a cluster down to the height whose cube is ``here``."""
-    trees[root, 2] += np.sqrt(trees[root, 0]) * (trees[root, 1] - here)
+def _lower(trees: FloatArray, root: int, here: float, extent_power: float) -> None:
+    """Integrate a cluster down to the height whose integrated power is ``here``."""
+    trees[root, 2] += _power(trees[root, 0], extent_power) * (trees[root, 1] - here)
     trees[root, 1] = here
 
 
