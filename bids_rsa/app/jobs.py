@@ -7,7 +7,7 @@ from pathlib import Path
 from bids_rsa.app.execution import Plugin
 from bids_rsa.app.preflight import CheckedGroup
 from bids_rsa.needs import memory_needs, threads_that_fit
-from bids_rsa.outputs.derivatives import check_replaceable, figure_path
+from bids_rsa.outputs.derivatives import check_replaceable, figure_path, with_vectors
 from bids_rsa.outputs.provenance import dataset_root, hash_group, link_datasets
 from bids_rsa.outputs.sidecars import plan_files
 from bids_rsa.records import Analysis, ModelRdm
@@ -69,7 +69,7 @@ def plan_job(checked: CheckedGroup, run: Run, index: int, n_groups: int) -> Grou
         rsa=settings.rsa,
         models=run.models,
         planned=planned,
-        figures=tuple(figure_path(path, group) for path in pictured),
+        figures=with_vectors(figure_path(path, group) for path in pictured),
         links=tuple(links.items()),
         input_hash=" ".join(hashes.as_dict().values()),
         output_dir=str(run.output),

@@ -5,7 +5,7 @@ from typing import Any
 
 from bids_rsa.core.inference import Design
 from bids_rsa.group.records import GroupTest
-from bids_rsa.outputs.derivatives import PlannedFile
+from bids_rsa.outputs.derivatives import PlannedFile, with_vectors
 from bids_rsa.outputs.provenance import digest, hash_file
 
 FOLDER = "group"
@@ -137,7 +137,7 @@ def plan_others(test: GroupTest) -> tuple[str, ...]:
     tables = [table_path(test, table) for table in TABLES]
     # a glass brain is MNI's
     shown = FIGURES if (test.key.space or "").startswith("MNI") else FIGURES[1:]
-    return (*tables, *(figure_path(test, figure) for figure in shown))
+    return (*tables, *with_vectors(figure_path(test, figure) for figure in shown))
 
 
 def degrees_of_freedom(design: Design) -> str:

@@ -21,7 +21,7 @@ from bids_rsa.outputs.maps import (
 )
 from bids_rsa.patterns.stacking import stack_group
 from bids_rsa.records import Analysis
-from bids_rsa.reports.mosaic import draw_group
+from bids_rsa.reports.participant_pictures import draw_analysis
 from bids_rsa.settings import RsaSettings
 
 LOGGER = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class DrawMaps(RecordingInterface):
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Draw all maps of the group."""
-        figures = draw_group(
+        figures = draw_analysis(
             Path(self.inputs.output_dir),
             self.inputs.planned,
             self.inputs.group,

@@ -32,8 +32,9 @@ Made by bids_rsa {version}. Each `sub-*/[ses-*/]func` folder holds
 
 `group` holds the tests across subjects, once the group level was run: maps, tables and `figures`.
 
-The JSON beside each image says how it was made. `sub-*/figures` holds a picture of each map,
-`sub-*/log` the settings and the log of each run; `descriptions.tsv` explains the desc- labels.
+The JSON beside each image says how it was made. `sub-*/figures` holds a picture of each map as
+PNG and SVG, `sub-*/log` the settings and the log of each run; `descriptions.tsv` explains the
+desc- labels.
 """
 
 

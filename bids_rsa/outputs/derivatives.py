@@ -1,7 +1,7 @@
 """BIDS out: the names of all files of a participant, and which of them are there already."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,16 @@ def figure_path(image_path: str, group: Analysis) -> str:
     """Name the picture of an image, relative to the dataset."""
     stem = Path(image_path).name.removesuffix(".nii.gz")
     return f"sub-{group.subject}/figures/{stem}.png"
+
+
+def vector_path(picture: str) -> str:
+    """Name the vector version of a picture, which lies beside the PNG."""
+    return f"{picture.removesuffix('.png')}.svg"
+
+
+def with_vectors(pictures: Iterable[str]) -> tuple[str, ...]:
+    """List pictures, each with its vector version."""
+    return tuple(name for path in pictures for name in (path, vector_path(path)))
 
 
 def read_sidecar(path: Path) -> dict[str, Any] | None:

@@ -1,9 +1,7 @@
-"""Pictures of a group test: the thresholded map, the null distribution, scores at the peaks."""
+"""Pictures of a group test: its map, the null distribution, scores at the peaks."""
 
 import textwrap
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +11,31 @@ matplotlib.use("Agg")
 
 import nibabel as nib
 import numpy as np
-from matplotlib import pyplot as plt
-from nilearn.datasets import load_mni152_template
-from nilearn.plotting import plot_glass_brain
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.group.load import GroupScores
 from bids_rsa.group.names import figure_path, map_path
-from bids_rsa.group.records import GroupTest
-from bids_rsa.group.statements import correction_sentence, interpretation
+from bids_rsa.group.statements import interpretation
 from bids_rsa.group.tables import peak_places_mm
 from bids_rsa.group.tests import GroupResult
 from bids_rsa.group.write import GroupJob
-from bids_rsa.outputs.whole_files import replacing
-from bids_rsa.reports.slices import BACKGROUND_MM, cuts_through, draw_slices
+from bids_rsa.reports.glass import glass_figure
+from bids_rsa.reports.group_words import found_sentence, headline
+from bids_rsa.reports.participant_pictures import mni_template
+from bids_rsa.reports.peak_pictures import draw_scores, draw_slopes
+from bids_rsa.reports.pictures import (
+    DIVERGING,
+    ONE_SIDED,
+    Scale,
+    mosaic_figure,
+    paint,
+    save_figure,
+)
+from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out, read_anatomy
 
-MOST_PEAKS = 12
-TEXT_WIDTH = 150
+Floats = NDArray[np.float64]
+_SIZE, _TITLE_LETTERS, _NOTE_LETTERS = (10.5, 5.0), 112, 158
 
 
 def draw_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> list[Path]:
@@ -40,161 +46,167 @@ def draw_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> list
     list of Path
         The pictures.
     """
-    test, output = job.test, Path(job.output_dir)
-    drawn = {
-        "glass": _draw_glass,
-        "mosaic": _draw_mosaic,
-        "null": _draw_null,
-        "peakscores": _draw_peaks,
+    slope = job.test.kind == "slope"
+    drawn: dict[str, Callable[[GroupJob, GroupScores, GroupResult], Figure]] = {
+        "glass": _glass,
+        "mosaic": _mosaic,
+        "null": _null,
+        "peakscores": _slopes if slope else _peaks,
     }
     paths = []
     for name, draw in drawn.items():
-        path = output / figure_path(test, name)
-        if str(figure_path(test, name)) in job.others:
-            with _figure(path, job) as figure, warnings.catch_warnings():
-                # nilearn's word for a map without a significant voxel, which the title tells
-                warnings.filterwarnings("ignore", message="empty mask")
-                draw(figure, job, scores, result)
-            paths.append(path)
+        relative = figure_path(job.test, name)
+        if relative in job.others:
+            paths += save_figure(draw(job, scores, result), Path(job.output_dir) / relative)
     return paths
 
 
-@contextmanager
-def _figure(path: Path, job: GroupJob) -> Iterator[Any]:
-    """Give a figure with a title and what every output says, saved when it is drawn."""
-    test = job.test
-    figure = plt.figure(figsize=(11, 6.5))
-    try:
-        yield figure
-        says = [interpretation(test), job.tried.sentence()]
-        lines = [line for text in says for line in textwrap.wrap(text, TEXT_WIDTH)]
-        title = f"{test.describe()} ({test.label})"
-        figure.suptitle("\n".join(textwrap.wrap(title, 110)), fontsize=9, y=0.99)
-        figure.text(0.02, -0.01, "\n".join(lines), fontsize=7, va="top")
-        with replacing(path) as beside:
-            # no version of the drawing library: the same run writes the same bytes
-            figure.savefig(beside, dpi=110, bbox_inches="tight", metadata={"Software": None})
-    finally:
-        plt.close(figure)
+def _t_map(job: GroupJob, stat: str) -> Any:
+    """Read a map of the test."""
+    return nib.load(Path(job.output_dir) / map_path(job.test, stat))
 
 
-def _thresholded(job: GroupJob) -> Any:
-    """Read the thresholded map."""
-    return nib.load(Path(job.output_dir) / map_path(job.test, "tThr"))
+def _scale(job: GroupJob, result: GroupResult, values: Floats) -> Scale:
+    """Choose the colours of t: one-sided tests look at one side of 0."""
+    test, limit = job.test, float(np.abs(values).max(initial=0.0)) or 1.0
+    mark = _reference(job, result)
+    if test.two_sided:
+        return Scale(-limit, limit, DIVERGING, "t", mark)
+    high = float(values.max(initial=0.0) if test.tail == "greater" else -values.min(initial=0.0))
+    return Scale(0.0, high or 1.0, ONE_SIDED, "t" if test.tail == "greater" else "-t", mark)
 
 
-def _caption(job: GroupJob, result: GroupResult) -> str:
-    """Say what is shown, and how much of it there is."""
-    test = job.test
-    n, clusters = result.found["VoxelsSignificant"], len(result.clusters)
-    what = f"t, {correction_sentence(test, job.n_joint)}, alpha {test.settings.alpha:g}"
-    return f"{what}: {n} voxels in {clusters} cluster{'s' * (clusters != 1)}"
+def _directed(job: GroupJob, values: Floats) -> Floats:
+    """Turn values so that those looked for are above 0; the other side of a one-sided test is 0."""
+    if job.test.two_sided:
+        return values
+    return np.maximum(values if job.test.tail == "greater" else -values, 0.0)
 
 
-def _limit(image: Any) -> float:
-    """Give the end of the colour scale."""
-    return float(np.abs(np.asarray(image.dataobj)).max()) or 1.0
+def _reference(job: GroupJob, result: GroupResult) -> float:
+    """Give the t that is drawn opaque: the critical t of max-T, else the cluster-forming one."""
+    if job.test.settings.primary == "maxt" and result.found["CriticalValue"]:
+        return float(result.found["CriticalValue"])
+    return float(result.found["ClusterFormingThreshold"])
 
 
-def _draw_glass(figure: Any, job: GroupJob, scores: GroupScores, result: GroupResult) -> None:
-    """Draw the thresholded map on a glass brain."""
-    image = _thresholded(job)
-    axes = figure.add_axes((0.02, 0.2, 0.93, 0.66))
-    axes.set_title(_caption(job, result), fontsize=9)
-    plot_glass_brain(
-        image,
-        axes=axes,
-        figure=figure,
-        threshold=np.finfo(np.float32).tiny,
-        vmax=_limit(image),
-        vmin=-_limit(image),
-        plot_abs=False,
-        cmap="RdBu_r",
-        colorbar=True,
-    )
+def _mosaic(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
+    """Draw the whole map over the anatomy; faint below the threshold, outlined above it.
+
+    Transparent thresholding: Taylor et al. 2023, NeuroImage 274, 120138.
+    """
+    image = _t_map(job, "t")
+    data = np.asarray(image.dataobj, dtype=np.float64)
+    scale = _scale(job, result, data[scores.mask])
+    peak = peak_places_mm(result.clusters[:1], scores)
+    cuts = cuts_through(scores.mask, scores.affine, peak[0] if len(peak) else None)
+    mosaic = lay_out(_anatomy(job, scores), scores.mask, scores.affine, cuts)
+    values = _directed(job, mosaic.sample(data, image.affine))
+    significant = mosaic.sample(np.asarray(_t_map(job, "tThr").dataobj) != 0, image.affine)
+    reference = _reference(job, result)
+    opacity = np.clip(np.abs(values) / reference, 0, 1) ** 2
+    opacity[significant > 0] = 1.0
+    side = "" if job.test.two_sided else f" Only the tested side is shown ({job.test.tail} than 0)."
+    notes = [
+        f"{found_sentence(job.test, result, job.n_joint)} Significant voxels are outlined. The "
+        f"map is not thresholded: opacity grows with the square of t, up to {reference:.3g} "
+        f"(line in the colour bar).{side} Drawn on {mosaic.anatomy.words}.",
+        interpretation(job.test),
+        job.tried.sentence(),
+    ]
+    picture = paint(mosaic, values, opacity, scale)
+    return mosaic_figure(mosaic, picture, scale, headline(job.test), notes, significant)
 
 
-def _draw_mosaic(figure: Any, job: GroupJob, scores: GroupScores, result: GroupResult) -> None:
-    """Draw slices of the thresholded map, on the template where the space is MNI."""
-    image = _thresholded(job)
-    shown = np.asarray(image.dataobj) != 0
-    limit = _limit(image)
-    figure.text(0.02, 0.9, _caption(job, result), fontsize=9)
-    draw_slices(
-        figure,
-        image,
-        _background(job.test, scores),
-        # over the significant voxels, over all voxels tested without any
-        cuts_through(shown if shown.any() else scores.mask, scores.affine),
-        limits=(-limit, limit),
-        colours="RdBu_r",
-        unit="t",
-        top=0.86,
-    )
+def _glass(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
+    """Draw the significant voxels on a glass brain; the scale of a one-sided test starts there."""
+    image = _t_map(job, "tThr")
+    values = _directed(job, np.asarray(image.dataobj, dtype=np.float64))
+    found = np.abs(values[values != 0])
+    scale = _scale(job, result, values[scores.mask])
+    if found.size and not job.test.two_sided:
+        scale = Scale(float(found.min()), float(found.max()), ONE_SIDED, scale.unit)
+    shown = nib.Nifti1Image(values.astype(np.float32), image.affine)
+    title = [headline(job.test), found_sentence(job.test, result, job.n_joint)]
+    return glass_figure(shown, scale, title, _notes(job))
 
 
-def _background(test: GroupTest, scores: GroupScores) -> Any:
+def _anatomy(job: GroupJob, scores: GroupScores) -> Anatomy:
     """Give the MNI template, or the voxels tested where the space is another."""
-    if test.key.space and test.key.space.startswith("MNI"):
-        return load_mni152_template(resolution=BACKGROUND_MM)
-    return nib.Nifti1Image(scores.mask.astype(np.float32), scores.affine)
+    if (job.test.key.space or "").startswith("MNI"):
+        return read_anatomy(mni_template(), "the MNI template")
+    image = nib.Nifti1Image(scores.mask.astype(np.float32), scores.affine)
+    return read_anatomy(image, "the mask of the voxels tested")
 
 
-def _draw_null(figure: Any, job: GroupJob, scores: GroupScores, result: GroupResult) -> None:
+def _notes(job: GroupJob) -> list[str]:
+    """Say what every picture of the group level says."""
+    return [interpretation(job.test), job.tried.sentence()]
+
+
+def _plain_figure(job: GroupJob, subtitle: str) -> tuple[Figure, tuple[float, float, float, float]]:
+    """Make a figure with a title and notes; return it with the place left for axes."""
+    title = textwrap.wrap(headline(job.test), _TITLE_LETTERS)
+    notes = [line for note in _notes(job) for line in textwrap.wrap(note, _NOTE_LETTERS)]
+    height = _SIZE[1] + 0.22 * (len(title) - 1) + 0.16 * len(notes)
+    figure = Figure(figsize=(_SIZE[0], height), facecolor="white")
+    figure.text(0.01, 1 - 0.12 / height, "\n".join(title), fontsize=12, va="top")
+    below = 0.16 + 0.24 * len(title)
+    figure.text(0.01, 1 - below / height, subtitle, fontsize=9.5, va="top")
+    foot = 0.1 + 0.16 * len(notes)
+    figure.text(0.01, (foot - 0.04) / height, "\n".join(notes), fontsize=8, va="top")
+    bottom = (foot + 0.75) / height
+    return figure, (0.08, bottom, 0.89, 1 - (below + 0.35) / height - bottom)
+
+
+def _null(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
     """Draw the null distribution of the maximum, its threshold, and the largest observed value."""
-    axes = figure.add_axes((0.08, 0.22, 0.88, 0.62))
     group = job.test.settings
     if result.maxima is None:
         needed = result.found["VoxelsNeededForFDR"]
+        subtitle = f"False discovery rate: {needed} voxels needed at the smallest p"
+        figure, place = _plain_figure(job, subtitle)
+        axes = figure.add_axes(place)
         axes.hist(result.maps["p"], bins=50, range=(0, 1), color="0.6")
         axes.set(xlabel="voxel-wise p", ylabel="voxels")
-        axes.set_title(
-            f"False discovery rate: {needed} voxels needed at the smallest p", fontsize=9
-        )
-        return
-    axes.hist(result.maxima, bins=60, color="0.6", label="relabelings")
+        return figure
+    n_draws = len(result.maxima)
+    figure, place = _plain_figure(
+        job, f"Null distribution of the maximum over {n_draws} relabelings of the participants"
+    )
+    axes = figure.add_axes(place)
+    # all maxima may be one value up to rounding, which has no room for bins
+    spread = np.ptp(result.maxima) > 1e-6 * np.abs(result.maxima).max(initial=0.0)
+    axes.hist(result.maxima, bins=60 if spread else 1, color="0.6", label="relabelings")
     if result.critical is not None and np.isfinite(result.critical):
         label = f"threshold at alpha {group.alpha:g}: {result.critical:.4g}"
         axes.axvline(result.critical, color="tab:red", label=label)
-    largest = result.largest
-    axes.axvline(largest, color="tab:blue", linestyle="--", label=f"observed: {largest:.4g}")
+    label = f"observed: {result.largest:.4g}"
+    axes.axvline(result.largest, color="tab:blue", linestyle="--", label=label)
     what = "clusters" if group.primary.startswith("cluster") else "voxels"
     of_all = f" of all {job.n_joint} maps of this call" if job.n_joint > 1 else ""
     axes.set(xlabel=f"maximum over {what}{of_all} ({group.primary})", ylabel="relabelings")
-    axes.set_title(
-        f"Null distribution of the maximum, {len(result.maxima)} relabelings", fontsize=9
-    )
     axes.legend(fontsize=8)
+    return figure
 
 
-def _draw_peaks(figure: Any, job: GroupJob, scores: GroupScores, result: GroupResult) -> None:
-    """Draw every subject's score at each peak."""
-    axes = figure.add_axes((0.08, 0.3, 0.88, 0.54))
-    test, clusters = job.test, result.clusters[:MOST_PEAKS]
-    axes.set_title(
-        "Scores at the peaks, chosen for being high: no estimate of effect size", fontsize=9
+def _peaks(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
+    """Draw every participant's score at each peak, with mean and interval."""
+    subtitle = (
+        "Score of each participant at the peaks, mean and 95 % interval. Peaks are chosen for "
+        "being high: no estimate of effect size."
     )
-    unit = find_comparison(test.key.comparison).unit
-    if test.transform == "fisher":
-        unit = f"Fisher's z of {unit}"
-    axes.set_ylabel(f"difference of {unit}" if test.kind == "paired" else unit)
-    axes.axhline(0, color="0.5", linewidth=0.8)
-    if not clusters:
-        axes.text(0.5, 0.5, "no significant cluster", transform=axes.transAxes, ha="center")
-        axes.set_xticks([])
-        return
-    groups = test.group_of or ("",) * len(test.members)
-    for name in dict.fromkeys(groups):
-        rows = [i for i, own in enumerate(groups) if own == name]
-        shift = 0.15 if test.groups and name == test.groups[1] else 0.0
-        offsets = np.linspace(-0.06, 0.06, len(rows)) + shift
-        x = np.arange(len(clusters))[None, :] + offsets[:, None]
-        y = scores.scores[np.ix_(rows, [one.peak for one in clusters])]
-        axes.plot(x.ravel(), y.ravel(), "o", markersize=4, alpha=0.7, label=name or None)
-    if test.groups:
-        axes.legend(fontsize=8)
-    axes.set_xlim(-0.75, max(len(clusters), 3) - 0.25)
-    places = peak_places_mm(clusters, scores)
-    names = [f"{i}\n({x:.0f}, {y:.0f}, {z:.0f})" for i, (x, y, z) in enumerate(places, start=1)]
-    axes.set_xticks(range(len(clusters)), names, fontsize=7)
-    axes.set_xlabel("cluster (peak in mm)")
+    figure, place = _plain_figure(job, subtitle)
+    draw_scores(figure.add_axes(place), job.test, scores, result.clusters)
+    return figure
+
+
+def _slopes(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
+    """Draw every participant's score at the peaks against the covariate."""
+    subtitle = (
+        f"Score at the peaks against {job.test.tested[0][0]}, line and 95 % interval. Peaks are "
+        "chosen for their slope: no estimate of effect size."
+    )
+    figure, place = _plain_figure(job, subtitle)
+    draw_slopes(figure, place, job.test, scores, result.clusters)
+    return figure

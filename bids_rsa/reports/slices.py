@@ -1,97 +1,219 @@
-"""Slices of a map over a background, in three directions, with a colour bar."""
+"""Slices of volumes in three directions, composed into one picture by sampling them in mm."""
 
-import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
-from nilearn.image import reorder_img
-from nilearn.plotting import plot_stat_map
+from nibabel.affines import apply_affine
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Cuts = Mapping[str, Sequence[float]]
 
 N_SLICES = 7
 BACKGROUND_MM = 2
-# directions of the slices, and where their rows begin, in parts of the height
-_ROWS = {"z": 0.67, "y": 0.335, "x": 0.0}
-_ROW_HEIGHT = 0.275
-_LEFT, _WIDTH = 0.015, 0.885
+MARGIN_MM = 25.0  # of anatomy around the map
+WIDTH_PIXELS = 1120
+AIR = 0.04  # of the brightest tissue: what is darker is outside the head
+GREY_LEVELS = 64
+_GAP, _LABEL = 10, 24  # pixels between slices, and above a row
+# a row's direction, and the axes of its slices: from left to right, from bottom to top
+_ROWS = {"z": (0, 1), "y": (0, 2), "x": (1, 2)}
 
 
-def draw_slices(
-    figure: Figure,
-    image: Any,
-    background: Any,
-    cuts: Mapping[str, Sequence[float]],
-    *,
-    limits: tuple[float, float],
-    colours: str,
-    unit: str,
-    bottom: float = 0.02,
-    top: float = 0.95,
-) -> None:
-    """Draw a map's voxels that are not 0 between two heights of a figure.
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """What maps are drawn on.
+
+    Attributes
+    ----------
+    grey : (X, Y, Z) float32
+        From 0 to 0.9: nothing is white.
+    inside : (X, Y, Z) uint8
+        1 where there is anything.
+    affine : (4, 4) float64
+    words : str
+        What it is called.
+    """
+
+    grey: NDArray[np.float32]
+    inside: NDArray[np.uint8]
+    affine: Floats
+    words: str = ""
+
+
+def read_anatomy(background: Any, words: str = "") -> Anatomy:
+    """Bring an image to grey values, and find where it shows something."""
+    data = np.nan_to_num(np.asarray(background.dataobj, dtype=np.float32))
+    affine = np.asarray(background.affine, dtype=np.float64)
+    filled = data[data != 0]
+    if not filled.size:
+        return Anatomy(data, np.zeros(data.shape, np.uint8), affine, words)
+    low, high = np.percentile(filled[:: max(1, filled.size // 20_000)], (1, 99.5))
+    # the air around a head is not quite 0
+    inside = data > AIR * high if filled.min() >= 0 else data != 0
+    grey = np.clip((data - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
+    # few levels make small files
+    grey = np.rint(GREY_LEVELS * 0.9 * grey) / GREY_LEVELS
+    return Anatomy(grey, inside.astype(np.uint8), affine, words)
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One slice in the picture: its direction and place in mm, its corner and size in pixels."""
+
+    axis: str
+    mm: float
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, eq=False)
+class Mosaic:
+    """Where the pixels of a picture of slices lie in mm, and the anatomy behind them.
+
+    Attributes
+    ----------
+    panels : tuple of Panel
+    shape : (height, width)
+        Of the picture, in pixels.
+    rows, columns : (n,) intp
+        The pixels that show something.
+    mm : (n, 3) float64
+        Their places.
+    anatomy : Anatomy
+    """
+
+    panels: tuple[Panel, ...]
+    shape: tuple[int, int]
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    mm: Floats
+    anatomy: Anatomy = field(repr=False)
+
+    _voxels: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
+
+    def sample(self, values: NDArray[Any], affine: Floats, fill: float = 0.0) -> NDArray[Any]:
+        """Give the voxel at each pixel, (height, width); ``fill`` where there is none."""
+        inside, voxels = self._nearest(values.shape, affine)
+        picture = np.full(self.shape, fill, np.float32)
+        picture[self.rows[inside], self.columns[inside]] = values.ravel()[voxels]
+        return picture
+
+    def _nearest(self, shape: tuple[int, ...], affine: Floats) -> tuple[Mask, NDArray[np.intp]]:
+        """Find the pixels inside a grid, and the voxel at each; kept for the next map on it."""
+        key = (shape, affine.tobytes())
+        if key not in self._voxels:
+            ijk = np.rint(apply_affine(np.linalg.inv(affine), self.mm)).astype(np.intp)
+            inside = ((ijk >= 0) & (ijk < shape)).all(axis=1)
+            self._voxels[key] = inside, np.ravel_multi_index(tuple(ijk[inside].T), shape)
+        found: tuple[Mask, NDArray[np.intp]] = self._voxels[key]
+        return found
+
+    @cached_property
+    def grey(self) -> NDArray[np.float32]:
+        """Grey values of the anatomy from 0 to 1, (height, width); 1 (white) outside of it."""
+        ijk = apply_affine(np.linalg.inv(self.anatomy.affine), self.mm).T
+        grey = map_coordinates(self.anatomy.grey, ijk, order=1, mode="constant", cval=0.0)
+        shown = map_coordinates(self.anatomy.inside, ijk, order=0, mode="constant", cval=0) > 0
+        picture = np.ones(self.shape, np.float32)
+        picture[self.rows, self.columns] = np.where(shown, grey, 1.0)
+        return picture
+
+
+def lay_out(anatomy: Anatomy, shown: Mask, affine: Floats, cuts: Cuts) -> Mosaic:
+    """Lay slices out in three rows.
 
     Parameters
     ----------
-    figure : Figure
-    image, background : Nifti1Image
+    anatomy : Anatomy
+        It may lie on another grid than the map, at any angle to it.
+    shown : (X, Y, Z) bool
+        Where the map has values. The slices reach a little farther.
+    affine : (4, 4) float64
+        Of the map.
     cuts : mapping
         Places of the slices in mm, for ``x``, ``y`` and ``z``.
-    limits : tuple of float
-        Ends of the colour scale.
-    colours, unit : str
-        Colour map, and what its bar says.
-    bottom, top : float
-        In parts of the figure's height.
     """
-    height = top - bottom
-    # straightened here: nilearn would do so with splines, which draw a rim around it
-    straight = reorder_img(background, resample="linear")
-    with warnings.catch_warnings():
-        # nilearn's word for a background of almost nothing, such as the mean of centred images
-        warnings.filterwarnings("ignore", message="empty mask")
-        for axis, coordinates in cuts.items():
-            display = plot_stat_map(
-                image,
-                bg_img=straight,
-                figure=figure,
-                axes=(_LEFT, bottom + _ROWS[axis] * height, _WIDTH, _ROW_HEIGHT * height),
-                display_mode=axis,
-                cut_coords=list(coordinates),
-                threshold=np.finfo(np.float32).tiny,
-                cmap=colours,
-                vmin=limits[0],
-                vmax=limits[1],
-                colorbar=False,
-                annotate=False,
-                black_bg=False,
-                draw_cross=False,
-                resampling_interpolation="nearest",
-            )
-            _name_slices(display, axis)
-    bar = figure.add_axes((_LEFT + _WIDTH + 0.025, bottom + 0.1, 0.016, height - 0.2))
-    figure.colorbar(ScalarMappable(Normalize(*limits), colours), bar, label=unit)
+    low, high = _field_of_view(anatomy, shown, affine)
+    size = high - low
+    widest = max(len(cuts[axis]) * size[_ROWS[axis][0]] for axis in _ROWS)
+    mm = max(widest / (WIDTH_PIXELS - _GAP * N_SLICES), 1e-3)
+    panels: list[Panel] = []
+    top = 0
+    for axis, (across, upward) in _ROWS.items():
+        width, height = (max(1, int(size[i] / mm)) for i in (across, upward))
+        step = WIDTH_PIXELS / max(1, len(cuts[axis]))
+        top += _LABEL
+        for number, place in enumerate(cuts[axis]):
+            left = int(step * number + (step - width) / 2)
+            panels.append(Panel(axis, float(place), max(left, 0), top, width, height))
+        top += height + _GAP
+    parts = [_pixels(panel, low, mm) for panel in panels]
+    rows, columns, places = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Mosaic(tuple(panels), (top, WIDTH_PIXELS), rows, columns, places, anatomy)
 
 
-def _name_slices(display: Any, axis: str) -> None:
-    """Write each slice's place above it, and beside the first one which side is which."""
-    for number, (coordinate, cut) in enumerate(display.axes.items()):
-        cut.ax.set_title(f"{axis} = {round(coordinate)} mm", fontsize=9, pad=3)
-        if number == 0 and axis != "x":
-            for side, at in (("L", 0.0), ("R", 1.0)):
-                cut.ax.text(at, 1.0, side, transform=cut.ax.transAxes, ha="center", fontsize=9)
+def _pixels(panel: Panel, low: Floats, mm: float) -> tuple[Any, Any, Floats]:
+    """List the pixels of a panel and their places."""
+    rows, columns = np.indices((panel.height, panel.width)).reshape(2, -1)
+    across, upward = _ROWS[panel.axis]
+    places = np.empty((rows.size, 3))
+    places[:, "xyz".index(panel.axis)] = panel.mm
+    places[:, across] = low[across] + (columns + 0.5) * mm
+    places[:, upward] = low[upward] + (panel.height - rows - 0.5) * mm
+    # a map of few columns or a single slice may leave less room than a panel takes
+    fits = panel.left + columns < WIDTH_PIXELS
+    return rows[fits] + panel.top, columns[fits] + panel.left, places[fits]
 
 
-def cuts_through(mask: NDArray[np.bool_], affine: NDArray[np.float64]) -> dict[str, list[float]]:
-    """Spread slices evenly over the part of a mask that is not empty, in mm."""
+def _field_of_view(anatomy: Anatomy, shown: Mask, affine: Floats) -> tuple[Floats, Floats]:
+    """Find the box in mm to show: the map with a margin, no farther than there is anything."""
+    low, high = _box(shown, affine)
+    if not anatomy.inside.any():
+        return low, high
+    first, last = _box(anatomy.inside > 0, anatomy.affine)
+    first, last = np.minimum(first, low), np.maximum(last, high)
+    return np.maximum(low - MARGIN_MM, first), np.minimum(high + MARGIN_MM, last)
+
+
+def _box(mask: Mask, affine: Floats) -> tuple[Floats, Floats]:
+    """Give the box in mm around the voxels of a mask, or around all of its grid."""
+    spans = []
+    for axis in range(3):
+        used = np.flatnonzero(mask.any(axis=tuple(i for i in range(3) if i != axis)))
+        first, last = (used[0], used[-1]) if used.size else (0, mask.shape[axis] - 1)
+        spans.append((first - 0.5, last + 0.5))
+    corners = apply_affine(affine, np.array(list(product(*spans))))
+    return corners.min(axis=0), corners.max(axis=0)
+
+
+def cuts_through(
+    mask: Mask, affine: Floats, peak_mm: Sequence[float] | None = None
+) -> dict[str, list[float]]:
+    """Spread slices evenly over the part of a mask that is not empty, in mm.
+
+    Parameters
+    ----------
+    mask : (X, Y, Z) bool
+    affine : (4, 4) float64
+    peak_mm : sequence of float, optional
+        A place to show: the nearest slice of each direction goes there.
+    """
     ijk = np.argwhere(mask if mask.any() else np.ones_like(mask))
-    mm = nib.affines.apply_affine(affine, ijk)
+    mm = apply_affine(affine, ijk)
     low, high = mm.min(axis=0), mm.max(axis=0)
-    return {
-        axis: [float(x) for x in np.unique(np.linspace(low[i], high[i], N_SLICES + 2)[1:-1])]
-        for i, axis in enumerate("xyz")
-    }
+    cuts = {}
+    for i, axis in enumerate("xyz"):
+        places = np.unique(np.linspace(low[i], high[i], N_SLICES + 2)[1:-1])
+        if peak_mm is not None:
+            places[np.abs(places - peak_mm[i]).argmin()] = peak_mm[i]
+        cuts[axis] = [float(place) for place in places]
+    return cuts

@@ -78,7 +78,7 @@ def test_every_planned_file_is_there_and_nothing_else(small_run):
     stems = [f"{SPACE}_desc-searchlight_mask", f"{SPACE}_stat-nvoxels_desc-searchlight_statmap"]
     stems += [f"{SPACE}_stat-{c}_desc-planted_statmap" for c in ("spearman", "pearson")]
     expected = {f"sub-01/func/{stem}{end}" for stem in stems for end in (".nii.gz", ".json")}
-    expected |= {f"sub-01/figures/{stem}.png" for stem in stems[1:]}
+    expected |= {f"sub-01/figures/{stem}.{end}" for stem in stems[1:] for end in ("png", "svg")}
     found = {name for name in files_under(output) if name.startswith("sub-01/")}
     logs = {name for name in found if name.startswith("sub-01/log/")}
     assert found - logs == expected

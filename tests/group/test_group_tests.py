@@ -423,8 +423,9 @@ def test_the_page_of_the_outputs_names_the_keys_of_a_group_map(plain_run, pytest
 
 def test_pictures_are_there(plain_run):
     out = plain_run
-    kinds = {path.stem.rsplit("_", 1)[1] for path in out.glob("group/figures/*.png")}
-    assert kinds == {"glass", "mosaic", "null", "peakscores"}
+    for end in ("png", "svg"):
+        kinds = {path.stem.rsplit("_", 1)[1] for path in out.glob(f"group/figures/*.{end}")}
+        assert kinds == {"glass", "mosaic", "null", "peakscores"}
 
 
 @pytest.mark.parametrize("tail", ["less", "two-sided"])

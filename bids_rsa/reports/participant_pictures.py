@@ -1,0 +1,173 @@
+"""Pictures of a participant's maps over an anatomical background."""
+
+import logging
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import nibabel as nib
+import numpy as np
+from nilearn.datasets import load_mni152_template
+from numpy.typing import NDArray
+
+from bids_rsa.core.comparison.table import Scale as Kind
+from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.errors import BidsRsaError
+from bids_rsa.outputs.derivatives import PlannedFile, figure_path
+from bids_rsa.patterns.stacking import StackedPatterns
+from bids_rsa.records import Analysis
+from bids_rsa.reports.pictures import (
+    COUNTS,
+    DIVERGING,
+    ONE_SIDED,
+    Scale,
+    mosaic_figure,
+    paint,
+    save_figure,
+)
+from bids_rsa.reports.slices import (
+    BACKGROUND_MM,
+    Anatomy,
+    Mosaic,
+    cuts_through,
+    lay_out,
+    read_anatomy,
+)
+from bids_rsa.spaces.images import load_volume
+
+LOGGER = logging.getLogger(__name__)
+VOXELS = "voxels in the patch"
+COUNTS_KIND: Kind = "positive"
+OPAQUE_AT = 0.6  # of the scale: lower scores let the anatomy through
+COUNTS_OPACITY = 0.65
+
+
+def draw_analysis(
+    output_dir: Path, planned: Sequence[PlannedFile], analysis: Analysis, stacked: StackedPatterns
+) -> list[Path]:
+    """Draw each map of an analysis, and its patch sizes.
+
+    Returns
+    -------
+    list of Path
+        The pictures.
+    """
+    anatomy = read_anatomy(*find_background(analysis, stacked))
+    mosaic: Mosaic | None = None
+    drawn: list[Path] = []
+    for file in planned:
+        if file.path.endswith("_mask.nii.gz"):
+            continue
+        image = nib.load(output_dir / file.path)
+        # all maps of an analysis have values at the same centres
+        mosaic = mosaic or _lay_out(image, anatomy)
+        title, unit, kind = _describe(file)
+        title = f"{entities_in_words(analysis)}: {title}"
+        path = output_dir / figure_path(file.path, analysis)
+        drawn += draw_map(mosaic, image, path, title, unit, kind)
+    return drawn
+
+
+def _describe(file: PlannedFile) -> tuple[str, str, Kind]:
+    """Give a map's title, its unit, and what its colours are like."""
+    if not file.comparison:
+        return VOXELS, VOXELS, COUNTS_KIND
+    entry = find_comparison(file.comparison)
+    return f"{entry.title}, model {file.model}", entry.unit, entry.scale
+
+
+def entities_in_words(analysis: Analysis) -> str:
+    """Say what an analysis is of."""
+    pairs = (
+        ("session", analysis.session),
+        ("task", analysis.task),
+        ("acquisition", analysis.acquisition),
+        ("space", analysis.space),
+        ("resolution", analysis.resolution),
+    )
+    return ", ".join(
+        [f"sub-{analysis.subject}", *(f"{name} {value}" for name, value in pairs if value)]
+    )
+
+
+def find_background(analysis: Analysis, stacked: StackedPatterns) -> tuple[Any, str]:
+    """Choose what maps are drawn on: BOLD reference or T1w, MNI template, or the mean image.
+
+    Returns
+    -------
+    image, words
+        The image, and what it is called below the picture.
+    """
+    if analysis.background:
+        try:
+            data, grid = load_volume(analysis.background, volume=0)
+            return nib.Nifti1Image(data, grid.affine), Path(analysis.background).name
+        except BidsRsaError as error:  # a picture's background is no reason to fail
+            LOGGER.warning("%s: the pictures have another background: %s", analysis.label, error)
+    if analysis.space and analysis.space.startswith("MNI"):
+        return mni_template(), "the MNI template"
+    return nib.Nifti1Image(stacked.mean_volume(), stacked.affine), "the mean image"
+
+
+@lru_cache(maxsize=1)
+def mni_template() -> Any:
+    """Load the MNI template once."""
+    return load_mni152_template(resolution=BACKGROUND_MM)
+
+
+def _lay_out(image: Any, anatomy: Anatomy) -> Mosaic:
+    """Lay slices through a map's values."""
+    shown = np.nan_to_num(np.asarray(image.dataobj, dtype=np.float32)) != 0
+    return lay_out(anatomy, shown, image.affine, cuts_through(shown, image.affine))
+
+
+def draw_map(
+    mosaic: Mosaic, image: Any, path: Path, title: str, unit: str, kind: Kind = "symmetric"
+) -> list[Path]:
+    """Draw slices in three directions with a colour bar that names its unit.
+
+    Parameters
+    ----------
+    mosaic : Mosaic
+    image : Nifti1Image
+    path : Path
+        The PNG; an SVG lies beside it.
+    title, unit : str
+    kind : {"symmetric", "positive", "share"}
+        Colours: about 0, from 0 to the largest value, from 0 to 1.
+
+    Returns
+    -------
+    list of Path
+    """
+    data = np.nan_to_num(np.asarray(image.dataobj, dtype=np.float32))
+    scale = scale_of(data, unit, kind)
+    values = mosaic.sample(data, image.affine)
+    if unit == VOXELS:
+        opacity, note = COUNTS_OPACITY * (values != 0), ""
+    else:
+        opacity = opacity_of(values, scale)
+        note = "Colours are fainter the nearer a score is to 0, so that the anatomy shows."
+    picture = paint(mosaic, values, opacity, scale)
+    drawn_on = f"Drawn on {mosaic.anatomy.words}." if mosaic.anatomy.words else ""
+    figure = mosaic_figure(mosaic, picture, scale, title, [f"{drawn_on} {note}".strip()])
+    return save_figure(figure, path)
+
+
+def scale_of(data: NDArray[Any], unit: str, kind: Kind) -> Scale:
+    """Choose the colours of a map and the ends of their scale."""
+    limit = float(np.abs(data).max()) or 1.0
+    if kind == "symmetric":
+        return Scale(-limit, limit, DIVERGING, unit)
+    colours = COUNTS if unit == VOXELS else ONE_SIDED
+    return Scale(0.0, 1.0 if kind == "share" else limit, colours, unit)
+
+
+def opacity_of(values: NDArray[Any], scale: Scale) -> NDArray[Any]:
+    """Let the anatomy through where scores are near 0."""
+    return np.clip(np.abs(values) / (OPAQUE_AT * scale.high), 0, 1)
