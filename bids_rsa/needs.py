@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bids_rsa.errors import ResourceError
 from bids_rsa.machine import GIB, Machine
-from bids_rsa.patterns.readers import open_source
+from bids_rsa.patterns.readers import source_grid
 from bids_rsa.patterns.stack_plan import StackPlan
 from bids_rsa.records import Analysis
 from bids_rsa.spaces.masks import load_mask
@@ -52,7 +52,7 @@ class MemoryNeeds:
 def group_size(group: Analysis, plan: StackPlan, n_maps: int) -> GroupSize:
     """Find the sizes of a group from headers and masks; no image's values are read."""
     first = plan.images[0]
-    grid = open_source(first.path, first.reader, first.reference).grid
+    grid = source_grid(first)
     n_grid = n_voxels = grid.shape[0] * grid.shape[1] * grid.shape[2]
     if group.brain_mask.paths:
         n_voxels = int(load_mask(group.brain_mask.paths[0], grid, "brain mask").voxels.sum())

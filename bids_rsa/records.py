@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bids_rsa.entities import Pairs, joined
 from bids_rsa.errors import BidsRsaError
 
 
@@ -14,7 +15,8 @@ class ConditionImage:
     ``volume`` is the 0-based index of the volume in ``path`` (None: the file is 3D); ``reader``
     names how the file is read (``nifti``, ``glmsingle``, ...); ``variance_path`` and
     ``variance_volume`` name the variance image where the producer has one.
-    ``n_trials`` is the number of repeats behind the image, where known.
+    ``n_trials`` is the number of repeats behind the image, where known. ``others`` holds the
+    entities of its name that no field is there for, as (key, value).
     """
 
     path: str
@@ -35,6 +37,7 @@ class ConditionImage:
     reader: str = "nifti"
     dataset: str = ""
     reference: str | None = None
+    others: Pairs = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class MaskChoice:
 
 @dataclass(frozen=True)
 class Analysis:
-    """The images of one analysis: one subject, session, task, acquisition, space and resolution.
+    """The images of one analysis: they agree in all entities but run, contrast, stat and desc.
 
     ``conditions`` is the order in which the model's rows stand. ``dropped`` names conditions
     without images whose cells are left out (``--missing drop``). ``left_out`` names conditions
@@ -68,10 +71,11 @@ class Analysis:
     dropped: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    others: Pairs = ()
 
     @property
     def label(self) -> str:
-        """The group's entities as they stand in file names."""
+        """The analysis's entities as they stand in file names."""
         pairs = (
             ("sub", self.subject),
             ("ses", self.session),
@@ -80,7 +84,7 @@ class Analysis:
             ("space", self.space),
             ("res", self.resolution),
         )
-        return "_".join(f"{key}-{value}" for key, value in pairs if value)
+        return joined((*pairs, *self.others))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.whole_files import replacing
-from bids_rsa.patterns.readers import open_source
+from bids_rsa.patterns.readers import source_grid
 from bids_rsa.records import Analysis, Discovery, MaskChoice, ModelRdm
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.words import few
@@ -143,7 +143,7 @@ def _grid(group: Analysis) -> Grid | None:
     """Read the grid of a group's first image from its header; None where it cannot be read."""
     first = group.images[0]
     try:
-        return open_source(first.path, first.reader, first.reference).grid
+        return source_grid(first)
     except BidsRsaError:
         return None
 

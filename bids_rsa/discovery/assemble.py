@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from bids_rsa.discovery.conditions import Match, match_names, unmatched_error
 from bids_rsa.discovery.grouping import check_files, check_variances, group_images
@@ -99,6 +100,7 @@ def _empty_group(image: ConditionImage) -> Analysis:
         acquisition=image.acquisition,
         space=image.space,
         resolution=image.resolution,
+        others=image.others,
     )
 
 
@@ -177,9 +179,11 @@ def _with_masks(group: Analysis, files: Sequence[IndexedFile], wanted: Wanted) -
         incomplete = missing_by_run(group.images, names)
         kept = tuple(image for image in group.images if image.run not in incomplete)
         used = replace(group, images=kept or group.images)
+    roi = wanted.inputs.roi_mask
+    by_label = roi is not None and "{" not in roi and not Path(roi).is_file()
     return replace(
         group,
-        brain_mask=brain_mask(used, files, wanted.inputs.brain_mask, query),
+        brain_mask=brain_mask(used, files, wanted.inputs.brain_mask, query, by_label),
         roi_mask=roi_mask(used, files, wanted.inputs.roi_mask, query),
         background=background(used, files),
     )

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_rsa.errors import InputError, OptionError
+from bids_rsa.discovery.folders import Problems, subfolders
+from bids_rsa.errors import InputError, OptionError, ReadWriteError, SelectionError
 from bids_rsa.settings import InputSettings
 
 OWN_NAMES = {"bids_rsa", "bids-rsa"}
@@ -81,21 +82,18 @@ def find_datasets(inputs: InputSettings, output_dir: str) -> Datasets:
     return Datasets(tuple(found), tuple(passed))
 
 
-def subject_folders(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    """Every ``sub-<label>`` folder as (label, path), those under fitlins' ``node-*`` too."""
-    for entry in _folders(dataset.path):
+def subject_folders(dataset: Dataset, problems: Problems) -> Iterator[tuple[str, str]]:
+    """Every ``sub-<label>`` folder as (label, path), those under fitlins' ``node-*`` too.
+
+    What cannot be read is appended to ``problems``.
+    """
+    for entry in subfolders(dataset.path, problems):
         if entry.name.startswith("sub-"):
             yield entry.name[4:], entry.path
         elif entry.name.startswith("node-"):
-            for inner in _folders(entry.path):
+            for inner in subfolders(entry.path, problems):
                 if inner.name.startswith("sub-"):
                     yield inner.name[4:], inner.path
-
-
-def _folders(path: str) -> list[os.DirEntry[str]]:
-    """List the folders in a folder, sorted by name."""
-    with os.scandir(path) as entries:
-        return sorted((e for e in entries if e.is_dir()), key=lambda e: e.name)
 
 
 def _folder(text: str, what: str) -> Path:
@@ -110,7 +108,11 @@ def _folder(text: str, what: str) -> Path:
         )
     if not path.is_dir():
         raise InputError(f"{what} {path} is a file, and a folder is needed.")
-    if not any(path.iterdir()):
+    try:
+        empty = not any(path.iterdir())
+    except OSError as error:
+        raise ReadWriteError(f"{what} {path} cannot be read: {error.strerror}.") from error
+    if empty:
         raise InputError(
             f"{what} {path} is empty.", "Expected a BIDS dataset with sub-* folders in it."
         )
@@ -124,23 +126,33 @@ def _split(text: str) -> tuple[str, Path]:
         name, rest = "", text
     elif not name.isalnum():
         raise OptionError(f"--derivatives {text}: {name!r} may hold letters and digits only.")
-    return name, _folder(rest, "--derivatives: the folder")
+    try:
+        return name, _folder(rest, "--derivatives: the folder")
+    except InputError as error:  # an option that selects nothing
+        raise SelectionError(error.message, error.hint) from None
 
 
 def _below(root: Path) -> Iterator[tuple[str, Path]]:
     """Yield the derivative datasets under ``root``, or under ``root`` itself as a collection."""
     start = root / "derivatives"
     if start.is_dir():
+        if _has_subjects(start):
+            yield "", start
         yield from _collection(start)
-    elif not any(True for e in _folders(str(root)) if e.name.startswith(("sub-", "node-"))):
+    elif not _has_subjects(root):
         yield from _collection(root)
+
+
+def _has_subjects(folder: Path) -> bool:
+    """Tell whether participants' folders lie directly in a folder."""
+    return any(entry.name.startswith(("sub-", "node-")) for entry in subfolders(str(folder)))
 
 
 def _collection(folder: Path, depth: int = 1) -> Iterator[tuple[str, Path]]:
     """Yield datasets in a folder of datasets."""
-    for entry in _folders(str(folder)):
+    for entry in subfolders(str(folder)):
         path = Path(entry.path)
-        inner = [e.name for e in _folders(entry.path)]
+        inner = [e.name for e in subfolders(entry.path)]
         if entry.name.startswith((".", "sub-", "node-")):
             continue
         if (path / "dataset_description.json").exists() or any(

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Sequence
 
 from bids_rsa.discovery.datasets import Datasets
-from bids_rsa.discovery.index import Folders, file_kinds
+from bids_rsa.discovery.folders import count_kinds
+from bids_rsa.discovery.index import Folders
+from bids_rsa.entities import in_order
 from bids_rsa.records import ConditionImage
 from bids_rsa.words import listing
 
 # the fields of a record a user can select by, with the words used for them
-FIELDS = {
+WORDS = {
     "subject": "participants",
     "session": "sessions",
     "task": "tasks",
@@ -30,10 +32,20 @@ def found_images(images: Sequence[ConditionImage]) -> str:
     """Summarise the condition images that are there."""
     parts = [
         f"{words}: {listing(values(images, field))}"
-        for field, words in FIELDS.items()
+        for field, words in WORDS.items()
         if values(images, field) != ["none"]
     ]
+    others = {key for image in images for key, _ in image.others}
+    parts += [
+        f"{key}-: {listing(values_of_key(images, key))}"
+        for key, _ in in_order((key, key) for key in others)
+    ]
     return f"Found {len(images)} condition images there; {'; '.join(parts)}."
+
+
+def values_of_key(images: Iterable[ConditionImage], key: str) -> list[str]:
+    """List the values of an entity that no field is there for."""
+    return sorted({dict(image.others).get(key, "none") for image in images})
 
 
 def found_files(datasets: Datasets, folders: Folders) -> str:
@@ -44,9 +56,15 @@ def found_files(datasets: Datasets, folders: Folders) -> str:
             if len(datasets.searched) == 1
             else ("There is no sub-* folder in any of them.")
         )
-    kinds = file_kinds(folders)
-    files = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())) or "none"
-    return f"Found there: participants {listing(list(folders))}; NIfTI files by kind: {files}."
+    counts: dict[str, dict[str, int]] = {"NIfTI": {}}
+    counts |= count_kinds([p for places in folders.values() for _, p in places])
+    files = "; ".join(f"{form} files by kind: {_counted(kinds)}" for form, kinds in counts.items())
+    return f"Found there: participants {listing(list(folders))}; {files}."
+
+
+def _counted(kinds: dict[str, int]) -> str:
+    """List counts by kind."""
+    return ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())) or "none"
 
 
 def looked_in(datasets: Datasets) -> str:

@@ -1,11 +1,13 @@
 """From single images to groups: duplicates refused, run level before subject level, one space."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bids_rsa.discovery.findings import values
+from bids_rsa.entities import FIELDS, Pairs, file_facts, name_pairs
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.records import ConditionImage
 from bids_rsa.settings import Selection
@@ -14,20 +16,22 @@ from bids_rsa.words import listing
 
 # images that agree in these are analysed together
 GROUP_FIELDS = ("subject", "session", "task", "acquisition", "space", "resolution")
-Key = tuple[str | None, ...]
+Key = tuple[tuple[str | None, ...], Pairs]
 
 
 def group_key(image: ConditionImage) -> Key:
     """Return the entities an image's group is named by."""
-    return tuple(getattr(image, field) for field in GROUP_FIELDS)
+    return tuple(getattr(image, field) for field in GROUP_FIELDS), image.others
 
 
 def group_images(images: Iterable[ConditionImage]) -> dict[Key, list[ConditionImage]]:
-    """Sort images into groups by subject, session, task, acquisition, space and resolution."""
+    """Sort images into groups that agree in all entities but run, contrast, stat and desc."""
     groups: dict[Key, list[ConditionImage]] = {}
     for image in images:
         groups.setdefault(group_key(image), []).append(image)
-    return dict(sorted(groups.items(), key=lambda item: [part or "" for part in item[0]]))
+    return dict(
+        sorted(groups.items(), key=lambda item: ([part or "" for part in item[0][0]], item[0][1]))
+    )
 
 
 def run_level_wins(images: Sequence[ConditionImage]) -> tuple[list[ConditionImage], list[str]]:
@@ -57,6 +61,8 @@ def _combines(image: ConditionImage, single: ConditionImage) -> bool:
     ):  # fmt: skip
         return False
     fields = ("session", "task", "acquisition")
+    if not set(image.others) <= set(single.others):
+        return False
     return all(getattr(image, f) in (None, getattr(single, f)) for f in fields)
 
 
@@ -79,9 +85,27 @@ def refuse_duplicates(images: Iterable[ConditionImage]) -> None:
             raise ContentError(
                 f"sub-{image.subject}: two images for the condition {image.condition}{where}: "
                 f"{first.path} and {image.path}.",
-                "Select one: with -d the dataset, with --bids-filter-file an entity, or take one "
-                "of them away.",
+                _how_to_choose(first, image),
             )
+
+
+def _how_to_choose(first: ConditionImage, second: ConditionImage) -> str:
+    """Say what tells two files for one record apart."""
+    if first.dataset != second.dataset:
+        return "Name the dataset to use with -d/--derivatives."
+    one, other = (
+        file_facts(image.path) | dict(name_pairs(image.path)) for image in (first, second)
+    )
+    differing = [
+        key for key in {**one, **other} if one.get(key) != other.get(key) and key not in FIELDS
+    ]
+    if not differing:
+        return "Take one of them away."
+    told = "; ".join(
+        f"{key}: {one.get(key, 'none')} and {other.get(key, 'none')}" for key in differing
+    )
+    query = json.dumps({"statmap": {differing[0]: one.get(differing[0])}})
+    return f"They differ in {told}. Choose with --bids-filter-file, for example {query}."
 
 
 def check_one_each(images: Sequence[ConditionImage], selection: Selection) -> None:

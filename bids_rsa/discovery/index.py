@@ -7,7 +7,7 @@ come from pybids' own matching, so its answers are kept.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
@@ -15,6 +15,8 @@ from typing import Any
 
 from bids_rsa.discovery.database import Paths, indexed_paths
 from bids_rsa.discovery.datasets import Dataset, subject_folders
+from bids_rsa.discovery.folders import Problems, walk
+from bids_rsa.entities import Pairs, others_of
 
 # searched on the file's name alone, so that no folder above the dataset is taken for an entity
 KEYS = {
@@ -28,7 +30,6 @@ KEYS = {
     "stat": "stat",
 }
 SUFFIXES = ("statmap", "betaseries", "beta", "tmap", "labelfold", "mask", "boldref", "T1w")
-SKIPPED_FOLDERS = {"figures", "log", "logs", "dwi", "fmap", "eeg", "meg", "ieeg"}
 WANTED = re.compile(rf"_(?:{'|'.join(SUFFIXES)})\.(?:nii|nii\.gz|tsv)$")
 
 
@@ -51,6 +52,7 @@ class IndexedFile:
     desc: str | None = None
     contrast: str | None = None
     stat: str | None = None
+    others: Pairs = ()
 
 
 @cache
@@ -90,19 +92,24 @@ def parse(path: str, dataset: Dataset, folder: str) -> IndexedFile | None:
     if not {"subject", "suffix", "extension"} <= found.keys():
         return None
     # str() of pybids' padded integer keeps the zeros of run-01
-    return IndexedFile(path, dataset, folder, **{k: str(v) for k, v in found.items()})
+    entities = {k: str(v) for k, v in found.items()}
+    return IndexedFile(path, dataset, folder, **entities, others=others_of(path))
 
 
 Folders = dict[str, list[tuple[Dataset, str]]]
 
 
-def list_subjects(datasets: Sequence[Dataset]) -> Folders:
-    """List each participant's folders in all datasets, by label, sorted."""
+def list_subjects(datasets: Sequence[Dataset]) -> tuple[Folders, dict[str, Problems]]:
+    """List each participant's folders in all datasets, by label, sorted; and what cannot be read.
+
+    The problems are those of each dataset by its path.
+    """
     found: Folders = {}
+    problems: dict[str, Problems] = {dataset.path: [] for dataset in datasets}
     for dataset in datasets:
-        for label, folder in subject_folders(dataset):
+        for label, folder in subject_folders(dataset, problems[dataset.path]):
             found.setdefault(label, []).append((dataset, folder))
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items())), problems
 
 
 class Index:
@@ -120,12 +127,14 @@ class Index:
     ----------
     folders : dict
         Each participant's folders with their dataset.
+    problems : dict
+        What cannot be read in each dataset, by its path.
     """
 
     def __init__(
         self, datasets: Sequence[Dataset], skipped: str, database_dir: str | None = None
     ) -> None:
-        self.folders = list_subjects(datasets)
+        self.folders, self.problems = list_subjects(datasets)
         self._skipped = os.path.realpath(skipped)
         self._known: dict[str, Paths] = {}
         if database_dir:
@@ -144,32 +153,7 @@ class Index:
     def _paths(self, dataset: Dataset, folder: str, subject: str) -> Iterable[str]:
         """Return the paths under a participant's folder, from the database where there is one."""
         if dataset.path not in self._known:
-            return _walk(folder, self._skipped)
+            entries = walk(folder, self._skipped, self.problems[dataset.path])
+            return [e.path for e in entries if WANTED.search(e.name) and not e.name.startswith(".")]
         known = self._known[dataset.path].get(subject, [])
         return [path for path in known if path.startswith(folder + os.sep)]
-
-
-def _walk(folder: str, skipped: str) -> Iterator[str]:
-    """Yield the files under a folder that can be needed, in a stable order."""
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            f
-            for f in folders
-            if f not in SKIPPED_FOLDERS
-            and not f.startswith(".")
-            and os.path.realpath(f"{root}/{f}") != skipped
-        )
-        for name in sorted(files):
-            if WANTED.search(name) and not name.startswith("."):
-                yield f"{root}/{name}"
-
-
-def file_kinds(folders: Folders) -> dict[str, int]:
-    """Count NIfTI files by suffix, to say what lies there when nothing of use does."""
-    counts: dict[str, int] = {}
-    for _, folder in (place for places in folders.values() for place in places):
-        for _, _, files in os.walk(folder):
-            for name in files:
-                if match := re.search(r"([A-Za-z0-9]+)\.nii(\.gz)?$", name):
-                    counts[match[1]] = counts.get(match[1], 0) + 1
-    return counts

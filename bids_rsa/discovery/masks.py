@@ -1,42 +1,153 @@
 """Masks and backgrounds found beside the images, each choice said in words."""
 
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.selection import passes, same_label
-from bids_rsa.errors import InputError
+from bids_rsa.entities import OF_SPACE
+from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.records import Analysis, ConditionImage, MaskChoice
-from bids_rsa.spaces.images import grid_of, missing_file, open_image
+from bids_rsa.spaces.grid import Grid
+from bids_rsa.spaces.images import header_of, missing_file
 from bids_rsa.words import few, listing
 
 IMAGES = (".nii", ".nii.gz")
 Query = dict[str, Any]
+# what --brain-mask and --roi-mask may hold
+GIVEN_FIELDS = ("subject", "session", "task", "space")
+# masks that differ in these are of different places, not of different runs
+DISTINCT = (*OF_SPACE, "atlas", "seg", "scale", "label")
 
 
 def brain_mask(
-    group: Analysis, files: Sequence[IndexedFile], given: str | None, query: Query
+    group: Analysis,
+    files: Sequence[IndexedFile],
+    given: str | None,
+    query: Query,
+    for_roi: bool = False,
 ) -> MaskChoice:
     """Choose the brain mask of a group.
 
     The file given; else the runs' own masks, intersected; else the anatomical one of the
-    subject in the same space and on the same grid; else none.
+    subject in the same space and of the same voxels; else none. ``for_roi`` says that the filter
+    was needed for the ROI mask, so that a brain mask need not pass it.
+
+    Raises
+    ------
+    InputError
+        No file where the pattern given leads.
+    SelectionError
+        The user's filter leaves no mask.
+    ContentError
+        Masks that must not be mixed.
     """
     if given:
-        return MaskChoice((str(Path(given).absolute()),), f"--brain-mask {given}")
-    brains = [f for f in _masks(files, {"desc": "brain"} | query) if _fits_group(f, group)]
-    runs = {image.run for image in group.images}
-    functional = [f for f in brains if f.task is not None and _fits_run(f, runs)]
-    functional = _one_resolution(_one_dataset(functional, group.images), group.images)
+        return MaskChoice((_given(given, group, "--brain-mask"),), f"--brain-mask {given}")
+    brains = _masks(files, {"desc": "brain"} | query)
+    functional = _functional(brains, group)
     if functional:
         paths = tuple(dict.fromkeys(f.path for f in functional))
         many = f"{len(paths)} runs' brain masks, intersected" if len(paths) > 1 else "brain mask"
         return MaskChoice(paths, f"{many}: {_names(paths)}")
-    for f in _one_dataset([f for f in brains if f.task is None and f.run is None], group.images):
-        if _same_grid(f.path, group.images[0]):
+    anatomical = _anatomical(brains, group)
+    for f in anatomical:
+        if _grid(f.path).holds_same_voxels(_grid_of_image(group.images[0])):
             return MaskChoice((f.path,), f"anatomical brain mask: {_names([f.path])}")
+    if query and not for_roi:
+        raise _nothing_passes(group, files, {"desc": "brain"} | query)
+    if query:
+        return MaskChoice(
+            (), "none passes --bids-filter-file: voxels are chosen by the images alone"
+        )
+    if anatomical:
+        path, there = anatomical[0].path, _grid_of_image(group.images[0])
+        return MaskChoice(
+            (),
+            f"none: {_names([path])} lies on another grid ({_grid(path).differences(there)} "
+            "differ), and is used only when --brain-mask names it; voxels are chosen by the "
+            "images alone",
+        )
     return MaskChoice((), "none found: voxels are chosen by the images alone")
+
+
+def _functional(brains: Sequence[IndexedFile], group: Analysis) -> list[IndexedFile]:
+    """Return the masks of the runs used: those that name a task or a run."""
+    runs = {image.run for image in group.images}
+    fitting = [
+        f
+        for f in brains
+        if (f.task is not None or f.run is not None)
+        and _fits_group(f, group)
+        and _fits_run(f, runs)
+    ]
+    chosen = _one_resolution(_one_dataset(fitting, group.images), group.images)
+    _refuse_mixture(group, chosen)
+    return chosen
+
+
+def _anatomical(brains: Sequence[IndexedFile], group: Analysis) -> list[IndexedFile]:
+    """Return the masks of no run: the session's own, those of none, then other sessions'."""
+    fitting = [
+        f for f in brains
+        if f.task is None and f.run is None and _fits_group(f, group, any_session=True)
+    ]  # fmt: skip
+    fitting.sort(key=lambda f: (f.session != group.session, f.session is not None, f.path))
+    return _one_dataset(fitting, group.images)
+
+
+def _refuse_mixture(group: Analysis, files: Sequence[IndexedFile]) -> None:
+    """Refuse masks of several spaces' parts or structures, whose intersection means nothing.
+
+    Raises
+    ------
+    ContentError
+        Names the entity and its values.
+    """
+    for key in DISTINCT:
+        labels = sorted({dict(f.others).get(key, "none") for f in files})
+        if len(labels) > 1:
+            raise ContentError(
+                f"{group.label}: masks that fit differ in {key}- ({listing(labels)}), and would be "
+                f"intersected: {few([Path(f.path).name for f in files], 2)}.",
+                f'Choose with --bids-filter-file: {{"mask": {{"{key}": "{labels[0]}"}}}}.',
+            )
+
+
+def _nothing_passes(group: Analysis, files: Sequence[IndexedFile], query: Query) -> SelectionError:
+    """Say that the filter file leaves no mask, and which masks there are."""
+    there = [Path(f.path).name for f in _masks(files, {})]
+    return SelectionError(
+        f"{group.label}: no mask in the images' space passes --bids-filter-file, "
+        f"{json.dumps({'mask': query})}. Masks found for this participant: "
+        f"{listing(there) or 'none'}."
+    )
+
+
+def _given(pattern: str, group: Analysis, option: str) -> str:
+    """Put a group's entities into the path of a mask, and check that it is there.
+
+    Raises
+    ------
+    InputError
+        The group has no such entity, or there is no such file.
+    """
+    values = {name: getattr(group, name) for name in GIVEN_FIELDS if f"{{{name}}}" in pattern}
+    lacking = [name for name, value in values.items() if value is None]
+    if lacking:
+        raise InputError(
+            f"{group.label}: {option} {pattern} names {{{lacking[0]}}}, and these images have no "
+            f"{lacking[0]}."
+        )
+    for name, value in values.items():
+        pattern = pattern.replace(f"{{{name}}}", str(value))
+    path = Path(pattern).absolute()
+    if not path.is_file():
+        raise missing_file(path)
+    return str(path)
 
 
 def _names(paths: Sequence[str]) -> str:
@@ -56,12 +167,14 @@ def roi_mask(
     """
     if given is None:
         return MaskChoice()
-    if Path(given).is_file():
-        return MaskChoice((str(Path(given).absolute()),), f"--roi-mask {given}")
+    if "{" in given or Path(given).is_file():
+        return MaskChoice((_given(given, group, "--roi-mask"),), f"--roi-mask {given}")
     label = given.removeprefix("desc-")
     masks = _masks(files, query)
     runs = {image.run for image in group.images}
     fitting = [f for f in masks if f.desc == label and _fits_group(f, group) and _fits_run(f, runs)]
+    if not fitting and query:
+        raise _nothing_passes(group, files, {"desc": label} | query)
     if not fitting:
         there = listing(sorted({f"desc-{f.desc}" + (f" (space {f.space})" if f.space else "")
                                 for f in masks if f.desc})) or "none"  # fmt: skip
@@ -70,7 +183,9 @@ def roi_mask(
             f"Masks found for this participant: {there}.",
             "Give a file, or a desc- label of a mask in the images' space.",
         )
-    paths = tuple(dict.fromkeys(f.path for f in _one_dataset(fitting, group.images)))
+    fitting = _one_dataset(fitting, group.images)
+    _refuse_mixture(group, fitting)
+    paths = tuple(dict.fromkeys(f.path for f in fitting))
     return MaskChoice(paths, f"masks with desc-{label}: {_names(paths)}")
 
 
@@ -81,7 +196,18 @@ def check_given(option: str, given: str | None, labels_too: bool = False) -> Non
     ------
     InputError
         No such file.
+    OptionError
+        A field that is not known.
     """
+    fields = re.findall(r"\{(.*?)\}", given or "")
+    unknown = [field for field in fields if field not in GIVEN_FIELDS]
+    if unknown:
+        raise OptionError(
+            f"{option} {given}: unknown field {{{unknown[0]}}}.",
+            f"Known fields: {', '.join('{' + name + '}' for name in GIVEN_FIELDS)}.",
+        )
+    if fields:
+        return
     if (
         given is None
         or Path(given).is_file()
@@ -121,15 +247,22 @@ def _masks(files: Sequence[IndexedFile], query: Query) -> list[IndexedFile]:
     return [f for f in files if f.suffix == "mask" and f.extension in IMAGES and passes(f, query)]
 
 
-def _fits_group(file: IndexedFile, group: Analysis) -> bool:
+def _fits_group(file: IndexedFile, group: Analysis, any_session: bool = False) -> bool:
     """Tell whether a file is of the group's space, and of no other session or task."""
     return (
         file.space == group.space
-        and (group.session is None or file.session in (None, group.session))
+        and (any_session or group.session is None or file.session in (None, group.session))
         and (file.task is None or group.task is None or file.task == group.task)
         and (file.acquisition is None or file.acquisition == group.acquisition)
         and (file.resolution == group.resolution or None in (file.resolution, group.resolution))
+        and _fits_others(dict(file.others), dict(group.others))
     )
+
+
+def _fits_others(file: dict[str, str], group: dict[str, str]) -> bool:
+    """Compare further entities: a file may lack those that don't say where its voxels lie."""
+    same = all(group.get(key, value) == value for key, value in file.items())
+    return same and all(file.get(key) == group[key] for key in OF_SPACE if key in group)
 
 
 def _fits_run(file: IndexedFile, runs: set[str | None]) -> bool:
@@ -163,5 +296,14 @@ def _one_resolution(
 
 def _same_grid(path: str, image: ConditionImage) -> bool:
     """Compare the grids of two files by their headers."""
-    # a result without an affine of its own lies on its reference's grid
-    return grid_of(open_image(path)).equals(grid_of(open_image(image.reference or image.path)))
+    return _grid(path).equals(_grid_of_image(image))
+
+
+def _grid(path: str) -> Grid:
+    """Read the grid of a file."""
+    return header_of(path).grid
+
+
+def _grid_of_image(image: ConditionImage) -> Grid:
+    """Read the grid of an image; a result without an affine of its own lies on its reference's."""
+    return _grid(image.reference or image.path)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.discovery.findings import FIELDS, found_images, values
+from bids_rsa.discovery.findings import WORDS, found_images, values
+from bids_rsa.entities import ENTITIES, FIELDS, file_facts, name_pairs, short_key
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.records import ConditionImage
 from bids_rsa.settings import Selection
@@ -20,13 +21,8 @@ OPTIONS = (
     ("space", "space"),
     ("res", "resolution"),
 )
-# names of entities in a filter file (pybids' and the short ones) and the record's field
-ENTITIES = {
-    "subject": "subject", "session": "session", "task": "task", "acquisition": "acquisition",
-    "run": "run", "space": "space", "res": "resolution", "resolution": "resolution",
-    "contrast": "condition", "desc": "desc", "stat": "statistic", "suffix": "suffix",
-    "datatype": "datatype", "extension": "extension",
-}  # fmt: skip
+# what a filter may name beside the entities of BIDS names
+FACTS = ("contrast", "desc", "stat", "suffix", "extension", "datatype", "node")
 QUERIES = ("statmap", "mask")
 Filters = dict[str, dict[str, Any]]
 
@@ -79,16 +75,31 @@ def _keep(
     exact: bool,
 ) -> list[ConditionImage]:
     """Keep images whose field is one of the labels; a label that matches none is an error."""
-    match: Callable[[str | None, str], bool] = _equal if exact else same_label
+
+    def fits(image: ConditionImage, label: str) -> bool:
+        if field == "space":
+            return of_space(image, label)
+        match: Callable[[str | None, str], bool] = _equal if exact else same_label
+        return match(getattr(image, field), label)
+
     for label in wanted:
-        if not any(match(getattr(image, field), label) for image in images):
+        if not any(fits(image, label) for image in images):
             there = listing(values(images, field))
             raise SelectionError(
-                f"{option} {label} matches no condition image. {FIELDS[field].capitalize()} "
+                f"{option} {label} matches no condition image. {WORDS[field].capitalize()} "
                 f"found: {there}.\n{where} {found_images(images)}",
                 f"Choose among: {there}.",
             )
-    return [i for i in images if any(match(getattr(i, field), label) for label in wanted)]
+    return [image for image in images if any(fits(image, label) for label in wanted)]
+
+
+def of_space(item: Any, label: str) -> bool:
+    """Tell whether an item is of a space as --space names it, also ``X:res-2:cohort-1``."""
+    space, *more = label.split(":")
+    pairs = [part.partition("-")[::2] for part in more]
+    return _equal(item.space, space) and all(
+        same_label(value_of(item, key), value) for key, value in pairs
+    )
 
 
 def _equal(found: str | None, wanted: str) -> bool:
@@ -118,25 +129,46 @@ def read_filters(path: str | None) -> Filters:
             'For example {"statmap": {"task": "faces"}, "mask": {"desc": "brain"}}.',
         )
     unknown = [k for k in filters if k not in QUERIES]
-    unknown += [f"{k}.{e}" for k, v in filters.items() for e in v if e not in ENTITIES]
+    unknown += [
+        f"{k}.{e}" for k, v in filters.items() for e in v if not (e in FACTS or short_key(e))
+    ]
     if unknown:
         raise OptionError(
             f"--bids-filter-file {path}: unknown {', '.join(unknown)}.",
-            f"Known queries: {', '.join(QUERIES)}; known entities: {', '.join(ENTITIES)}.",
+            f"Known queries: {', '.join(QUERIES)}; known entities: "
+            f"{', '.join([*FACTS, *ENTITIES.values()])}, and their short keys.",
         )
     return filters
 
 
-def passes(item: object, query: dict[str, Any]) -> bool:
+def passes(item: Any, query: dict[str, Any]) -> bool:
     """Tell whether a record or an indexed file passes the entities of one query."""
-    return all(_passes_one(item, ENTITIES[name], value) for name, value in query.items())
+    return all(_passes_one(value_of(item, name), value) for name, value in query.items())
 
 
-def _passes_one(item: object, field: str, value: Any) -> bool:
+def value_of(item: Any, name: str) -> str | None:
+    """Return the value that a record, an indexed file or a map has of an entity or a fact.
+
+    Parameters
+    ----------
+    item : object
+        With ``path`` and ``others``, and a field for each entity of `bids_rsa.entities.FIELDS`.
+    name : str
+        A key, pybids' name of it, or one of `FACTS`.
+    """
+    key = short_key(name) or name
+    if key in FIELDS:
+        return getattr(item, FIELDS[key], None)
+    if key == "contrast" and hasattr(item, "condition"):
+        return str(item.condition)
+    if key == "stat" and hasattr(item, "statistic"):
+        return str(item.statistic)
+    path = getattr(item, "path", "")
+    return (file_facts(path) | dict(name_pairs(path)) | dict(item.others)).get(key)
+
+
+def _passes_one(found: str | None, value: Any) -> bool:
     """Compare one entity; null: must be absent, "*": must be there, a list: any of it."""
-    if not hasattr(item, field):
-        return True
-    found = getattr(item, field)
     if isinstance(value, str) and value.strip("<").startswith("Query."):  # as fMRIPrep writes them
         if "OPTIONAL" in value:
             return True
@@ -146,7 +178,14 @@ def _passes_one(item: object, field: str, value: Any) -> bool:
     if value == "*":
         return found is not None
     wanted = value if isinstance(value, list) else [value]
-    return any(same_label(found, str(label)) for label in wanted)
+    return any(_same(found, label) for label in wanted)
+
+
+def _same(found: str | None, label: Any) -> bool:
+    """Compare a value with one that is wanted; an extension may lack its first dot."""
+    if label is None:
+        return found is None
+    return same_label(found, str(label)) or ((found or "").startswith(".") and found == f".{label}")
 
 
 def _filtered(

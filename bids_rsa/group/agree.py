@@ -9,7 +9,7 @@ from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.errors import ContentError
 from bids_rsa.group.records import ParticipantMap
 from bids_rsa.spaces.grid import Grid
-from bids_rsa.spaces.images import grid_of, open_image
+from bids_rsa.spaces.images import header_of
 from bids_rsa.words import listing
 
 AGREEING = (
@@ -145,7 +145,7 @@ def check_grid(maps: Sequence[ParticipantMap]) -> Grid:
     ContentError
         Names the subjects whose maps lie elsewhere, and shows both grids.
     """
-    grids = [grid_of(open_image(one.path)) for one in maps]
+    grids = [header_of(one.path).grid for one in maps]
     usual = max(grids, key=lambda grid: sum(grid.equals(other) for other in grids))
     odd = [(one, grid) for one, grid in zip(maps, grids, strict=True) if not usual.equals(grid)]
     if odd:

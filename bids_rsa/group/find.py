@@ -1,11 +1,13 @@
 """The participants' maps in the output folder: found with pybids, whole, and selected."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.discovery.datasets import Dataset
 from bids_rsa.discovery.index import Index, IndexedFile
+from bids_rsa.discovery.selection import of_space, passes, read_filters
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.group.records import MapKey, ParticipantMap
 from bids_rsa.outputs.derivatives import read_sidecar
@@ -52,6 +54,8 @@ def find_maps(
     found: list[ParticipantMap] = []
     broken: list[str] = []
     root = Path(output_dir).absolute()  # Nipype's nodes work in folders of their own
+    query = read_filters(selection.bids_filter_file).get("statmap", {})
+    filtered_out = 0
     index = Index([Dataset("", str(root))] if root.is_dir() else [], str(root / ".work"))
     for subject in index.folders:
         files = index.files(subject)
@@ -60,9 +64,17 @@ def find_maps(
             comparison = comparisons.get(file.stat or "")
             if file.suffix != "statmap" or comparison is None or not file.desc:
                 continue
+            if not passes(file, query):
+                filtered_out += 1
+                continue
             one = _participant_map(file, comparison, masks.get(_entities(file)))
             found.append(one)
             broken += _what_is_missing(one) if is_wanted(subject, selection) else []
+    if filtered_out and not found:
+        raise SelectionError(
+            f"--bids-filter-file {selection.bids_filter_file}: none of the {filtered_out} maps in "
+            f"{output_dir} passes {json.dumps(query)}."
+        )
     if not found:
         raise _nothing_found(bids_dir, output_dir, list(index.folders))
     if broken:
@@ -82,9 +94,12 @@ def is_wanted(subject: str, selection: Selection) -> bool:
     return not selection.participant_label or subject in selection.participant_label
 
 
-def _entities(file: IndexedFile) -> tuple[str | None, ...]:
+def _entities(file: IndexedFile) -> tuple[object, ...]:
     """Give the entities that a map shares with its mask."""
-    return (file.session, file.task, file.acquisition, file.run, file.space, file.resolution)
+    return (
+        *(file.session, file.task, file.acquisition, file.run, file.space, file.resolution),
+        *file.others,
+    )
 
 
 def _is_mask(file: IndexedFile) -> bool:
@@ -101,6 +116,7 @@ def _participant_map(file: IndexedFile, comparison: str, mask: str | None) -> Pa
         space=file.space,
         resolution=file.resolution,
         comparison=comparison,
+        others=file.others,
     )
     metadata = read_sidecar(_sidecar(file.path)) or {}
     return ParticipantMap(
@@ -175,11 +191,7 @@ def select_maps(
         wanted = getattr(selection, option)
         if wanted:
             flag = f"--{option.replace('_', '-')}"
-            kept = [
-                one
-                for one in kept
-                if getattr(one.key, name) in _known(wanted, _values(kept, name), flag)
-            ]
+            kept = _keep(kept, name, wanted, flag)
     if group.comparison:
         there = sorted({one.key.comparison for one in kept})
         for name in group.comparison:
@@ -194,6 +206,20 @@ def select_maps(
     if group.model:
         kept = [one for one in kept if one.model in {*group.model, *names}]
     return tuple(kept)
+
+
+def _keep(
+    maps: Sequence[ParticipantMap], name: str, wanted: Sequence[str], flag: str
+) -> list[ParticipantMap]:
+    """Keep maps by one entity; a label that no map carries is refused."""
+    if name != "space":
+        known = _known(wanted, _values(maps, name), flag)
+        return [one for one in maps if getattr(one.key, name) in known]
+    for label in wanted:
+        if not any(of_space(one.key, label) for one in maps):
+            _known([label], _values(maps, name), flag)
+            raise SelectionError(f"{flag} {label} matches no participant's map.")
+    return [one for one in maps if any(of_space(one.key, label) for label in wanted)]
 
 
 def _values(maps: Sequence[ParticipantMap], name: str) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.entities import Pairs, joined
 from bids_rsa.settings import GroupSettings
 
 Kind = Literal["one-sample", "paired", "groups", "slope"]
@@ -20,6 +21,7 @@ class MapKey:
     space: str | None
     resolution: str | None
     comparison: str
+    others: Pairs = ()
 
     @property
     def label(self) -> str:
@@ -30,9 +32,9 @@ class MapKey:
             ("acq", self.acquisition),
             ("space", self.space),
             ("res", self.resolution),
-            ("meas", find_comparison(self.comparison).label),
         )
-        return "_".join(f"{key}-{value}" for key, value in pairs if value)
+        entities = joined((*pairs, *self.others))
+        return f"{entities}{'_' * bool(entities)}meas-{find_comparison(self.comparison).label}"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
+from bids_rsa.entities import short_key
 
 
 def label(prefix: str) -> Callable[[str], str]:
@@ -24,6 +25,19 @@ def label(prefix: str) -> Callable[[str], str]:
         return value
 
     return read
+
+
+def space(text: str) -> str:
+    """Read the label of a space, which fMRIPrep's ``:res-2`` and ``:cohort-1`` may follow."""
+    first, *more = text.split(":")
+    for part in more:
+        key, dash, value = part.partition("-")
+        if short_key(key) is None or not dash or not value.isalnum():
+            raise ArgumentTypeError(
+                f"{part!r} in {text!r} is not known. Expected: a space, or a space with "
+                "resolution or cohort, like MNI152NLin2009cAsym:res-2.",
+            )
+    return ":".join([label("space")(first), *more])
 
 
 def known_name(text: str, known: Sequence[str], what: str) -> str:

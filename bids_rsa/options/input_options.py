@@ -17,14 +17,18 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
         ("--session-label", "ses", "sessions to analyse, each by itself"),
         ("--task-label", "task", "tasks to analyse, each by itself"),
         ("--run-label", "run", "runs to use"),
-        ("--space", "space", "spaces to analyse, each by itself; needed where there are several"),
+        (
+            "--space",
+            "space",
+            "spaces to analyse, each by itself; needed where there are several; also as X:res-2",
+        ),
         ("--res", "res", "resolutions to analyse, each by itself; needed where there are several"),
     ):
         add(
             flag,
             nargs="+",
             metavar="LABEL",
-            type=types.label(prefix),
+            type=types.space if flag == "--space" else types.label(prefix),
             help=f"{what}, with or without {prefix}-",
         )
     add(

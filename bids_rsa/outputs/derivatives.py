@@ -6,18 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bids.layout.writing import build_path
-
 from bids_rsa.errors import OutputError
 from bids_rsa.records import Analysis
-
-_FOLDER = "sub-{subject}[/ses-{session}]/"
-_ENTITIES = (
-    "sub-{subject}[_ses-{session}][_task-{task}][_acq-{acquisition}][_space-{space}][_res-{res}]"
-    "[_stat-{stat}]_desc-{desc}_{suffix}{extension}"
-)
-IMAGE_PATTERN = _FOLDER + "func/" + _ENTITIES
-FIGURE_PATTERN = "sub-{subject}/figures/" + _ENTITIES
 
 
 @dataclass(frozen=True)
@@ -42,26 +32,15 @@ def derivative_path(
     stat: str | None = None,
     suffix: str = "statmap",
     extension: str = ".nii.gz",
-    pattern: str = IMAGE_PATTERN,
 ) -> str:
     """Name a file of a group, relative to the dataset.
 
     Entities that the maps were combined over (run, contrast) don't stand in the name.
     """
-    entities = {
-        "subject": group.subject,
-        "session": group.session,
-        "task": group.task,
-        "acquisition": group.acquisition,
-        "space": group.space,
-        "res": group.resolution,
-        "stat": stat,
-        "desc": desc,
-        "suffix": suffix,
-        "extension": extension,
-    }
-    given = {name: value for name, value in entities.items() if value}
-    return str(build_path(given, [pattern]))
+    session = f"ses-{group.session}/" if group.session else ""
+    measure = f"_stat-{stat}" if stat else ""
+    name = f"{group.label}{measure}_desc-{desc}_{suffix}{extension}"
+    return f"sub-{group.subject}/{session}func/{name}"
 
 
 def figure_path(image_path: str, group: Analysis) -> str:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from bids_rsa.errors import InputError
 from bids_rsa.records import ConditionImage
 from bids_rsa.spaces.glmsingle import GlmsingleSource
-from bids_rsa.spaces.grid import Grid
-from bids_rsa.spaces.images import grid_of, open_image, read_volume
+from bids_rsa.spaces.grid import Grid, on_grid
+from bids_rsa.spaces.images import grid_of, header_of, open_image, read_volume
 
 
 class Source(Protocol):
@@ -50,6 +50,11 @@ READERS: dict[str, Callable[[str, str | None], Source]] = {
     "nifti": NiftiSource,
     "glmsingle": GlmsingleSource,
 }
+
+
+def source_grid(image: ConditionImage) -> Grid:
+    """Read the grid of an image from its header, or its reference's where it has none itself."""
+    return header_of(image.reference or image.path).grid
 
 
 def open_source(path: str, reader: str, reference: str | None = None) -> Source:
@@ -114,7 +119,11 @@ def read_images(
         values = source.read(image.volume)
         if normalize:
             variance = opened(variance_of(image), image.reader, image.reference)
-            values = normalized(values, variance.read(image.variance_volume))
+            divisor = variance.read(image.variance_volume)
+            path = variance_of(image)
+            values = normalized(
+                values, on_grid(divisor, variance.grid, source.grid, path, image.path)
+            )
         return bring(values, source.grid, image.path)
 
     tasks = _tasks(images)

@@ -16,7 +16,7 @@ from bids_rsa.core.folds import FoldMeans
 from bids_rsa.core.voxel_rule import VoxelRule
 from bids_rsa.errors import ContentError
 from bids_rsa.patterns import checks
-from bids_rsa.patterns.readers import Bring, open_source, read_images, variance_of
+from bids_rsa.patterns.readers import Bring, open_source, read_images, source_grid, variance_of
 from bids_rsa.patterns.stack_plan import (
     StackPlan,
     images_per_condition,
@@ -26,6 +26,7 @@ from bids_rsa.patterns.stack_plan import (
 from bids_rsa.records import Analysis, ConditionImage, MaskChoice
 from bids_rsa.settings import RsaSettings
 from bids_rsa.spaces.grid import Grid, on_grid
+from bids_rsa.spaces.images import header_of
 from bids_rsa.spaces.masks import load_mask
 from bids_rsa.words import few
 
@@ -126,13 +127,17 @@ def check_group(group: Analysis, rsa: RsaSettings) -> StackPlan:
     plan = plan_stack(group, rsa)
     frame = _frame(group, plan, rsa)
     for image in plan.images:
-        source = open_source(image.path, image.reader, image.reference)
-        if not source.grid.equals(frame.grid):
-            data = np.broadcast_to(np.False_, source.grid.shape)
-            on_grid(data, source.grid, frame.grid, image.path, frame.first)
+        _check_grid(source_grid(image), frame.grid, image.path, frame.first)
         if rsa.normalize == "variance":
-            open_source(variance_of(image), image.reader, image.reference)
+            path = variance_of(image)
+            _check_grid(header_of(path).grid, frame.grid, path, frame.first)
     return plan
+
+
+def _check_grid(grid: Grid, wanted: Grid, path: str, first: str) -> None:
+    """Refuse an image whose voxels are not those of the first."""
+    if not grid.equals(wanted):
+        on_grid(np.broadcast_to(np.False_, grid.shape), grid, wanted, path, first)
 
 
 def stack_group(group: Analysis, rsa: RsaSettings, n_threads: int = 1) -> StackedPatterns:
@@ -268,7 +273,7 @@ def _trials(plan: StackPlan) -> dict[str, float]:
 def _frame(group: Analysis, plan: StackPlan, rsa: RsaSettings) -> _Frame:
     """Take the grid of the first image, check the radius, and bring the masks to the grid."""
     first = plan.images[0]
-    grid = open_source(first.path, first.reader, first.reference).grid
+    grid = source_grid(first)
     checks.check_radius(rsa.radius_mm, grid, first.path)
     brain, brain_use = _masks(group.brain_mask, grid, "brain mask")
     roi, roi_use = _masks(group.roi_mask, grid, "ROI mask")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.producers.common import IMAGE_EXTENSIONS, from_bids
 from bids_rsa.records import ConditionImage
-from bids_rsa.spaces.images import n_volumes, open_image
+from bids_rsa.spaces.images import header_of
 
 
 def find(files: Sequence[IndexedFile]) -> list[ConditionImage]:
@@ -24,6 +24,6 @@ def find(files: Sequence[IndexedFile]) -> list[ConditionImage]:
         if file.suffix == "betaseries" and file.extension in IMAGE_EXTENSIONS and file.desc:
             found += [
                 from_bids(file, file.desc, "effect", "nibetaseries", volume=volume)
-                for volume in range(n_volumes(open_image(file.path)))
+                for volume in range(header_of(file.path).n_volumes)
             ]
     return found

@@ -12,7 +12,7 @@ from bids_rsa.errors import ContentError, InputError
 from bids_rsa.producers.common import IMAGE_EXTENSIONS, from_bids
 from bids_rsa.producers.spm import condition_of
 from bids_rsa.records import ConditionImage
-from bids_rsa.spaces.images import n_volumes, open_image
+from bids_rsa.spaces.images import header_of
 from bids_rsa.tables import read_table
 
 STATISTICS = {"beta": "effect", "tmap": "t"}
@@ -30,7 +30,7 @@ def find(files: Sequence[IndexedFile]) -> list[ConditionImage]:
     for file in files:
         if file.suffix in STATISTICS and file.extension in IMAGE_EXTENSIONS and file.desc == "4D":
             rows = _labelfold(file, files)
-            count = n_volumes(open_image(file.path))
+            count = header_of(file.path).n_volumes
             if len(rows) != count:
                 raise ContentError(
                     f"{file.path} has {count} volumes, and its labelfold.tsv has {len(rows)} rows."

@@ -29,6 +29,7 @@ def from_bids(
         "resolution": file.resolution,
         "source": source,
         "dataset": file.dataset.path,
+        "others": file.others,
     }
     return ConditionImage(**(values | more))
 

@@ -8,7 +8,7 @@ from bids_rsa.producers.common import VOLUME_ENDINGS, from_place
 from bids_rsa.producers.labels import Labels, Row, label_volumes, rows_for
 from bids_rsa.producers.places import Place
 from bids_rsa.records import ConditionImage
-from bids_rsa.spaces.images import n_volumes, open_image
+from bids_rsa.spaces.images import header_of
 
 NAME = "files"
 
@@ -39,7 +39,7 @@ def find(places: Sequence[Place], labels: Labels | None, stat: str) -> list[Cond
         return [from_place(p, p.path, p.condition or "", stat, NAME) for p in places]
     if places[0].condition is not None:
         return [from_place(p, p.path, p.condition or "", stat, NAME) for p in places]
-    single = [p for p in places if n_volumes(open_image(p.path)) == 1]
+    single = [p for p in places if header_of(p.path).n_volumes == 1]
     several = [p for p in places if p not in single]
     found = [image for place in several for image in _volumes(place, labels, stat)]
     return found + (_single(single, labels, stat) if single else [])
@@ -56,7 +56,7 @@ def _folder_hint(path: Path) -> str:
 
 def _volumes(place: Place, labels: Labels, stat: str) -> list[ConditionImage]:
     """Label the volumes of a 4D file."""
-    rows = label_volumes(labels, place, place.path, n_volumes(open_image(place.path)))
+    rows = label_volumes(labels, place, place.path, header_of(place.path).n_volumes)
     return [_labelled(place, row, stat, volume) for volume, row in rows]
 
 

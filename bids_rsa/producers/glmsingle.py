@@ -19,7 +19,7 @@ from bids_rsa.producers.labels import Labels, label_volumes
 from bids_rsa.producers.places import Place
 from bids_rsa.records import ConditionImage
 from bids_rsa.spaces.glmsingle import open_betas, shape_of
-from bids_rsa.spaces.images import grid_of, open_image
+from bids_rsa.spaces.images import header_of
 
 NAME = "glmsingle"
 # the best model that is there is taken
@@ -83,7 +83,7 @@ def _result(path: Path) -> Path:
 
 def _check_grid(path: Path, reference: str) -> int:
     """Compare the shapes of betas and reference; returns the number of trials."""
-    expected = grid_of(open_image(reference)).shape
+    expected = header_of(reference).grid.shape
     with open_betas(path) as (betas, reversed_axes):
         shape = shape_of(betas, reversed_axes)
     if shape[:3] != expected:

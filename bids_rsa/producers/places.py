@@ -144,7 +144,7 @@ def _match(path: Path, subjects: Sequence[str]) -> Iterator[tuple[str, dict[str,
 def _names(folder: str) -> list[str]:
     """List a folder; nothing where there is none."""
     try:
-        return sorted(p.name for p in Path(folder).iterdir())
+        return sorted(p.name for p in Path(folder).iterdir() if not p.name.startswith("._"))
     except OSError:
         return []
 

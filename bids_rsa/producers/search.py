@@ -1,11 +1,18 @@
 """All condition images of the participants asked for, whoever made them."""
 
+import re
 from collections.abc import Sequence
 
 from bids_rsa.discovery.datasets import find_datasets
 from bids_rsa.discovery.findings import found_files, looked_in
 from bids_rsa.discovery.index import Folders, Index
-from bids_rsa.errors import BidsRsaError, InputError, OptionError, SelectionError
+from bids_rsa.errors import (
+    BidsRsaError,
+    InputError,
+    OptionError,
+    ReadWriteError,
+    SelectionError,
+)
 from bids_rsa.producers.labels import Labels, count_trials, read_labels
 from bids_rsa.producers.places import Place, find_places
 from bids_rsa.producers.recognise import SOURCES, bids_images, folder_images
@@ -13,6 +20,7 @@ from bids_rsa.records import ConditionImage
 from bids_rsa.settings import InputSettings, Selection
 from bids_rsa.words import listing
 
+_SUBJECT = re.compile(r"/sub-([^/]+)")
 EXPECTED = (
     "Expected images named ..._contrast-<condition>_stat-<statistic>_statmap.nii.gz (or the 4D "
     "betas of NiBetaSeries or bidspm) in BIDS_DIR, in BIDS_DIR/derivatives, or in the datasets "
@@ -55,18 +63,44 @@ class Search:
         index = Index(self.datasets.searched, output_dir, inputs.bids_database_dir)
         folders = index.folders
         self.places = _places(inputs)
-        available = list(self.places or folders)
+        self.unreadable: list[str] = []
+        available = sorted({*(self.places or folders), *self._failed_to_read(index)})
         self.wanted = _wanted(available, inputs.selection, self.where(inputs))
         self.files = {subject: index.files(subject) for subject in self.wanted}
         self.images: list[ConditionImage] = []
-        self.failures: list[tuple[str, BidsRsaError]] = []
+        broken = self._failed_to_read(index)
+        self.failures: list[tuple[str, BidsRsaError]] = [
+            (subject, broken[subject]) for subject in self.wanted if subject in broken
+        ]
         for subject in self.wanted:
+            if subject in broken:
+                continue
             try:
                 self.images += self._images(subject, inputs)
             except BidsRsaError as error:
                 self.failures.append((subject, error))
         if not self.images:
             self._raise_nothing(folders)
+
+    def _failed_to_read(self, index: Index) -> dict[str, BidsRsaError]:
+        """Tell which participants' folders cannot be read.
+
+        A raw dataset holds nothing that is needed, so there a note is enough.
+        """
+        failed: dict[str, BidsRsaError] = {}
+        self.unreadable = []
+        for dataset in self.datasets.searched:
+            for path, sentence in index.problems[dataset.path]:
+                subject = _SUBJECT.search(path.removeprefix(dataset.path))
+                if subject is None or dataset.kind == "raw":
+                    self.unreadable.append(sentence)
+                else:
+                    failed[subject[1]] = ReadWriteError(
+                        f"sub-{subject[1]}: {sentence}",
+                        "Make it readable (in a DataLad dataset: datalad get -n), or leave the "
+                        "participant out with --exclude-participant-label.",
+                    )
+        return failed
 
     def where(self, inputs: InputSettings) -> str:
         """Say where images were looked for."""
@@ -80,7 +114,11 @@ class Search:
         for image in self.images:
             sources[image.source] = sources.get(image.source, 0) + 1
         told = ", ".join(f"{n} of {source}" for source, n in sorted(sources.items()))
-        return [*self.datasets.notes(), f"Condition images found, by producer: {told}."]
+        return [
+            *self.datasets.notes(),
+            *self.unreadable,
+            f"Condition images found, by producer: {told}.",
+        ]
 
     def _images(self, subject: str, inputs: InputSettings) -> list[ConditionImage]:
         """Find one participant's images."""

@@ -48,6 +48,10 @@ class Grid:
         """Tell whether shapes are equal and affines differ by no more than the tolerance."""
         return self.shape == other.shape and _close(self.affine, other.affine)
 
+    def holds_same_voxels(self, other: Grid) -> bool:
+        """Tell whether both hold the same voxels, in whatever orientation."""
+        return self.equals(other) or _turn(self, other) is not None
+
     def describe(self) -> str:
         """Shape, voxel size and affine for a message."""
         sizes = " x ".join(f"{size:.4g}" for size in self.voxel_sizes_mm)
@@ -84,11 +88,20 @@ def reorder(data: NDArray[Any], source: Grid, target: Grid) -> NDArray[Any] | No
     """
     if source.equals(target):
         return data
+    turn = _turn(source, target)
+    return None if turn is None else np.asarray(np.flip(data.transpose(turn[0]), turn[1]))
+
+
+def _turn(source: Grid, target: Grid) -> tuple[list[int], tuple[int, ...]] | None:
+    """Find the source axis of each target axis, and the target axes that run the other way.
+
+    None when the two grids do not hold the same voxels.
+    """
     step = np.linalg.solve(target.affine, source.affine)
     turn = np.rint(step[:3, :3]).astype(int)
     if not (np.abs(turn).sum(axis=0) == 1).all() or not (np.abs(turn).sum(axis=1) == 1).all():
         return None
-    axes = np.abs(turn).argmax(axis=1)  # the source axis of each target axis
+    axes = np.abs(turn).argmax(axis=1).tolist()
     flipped = [axis for axis in range(3) if turn[axis, axes[axis]] < 0]
     whole = np.eye(4)
     whole[:3, :3] = turn
@@ -96,7 +109,7 @@ def reorder(data: NDArray[Any], source: Grid, target: Grid) -> NDArray[Any] | No
     shape = tuple(source.shape[axis] for axis in axes)
     if shape != target.shape or not _close(target.affine @ whole, source.affine):
         return None
-    return np.asarray(np.flip(data.transpose(axes), tuple(flipped)))
+    return axes, tuple(flipped)
 
 
 def on_grid(data: NDArray[Any], source: Grid, target: Grid, name: str, first: str) -> NDArray[Any]:

@@ -39,9 +39,9 @@ def describe(root, *made_by, kind="derivative"):
     return root
 
 
-def name(sub, *, ses=None, task="x", acq=None, run=None, space=None, res=None):
+def name(sub, *, ses=None, task="x", acq=None, run=None, space=None, res=None, **more):
     pairs = (("sub", sub), ("ses", ses), ("task", task), ("acq", acq), ("run", run),
-             ("space", space), ("res", res))  # fmt: skip
+             ("space", space), ("res", res), *more.items())  # fmt: skip
     return "_".join(f"{k}-{v}" for k, v in pairs if v is not None)
 
 

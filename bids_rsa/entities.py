@@ -1,0 +1,84 @@
+"""The entities of BIDS names: which of them keep analyses apart, and their order in names."""
+
+from collections.abc import Iterable
+
+Pairs = tuple[tuple[str, str], ...]
+
+# keys and pybids' names, in the order of BIDS 1.11 (cohort- behind space-, as fMRIPrep and
+# TemplateFlow write it)
+ENTITIES = {
+    "sub": "subject", "tpl": "template", "ses": "session", "sample": "sample", "task": "task",
+    "tracksys": "tracksys", "acq": "acquisition", "nuc": "nucleus", "voi": "volume",
+    "ce": "ceagent", "trc": "tracer", "stain": "staining", "rec": "reconstruction",
+    "dir": "direction", "run": "run", "mod": "modality", "echo": "echo", "flip": "flip",
+    "inv": "inv", "mt": "mt", "part": "part", "proc": "proc", "hemi": "hemi", "space": "space",
+    "cohort": "cohort", "split": "split", "recording": "recording", "chunk": "chunk",
+    "atlas": "atlas", "seg": "segmentation", "scale": "scale", "res": "resolution",
+    "den": "density", "label": "label",
+}  # fmt: skip
+# other words for some of them: those of the BIDS schema
+SYNONYMS = {
+    "inversion": "inv", "mtransfer": "mt", "processing": "proc", "hemisphere": "hemi",
+    "stain": "stain",
+}  # fmt: skip
+# keys that records have a field of their own for
+FIELDS = {
+    "sub": "subject", "ses": "session", "task": "task", "acq": "acquisition", "run": "run",
+    "space": "space", "res": "resolution",
+}  # fmt: skip
+# keys that say what an image is, not which analysis it belongs to
+CONTENT = {"contrast", "stat", "desc"}
+# a file without these is not of the space that an image with them is in
+OF_SPACE = ("cohort", "hemi", "den")
+DATATYPES = {"anat", "func", "dwi", "perf", "pet", "fmap", "beh", "eeg", "meg", "ieeg", "nirs"}
+_POSITION = {key: position for position, key in enumerate(ENTITIES)}
+
+
+def stem_of(path: str) -> str:
+    """Return a file's name without folder, suffix and extension: its entities."""
+    name = path.rpartition("/")[2].split(".")[0]
+    return name.rpartition("_")[0]
+
+
+def name_pairs(path: str) -> Pairs:
+    """Return all ``key-value`` parts of a file's name; a contrast's value may hold hyphens."""
+    parts = (part.partition("-") for part in stem_of(path).split("_"))
+    return tuple((key, value) for key, _, value in parts if key and value)
+
+
+def others_of(path: str) -> Pairs:
+    """Return the entities of a file's name that no field of a record holds, in order.
+
+    Keys that BIDS does not know are among them, so that nothing is ever mixed up.
+    """
+    return in_order(
+        pair for pair in name_pairs(path) if pair[0] not in FIELDS and pair[0] not in CONTENT
+    )
+
+
+def in_order(pairs: Iterable[tuple[str, str | None]]) -> Pairs:
+    """Sort pairs as they stand in names, unknown keys last; those without a value are left out."""
+    given = [(key, value) for key, value in pairs if value]
+    return tuple(sorted(given, key=lambda pair: (_POSITION.get(pair[0], len(_POSITION)), pair[0])))
+
+
+def joined(pairs: Iterable[tuple[str, str | None]]) -> str:
+    """Write entities as they stand in a file's name."""
+    return "_".join(f"{key}-{value}" for key, value in in_order(pairs))
+
+
+def file_facts(path: str) -> dict[str, str]:
+    """Return what a filter may ask of a path: suffix, extension, datatype, fitlins' node."""
+    folders = path.split("/")[:-1]
+    name, dot, ending = path.rpartition("/")[2].partition(".")
+    facts = {"suffix": name.rpartition("_")[2], "extension": dot + ending}
+    datatypes = [folder for folder in folders if folder in DATATYPES]
+    nodes = [folder.removeprefix("node-") for folder in folders if folder.startswith("node-")]
+    facts |= {"datatype": datatypes[-1]} if datatypes else {}
+    return facts | ({"node": nodes[-1]} if nodes else {})
+
+
+def short_key(name: str) -> str | None:
+    """Return the key of an entity's name, long or short; None for one that is not known."""
+    keys = {long: key for key, long in ENTITIES.items()} | SYNONYMS
+    return name if name in ENTITIES else keys.get(name)
