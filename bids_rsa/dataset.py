@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from bids_rsa.discovery.assemble import SkippedError, Wanted, check_rows, subject_groups
 from bids_rsa.discovery.conditions import apply_map, read_condition_map
@@ -13,20 +13,21 @@ from bids_rsa.discovery.grouping import (
     refuse_duplicates,
     run_level_wins,
 )
-from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.masks import check_given
-from bids_rsa.discovery.selection import read_filters, select
+from bids_rsa.discovery.selection import select
 from bids_rsa.errors import BidsRsaError, InputError, OptionError, SelectionError
-from bids_rsa.producers.search import EXPECTED, Search, raise_all
+from bids_rsa.producers.search import Search, raise_all
 from bids_rsa.records import Analysis, ConditionImage, Discovery, ModelRdm
-from bids_rsa.settings import InputSettings, RsaSettings
+from bids_rsa.settings import BoldSettings, InputSettings, RsaSettings
 from bids_rsa.words import few, listing
 
 LOGGER = logging.getLogger(__name__)
 BySubject = dict[str, list[ConditionImage]]
 
 
-def list_participants(inputs: InputSettings, output_dir: str) -> tuple[str, ...]:
+def list_participants(
+    inputs: InputSettings, output_dir: str, bold: BoldSettings | None = None
+) -> tuple[str, ...]:
     """List the labels of the participants selected that have condition images, sorted.
 
     Raises
@@ -34,14 +35,28 @@ def list_participants(inputs: InputSettings, output_dir: str) -> tuple[str, ...]
     InputError, SelectionError
         Nothing to work on, or a label that matches nothing.
     """
-    search = Search(inputs, output_dir)
+    search = _search(inputs, output_dir, bold)
     # those whose images cannot be made out are listed too: their job says what is wrong
     found = {image.subject for image in search.images} | {s for s, _ in search.failures}
     return tuple(sorted(found))
 
 
+def _search(inputs: InputSettings, output_dir: str, bold: BoldSettings | None) -> Search:
+    """Search for condition images, or for the BOLD runs that they are estimated from."""
+    if bold is None or not bold.from_bold:
+        return Search(inputs, output_dir)
+    # nilearn's models take a second to import: only where they are needed
+    from bids_rsa.producers.bold import BoldSearch
+
+    return BoldSearch(inputs, output_dir, bold)
+
+
 def find_groups(
-    inputs: InputSettings, rsa: RsaSettings, models: tuple[ModelRdm, ...], output_dir: str
+    inputs: InputSettings,
+    rsa: RsaSettings,
+    models: tuple[ModelRdm, ...],
+    output_dir: str,
+    bold: BoldSettings | None = None,
 ) -> Discovery:
     """Find the images, masks and backgrounds of every analysis asked for.
 
@@ -53,6 +68,8 @@ def find_groups(
         From `bids_rsa.models.loading.load_models`.
     output_dir : str
         Never searched.
+    bold : BoldSettings, optional
+        How images are estimated, where they are not there yet.
 
     Returns
     -------
@@ -66,12 +83,12 @@ def find_groups(
     """
     started = time.perf_counter()
     _check_options(inputs, rsa)
-    search = Search(inputs, output_dir)
-    wanted = Wanted(inputs, rsa, models, read_filters(inputs.selection.bids_filter_file))
+    search = _search(inputs, output_dir, bold)
+    wanted = Wanted(inputs, rsa, models, search.filters)
     outcome = _Outcome(search.notes(), search.failures)
     by_subject = outcome.choose(search, wanted)
     for subject, images in by_subject.items():
-        outcome.add(subject, images, search.files[subject], wanted)
+        outcome.add(subject, images, search, wanted)
     outcome.refuse_nothing()
     seconds = time.perf_counter() - started
     count = sum(len(group.images) for group in outcome.groups)
@@ -137,7 +154,7 @@ class _Outcome:
                 there = found_images(own) if own else "It has no condition image at all."
                 what = f"sub-{subject} has no condition image of those selected."
                 message = f"{what} {search.where(wanted.inputs)} {there}"
-                self.failures.append((subject, InputError(message, EXPECTED)))
+                self.failures.append((subject, InputError(message, search.expected)))
         elif empty:
             self.notes.append(f"Participants without condition images: {listing(empty)}.")
 
@@ -145,12 +162,12 @@ class _Outcome:
         self,
         subject: str,
         images: list[ConditionImage],
-        files: Sequence[IndexedFile],
+        search: Search,
         wanted: Wanted,
     ) -> None:
         """Make a participant's groups, or note why not."""
         try:
-            self.groups += subject_groups(images, files, wanted)
+            self.groups += search.completed(subject_groups(images, search.files[subject], wanted))
         except SkippedError as reason:
             self.skipped.append(subject)
             self.notes.append(f"Left out (--missing skip): {reason}")

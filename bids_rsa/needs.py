@@ -8,7 +8,7 @@ from bids_rsa.errors import ResourceError
 from bids_rsa.machine import GIB, Machine
 from bids_rsa.patterns.readers import source_grid
 from bids_rsa.patterns.stack_plan import StackPlan
-from bids_rsa.records import Analysis
+from bids_rsa.records import Analysis, BoldRun
 from bids_rsa.spaces.masks import load_mask
 
 # a process that has imported its libraries and compiled or loaded the kernels (measured: 0.3)
@@ -16,6 +16,7 @@ _LIBRARIES_GB = 0.4
 # what a thread holds while it works on a block of centres
 _BLOCK_GB = 0.03
 _FLOAT64 = 8
+_FLOAT32 = 4
 # volumes of a 4D file that one task reads before it hands them over
 _VOLUMES_AHEAD = 8
 
@@ -79,6 +80,16 @@ def memory_needs(size: GroupSize, n_threads: int) -> MemoryNeeds:
     searchlight = 2 * patterns + 2 * scores + 4 * volume + n_threads * _BLOCK_GB
     write = 2 * scores + 8 * volume
     return MemoryNeeds(*(_LIBRARIES_GB + need for need in (read, searchlight, write)))
+
+
+def estimation_gb(run: BoldRun, n_voxels: int) -> float:
+    """Bound the memory that estimating a run of so many voxels needs, in GiB.
+
+    The run's own array in single precision, the estimates, and a block of voxels for each thread.
+    """
+    n_images = 2 * len(run.design.estimates) if run.design else 0
+    array = (len(run.frame_times_s) + n_images) * n_voxels * _FLOAT32 / GIB
+    return _LIBRARIES_GB + 1.2 * array
 
 
 def threads_that_fit(size: GroupSize, n_threads: int, memory_gb: float) -> int:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from bids_rsa.entities import Pairs, joined
 from bids_rsa.errors import BidsRsaError
+from bids_rsa.settings import BoldSettings
+
+ESTIMATE = "estimate"  # the reader of images that the app estimates itself
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,61 @@ class ConditionImage:
     reference: str | None = None
     others: Pairs = ()
 
+    @property
+    def source_file(self) -> str:
+        """The file that must be there before anything runs: an estimate is made of its BOLD."""
+        return self.reference if self.reader == ESTIMATE and self.reference else self.path
+
+
+@dataclass(frozen=True)
+class DesignFacts:
+    """What is known of a run's design matrix before the run is estimated.
+
+    ``conditions`` and ``n_events`` go together, and index both axes of ``covariance``, that of the
+    condition estimates under white noise of unit variance. ``estimates`` names the condition of
+    each image estimated. ``unestimable`` are (condition, reason). ``high_pass_s`` is the cut-off of
+    cosines that the confounds don't hold.
+    """
+
+    conditions: tuple[str, ...]
+    estimates: tuple[str, ...]
+    n_events: tuple[int, ...]
+    columns: tuple[str, ...]
+    confounds: tuple[str, ...]
+    spikes: tuple[int, ...]
+    high_pass_s: float | None
+    high_pass_source: str
+    rank: int
+    dof: int
+    unestimable: tuple[tuple[str, str], ...]
+    covariance: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class BoldRun:
+    """A run of preprocessed BOLD from which condition images are estimated.
+
+    ``path`` is the image, ``label`` the entities of its name that its estimates keep; ``events``,
+    ``confounds`` and ``mask`` are files. Times are in seconds, one for each volume.
+    """
+
+    path: str
+    label: str
+    events: str
+    confounds: str | None
+    mask: str
+    frame_times_s: tuple[float, ...]
+    repetition_time_s: float
+    repetition_time_source: str
+    start_time_s: float
+    start_time_source: str
+    settings: BoldSettings
+    run: str | None = None
+    session: str | None = None
+    design: DesignFacts | None = None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True)
 class MaskChoice:
@@ -54,7 +112,8 @@ class Analysis:
 
     ``conditions`` is the order in which the model's rows stand. ``dropped`` names conditions
     without images whose cells are left out (``--missing drop``). ``left_out`` names conditions
-    found that no model names. ``notes`` are sentences for the log and the sidecar.
+    found that no model names. ``bold_runs`` are the runs that the images are estimated from, where
+    the app does that itself. ``notes`` are sentences for the log and the sidecar.
     """
 
     subject: str
@@ -72,6 +131,7 @@ class Analysis:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     others: Pairs = ()
+    bold_runs: tuple[BoldRun, ...] = ()
 
     @property
     def label(self) -> str:

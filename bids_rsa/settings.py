@@ -136,6 +136,7 @@ class RunSettings:
     dry_run_table: str | None = None
     list_participants: bool = False
     validate: bool = False
+    keep_residuals: bool = False
     debug: bool = False
     verbosity: int = 0
 
@@ -149,3 +150,4 @@ class Settings:
     inputs: InputSettings
     group: GroupSettings
     run: RunSettings
+    bold: BoldSettings = BoldSettings()

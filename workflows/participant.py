@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bids_rsa.workflows.estimation import add_estimates
 from nipype.pipeline.engine import Node, Workflow
 
 from bids_rsa._version import __version__
@@ -16,6 +17,7 @@ from bids_rsa.interfaces.participant import (
 )
 from bids_rsa.needs import MemoryNeeds
 from bids_rsa.outputs.derivatives import PlannedFile
+from bids_rsa.outputs.estimates import PlannedRun
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import RsaSettings
 
@@ -41,6 +43,12 @@ class GroupJob:
     needs: MemoryNeeds
     n_threads: int = 1
     bar_position: int = 0
+    estimates: tuple[PlannedRun, ...] = ()
+
+    @property
+    def all_planned(self) -> tuple[PlannedFile, ...]:
+        """The files of the analysis, and of the runs that it estimates."""
+        return (*self.planned, *(file for run in self.estimates for file in run.planned))
 
 
 def init_run_wf(jobs: Sequence[GroupJob], work_dir: str) -> Workflow:
@@ -89,6 +97,7 @@ def init_group_wf(job: GroupJob) -> Workflow:
     )
     sink, figures = _output_nodes(job)
     workflow = Workflow(node_name(group.label))
+    add_estimates(workflow, masking, job.estimates, job.output_dir, dict(job.links), job.n_threads)
     workflow.connect(
         [
             (masking, searchlight, [("stacked", "stacked")]),

@@ -46,14 +46,16 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     LOGGER.info(machine.sentence())
     check_folders(settings)
     if settings.run.list_participants:
-        labels = list_participants(settings.inputs, settings.run.output_dir)
+        labels = list_participants(settings.inputs, settings.run.output_dir, settings.bold)
         sys.stdout.write(label_lines(labels))
         return 0
     if settings.run.validate:
         validate_input(settings.inputs.bids_dir)
     models = load_models(settings.inputs)
     check_models(models, settings.rsa.comparisons)
-    discovery = find_groups(settings.inputs, settings.rsa, models, settings.run.output_dir)
+    discovery = find_groups(
+        settings.inputs, settings.rsa, models, settings.run.output_dir, settings.bold
+    )
     for note in discovery.notes:
         LOGGER.info(note)
     memory_gb, memory_from = usable_memory(machine, settings.run.mem_gb)

@@ -25,7 +25,7 @@ from bids_rsa.app.summary import end_table, summarize
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.dataset_files import dataset_links, write_dataset_files
 from bids_rsa.outputs.derivatives import is_complete
-from bids_rsa.outputs.provenance import name_datasets, new_run_id
+from bids_rsa.outputs.provenance import THIS_DATASET, name_datasets, new_run_id
 from bids_rsa.outputs.sidecars import SEARCHLIGHT
 from bids_rsa.outputs.whole_files import remove_leftovers
 from bids_rsa.records import ModelRdm
@@ -119,7 +119,7 @@ def _run_batch(groups: Sequence[CheckedGroup], run: Run, outcome: Outcome) -> No
         except BidsRsaError as error:
             outcome.fail(group.subject, error)
             continue
-        if is_complete(run.output, job.planned, job.figures):
+        if is_complete(run.output, job.all_planned, job.figures):
             LOGGER.info("%s is complete with the same settings and inputs: skipped.", group.label)
             outcome.rows.append(summarize(group, job.planned, run.output, None))
             complete.append(job)
@@ -148,7 +148,7 @@ def _run_jobs(jobs: Sequence[GroupJob], run: Run, clock: Clock) -> Exception | N
         job
         for job in jobs
         if job.group.subject in reused
-        and not is_complete(run.output, job.planned, job.figures)
+        and not is_complete(run.output, job.all_planned, job.figures)
         and isinstance(_failure(job, run, raised), UnexpectedError)
     ]
     if not again:
@@ -181,7 +181,7 @@ def _close_subject(
     clock: Clock,
 ) -> None:
     """Note what became of a subject; write the dataset's files once something is there."""
-    done = [job for job in jobs if is_complete(run.output, job.planned, job.figures)]
+    done = [job for job in jobs if is_complete(run.output, job.all_planned, job.figures)]
     if done:
         _write_dataset_files(done, run)
         folder = run.output / f"sub-{subject}" / "log" / run.run_id
@@ -200,7 +200,7 @@ def _write_dataset_files(jobs: Sequence[GroupJob], run: Run) -> None:
         descriptions[model.name] = (
             f"Agreement with the model RDM {Path(model.path).name} (SHA-256 {model.sha256[:12]})"
         )
-    links = {path: name for job in jobs for path, name in job.links}
+    links = {path: name for job in jobs for path, name in job.links if name != THIS_DATASET}
     write_dataset_files(run.output, descriptions, links)
 
 

@@ -163,7 +163,7 @@ def check_files(images: Iterable[ConditionImage]) -> None:
     MissingFileError
         Names the first such file.
     """
-    for path in dict.fromkeys(i.path for i in images):
+    for path in dict.fromkeys(i.source_file for i in images):
         if not Path(path).exists():
             raise missing_file(path)
 

@@ -107,7 +107,7 @@ def _equal(found: str | None, wanted: str) -> bool:
     return (found or "none") == wanted
 
 
-def read_filters(path: str | None) -> Filters:
+def read_filters(path: str | None, queries: Sequence[str] = QUERIES) -> Filters:
     """Read a filter file: {"statmap": {"task": "x", "run": [1, 2], "space": null}, "mask": {...}}.
 
     Raises
@@ -128,14 +128,14 @@ def read_filters(path: str | None) -> Filters:
             f"--bids-filter-file {path}: expected an object of objects.",
             'For example {"statmap": {"task": "faces"}, "mask": {"desc": "brain"}}.',
         )
-    unknown = [k for k in filters if k not in QUERIES]
+    unknown = [k for k in filters if k not in queries]
     unknown += [
         f"{k}.{e}" for k, v in filters.items() for e in v if not (e in FACTS or short_key(e))
     ]
     if unknown:
         raise OptionError(
             f"--bids-filter-file {path}: unknown {', '.join(unknown)}.",
-            f"Known queries: {', '.join(QUERIES)}; known entities: "
+            f"Known queries: {', '.join(queries)}; known entities: "
             f"{', '.join([*FACTS, *ENTITIES.values()])}, and their short keys.",
         )
     return filters

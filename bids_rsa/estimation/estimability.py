@@ -47,7 +47,9 @@ def unestimable(
         The number of each such contrast, with the columns that it is confounded with.
     """
     scaled, lengths = _scaled(matrix)
-    _, singular, rows = np.linalg.svd(scaled, full_matrices=True)
+    n_rows, n_columns = scaled.shape
+    padded = np.vstack([scaled, np.zeros((max(n_columns - n_rows, 0), n_columns))])
+    _, singular, rows = np.linalg.svd(padded, full_matrices=False)
     rank = int((singular > TOLERANCE * singular.max(initial=0.0)).sum())
     null = rows[rank:]  # combinations of columns that give nothing
     weights = contrasts / lengths

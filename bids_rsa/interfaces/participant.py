@@ -33,6 +33,7 @@ class _ReadInput(BaseInterfaceInputSpec):
     input_hashes = traits.Str(mandatory=True, desc="hash of the content of all input files")
     version = traits.Str(mandatory=True, desc="version of the app")
     n_threads = traits.Int(1, usedefault=True, nohash=True)
+    estimated = traits.List(traits.Str, nohash=True, desc="runs that had to be estimated before")
 
 
 class _ReadOutput(TraitedSpec):

@@ -15,7 +15,11 @@ SECONDS_BETWEEN_LINES = 30.0  # where the output is a file, each update is a lin
 
 @contextmanager
 def progress_bar(
-    total: int, label: str, position: int, unit: str = "centres"
+    total: int,
+    label: str,
+    position: int,
+    unit: str = "centres",
+    postfix: str = "kernels are compiled at first use",
 ) -> Iterator[Callable[[int], None]]:
     """Show how many centres (or other units) are finished.
 
@@ -29,6 +33,8 @@ def progress_bar(
         Line of the terminal, so that the bars of several workers don't overwrite each other.
     unit : str
         What is counted.
+    postfix : str
+        Said until something is finished.
 
     Yields
     ------
@@ -44,7 +50,7 @@ def progress_bar(
         position=position if terminal else None,
         leave=False if terminal else None,
         mininterval=0.2 if terminal else SECONDS_BETWEEN_LINES,
-        postfix="kernels are compiled at first use",
+        postfix=postfix,
         file=sys.stderr,
     ) as bar:
 

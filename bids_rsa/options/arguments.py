@@ -10,9 +10,11 @@ import tomli_w
 from bids_rsa._version import __version__
 from bids_rsa.core.comparison.table import find_comparison, single_model_comparisons
 from bids_rsa.errors import OptionError
+from bids_rsa.options.bold_options import check_bold_options
 from bids_rsa.options.config_file import as_arguments
 from bids_rsa.options.parser import build_parser
 from bids_rsa.settings import (
+    BoldSettings,
     GroupSettings,
     InputSettings,
     RsaSettings,
@@ -64,6 +66,7 @@ def as_toml(settings: Settings) -> str:
     for part in (
         settings.inputs.selection,
         settings.inputs,
+        settings.bold,
         settings.rsa,
         settings.group,
         settings.run,
@@ -123,6 +126,7 @@ def _bundle(given: dict[str, Any]) -> Settings:
         analysis_level=given["analysis_level"],
         rsa=_pick(RsaSettings, given),
         inputs=_pick(InputSettings, given),
+        bold=_pick(BoldSettings, given),
         group=_pick(GroupSettings, given),
         run=_pick(RunSettings, given),
     )
@@ -138,6 +142,7 @@ def _check_combinations(settings: Settings) -> None:
     """Check what only the options together can tell."""
     if settings.analysis_level != "participant" or settings.run.list_participants:
         return
+    check_bold_options(settings)
     models = (*settings.inputs.models, *settings.inputs.features)
     if not models:
         raise OptionError(

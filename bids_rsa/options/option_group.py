@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from bids_rsa.errors import OptionError
 from bids_rsa.settings import (
+    BoldSettings,
     GroupSettings,
     InputSettings,
     RsaSettings,
@@ -16,7 +17,14 @@ from bids_rsa.settings import (
 
 DEFAULTS = {
     field.name: field.default
-    for settings in (GroupSettings, RsaSettings, Selection, InputSettings, RunSettings)
+    for settings in (
+        GroupSettings,
+        RsaSettings,
+        Selection,
+        InputSettings,
+        BoldSettings,
+        RunSettings,
+    )
     for field in dataclasses.fields(settings)
 }
 

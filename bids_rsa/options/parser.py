@@ -7,6 +7,7 @@ from bids_rsa._version import __version__
 from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
 from bids_rsa.options import argument_types as types
+from bids_rsa.options.bold_options import add_bold_options
 from bids_rsa.options.group_options import add_group_options
 from bids_rsa.options.input_options import add_input_options, add_selection_options
 from bids_rsa.options.option_group import ExecSpec, OptionGroup, Parser
@@ -238,6 +239,7 @@ def build_parser(positionals: bool = True) -> argparse.ArgumentParser:
     for add_options in (
         add_selection_options,
         add_input_options,
+        add_bold_options,
         _add_science_options,
         add_group_options,
         _add_run_options,

@@ -19,7 +19,7 @@ from bids_rsa.outputs.whole_files import replacing
 BIDS_VERSION = "1.11.1"
 DESCRIPTION = "dataset_description.json"
 # a directory pattern must have no trailing slash
-BIDSIGNORE = ("*.html", "figures", "group", "log", "*_statmap.*", "*_relmat.*")
+BIDSIGNORE = ("*.html", "figures", "group", "log", "*_statmap.*", "*_relmat.*", "*_design.*")
 README = """# Searchlight RSA
 
 Made by bids_rsa {version}. Each `sub-*/[ses-*/]func` folder holds

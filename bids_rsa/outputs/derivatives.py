@@ -23,7 +23,7 @@ class PlannedFile:
     @property
     def sidecar(self) -> str:
         """Path of the JSON beside it."""
-        return self.path.removesuffix(".nii.gz") + ".json"
+        return self.path.removesuffix(".nii.gz").removesuffix(".tsv") + ".json"
 
 
 def derivative_path(

@@ -16,8 +16,9 @@ from typing import Any
 
 from bids_rsa._version import __version__
 from bids_rsa.errors import MissingFileError, ReadWriteError
-from bids_rsa.records import Analysis
+from bids_rsa.records import ESTIMATE, Analysis, ConditionImage
 
+THIS_DATASET = ""  # its name in BIDS URIs: bids::sub-01/...
 LIBRARIES = ("numpy", "scipy", "numba", "nibabel", "nilearn", "nipype", "pybids", "pandas")
 
 
@@ -56,12 +57,22 @@ def hash_file(path: str) -> str:
         raise ReadWriteError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def hash_group(group: Analysis, n_threads: int = 1) -> InputHashes:
+def hash_group(
+    group: Analysis, n_threads: int = 1, estimated: Mapping[str, str] | None = None
+) -> InputHashes:
     """Hash all that a group's result depends on, each file once.
 
     The hash of the images covers which condition, run and volume each of them is, not where the
     files lie.
+
+    Parameters
+    ----------
+    group : Analysis
+    n_threads : int
+    estimated : mapping, optional
+        By the path of a BOLD image: the hash of all that the estimates from it depend on.
     """
+    known = estimated or {}
     files = {path for image in group.images for path in _image_files(image) if path}
     paths = sorted(files | {*group.brain_mask.paths, *group.roi_mask.paths})
     with ThreadPoolExecutor(n_threads) as pool:
@@ -69,6 +80,7 @@ def hash_group(group: Analysis, n_threads: int = 1) -> InputHashes:
     images = [
         [image.condition, image.run, image.volume, image.variance_volume]
         + [content[path] if path else None for path in _image_files(image)]
+        + ([known[image.reference or ""], Path(image.path).name] if _is_estimate(image) else [])
         for image in group.images
     ]
     return InputHashes(
@@ -78,8 +90,15 @@ def hash_group(group: Analysis, n_threads: int = 1) -> InputHashes:
     )
 
 
-def _image_files(image: Any) -> tuple[str | None, ...]:
+def _is_estimate(image: ConditionImage) -> bool:
+    """Tell whether the app estimates an image itself: its file need not be there yet."""
+    return image.reader == ESTIMATE
+
+
+def _image_files(image: ConditionImage) -> tuple[str | None, ...]:
     """Name the files that an image's values come from; an Analyze or AFNI pair has two."""
+    if _is_estimate(image):
+        return ()
     return (image.path, _partner(image.path), image.variance_path, image.reference)
 
 
@@ -115,10 +134,7 @@ def dataset_root(path: str, named: Container[str] = ()) -> str:
     """
     parents = _absolute(path).parents
     for parent in parents:
-        if (parent / "dataset_description.json").is_file():
-            return str(parent)
-    for parent in parents:
-        if str(parent) in named:
+        if str(parent) in named or (parent / "dataset_description.json").is_file():
             return str(parent)
     for parent in reversed(parents):
         if parent.name.startswith("sub-") or parent.suffix == ".feat":

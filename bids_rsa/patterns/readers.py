@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import groupby, islice
+from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from bids_rsa.errors import InputError
-from bids_rsa.records import ConditionImage
+from bids_rsa.records import ESTIMATE, ConditionImage
 from bids_rsa.spaces.glmsingle import GlmsingleSource
 from bids_rsa.spaces.grid import Grid, on_grid
 from bids_rsa.spaces.images import grid_of, header_of, open_image, read_volume
@@ -46,9 +47,17 @@ class NiftiSource:
             return read_volume(self._image, volume)
 
 
+class EstimateSource(NiftiSource):
+    """An image that the GLM of a run writes; before that only its grid is known, the BOLD's."""
+
+    def __init__(self, path: str, reference: str | None = None) -> None:
+        super().__init__(path if reference is None or Path(path).exists() else reference)
+
+
 READERS: dict[str, Callable[[str, str | None], Source]] = {
     "nifti": NiftiSource,
     "glmsingle": GlmsingleSource,
+    ESTIMATE: EstimateSource,
 }
 
 

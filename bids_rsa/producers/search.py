@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from bids_rsa.discovery.datasets import find_datasets
 from bids_rsa.discovery.findings import found_files, looked_in
 from bids_rsa.discovery.index import Folders, Index
+from bids_rsa.discovery.selection import QUERIES, read_filters
 from bids_rsa.errors import (
     BidsRsaError,
     InputError,
@@ -16,7 +17,7 @@ from bids_rsa.errors import (
 from bids_rsa.producers.labels import Labels, count_trials, read_labels
 from bids_rsa.producers.places import Place, find_places
 from bids_rsa.producers.recognise import SOURCES, bids_images, folder_images
-from bids_rsa.records import ConditionImage
+from bids_rsa.records import Analysis, ConditionImage
 from bids_rsa.settings import InputSettings, Selection
 from bids_rsa.words import listing
 
@@ -47,6 +48,8 @@ class Search:
         Of every statistic.
     failures : list of (subject, BidsRsaError)
         Participants whose images cannot be made out.
+    filters : dict
+        What --bids-filter-file says.
 
     Raises
     ------
@@ -54,14 +57,18 @@ class Search:
         Nothing to work on, or a selection that matches nothing.
     """
 
+    expected = EXPECTED
+    queries: tuple[str, ...] = QUERIES
+
     def __init__(self, inputs: InputSettings, output_dir: str) -> None:
         if inputs.source not in SOURCES:
             raise OptionError(
                 f"--source {inputs.source} is not known.", f"Known: {', '.join(SOURCES)}."
             )
+        self.filters = read_filters(inputs.selection.bids_filter_file, self.queries)
         self.datasets = find_datasets(inputs, output_dir)
         index = Index(self.datasets.searched, output_dir, inputs.bids_database_dir)
-        folders = index.folders
+        self.folders = folders = index.folders
         self.places = _places(inputs)
         self.unreadable: list[str] = []
         available = sorted({*(self.places or folders), *self._failed_to_read(index)})
@@ -120,6 +127,10 @@ class Search:
             f"Condition images found, by producer: {told}.",
         ]
 
+    def completed(self, analyses: list[Analysis]) -> list[Analysis]:
+        """Add to the analyses of a participant what the search alone knows: here, nothing."""
+        return analyses
+
     def _images(self, subject: str, inputs: InputSettings) -> list[ConditionImage]:
         """Find one participant's images."""
         if not self.places:
@@ -139,7 +150,7 @@ class Search:
         raise InputError(
             f"No condition images were found. {looked_in(self.datasets)}\n"
             f"{found_files(self.datasets, places)}",
-            EXPECTED,
+            self.expected,
         )
 
 

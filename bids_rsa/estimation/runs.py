@@ -1,0 +1,175 @@
+"""A BOLD run as it will be estimated: its events, times and design, before any value is read."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from threadpoolctl import threadpool_limits
+
+from bids_rsa.errors import BidsRsaError, ContentError, InputError
+from bids_rsa.estimation.bold_files import BoldFile
+from bids_rsa.estimation.confounds import Nuisance, choose_nuisance
+from bids_rsa.estimation.covariance import design_covariance
+from bids_rsa.estimation.design import Design, build_design
+from bids_rsa.estimation.events import Events, read_events, within_run
+from bids_rsa.estimation.timing import Timing, find_timing
+from bids_rsa.records import BoldRun, DesignFacts
+from bids_rsa.settings import BoldSettings
+from bids_rsa.spaces.images import n_volumes, open_image
+from bids_rsa.words import few, listing
+
+# times the median variance factor of a run's conditions
+_UNCERTAIN = 25.0
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """What happens in a run and when: the events within it and the times of its volumes."""
+
+    events: Events
+    timing: Timing
+
+
+def read_schedule(bold: BoldFile, settings: BoldSettings) -> Schedule:
+    """Read a run's events and find the times of its volumes.
+
+    Raises
+    ------
+    InputError
+        The run has no events.
+    ContentError
+        They cannot be used.
+    """
+    if bold.events is None:
+        raise InputError(
+            f"{bold.label}: no events were found for {bold.file.path}.",
+            "Expected ..._events.tsv of the same run in the raw dataset (BIDS_DIR), or of its task "
+            "at its root.",
+        )
+    image = open_image(bold.file.path)
+    if len(image.shape) != 4 or n_volumes(image) < 3:
+        raise ContentError(
+            f"{bold.file.path} has shape {image.shape}; a 4D image of a run was expected."
+        )
+    unit = "unknown"
+    if isinstance(image.header, Nifti1Header):
+        unit = image.header.get_xyzt_units()[1]
+    header = (float(image.header.get_zooms()[3]), unit)
+    timing = find_timing(
+        bold.label, image.shape[3], bold.preproc, bold.raw, header, settings.start_time
+    )
+    events = read_events(bold.events, settings.condition_column, settings.event_duration)
+    try:
+        return Schedule(within_run(events, np.array(timing.frame_times_s)), timing)
+    except ContentError as error:
+        raise ContentError(f"{bold.events}: {error.message}", error.hint) from None
+
+
+def plan_run(bold: BoldFile, schedule: Schedule, mask: str, settings: BoldSettings) -> BoldRun:
+    """Build a run's design, and say what is known of it before it is estimated.
+
+    Parameters
+    ----------
+    bold : BoldFile
+    schedule : Schedule
+    mask : str
+        The mask of the voxels that are estimated.
+    settings : BoldSettings
+
+    Raises
+    ------
+    BidsRsaError
+        The confounds or the design cannot be used; names the run.
+    """
+    run = BoldRun(
+        path=bold.file.path,
+        label=bold.label,
+        run=bold.file.run,
+        session=bold.file.session,
+        events=bold.events or "",
+        confounds=bold.confounds,
+        mask=mask,
+        frame_times_s=schedule.timing.frame_times_s,
+        repetition_time_s=schedule.timing.repetition_time_s,
+        repetition_time_source=schedule.timing.repetition_time_source,
+        start_time_s=schedule.timing.start_time_s,
+        start_time_source=schedule.timing.start_time_source,
+        settings=settings,
+    )
+    with threadpool_limits(1):  # the matrices are small
+        design, nuisance = run_design(run)
+        facts = _facts(design, nuisance)
+    return replace(
+        run,
+        design=facts,
+        notes=design.notes,
+        warnings=(*schedule.timing.warnings, *schedule.events.warnings, *_uncertain(design)),
+    )
+
+
+def run_design(run: BoldRun) -> tuple[Design, Nuisance]:
+    """Build the design of a run from its files and settings; errors as in `plan_run`."""
+    settings = run.settings
+    times = np.array(run.frame_times_s)
+    try:
+        events = within_run(
+            read_events(run.events, settings.condition_column, settings.event_duration), times
+        )
+        nuisance = choose_nuisance(run.confounds, len(times), settings)
+        return build_design(events, times, nuisance, settings.hrf, settings.estimate), nuisance
+    except BidsRsaError as error:
+        raise type(error)(f"{run.label}: {error.message}", error.hint) from error
+
+
+def _facts(design: Design, nuisance: Nuisance) -> DesignFacts:
+    """Gather what is known of a design."""
+    return DesignFacts(
+        conditions=design.names,
+        estimates=design.conditions,
+        n_events=tuple(dict(design.n_events)[name] for name in design.names),
+        columns=design.columns,
+        confounds=nuisance.names,
+        spikes=nuisance.spikes,
+        high_pass_s=nuisance.high_pass_s,
+        high_pass_source=nuisance.high_pass_source,
+        rank=design.rank,
+        dof=design.dof,
+        unestimable=design.unestimable,
+        covariance=tuple(map(tuple, design_covariance(design).tolist())),
+    )
+
+
+def _uncertain(design: Design) -> tuple[str, ...]:
+    """Warn of conditions whose estimates are much noisier than the others'."""
+    variances = np.diag(design_covariance(design))
+    noisy = [
+        name
+        for name, variance in zip(design.names, variances, strict=True)
+        if variance > _UNCERTAIN * np.nanmedian(variances)
+    ]
+    if not noisy:
+        return ()
+    return (
+        f"The design says little about {few(noisy)}: the variance of the estimate is more than "
+        f"{_UNCERTAIN:g} times the median of all conditions, as when an event stands at the end "
+        "of the run.",
+    )
+
+
+def check_estimable(run: BoldRun, condition: str) -> None:
+    """Refuse a condition that the design of a run cannot estimate.
+
+    Raises
+    ------
+    ContentError
+        Names run, condition and the columns that it is confounded with.
+    """
+    assert run.design is not None
+    reason = dict(run.design.unestimable).get(condition)
+    if reason:
+        raise ContentError(
+            f"{run.label}: the condition {condition} cannot be estimated from this run: {reason}. "
+            f"Conditions of the run: {listing(list(run.design.conditions))}.",
+            "Pool conditions that always come together, choose fewer --confounds, or leave the run "
+            "out with --run-label.",
+        )

@@ -1,0 +1,76 @@
+"""Nipype interfaces that estimate condition images from a BOLD run, and write them."""
+
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
+
+from bids_rsa.estimation.images import RunFiles, estimate_run, n_voxels
+from bids_rsa.interfaces.base import RecordingInterface, as_texts
+from bids_rsa.interfaces.progress import progress_bar
+from bids_rsa.outputs.estimates import PlannedRun, write_run
+from bids_rsa.records import BoldRun
+
+
+class _EstimateInput(BaseInterfaceInputSpec):
+    run = traits.Instance(BoldRun, mandatory=True)
+    input_hash = traits.Str(mandatory=True, desc="hash of settings and content of all input files")
+    keep_residuals = traits.Bool(False, usedefault=True)
+    version = traits.Str(mandatory=True, desc="version of the app")
+    n_threads = traits.Int(1, usedefault=True, nohash=True)
+    bar_position = traits.Int(0, usedefault=True, nohash=True)
+
+
+class _EstimateOutput(TraitedSpec):
+    images = traits.List(File(exists=True), desc="effects and variances of each condition")
+    design = File(exists=True, desc="the design matrix")
+    residuals = traits.Either(None, File(exists=True), desc="what the model leaves, 4D")
+
+
+class EstimateRun(RecordingInterface):
+    """Fit the general linear model of a run."""
+
+    input_spec = _EstimateInput
+    output_spec = _EstimateOutput
+
+    def _call(self, folder: Path) -> dict[str, Any]:
+        """Estimate the run."""
+        inputs = self.inputs
+        run = inputs.run
+        with progress_bar(n_voxels(run), run.label, inputs.bar_position, "voxels", "") as advance:
+            files = estimate_run(run, folder, inputs.keep_residuals, inputs.n_threads, advance)
+        return {
+            "images": as_texts(files.images),
+            "design": str(files.design),
+            "residuals": str(files.residuals) if files.residuals else None,
+        }
+
+
+class _SinkInput(BaseInterfaceInputSpec):
+    planned = traits.Instance(PlannedRun, mandatory=True)
+    images = traits.List(File(exists=True), mandatory=True)
+    design = File(exists=True, mandatory=True)
+    residuals = traits.Either(None, File(exists=True))
+    links = traits.Dict(mandatory=True, desc="path of each input dataset to its name")
+    output_dir = traits.Str(mandatory=True)
+
+
+class _SinkOutput(TraitedSpec):
+    label = traits.Str(desc="the run that is there")
+
+
+class SinkEstimates(RecordingInterface):
+    """Write the estimates of a run under their final names."""
+
+    # the output may have been deleted since: what is there is never taken from the cache
+    _always_run = True
+    input_spec = _SinkInput
+    output_spec = _SinkOutput
+
+    def _call(self, folder: Path) -> dict[str, Any]:
+        """Copy the images, then write their sidecars."""
+        inputs = self.inputs
+        residuals = Path(inputs.residuals) if inputs.residuals else None
+        files = RunFiles(tuple(map(Path, inputs.images)), Path(inputs.design), residuals)
+        write_run(Path(inputs.output_dir), inputs.planned, files, inputs.links)
+        return {"label": inputs.planned.run.label}

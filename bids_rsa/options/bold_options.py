@@ -1,0 +1,164 @@
+"""Options that say how condition images are estimated from BOLD and events."""
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+
+from bids_rsa.errors import OptionError
+from bids_rsa.estimation.names import (
+    CONFOUND_STRATEGIES,
+    ESTIMATES,
+    HRF_NAMES,
+    NOISE_MODELS,
+    SCALES,
+)
+from bids_rsa.options import argument_types as types
+from bids_rsa.options.option_group import OptionGroup
+from bids_rsa.settings import Settings
+
+
+def add_bold_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the participant level that go with --from-bold."""
+    add = OptionGroup(parser, "Condition images from BOLD").add
+    add(
+        "--from-bold",
+        action="store_true",
+        help=(
+            "estimate the condition images: one GLM for each run of fMRIPrep's preprocessed BOLD "
+            "and the events of the raw dataset"
+        ),
+    )
+    add(
+        "--hrf",
+        choices=HRF_NAMES,
+        help=(
+            "model of the haemodynamic response; with a derivative the estimate is the canonical "
+            "regressor's, with fir the mean from 4 to 8 s after the onset"
+        ),
+    )
+    add(
+        "--estimate",
+        choices=ESTIMATES,
+        help=(
+            "one regressor and image for each condition; or for each trial, all in one model "
+            "(trials) or each in a model of its own (lss)"
+        ),
+    )
+    add(
+        "--glm-noise",
+        choices=NOISE_MODELS,
+        help="ordinary least squares, or a first-order autoregressive model",
+    )
+    add(
+        "--scale",
+        choices=SCALES,
+        help=(
+            "what effects are in percent of: the run's mean inside its mask, each voxel's mean, or "
+            "nothing (the image's own units)"
+        ),
+    )
+    _add_nuisance_options(add)
+    _add_event_options(add)
+
+
+def _add_nuisance_options(add: Callable[..., None]) -> None:
+    """Add the options that say what is taken out of the BOLD."""
+    add(
+        "--confounds",
+        nargs="+",
+        metavar="NAME",
+        help=(
+            f"nuisance regressors: {', '.join(CONFOUND_STRATEGIES)}; columns by name, or "
+            "regular expressions for them; several add up"
+        ),
+    )
+    add(
+        "--high-pass",
+        metavar="SECONDS",
+        type=types.number_from_zero("seconds"),
+        help=(
+            "cut-off of cosines added to the model in place of fMRIPrep's; 0: none; without it "
+            "fMRIPrep's cosines, or 128 s where the confounds hold none"
+        ),
+    )
+    add(
+        "--fd-threshold",
+        metavar="MM",
+        type=types.positive_number("millimetres"),
+        help="take volumes with a larger framewise displacement out, by a regressor for each",
+    )
+    add(
+        "--dummy-scans",
+        metavar="N",
+        type=types.whole_number(0),
+        help=(
+            "take the first N volumes out, by a regressor for each; fMRIPrep's "
+            "non_steady_state_outlier volumes are taken out in any case"
+        ),
+    )
+
+
+def _add_event_options(add: Callable[..., None]) -> None:
+    """Add the options that say what happened when."""
+    add(
+        "--start-time",
+        metavar="SECONDS",
+        type=types.number_from_zero("seconds"),
+        help=(
+            "the time within each volume that its slices stand for; without it StartTime of the "
+            "BOLD's JSON, or half a repetition time where it has none"
+        ),
+    )
+    add(
+        "--condition-column",
+        metavar="NAME",
+        help="the column of the events that names conditions",
+    )
+    add(
+        "--event-duration",
+        metavar="SECONDS",
+        type=types.number_from_zero("seconds"),
+        help="the duration of events that have none in the table",
+    )
+    add(
+        "--keep-residuals",
+        action="store_true",
+        help="write the residuals of each run (stat-errorts), for other programs",
+    )
+
+
+def check_bold_options(settings: Settings) -> None:
+    """Check that options of estimation come with --from-bold, and others without it.
+
+    Raises
+    ------
+    OptionError
+        Names the option that does not belong.
+    """
+    inputs, bold = settings.inputs, settings.bold
+    if not bold.from_bold:
+        changed = [
+            field.name
+            for field in dataclasses.fields(bold)
+            if getattr(bold, field.name) != field.default
+        ]
+        changed += ["keep_residuals"] * settings.run.keep_residuals
+        if changed:
+            raise OptionError(
+                f"--{changed[0].replace('_', '-')} says how images are estimated from BOLD.",
+                "Add --from-bold, or leave it out.",
+            )
+        return
+    others = {
+        "--betas": inputs.betas,
+        "--labels": inputs.labels,
+        "--reference-image": inputs.reference_image,
+        "--source": inputs.source != "auto",
+        "--stat": inputs.stat != "effect",
+    }
+    given = [name for name, value in others.items() if value]
+    if given:
+        raise OptionError(
+            f"{given[0]} says which condition images to read, and --from-bold estimates them.",
+            "Use one of the two.",
+        )

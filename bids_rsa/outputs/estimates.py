@@ -1,0 +1,215 @@
+"""A run's estimates in the output dataset: what determines them, their names and sidecars."""
+
+import gzip
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bids_rsa.estimation.images import RunFiles
+from bids_rsa.estimation.names import contrast_labels, design_path, estimate_path, residuals_path
+from bids_rsa.outputs.dataset_files import write_json
+from bids_rsa.outputs.derivatives import PlannedFile, is_complete
+from bids_rsa.outputs.provenance import bids_uri, digest, hash_file, software_versions
+from bids_rsa.outputs.whole_files import replacing
+from bids_rsa.records import BoldRun, DesignFacts
+
+_ESTIMATORS = {"ols": "OLS", "ar1": "AR(1)"}
+_STATS = {
+    "effect": "Effect of {name}",
+    "variance": "Variance of the effect of {name}",
+}
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run to estimate: its files in the output dataset, and a hash of all that determines them.
+
+    ``sources`` are the files it is made of; ``memory_gb`` is what its estimation needs.
+    """
+
+    run: BoldRun
+    planned: tuple[PlannedFile, ...]
+    input_hash: str
+    sources: tuple[str, ...]
+    keep_residuals: bool = False
+    memory_gb: float = 1.0
+
+    def is_complete(self, output_dir: Path) -> bool:
+        """Tell whether all files are there, made with the same settings and inputs."""
+        return is_complete(output_dir, self.planned, ())
+
+
+def run_sources(run: BoldRun) -> tuple[str, ...]:
+    """List the files that a run's estimates are made of."""
+    return tuple(path for path in (run.path, run.events, run.confounds, run.mask) if path)
+
+
+def hash_runs(runs: Sequence[BoldRun], n_threads: int = 1) -> dict[str, dict[str, str]]:
+    """Hash the inputs of runs.
+
+    Returns
+    -------
+    dict
+        By the path of the BOLD image: ``BOLD``, ``Events``, ``Confounds``, ``BrainMask`` and
+        ``FrameTimes``.
+    """
+    paths = sorted({path for run in runs for path in run_sources(run)})
+    with ThreadPoolExecutor(n_threads) as pool:
+        content = dict(zip(paths, pool.map(hash_file, paths), strict=True))
+    return {
+        run.path: {
+            "BOLD": content[run.path],
+            "Events": content[run.events],
+            "Confounds": content[run.confounds] if run.confounds else "none",
+            "BrainMask": content[run.mask],
+            "FrameTimes": digest(run.frame_times_s),
+        }
+        for run in runs
+    }
+
+
+def run_settings(run: BoldRun, hashes: Mapping[str, str]) -> dict[str, Any]:
+    """List all that determines a run's estimates, as it stands in the sidecars."""
+    settings, design = run.settings, _design(run)
+    return {
+        "Estimator": _ESTIMATORS[settings.glm_noise],
+        "HRF": settings.hrf,
+        "Estimate": settings.estimate,
+        "Scale": settings.scale,
+        "ConditionColumn": settings.condition_column,
+        "EventDuration": settings.event_duration,
+        "RepetitionTime": run.repetition_time_s,
+        "StartTime": run.start_time_s,
+        "HighPass": {"CutoffSeconds": design.high_pass_s, "Source": design.high_pass_source},
+        "Confounds": list(design.confounds),
+        "SpikeVolumes": list(design.spikes),
+        "InputHashes": dict(hashes),
+    }
+
+
+def _design(run: BoldRun) -> DesignFacts:
+    """Get the facts of a planned run's design."""
+    assert run.design is not None
+    return run.design
+
+
+def plan_run_files(
+    run: BoldRun, hashes: Mapping[str, str], keep_residuals: bool, memory_gb: float
+) -> PlannedRun:
+    """Name the files of a run's estimates.
+
+    Parameters
+    ----------
+    run : BoldRun
+    hashes : mapping
+        From `hash_runs`.
+    keep_residuals : bool
+    memory_gb : float
+    """
+    settings = run_settings(run, hashes)
+    frozen = tuple((key, json.dumps(value)) for key, value in settings.items())
+    labels = contrast_labels(_design(run).conditions)
+    lost = dict(_design(run).unestimable)
+    paths = [
+        estimate_path(run, label, stat)
+        for name, label in labels.items()
+        if name not in lost
+        for stat in _STATS
+    ]
+    paths.append(design_path(run))
+    if keep_residuals:
+        paths.append(residuals_path(run))
+    key = digest(settings)
+    planned = tuple(PlannedFile(path, frozen, key) for path in paths)
+    return PlannedRun(run, planned, key, run_sources(run), keep_residuals, memory_gb)
+
+
+def write_run(
+    output_dir: Path, planned: PlannedRun, files: RunFiles, links: Mapping[str, str]
+) -> list[Path]:
+    """Copy a run's estimates under their final names, and after all of them their sidecars.
+
+    What is there already, made with the same settings and inputs, is left as it is.
+
+    Returns
+    -------
+    list of Path
+        The images and the design.
+    """
+    final = [output_dir / file.path for file in planned.planned]
+    if planned.is_complete(output_dir):
+        return final
+    made = {path.name: path for path in (*files.images, files.design)}
+    for file in planned.planned:
+        (output_dir / file.sidecar).unlink(missing_ok=True)
+    for path in final:
+        with replacing(path) as beside:
+            if path.name in made:
+                shutil.copyfile(made[path.name], beside)
+            elif files.residuals is not None:
+                _compress(files.residuals, beside)
+    sources = [bids_uri(path, links) for path in planned.sources]
+    for file in planned.planned:
+        write_json(output_dir / file.sidecar, _sidecar(file, planned.run, sources))
+    return final
+
+
+def _compress(source: Path, target: Path) -> None:
+    """Compress a file; the same bytes whenever and under whatever name."""
+    with (
+        source.open("rb") as plain,
+        target.open("wb") as raw,
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as packed,
+    ):
+        shutil.copyfileobj(plain, packed, 1 << 20)
+
+
+def _sidecar(file: PlannedFile, run: BoldRun, sources: Sequence[str]) -> dict[str, Any]:
+    """Gather the sidecar of an image, or of the design."""
+    design = _design(run)
+    return {
+        **_subject(file, run),
+        "Sources": list(sources),
+        **{key: json.loads(text) for key, text in file.settings},
+        "RepetitionTimeSource": run.repetition_time_source,
+        "StartTimeSource": run.start_time_source,
+        "Rank": design.rank,
+        "DegreesOfFreedom": design.dof,
+        "Warnings": list(run.warnings),
+        "Notes": list(run.notes),
+        "SettingsHash": file.settings_hash,
+        "SoftwareVersions": software_versions(),
+    }
+
+
+def _subject(file: PlannedFile, run: BoldRun) -> dict[str, Any]:
+    """Say what a file holds."""
+    design = _design(run)
+    events = dict(zip(design.conditions, design.n_events, strict=True))
+    if file.path == design_path(run):
+        return {
+            "Description": "Design matrix of the run; confounds are demeaned, of unit variance",
+            "Columns": list(design.columns),
+            "EventsPerCondition": events,
+            "DesignCovariance": {
+                "Conditions": list(design.conditions),
+                "Cells": [[v if math.isfinite(v) else None for v in r] for r in design.covariance],
+            },
+        }
+    if file.path == residuals_path(run):
+        return {"Description": "Residuals of the run's model, not whitened; 0 outside the mask"}
+    for name, label in contrast_labels(design.conditions).items():
+        for stat, words in _STATS.items():
+            if file.path == estimate_path(run, label, stat):
+                each = "" if run.settings.estimate == "conditions" else "; a volume for each trial"
+                return {
+                    "Description": f"{words.format(name=name)}{each}",
+                    "Condition": name,
+                    "Trials": events[name],
+                }
+    raise AssertionError(file.path)

@@ -1,0 +1,268 @@
+"""Condition images that are still to be estimated: from BOLD runs and their events."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bids_rsa.discovery.index import Folders
+from bids_rsa.discovery.selection import of_space, same_label
+from bids_rsa.errors import InputError, OptionError, SelectionError
+from bids_rsa.estimation.bold_files import BoldFile, find_bold_files
+from bids_rsa.estimation.names import contrast_labels, estimate_path
+from bids_rsa.estimation.runs import Schedule, check_estimable, plan_run, read_schedule
+from bids_rsa.producers.search import Search
+from bids_rsa.records import ESTIMATE, Analysis, BoldRun, ConditionImage
+from bids_rsa.settings import BoldSettings, InputSettings, Selection
+from bids_rsa.words import few, listing
+
+SOURCE = "BOLD"
+
+
+class BoldSearch(Search):
+    """What was searched for BOLD runs, and the images that will be estimated from them.
+
+    Parameters
+    ----------
+    inputs : InputSettings
+    output_dir : str
+        Where the estimates will be written.
+    bold : BoldSettings
+    """
+
+    expected = (
+        "Expected fMRIPrep's ..._desc-preproc_bold.nii.gz in the datasets given with "
+        "-d/--derivatives or in BIDS_DIR/derivatives, and ..._events.tsv in BIDS_DIR."
+    )
+
+    queries = ("bold", "events", "confounds", "mask")
+
+    def __init__(self, inputs: InputSettings, output_dir: str, bold: BoldSettings) -> None:
+        self.bold = bold
+        self.output_dir = str(Path(output_dir).absolute())
+        self.runs: dict[str, tuple[BoldFile, Schedule]] = {}
+        self._notes: list[str] = []
+        self._unselected: list[SelectionError] = []
+        super().__init__(inputs, output_dir)
+
+    def notes(self) -> list[str]:
+        """Say what was searched and found, for the log."""
+        return [
+            *self.datasets.notes(),
+            f"BOLD runs found: {len(self.runs)}.",
+            *dict.fromkeys(self._notes),
+        ]
+
+    def completed(self, analyses: Sequence[Analysis]) -> list[Analysis]:
+        """Add the runs with their designs, and check that each image can be estimated.
+
+        Raises
+        ------
+        BidsRsaError
+            A design cannot be made, or does not allow to estimate a condition.
+        """
+        return [self._completed(analysis) for analysis in analyses]
+
+    def _images(self, subject: str, inputs: InputSettings) -> list[ConditionImage]:
+        """List the images that will be estimated from a participant's runs."""
+        found = find_bold_files(
+            self.folders[subject], self.datasets.searched, self.output_dir, self.filters
+        )
+        if not found:
+            return []
+        try:
+            chosen = _select(found, inputs.selection)
+        except SelectionError as error:  # other participants may have what was asked for
+            self._unselected.append(error)
+            return []
+        _check_one_each(chosen, inputs.selection)
+        with_events = [file for file in chosen if file.events is not None]
+        tasks = {file.file.task for file in with_events}
+        images: list[ConditionImage] = []
+        for file in chosen:
+            if file.events is None and tasks and file.file.task not in tasks:
+                self._notes.append(f"No run of task-{file.file.task} has events: left out.")
+                continue
+            schedule = read_schedule(file, self.bold)
+            self.runs[file.file.path] = (file, schedule)
+            images += self._estimates(file, schedule)
+        return images
+
+    def _raise_nothing(self, folders: Folders) -> None:
+        """Raise what went wrong, or say what there is to choose among."""
+        if self._unselected and not self.failures:
+            raise self._unselected[0]
+        super()._raise_nothing(folders)
+
+    def _estimates(self, bold: BoldFile, schedule: Schedule) -> list[ConditionImage]:
+        """List the images that a run will have, in the order of its estimates."""
+        file = bold.file
+        names = schedule.events.names
+        labels = contrast_labels(names)
+        place = BoldRun(file.path, bold.label, "", None, "", (), 0, "", 0, "", self.bold,
+                        session=file.session)  # fmt: skip
+        images = []
+        for name in names:
+            n_events = schedule.events.count(name)
+            trials = self.bold.estimate != "conditions"
+            effect, variance = (
+                f"{self.output_dir}/{estimate_path(place, labels[name], stat)}"
+                for stat in ("effect", "variance")
+            )
+            for trial in range(n_events) if trials else (None,):
+                images.append(
+                    ConditionImage(
+                        path=effect,
+                        subject=file.subject,
+                        condition=name,
+                        statistic="effect",
+                        session=file.session,
+                        task=file.task,
+                        acquisition=file.acquisition,
+                        run=file.run,
+                        space=file.space,
+                        resolution=file.resolution,
+                        volume=trial,
+                        variance_path=variance,
+                        variance_volume=trial,
+                        n_trials=1 if trials else n_events,
+                        source=SOURCE,
+                        reader=ESTIMATE,
+                        dataset=file.dataset.path,
+                        reference=file.path,
+                        others=file.others,
+                    )
+                )
+        return images
+
+    def _completed(self, analysis: Analysis) -> Analysis:
+        """Add the runs of one analysis."""
+        runs = {}
+        for path in dict.fromkeys(image.reference for image in analysis.images):
+            bold, schedule = self.runs[path or ""]
+            runs[path] = plan_run(bold, schedule, _mask(bold, analysis), self.bold)
+        for image in analysis.images:
+            run = runs[image.reference]
+            check_estimable(run, _condition_of(image, run, self.output_dir))
+        return replace(
+            analysis,
+            bold_runs=tuple(runs.values()),
+            notes=(*analysis.notes, *_timing_notes(tuple(runs.values()))),
+        )
+
+
+def _condition_of(image: ConditionImage, run: BoldRun, output_dir: str) -> str:
+    """Find the name in the events of an image's condition, which may have been renamed."""
+    assert run.design is not None
+    labels = contrast_labels(run.design.conditions)
+    names = {
+        f"{output_dir}/{estimate_path(run, label, 'effect')}": n for n, label in labels.items()
+    }
+    return names[image.path]
+
+
+def _mask(bold: BoldFile, analysis: Analysis) -> str:
+    """Choose the mask of the voxels to estimate: the run's own, else the analysis's."""
+    if bold.mask is not None:
+        return bold.mask
+    if analysis.brain_mask.paths:
+        return analysis.brain_mask.paths[0]
+    raise InputError(
+        f"{bold.label}: no mask ..._desc-brain_mask.nii.gz of the run was found.",
+        "Give one with --brain-mask.",
+    )
+
+
+def _timing_notes(runs: Sequence[BoldRun]) -> list[str]:
+    """Say which times were used and where they come from, each once."""
+    told: dict[str, list[str]] = {}
+    for run in runs:
+        text = (
+            f"repetition time {run.repetition_time_s:g} s ({run.repetition_time_source}), "
+            f"StartTime {run.start_time_s:g} s ({run.start_time_source})"
+        )
+        told.setdefault(text, []).append(run.run or run.label)
+    return [
+        f"BOLD, {'all runs' if len(told) == 1 else f'runs {few(names)}'}: {text}."
+        for text, names in told.items()
+    ]
+
+
+def _select(found: Sequence[BoldFile], selection: Selection) -> list[BoldFile]:
+    """Keep the runs that were asked for, before their events are read.
+
+    Raises
+    ------
+    SelectionError
+        Nothing is left; says what there is.
+    """
+    kept = list(found)
+    for option, field, wanted in (
+        ("--session-label", "session", selection.session_label),
+        ("--task-label", "task", selection.task_label),
+        ("--run-label", "run", selection.run_label),
+        ("--space", "space", selection.space),
+        ("--res", "resolution", selection.res),
+    ):
+        if wanted:
+            fitting = [b for b in kept if any(_fits(b, field, label) for label in wanted)]
+            _refuse_none(fitting, kept, field, f"{option} {' '.join(wanted)}")
+            kept = fitting
+    return kept
+
+
+def _fits(bold: BoldFile, field: str, label: str) -> bool:
+    """Compare an entity of a BOLD image with a label that was asked for."""
+    if field == "space":
+        return of_space(bold.file, label)
+    return same_label(getattr(bold.file, field), label)
+
+
+def _refuse_none(
+    kept: Sequence[BoldFile], found: Sequence[BoldFile], field: str, what: str
+) -> None:
+    """Refuse a choice that leaves nothing."""
+    if kept:
+        return
+    there = sorted({getattr(file.file, field) or "none" for file in found})
+    subject = found[0].file.subject
+    raise SelectionError(
+        f"{what} matches no BOLD image of sub-{subject}. There: {field} {listing(there)}.",
+        f"Choose among: {listing(there)}.",
+    )
+
+
+def _check_one_each(files: Sequence[BoldFile], selection: Selection) -> None:
+    """Refuse several spaces or resolutions where none was asked for, and two images of one run."""
+    for field, option, asked in (
+        ("space", "--space", selection.space),
+        ("resolution", "--res", selection.res),
+    ):
+        there = sorted({getattr(file.file, field) or "none" for file in files})
+        if len(there) > 1 and not asked:
+            spaces = {(f.file.space, f.file.resolution) for f in files}
+            if field == "resolution" and len(spaces) == len({space for space, _ in spaces}):
+                continue
+            raise OptionError(
+                f"The BOLD images come in several {field}s, and one must be chosen: "
+                f"{listing(there)}.",
+                f"Choose with {option} {there[0]}.",
+            )
+    seen: dict[tuple[Any, ...], BoldFile] = {}
+    for bold in files:
+        file = bold.file
+        run = int(file.run) if file.run and file.run.isdigit() else file.run
+        space = (file.space, file.resolution)
+        key = (file.session, file.task, file.acquisition, run, *space, file.others)
+        first = seen.setdefault(key, bold)
+        if first is not bold:
+            differ = sorted(
+                k
+                for k in first.entities.keys() | bold.entities.keys()
+                if first.entities.get(k) != bold.entities.get(k)
+            )
+            raise OptionError(
+                f"Two BOLD images of one run: {first.file.path} and {file.path}"
+                + (f"; they differ in {', '.join(differ)}." if differ else "."),
+                "Name the dataset to use with -d/--derivatives, or take one of them away.",
+            )
