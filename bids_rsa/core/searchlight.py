@@ -1,4 +1,4 @@
-"""Searchlight RSA: the RDM of the patch around each centre, compared with model RDMs."""
+"""Searchlight RSA: the RDM of the patch around each centre, and what is measured of it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,22 +9,136 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from bids_rsa.core.comparison.plans import Plan, prepare, score_all
+from bids_rsa.core.comparison.blocks import cut_into_blocks
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
 from bids_rsa.core.dissimilarity.params import check_params
-from bids_rsa.core.dissimilarity.sources import PatchRule, Patterns, RdmSource, choose_source
+from bids_rsa.core.dissimilarity.sources import PatchRule, choose_source
 from bids_rsa.core.dissimilarity.table import (
     DEFAULT_DISSIMILARITY,
     Metric,
     find_dissimilarity,
 )
-from bids_rsa.core.neighborhood.spheres import Block, Layout, lay_out, sphere_offsets
+from bids_rsa.core.measures import Measure, ModelScores
+from bids_rsa.core.neighborhood.patches import Patches
+from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
+from bids_rsa.core.neighborhood.spheres import sphere_rows
 
 Floats = NDArray[np.float64]
+Patterns = NDArray[np.floating[Any]]
 
-# about 2 MB of RDMs, so that they are still in the cache when they are compared
+# about 2 MB of RDMs, so that they are still in the cache when they are measured
 _BLOCK_CELLS = 2**18
 _BLOCK_CENTERS = 2048
+
+
+def searchlight(
+    patterns: Patterns,
+    neighborhood: Neighborhood,
+    measures: Sequence[Measure],
+    *,
+    dissimilarity: Metric = DEFAULT_DISSIMILARITY,
+    params: Mapping[str, Any] | None = None,
+    ignore_nan: bool = False,
+    min_voxels: int = 1,
+    n_threads: int = 1,
+    on_progress: Callable[[int], None] | None = None,
+) -> NDArray[np.int32]:
+    """Compute the RDM of every patch once, and hand it to all measures.
+
+    Parameters
+    ----------
+    patterns : (n_locations, n_folds, n_conditions) float32 or float64
+        Of voxels or vertices; one fold: not cross-validated.
+    neighborhood : Neighborhood
+        `bids_rsa.core.neighborhood.spheres.sphere_rows` of a grid, or lists:
+        `bids_rsa.core.neighborhood.patches.Patches`.
+    measures : sequence of Measure
+        Each keeps what it takes: see `bids_rsa.core.measures`.
+    dissimilarity : str or callable
+        See `bids_rsa.core.dissimilarity.table.DISSIMILARITIES`.
+    params : mapping
+        The dissimilarity's parameters; ``V`` and ``w`` have one entry per row of ``patterns``,
+        ``VI`` goes only with one patch of all locations.
+    ignore_nan : bool
+        NaN is a missing value; else it makes a centre undefined.
+    min_voxels : int
+        Centres with smaller patches are undefined: all cells of their RDMs are NaN.
+    n_threads : int
+        Changes nothing in the result.
+    on_progress : callable
+        Called with the number of newly finished centres, from the calling thread.
+
+    Returns
+    -------
+    n_voxels : (n_centers,) int32
+        Patch sizes.
+
+    Raises
+    ------
+    ValueError
+        Arrays that don't fit each other, unknown metrics, parameters that don't fit.
+    """
+    params = {k: v for k, v in (params or {}).items() if v is not None}
+    _check(patterns, neighborhood, params, dissimilarity, n_threads)
+    n_cells = patterns.shape[2] * (patterns.shape[2] - 1) // 2
+    for measure in measures:
+        measure.start(neighborhood.n_centers, n_cells)
+    n_voxels = np.zeros(neighborhood.n_centers, dtype=np.int32)
+    if not neighborhood.n_centers:
+        return n_voxels
+    known = find_dissimilarity(dissimilarity)
+    rule = PatchRule(dissimilarity, params, ignore_nan, max(min_voxels, known.min_voxels))
+    source = choose_source(patterns, neighborhood, rule)
+
+    def run(block: CenterBlock) -> int:
+        rdms = np.empty((len(block.centers), n_cells))
+        n_voxels[block.centers] = source.fill(block, rdms)
+        for part in cut_into_blocks(rdms, block.centers):
+            for measure in measures:
+                measure.take(part)
+        return len(rdms)
+
+    n_centers = int(np.clip(_BLOCK_CELLS // max(n_cells, 1), 16, _BLOCK_CENTERS))
+    # one thread of BLAS in each of ours
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_threads) as pool:
+        try:
+            for n_done in pool.map(run, neighborhood.blocks(n_centers, source.max_length)):
+                if on_progress is not None:
+                    on_progress(n_done)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return n_voxels
+
+
+def _check(
+    patterns: Patterns,
+    neighborhood: Neighborhood,
+    params: Mapping[str, Any],
+    metric: Metric,
+    n_threads: int,
+) -> None:
+    """Check once that the arrays fit each other."""
+    n_locations = neighborhood.n_locations
+    if patterns.ndim != 3 or len(patterns) != n_locations:
+        raise ValueError(
+            f"patterns must be (n_locations, n_folds, n_conditions) with {n_locations} locations "
+            f"as in the neighborhood, not of shape {patterns.shape}"
+        )
+    if patterns.dtype not in (np.float32, np.float64):
+        raise ValueError(f"patterns must be float32 or float64, not {patterns.dtype}")
+    if "VI" in params and not _is_whole(neighborhood):
+        raise ValueError("VI is a matrix of all voxels: it goes only with radius None (one patch)")
+    if n_threads < 1:
+        raise ValueError(f"n_threads must be at least 1, not {n_threads}")
+    check_params(metric, params, n_locations)
+
+
+def _is_whole(neighborhood: Neighborhood) -> bool:
+    """Tell whether there is one patch of all locations."""
+    if not isinstance(neighborhood, Patches) or neighborhood.n_centers != 1:
+        return False
+    return len(neighborhood.rows) == neighborhood.n_locations
 
 
 @dataclass(frozen=True)
@@ -102,96 +216,27 @@ def searchlight_rsa(
     ValueError
         Arrays that don't fit each other, unknown metrics, parameters that don't fit.
     """
-    params = {k: v for k, v in (params or {}).items() if v is not None}
-    models = np.array(models, dtype=np.float64, ndmin=2, order="C")
-    _check(patterns, patch_mask, center_mask, radius_mm, models, params, dissimilarity, n_threads)
-    plans = [prepare(models, name, standardize=standardize) for name in comparisons]
-    known = find_dissimilarity(dissimilarity)
-    rule = PatchRule(dissimilarity, params, ignore_nan, max(min_voxels, known.min_voxels))
-    if radius_mm is None:
-        return _whole(patterns, rule, plans)
-    n_centers = int(np.count_nonzero(center_mask))
-    scores = {name: np.full((len(models), n_centers), np.nan) for name in comparisons}
-    result = Scores(scores, np.zeros(n_centers, dtype=np.int32))
-    if n_centers:
-        offsets = sphere_offsets(affine, radius_mm, patch_mask.shape)
-        layout = lay_out(patch_mask, center_mask, offsets)
-        source = choose_source(patterns, layout, rule)
-        _run(layout, source, plans, result, n_threads, on_progress or (lambda _: None))
-    return result
-
-
-def _whole(patterns: Patterns, rule: PatchRule, plans: Sequence[Plan]) -> Scores:
-    """One patch of all voxels."""
-    rdms = rule.rdm(patterns, np.arange(len(patterns)))[None]
-    scores = {plan.comparison.name: np.empty((len(plan.models), 1)) for plan in plans}
-    score_all(plans, rdms, list(scores.values()))
-    return Scores(scores, np.array([len(patterns)], dtype=np.int32))
-
-
-def _run(
-    layout: Layout,
-    source: RdmSource,
-    plans: Sequence[Plan],
-    result: Scores,
-    n_threads: int,
-    on_progress: Callable[[int], None],
-) -> None:
-    """Fill in the scores, block by block over a pool of threads."""
-    n_cells = plans[0].models.shape[1] if plans else 1
-    n_centers = int(np.clip(_BLOCK_CELLS // max(n_cells, 1), 16, _BLOCK_CENTERS))
-
-    def run(block: Block) -> int:
-        rdms = np.empty((block.stop - block.start, n_cells))
-        centers = layout.order[block.start : block.stop]
-        result.n_voxels[centers] = source.fill(block, rdms)
-        outs = [np.empty((len(plan.models), len(rdms))) for plan in plans]
-        score_all(plans, rdms, outs)
-        for plan, out in zip(plans, outs, strict=True):
-            result.scores[plan.comparison.name][:, centers] = out
-        return len(rdms)
-
-    # one thread of BLAS in each of ours
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_threads) as pool:
-        try:
-            for n_done in pool.map(run, layout.blocks(source.max_length, n_centers)):
-                on_progress(n_done)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _check(
-    patterns: NDArray[np.floating[Any]],
-    patch_mask: NDArray[np.bool_],
-    center_mask: NDArray[np.bool_],
-    radius_mm: float | None,
-    models: Floats,
-    params: Mapping[str, Any],
-    metric: Metric,
-    n_threads: int,
-) -> None:
-    """Check once that the arrays fit each other."""
-    n_voxels = int(np.count_nonzero(patch_mask))
-    if patterns.ndim != 3 or len(patterns) != n_voxels:
-        raise ValueError(
-            f"patterns must be (n_patch_voxels, n_folds, n_conditions) with {n_voxels} voxels as "
-            f"in the patch mask, not of shape {patterns.shape}"
-        )
-    if patterns.dtype not in (np.float32, np.float64):
-        raise ValueError(f"patterns must be float32 or float64, not {patterns.dtype}")
     if patch_mask.ndim != 3 or patch_mask.shape != center_mask.shape:
         raise ValueError(
             f"masks must be 3D and of one shape, not {patch_mask.shape} and {center_mask.shape}"
         )
-    n_items = patterns.shape[2]
-    n_cells = n_items * (n_items - 1) // 2
-    if models.shape[1] != n_cells:
-        raise ValueError(
-            f"{n_items} conditions make {n_cells} cells, the models have {models.shape[1]}"
-        )
-    if "VI" in params and radius_mm is not None:
-        raise ValueError("VI is a matrix of all voxels: it goes only with radius None (one patch)")
-    if n_threads < 1:
-        raise ValueError(f"n_threads must be at least 1, not {n_threads}")
-    check_params(metric, params, n_voxels)
+    neighborhood: Neighborhood
+    if radius_mm is None or not center_mask.any():
+        n_voxels = int(np.count_nonzero(patch_mask))
+        none = Patches.of_lists([], n_voxels)
+        neighborhood = Patches.whole(n_voxels) if radius_mm is None else none
+    else:
+        neighborhood = sphere_rows(patch_mask, center_mask, affine, radius_mm)
+    measure = ModelScores(models, comparisons, standardize=standardize)
+    sizes = searchlight(
+        patterns,
+        neighborhood,
+        [measure],
+        dissimilarity=dissimilarity,
+        params=params,
+        ignore_nan=ignore_nan,
+        min_voxels=min_voxels,
+        n_threads=n_threads,
+        on_progress=on_progress,
+    )
+    return Scores(measure.scores, sizes)

@@ -9,8 +9,10 @@ import pytest
 from plain_comparison import near_tie_ranks, plain_compare
 from scipy.spatial.distance import pdist
 
-from bids_rsa.core.comparison.plans import compare, dependent_models, prepare, score_all
+from bids_rsa.core.comparison.blocks import cut_into_blocks
+from bids_rsa.core.comparison.plans import compare, dependent_models, prepare
 from bids_rsa.core.comparison.table import COMPARISONS
+from bids_rsa.core.measures import ModelScores
 
 SHARED = Path(os.environ.get("BIDS_RSA_SHARED", Path(__file__).parents[2] / ".." / "shared"))
 ORACLES = SHARED / "oracles"
@@ -217,10 +219,12 @@ def test_standardize_changes_regression_alone(comparison):
 def test_rows_do_not_depend_on_their_block_or_on_company(n_cells):
     rdms, models = block(20, n_cells), some_models(3, n_cells)
     rdms[7, 5] = np.nan
-    plans = [prepare(models, name) for name in COMPARISONS]
-    together = [np.empty((3, 20)) for _ in plans]
-    score_all(plans, rdms, together)
-    for plan, whole in zip(plans, together, strict=True):
+    together = ModelScores(models, tuple(COMPARISONS))
+    together.start(20, n_cells)
+    for part in cut_into_blocks(rdms, np.arange(20)):
+        together.take(part)
+    for name, whole in together.scores.items():
+        plan = prepare(models, name)
         halves = np.empty((20, 3)).T  # other strides, too
         plan.score(rdms[:9].copy(), halves[:, :9])
         plan.score(rdms[9:].copy(), halves[:, 9:])

@@ -8,6 +8,7 @@ import pytest
 
 import bids_rsa
 from bids_rsa.core.comparison import terms
+from bids_rsa.core.comparison.blocks import CompleteRdms
 from bids_rsa.core.comparison.plans import compare
 from bids_rsa.core.comparison.table import COMPARISONS, DEFAULT_COMPARISON
 from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, DISSIMILARITIES
@@ -76,4 +77,6 @@ def test_every_comparison_computes_from_its_entry(name):
     made = COMPARISONS[name].make_terms(models, COMPARISONS[name].ranked, False)
     assert isinstance(made, terms.Terms)
     rdm = rng.normal(size=45)
-    np.testing.assert_array_equal(compare(rdm, models, name), made.score(terms.Block(rdm[None]))[0])
+    np.testing.assert_array_equal(
+        compare(rdm, models, name), made.score(CompleteRdms(rdm[None]))[0]
+    )

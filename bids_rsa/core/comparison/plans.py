@@ -1,20 +1,18 @@
 """Comparisons: how well model RDMs agree with the RDM of a patch."""
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bids_rsa.core.comparison import kernels
+from bids_rsa.core.comparison.blocks import CompleteRdms, RdmBlock, cut_into_blocks
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON, Comparison, find_comparison
-from bids_rsa.core.comparison.terms import Block, Terms, unit_rows
+from bids_rsa.core.comparison.terms import Terms, unit_rows
 
 Floats = NDArray[np.float64]
 _MIN_CELLS = 3
-_CACHED_CELLS = 2**17  # of 12 bytes of sorted cells, ties and ranks: what a core caches
-_MIN_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Plan:
     _groups: tuple[_Group, ...] = field(repr=False)
 
     def score(self, rdms: Floats, out: Floats) -> None:
-        """Score each RDM of a block against all models.
+        """Score RDMs against all models.
 
         Parameters
         ----------
@@ -53,18 +51,33 @@ class Plan:
         out : (n_models, n_rdms) float64
             Written in place; any strides.
         """
-        score_all([self], rdms, [out])
+        for block in cut_into_blocks(rdms, np.arange(len(rdms))):
+            scores = np.empty((len(self.models), len(block.rdms)))
+            self.score_block(block, scores)
+            out[:, block.centers] = scores
 
-    def _score_block(self, block: Block, out: Floats) -> None:
-        """Score rows without NaN, one group of models after the other."""
+    def score_block(self, block: RdmBlock, out: Floats) -> None:
+        """Score the RDMs of a block, (n_models, n_rdms), sharing its sorts and ranks."""
+        for part in block.parts:
+            if part.cells is None:
+                out[:, part.rows] = self._scores(part.rdms)
+            elif part.cells.sum() < _MIN_CELLS:
+                out[:, part.rows] = np.nan
+            else:
+                out[:, part.rows] = _restricted(self, part.cells)._scores(part.rdms)
+
+    def _scores(self, rdms: CompleteRdms) -> Floats:
+        """Scores (n_models, n_rdms) of RDMs without NaN, one group of models after the other."""
+        scores = np.full((len(self.models), len(rdms.rows)), np.nan)
         for group in self._groups:
             if group.terms is None:
-                out[group.models] = np.nan
-            elif group.cells is None:
-                out[group.models] = group.terms.score(block).T
+                continue
+            if group.cells is None:
+                scores[group.models] = group.terms.score(rdms).T
             else:
-                rows = np.ascontiguousarray(block.rows[:, group.cells])
-                out[group.models] = group.terms.score(Block(rows)).T
+                rows = np.ascontiguousarray(rdms.rows[:, group.cells])
+                scores[group.models] = group.terms.score(CompleteRdms(rows)).T
+        return scores
 
 
 def prepare(models: ArrayLike, comparison: str, *, standardize: bool = False) -> Plan:
@@ -130,55 +143,6 @@ def _plan(comparison: Comparison, models: Floats, standardize: bool) -> Plan:
             terms = comparison.make_terms(used, comparison.ranked, standardize)
         groups.append(_Group(rows, cells, terms))
     return Plan(comparison, models, standardize, tuple(groups))
-
-
-def score_all(plans: Sequence[Plan], rdms: Floats, outs: Sequence[Floats]) -> None:
-    """Score a block of RDMs under several comparisons of the same models, sharing sorts and ranks.
-
-    Parameters
-    ----------
-    plans : sequence of Plan
-    rdms : (n_rdms, n_cells) float64, C-contiguous
-    outs : sequence of (n_models, n_rdms) float64
-        One for each plan, written in place.
-    """
-    step = max(_MIN_ROWS, _CACHED_CELLS // max(rdms.shape[1], 1))
-    for start in range(0, len(rdms), step):
-        rows = slice(start, start + step)
-        _score_rows(plans, rdms[rows], [out[:, rows] for out in outs])
-
-
-def _score_rows(plans: Sequence[Plan], rdms: Floats, outs: Sequence[Floats]) -> None:
-    """Score few enough RDMs for their sorts and ranks to stay in the processor's cache."""
-    incomplete = np.empty(len(rdms), dtype=np.bool_)
-    kernels.find_nan(rdms, incomplete)
-    if not incomplete.any():
-        block = Block(rdms)
-        for plan, out in zip(plans, outs, strict=True):
-            plan._score_block(block, out)
-        return
-    for rows, cells in _rows_by_cells(rdms, incomplete):
-        block = Block(np.ascontiguousarray(rdms[rows][:, cells]))
-        for plan, out in zip(plans, outs, strict=True):
-            scores = np.full((len(out), len(rows)), np.nan)
-            if cells.sum() >= _MIN_CELLS:
-                part = plan if cells.all() else _restricted(plan, cells)
-                part._score_block(block, scores)
-            out[:, rows] = scores
-
-
-def _rows_by_cells(
-    rdms: Floats, incomplete: NDArray[np.bool_]
-) -> list[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
-    """Rows that lack the same cells, with the cells they have: neighbours mostly lack the same."""
-    groups: dict[bytes, list[int]] = {}
-    masks = {}
-    for r, lacking in enumerate(incomplete):
-        mask = ~np.isnan(rdms[r]) if lacking else np.ones(rdms.shape[1], dtype=bool)
-        key = mask.tobytes()
-        masks[key] = mask
-        groups.setdefault(key, []).append(r)
-    return [(np.array(rows), masks[key]) for key, rows in groups.items()]
 
 
 def _restricted(plan: Plan, cells: NDArray[np.bool_]) -> Plan:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from bids_rsa.core.comparison import kernels
+from bids_rsa.core.comparison.blocks import CompleteRdms
 from bids_rsa.core.comparison.concordance import concord_rows
-from bids_rsa.core.comparison.ranking import Words, rank_rows, sort_rows
 
 Floats = NDArray[np.float64]
 
@@ -16,51 +16,9 @@ Floats = NDArray[np.float64]
 class Terms:
     """What one comparison precomputes from models without NaN."""
 
-    def score(self, block: "Block") -> Floats:
+    def score(self, block: CompleteRdms) -> Floats:
         """Scores (n_rdms, n_models) of a block of rows."""
         raise NotImplementedError
-
-
-class Block:
-    """Rows of RDM cells without NaN, and what several comparisons share of them."""
-
-    def __init__(self, rows: Floats) -> None:
-        self.rows = rows
-        self._sorted: tuple[Words, Words, Words] | None = None
-        self._ranks: tuple[NDArray[np.floating], Floats] | None = None
-        self._centered: tuple[Floats, Floats, Floats] | None = None
-
-    def sorted(self) -> tuple[Words, Words, Words]:
-        """Cells in ascending order, positions that tie with the one before, their numbers; once."""
-        if self._sorted is None:
-            orders, ties = (
-                np.empty(self.rows.shape, np.uint32),
-                np.empty(self.rows.shape, np.uint32),
-            )
-            n_ties = np.empty(len(self.rows), np.uint32)
-            sort_rows(self.rows, orders, ties, n_ties)
-            self._sorted = orders, ties, n_ties
-        return self._sorted
-
-    def ranks(self) -> tuple[NDArray[np.floating], Floats]:
-        """Centred average ranks and their sums of squares, computed once."""
-        if self._ranks is None:
-            # ranks are multiples of one half: single precision holds them up to 2^22 cells
-            dtype = np.float32 if self.rows.shape[1] < 2**22 else np.float64
-            ranks = np.empty(self.rows.shape, dtype)
-            squares = np.empty(len(self.rows))
-            rank_rows(*self.sorted(), ranks, squares)
-            self._ranks = ranks, squares
-        return self._ranks
-
-    def centered(self) -> tuple[Floats, Floats, Floats]:
-        """Centred rows, squared norms (NaN where constant) and scales, computed once."""
-        if self._centered is None:
-            rows, n = np.empty_like(self.rows), len(self.rows)
-            squares, scales = np.empty(n), np.empty(n)
-            kernels.center_rows(self.rows, rows, squares, scales)
-            self._centered = rows, squares, scales
-        return self._centered
 
 
 @dataclass(frozen=True)
@@ -70,7 +28,7 @@ class _Correlation(Terms):
     ranked: bool
     units: Floats
 
-    def score(self, block: Block) -> Floats:
+    def score(self, block: CompleteRdms) -> Floats:
         """Scores (n_rdms, n_models)."""
         rows, squares = block.ranks() if self.ranked else block.centered()[:2]
         scores = np.empty((len(rows), len(self.units)))
@@ -86,7 +44,7 @@ class _Partial(Terms):
     basis: Floats
     units: Floats
 
-    def score(self, block: Block) -> Floats:
+    def score(self, block: CompleteRdms) -> Floats:
         """Scores (n_rdms, n_models)."""
         rows, squares = block.ranks() if self.ranked else block.centered()[:2]
         scores = np.empty((len(rows), len(self.units)))
@@ -101,7 +59,7 @@ class _Regression(Terms):
     inverse: Floats
     standardize: bool
 
-    def score(self, block: Block) -> Floats:
+    def score(self, block: CompleteRdms) -> Floats:
         """Scores (n_rdms, n_models)."""
         rows, squares, scales = block.centered()
         scores = np.empty((len(rows), len(self.inverse)))
@@ -117,7 +75,7 @@ class _Concordance(Terms):
     n_levels: NDArray[np.int32]
     slots: NDArray[np.uint32]
 
-    def score(self, block: Block) -> Floats:
+    def score(self, block: CompleteRdms) -> Floats:
         """Scores (n_rdms, n_models)."""
         scores = np.empty((len(block.rows), len(self.levels)))
         concord_rows(*block.sorted(), self.levels, self.n_levels, self.slots, scores)

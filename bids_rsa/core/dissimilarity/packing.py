@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
 from bids_rsa.core.engine.tiles import add_lines, moments, pack_line
 from bids_rsa.core.engine.vectors import LANES, pointer_to, put
-from bids_rsa.core.neighborhood.spheres import Layout
+from bids_rsa.core.neighborhood.spheres import SphereRows
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -35,7 +35,7 @@ class Voxels(NamedTuple):
     finite : (n_voxels,) uint8
         Whether all values of a voxel are.
     rows : (n_padded,) int32
-        Of `Layout`.
+        Of `SphereRows`.
     n_folds, n_conditions : int
     width : int
         Length of a line: the conditions, and zeros up to whole vectors.
@@ -53,7 +53,7 @@ class Voxels(NamedTuple):
 
 
 class Neighborhood(NamedTuple):
-    """The columns of a neighborhood; see `Layout.starts` and `Columns`."""
+    """The columns of a neighborhood; see `SphereRows.starts` and `Columns`."""
 
     starts: Integers
     lengths: Integers
@@ -94,7 +94,7 @@ def padded_width(n_conditions: int) -> int:
     return -(-n_conditions // LANES) * LANES
 
 
-def voxels_of(patterns: NDArray[np.floating[Any]], layout: Layout) -> Voxels:
+def voxels_of(patterns: NDArray[np.floating[Any]], spheres: SphereRows) -> Voxels:
     """Find out which voxels of the patterns (n_voxels, n_folds, n_conditions) are finite."""
     n_voxels, n_folds, n_conditions = patterns.shape
     finite = np.empty(n_voxels, dtype=np.uint8)
@@ -102,15 +102,15 @@ def voxels_of(patterns: NDArray[np.floating[Any]], layout: Layout) -> Voxels:
     width = padded_width(n_conditions)
     n_moments = -(-2 * width // (4 * LANES)) * 4 * LANES
     return Voxels(
-        patterns.reshape(-1), finite, layout.rows, n_folds, n_conditions, width, n_moments
+        patterns.reshape(-1), finite, spheres.rows, n_folds, n_conditions, width, n_moments
     )
 
 
-def neighborhood_of(layout: Layout) -> Neighborhood:
-    """Return a layout's columns as the kernels take them."""
-    columns = layout.columns
+def neighborhood_of(spheres: SphereRows) -> Neighborhood:
+    """Return the columns of spheres as the kernels take them."""
+    columns = spheres.columns
     return Neighborhood(
-        layout.starts, columns.lengths, columns.first, columns.group_at,
+        spheres.starts, columns.lengths, columns.first, columns.group_at,
         len(columns.lengths), len(columns.first) - 1, len(columns.group_at),
     )  # fmt: skip
 

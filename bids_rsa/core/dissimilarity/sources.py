@@ -1,4 +1,4 @@
-"""Where a searchlight's RDMs come from: sums along grid rows where they do, else patch by patch."""
+"""Where RDMs come from: sums along grid rows, inner products of patches, pairs, or scipy."""
 
 import threading
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.dissimilarity import rows as _rows
 from bids_rsa.core.dissimilarity.codes import COSINE, EUCLIDEAN, PRODUCTS
 from bids_rsa.core.dissimilarity.compiled import compiled_distances
+from bids_rsa.core.dissimilarity.gram_source import GramSource
 from bids_rsa.core.dissimilarity.packing import Lines, neighborhood_of, room_for_lines, voxels_of
 from bids_rsa.core.dissimilarity.pair_source import PairSource
 from bids_rsa.core.dissimilarity.params import select_voxels
@@ -20,7 +21,8 @@ from bids_rsa.core.dissimilarity.row_correlations import correlations
 from bids_rsa.core.dissimilarity.row_distances import distances
 from bids_rsa.core.dissimilarity.table import Dissimilarity, Metric, find_dissimilarity
 from bids_rsa.core.engine.vectors import LANES
-from bids_rsa.core.neighborhood.spheres import Block, Layout
+from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
+from bids_rsa.core.neighborhood.spheres import SphereRows
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -44,7 +46,7 @@ class RdmSource(Protocol):
     def max_length(self) -> int:
         """Longest piece of a grid row."""
 
-    def fill(self, block: Block, rdms: Floats) -> NDArray[np.int32]:
+    def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
         """Write the RDMs (n_centers, n_cells) of a block; return the patch sizes."""
 
 
@@ -71,17 +73,17 @@ class PatchSource:
     """RDMs patch by patch, by the definition."""
 
     patterns: Patterns
-    layout: Layout
+    neighborhood: Neighborhood
     rule: PatchRule
     max_length: int = 2**30
 
-    def fill(self, block: Block, rdms: Floats) -> NDArray[np.int32]:
+    def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
         """Write the RDMs of a block; return the patch sizes."""
-        sizes = np.empty(len(rdms), dtype=np.int32)
-        for k, position in enumerate(self.layout.positions[block.start : block.stop]):
-            rows = self.layout.patch(int(position))
-            rdms[k], sizes[k] = self.rule.rdm(self.patterns, rows), len(rows)
-        return sizes
+        starts, members = self.neighborhood.members(block)
+        for k in range(len(rdms)):
+            rows = np.sort(members[starts[k] : starts[k + 1]])
+            rdms[k] = self.rule.rdm(self.patterns, rows)
+        return np.diff(starts).astype(np.int32)
 
 
 class RowSource:
@@ -90,7 +92,7 @@ class RowSource:
     Parameters
     ----------
     patterns : (n_voxels, n_folds, n_conditions) float32 or float64, C-contiguous
-    layout : Layout
+    spheres : SphereRows
     known : Dissimilarity
         A function of inner products.
     min_voxels : int
@@ -98,11 +100,11 @@ class RowSource:
     """
 
     def __init__(
-        self, patterns: Patterns, layout: Layout, known: Dissimilarity, min_voxels: int
+        self, patterns: Patterns, spheres: SphereRows, known: Dissimilarity, min_voxels: int
     ) -> None:
-        self._patterns, self._layout = patterns, layout
+        self._patterns, self._spheres = patterns, spheres
         self._code, self._min_voxels = known.gram_code, min_voxels
-        self._voxels, self._near = voxels_of(patterns, layout), neighborhood_of(layout)
+        self._voxels, self._near = voxels_of(patterns, spheres), neighborhood_of(spheres)
         longest, n_groups = self._near.longest, self._near.n_groups
         max_vectors = 3 if self._code in PRODUCTS else 2
         self._tiles = _rows.cut_into_tiles(
@@ -113,9 +115,9 @@ class RowSource:
         self.max_length = max(_WORKSPACE // 8 // per_position - longest, _MIN_LENGTH)
         self._local = threading.local()
 
-    def fill(self, block: Block, rdms: Floats) -> NDArray[np.int32]:
+    def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
         """Write the RDMs of a block; return the patch sizes."""
-        positions = self._layout.positions[block.start : block.stop]
+        positions = self._spheres.positions[block.start : block.stop]
         sizes, suspects = np.empty(len(rdms), np.int32), np.zeros(len(rdms), np.uint8)
         work = _rows.Block(
             positions, block.segments.ravel(), rdms.reshape(-1), sizes, suspects,
@@ -131,30 +133,33 @@ class RowSource:
             distances(*given, lines, sums, self._code == EUCLIDEAN)
         for k in np.flatnonzero(suspects):
             correlate_patch(
-                self._patterns, self._layout.rows, positions[k], self._layout.shifts, rdms[k]
+                self._patterns, self._spheres.rows, positions[k], self._spheres.shifts, rdms[k]
             )
         return sizes
 
     def _make_room(self) -> tuple[Lines, _rows.Sums]:
         """Make room for the longest piece of a row, which each thread keeps."""
-        n_positions = min(self.max_length, self._layout.row_length) + self._near.longest
+        n_positions = min(self.max_length, self._spheres.row_length) + self._near.longest
         return (
             room_for_lines(n_positions, self._voxels, self._near),
             _rows.room_for_sums(n_positions, self._voxels, self._near, self._tiles),
         )
 
 
-def choose_source(patterns: Patterns, layout: Layout, rule: PatchRule) -> RdmSource:
+def choose_source(patterns: Patterns, neighborhood: Neighborhood, rule: PatchRule) -> RdmSource:
     """Choose the fastest way to the RDMs that the rule asks for."""
     known, n_folds = find_dissimilarity(rule.metric), patterns.shape[1]
-    simple = not rule.params and not (rule.ignore_nan and _lacks_voxels(patterns))
-    of_sums = known.gram_code is not None and (n_folds == 1 or known.is_unbiased(rule.params))
-    if simple and of_sums:
-        return RowSource(np.ascontiguousarray(patterns), layout, known, rule.min_voxels)
+    of_products = known.gram_code is not None and not rule.params
+    if of_products and not (rule.ignore_nan and _lacks_voxels(patterns)):
+        along_rows = n_folds == 1 or known.is_unbiased(rule.params)
+        if isinstance(neighborhood, SphereRows) and along_rows:
+            given = np.ascontiguousarray(patterns)
+            return RowSource(given, neighborhood, known, rule.min_voxels)
+        return GramSource(patterns, neighborhood, known, rule.min_voxels)
     distances = compiled_distances(known, rule.params, len(patterns))
     if distances is None or n_folds > 1:
-        return PatchSource(patterns, layout, rule)
-    return PairSource(patterns, layout, distances, rule.min_voxels, rule.ignore_nan)
+        return PatchSource(patterns, neighborhood, rule)
+    return PairSource(patterns, neighborhood, distances, rule.min_voxels, rule.ignore_nan)
 
 
 def _lacks_voxels(patterns: Patterns) -> bool:

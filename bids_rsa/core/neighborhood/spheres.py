@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bids_rsa.core.engine.jit import kernel
+from bids_rsa.core.neighborhood.protocol import CenterBlock
+
 # voxels at exactly the radius belong to the patch, whatever the rounding of the affine
 _RADIUS_TOLERANCE = 1e-6
 
@@ -87,18 +90,29 @@ def columns_of(offsets: Integers) -> Columns:
     )
 
 
+@kernel
+def _gather_members(
+    rows: NDArray[np.int32],
+    positions: Integers,
+    shifts: Integers,
+    members: Integers,
+    starts: Integers,
+) -> None:
+    """Write the rows of each centre's patch, patch after patch. O(voxels) a centre."""
+    count = 0
+    starts[0] = 0
+    for c in range(positions.size):
+        for shift in shifts:
+            row = rows[positions[c] + shift]
+            if row >= 0:
+                members[count] = row
+                count += 1
+        starts[c + 1] = count
+
+
 @dataclass(frozen=True)
-class Block:
-    """Centres ``start`` to ``stop`` of a layout, in segments of grid rows (n_segments, 2)."""
-
-    start: int
-    stop: int
-    segments: Integers
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A searchlight on a padded grid whose rows run along the axis where that costs least.
+class SphereRows:
+    """Spheres on a padded grid whose rows run along the axis where that costs least.
 
     Every neighborhood is one set of shifts of the flat padded grid.
 
@@ -117,6 +131,8 @@ class Layout:
     columns : Columns
     row_length : int
         Padded length of a row.
+    n_locations : int
+        Number of voxels in the mask, which are the rows of the patterns.
     """
 
     rows: NDArray[np.int32]
@@ -126,13 +142,22 @@ class Layout:
     starts: Integers
     columns: Columns
     row_length: int
+    n_locations: int
 
-    def patch(self, position: int) -> NDArray[np.int32]:
-        """Rows of the patterns that lie in the patch around a position, in ascending order."""
-        rows: NDArray[np.int32] = self.rows[position + self.shifts]
-        return np.sort(rows[rows >= 0])
+    @property
+    def n_centers(self) -> int:
+        """Number of centres."""
+        return len(self.positions)
 
-    def blocks(self, max_length: int, n_centers: int) -> Iterator[Block]:
+    def members(self, block: CenterBlock) -> tuple[Integers, Integers]:
+        """Return the patches of a block: starts and members."""
+        positions = self.positions[block.start : block.stop]
+        members = np.empty(len(positions) * len(self.shifts), dtype=np.int64)
+        starts = np.empty(len(positions) + 1, dtype=np.int64)
+        _gather_members(self.rows, positions, self.shifts, members, starts)
+        return starts, members[: starts[-1]]
+
+    def blocks(self, n_centers: int, max_length: int) -> Iterator[CenterBlock]:
         """Cut the centres into blocks of whole segments with about as many centres each.
 
         A segment is a piece of a grid row of at most ``max_length``, cut at fixed positions and
@@ -144,7 +169,8 @@ class Layout:
             end = min(int(np.searchsorted(breaks, breaks[begin] + n_centers)), last)
             start, stop = int(breaks[begin]), int(breaks[end])
             edges = breaks[begin : end + 1] - start
-            yield Block(start, stop, np.column_stack((edges[:-1], edges[1:])))
+            segments = np.column_stack((edges[:-1], edges[1:]))
+            yield CenterBlock(start, stop, self.order[start:stop], segments)
             begin = end
 
     def _breaks(self, max_length: int) -> Integers:
@@ -158,16 +184,25 @@ class Layout:
         return np.append(np.flatnonzero(new), len(new))
 
 
-def lay_out(patch_mask: Mask, center_mask: Mask, offsets: Integers) -> Layout:
-    """Choose the axis that rows run along, and lay the searchlight out on a padded grid.
+def sphere_rows(
+    patch_mask: Mask, center_mask: Mask, affine: ArrayLike, radius_mm: float
+) -> SphereRows:
+    """Choose the axis that rows run along, and lay the spheres out on a padded grid.
 
     Parameters
     ----------
     patch_mask, center_mask : (X, Y, Z) bool
-        Voxels that patches use, and the centres (at least one).
-    offsets : (n_offsets, 3) int64
+        Voxels that patches use, and the centres (at least one). The numbers of the centres are
+        their places in ``np.argwhere(center_mask)``.
+    affine, radius_mm
+        See `sphere_offsets`.
+
+    Raises
+    ------
+    ValueError
         See `sphere_offsets`.
     """
+    offsets = sphere_offsets(affine, radius_mm, patch_mask.shape)
     axes = min(((1, 2, 0), (0, 2, 1), (0, 1, 2)), key=lambda a: _cost(a, center_mask, offsets))
     turned = np.ascontiguousarray(offsets[:, axes])
     reach = np.abs(turned).max(axis=0)
@@ -182,7 +217,7 @@ def lay_out(patch_mask: Mask, center_mask: Mask, offsets: Integers) -> Layout:
     order = numbers.transpose(axes)[tuple(centers.T)].astype(np.int64)
     strides = np.array([shape[1] * shape[2], shape[2], 1], dtype=np.int64)
     columns = columns_of(turned)
-    return Layout(
+    return SphereRows(
         rows.ravel(),
         (centers + reach) @ strides,
         order,
@@ -190,6 +225,7 @@ def lay_out(patch_mask: Mask, center_mask: Mask, offsets: Integers) -> Layout:
         columns.starts @ strides,
         columns,
         int(shape[2]),
+        int(np.count_nonzero(patch_mask)),
     )
 
 

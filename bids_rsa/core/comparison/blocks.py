@@ -1,0 +1,125 @@
+"""Blocks of RDMs as measures get them: missing cells handled, sorts and ranks shared."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.comparison import kernels
+from bids_rsa.core.comparison.ranking import Words, rank_rows, sort_rows
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_CACHED_CELLS = 2**17  # of 12 bytes of sorted cells, ties and ranks: what a core caches
+_MIN_ROWS = 16
+
+
+class CompleteRdms:
+    """RDMs without NaN, and what measures share of them: each is computed once, when asked for.
+
+    Attributes
+    ----------
+    rows : (n_rdms, n_cells) float64
+    """
+
+    def __init__(self, rows: Floats) -> None:
+        self.rows = rows
+        self._sorted: tuple[Words, Words, Words] | None = None
+        self._ranks: tuple[NDArray[np.floating], Floats] | None = None
+        self._centered: tuple[Floats, Floats, Floats] | None = None
+
+    def sorted(self) -> tuple[Words, Words, Words]:
+        """Cells in ascending order, positions that tie with the one before, their numbers; once."""
+        if self._sorted is None:
+            orders, ties = (
+                np.empty(self.rows.shape, np.uint32),
+                np.empty(self.rows.shape, np.uint32),
+            )
+            n_ties = np.empty(len(self.rows), np.uint32)
+            sort_rows(self.rows, orders, ties, n_ties)
+            self._sorted = orders, ties, n_ties
+        return self._sorted
+
+    def ranks(self) -> tuple[NDArray[np.floating], Floats]:
+        """Centred average ranks and their sums of squares, computed once."""
+        if self._ranks is None:
+            # ranks are multiples of one half: single precision holds them up to 2^22 cells
+            dtype = np.float32 if self.rows.shape[1] < 2**22 else np.float64
+            ranks = np.empty(self.rows.shape, dtype)
+            squares = np.empty(len(self.rows))
+            rank_rows(*self.sorted(), ranks, squares)
+            self._ranks = ranks, squares
+        return self._ranks
+
+    def centered(self) -> tuple[Floats, Floats, Floats]:
+        """Centred rows, squared norms (NaN where constant) and scales, computed once."""
+        if self._centered is None:
+            rows, n = np.empty_like(self.rows), len(self.rows)
+            squares, scales = np.empty(n), np.empty(n)
+            kernels.center_rows(self.rows, rows, squares, scales)
+            self._centered = rows, squares, scales
+        return self._centered
+
+
+class Part(NamedTuple):
+    """RDMs of a block that have the same cells.
+
+    Attributes
+    ----------
+    rows : (n,) int or slice
+        Which of the block's.
+    cells : (n_cells,) bool or None
+        The cells they have; None: all.
+    rdms : CompleteRdms
+        Their cells.
+    """
+
+    rows: NDArray[np.intp] | slice
+    cells: NDArray[np.bool_] | None
+    rdms: CompleteRdms
+
+
+class RdmBlock:
+    """RDMs of some centres, few enough for their sorts to stay in the processor's cache.
+
+    Attributes
+    ----------
+    rdms : (n_rdms, n_cells) float64, C-contiguous
+        NaN where a cell is undefined.
+    centers : (n_rdms,) int64
+        Numbers of their centres.
+    """
+
+    def __init__(self, rdms: Floats, centers: Integers) -> None:
+        self.rdms, self.centers = rdms, centers
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """The RDMs grouped by the cells they have; neighbours mostly lack the same."""
+        incomplete = np.empty(len(self.rdms), dtype=np.bool_)
+        kernels.find_nan(self.rdms, incomplete)
+        if not incomplete.any():
+            return (Part(slice(None), None, CompleteRdms(self.rdms)),)
+        groups: dict[bytes, list[int]] = {}
+        masks = {}
+        for r, lacking in enumerate(incomplete):
+            mask = ~np.isnan(self.rdms[r]) if lacking else np.ones(self.rdms.shape[1], dtype=bool)
+            key = mask.tobytes()
+            masks[key] = mask
+            groups.setdefault(key, []).append(r)
+        parts = []
+        for key, members in groups.items():
+            rows, cells = np.array(members), masks[key]
+            rdms = CompleteRdms(np.ascontiguousarray(self.rdms[rows][:, cells]))
+            parts.append(Part(rows, None if cells.all() else cells, rdms))
+        return tuple(parts)
+
+
+def cut_into_blocks(rdms: Floats, centers: Integers) -> Iterator[RdmBlock]:
+    """Cut RDMs (n_rdms, n_cells) of so many centres into blocks that stay in the cache."""
+    step = max(_MIN_ROWS, _CACHED_CELLS // max(rdms.shape[1], 1))
+    for start in range(0, len(rdms), step):
+        yield RdmBlock(rdms[start : start + step], centers[start : start + step])

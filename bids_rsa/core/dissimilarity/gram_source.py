@@ -1,0 +1,186 @@
+"""RDMs of patches from their patterns' inner products, by BLAS, many patches at a time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.dissimilarity.codes import CORRELATION, EUCLIDEAN, PRODUCTS
+from bids_rsa.core.dissimilarity.definition import CONSTANT
+from bids_rsa.core.dissimilarity.table import Dissimilarity
+from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
+
+Floats = NDArray[np.float64]
+Patterns = NDArray[np.floating[Any]]
+
+# patches are filled up with zeros to a multiple of so many voxels, so that some have one size; how
+# many are done at a time then changes no number
+_STEP = 32
+# values of patterns gathered at a time (8 bytes each)
+_MAX_VALUES = 2**20
+# squares outside of this range would overflow or vanish
+_SAFE = (1e-100, 1e100)
+# share of the squared norms that is left of a squared distance: below, digits are lost
+_CANCELLED = 1e-4
+
+
+class GramSource:
+    """Distances that are functions of inner products; safe to share between threads.
+
+    Parameters
+    ----------
+    patterns : (n_locations, n_folds, n_conditions) float32 or float64
+    neighborhood : Neighborhood
+    known : Dissimilarity
+        With a ``gram_code``.
+    min_voxels : int
+        Smaller patches are undefined.
+    """
+
+    max_length = 2**30
+
+    def __init__(
+        self, patterns: Patterns, neighborhood: Neighborhood, known: Dissimilarity, min_voxels: int
+    ) -> None:
+        self._patterns, self._neighborhood = patterns, neighborhood
+        self._known, self._min_voxels = known, max(min_voxels, 1)
+        self._pairs = np.triu_indices(patterns.shape[2], 1)
+
+    def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
+        """Write the RDMs of a block; return the patch sizes."""
+        starts, members = self._neighborhood.members(block)
+        sizes = np.diff(starts)
+        rdms[:] = np.nan
+        for chosen in self._of_one_size(sizes):
+            patches, inside = self._gather(chosen, starts, members)
+            finite = np.isfinite(patches).all(axis=(1, 2, 3))
+            if not finite.all():
+                chosen, patches, inside = chosen[finite], patches[finite], inside[finite]
+            if len(chosen):
+                rdms[chosen] = self._measure(patches, inside, sizes[chosen])
+        return sizes.astype(np.int32)
+
+    def _of_one_size(self, sizes: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:
+        """Yield patches that fill up to the same size, as many as fit into memory at a time."""
+        steps = -(-sizes // _STEP)
+        for n_steps in np.unique(steps[sizes >= self._min_voxels]):
+            chosen = np.flatnonzero((steps == n_steps) & (sizes >= self._min_voxels))
+            n_values = int(n_steps) * _STEP * self._patterns[0].size
+            at_once = max(1, _MAX_VALUES // n_values)
+            for k in range(0, len(chosen), at_once):
+                yield chosen[k : k + at_once]
+
+    def _gather(
+        self, chosen: NDArray[np.intp], starts: NDArray[np.int64], members: NDArray[Any]
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """Copy patterns (n_patches, n_folds, n_voxels, n_conditions), and mark the filled places.
+
+        Members are taken in ascending order, and what fills a patch up is 0.
+        """
+        sizes = starts[chosen + 1] - starts[chosen]
+        width = int(-(-sizes[0] // _STEP)) * _STEP
+        rows = np.full((len(chosen), width), len(self._patterns), dtype=np.int64)
+        for k, c in enumerate(chosen):
+            rows[k, : sizes[k]] = members[starts[c] : starts[c + 1]]
+        rows.sort(axis=1)
+        inside = rows < len(self._patterns)
+        rows[~inside] = 0
+        patches = self._patterns[rows].astype(np.float64)
+        patches[~inside] = 0.0
+        return np.ascontiguousarray(patches.transpose(0, 2, 1, 3)), inside[:, None, :, None]
+
+    def _measure(
+        self, patches: Floats, inside: NDArray[np.bool_], sizes: NDArray[np.int64]
+    ) -> Floats:
+        """RDMs (n_patches, n_cells) of finite patterns; all NaN where one cell is undefined."""
+        products = self._known.gram_code in PRODUCTS
+        # a scale of its own for each pattern where that changes nothing
+        largest = np.abs(patches).max(axis=(1, 2) if products else (1, 2, 3), keepdims=True)
+        exponents = np.zeros(largest.shape, dtype=np.int64)
+        unsafe = (largest > 0) & ~((largest > _SAFE[0]) & (largest < _SAFE[1]))
+        if unsafe.any():
+            exponents[unsafe] = np.frexp(largest[unsafe])[1]
+            patches = np.ldexp(patches, -exponents)
+        with np.errstate(all="ignore"):
+            if products:
+                cells = self._one_minus_products(patches, inside, sizes)
+            else:
+                cells = self._distances(patches)
+                power = 1 if self._known.gram_code == EUCLIDEAN else 2
+                cells = np.ldexp(cells, power * exponents[:, 0, 0])
+        cells[~np.isfinite(cells).all(axis=1)] = np.nan
+        return cells
+
+    def _one_minus_products(
+        self, patches: Floats, inside: NDArray[np.bool_], sizes: NDArray[np.int64]
+    ) -> Floats:
+        """1 minus correlation or cosine; across folds, of each fold and the mean of all others."""
+        centered = self._known.gram_code == CORRELATION
+        tests = _unit_patterns(patches, inside, sizes, centered)
+        if patches.shape[1] == 1:
+            products = np.matmul(tests[:, 0].transpose(0, 2, 1), tests[:, 0])
+        else:
+            training = _unit_patterns(_means_of_others(patches), inside, sizes, centered)
+            products = np.matmul(training.transpose(0, 1, 3, 2), tests).mean(axis=1)
+            products = (products + products.transpose(0, 2, 1)) / 2
+        i, j = self._pairs
+        return np.asarray(1.0 - products[:, i, j].clip(-1.0, 1.0))
+
+    def _distances(self, patches: Floats) -> Floats:
+        """(Squared) Euclidean distances, cross-validated where there are several folds."""
+        n_folds = patches.shape[1]
+        # differences of patterns are the same without what all conditions share
+        centered = patches - patches.mean(axis=3, keepdims=True)
+        total = centered.sum(axis=1)
+        gram = np.matmul(total.transpose(0, 2, 1), total)
+        norms = np.einsum("kii->ki", gram).copy()
+        if n_folds > 1:
+            gram -= np.matmul(centered.transpose(0, 1, 3, 2), centered).sum(axis=1)
+        i, j = self._pairs
+        squares = np.einsum("kii->ki", gram)
+        cells = squares[:, i] + squares[:, j] - 2.0 * gram[:, i, j]
+        lost = np.argwhere(np.abs(cells) < _CANCELLED * (norms[:, i] + norms[:, j]))
+        cells /= max(n_folds * (n_folds - 1), 1)
+        at_once = max(1, _MAX_VALUES // max(patches[0, :, :, 0].size, 1))
+        for start in range(0, len(lost), at_once):
+            k, c = lost[start : start + at_once].T
+            cells[k, c] = _mean_products(patches[k, :, :, i[c]] - patches[k, :, :, j[c]])
+        if self._known.signed_root:
+            cells = np.sign(cells) * np.sqrt(np.abs(cells))
+        return np.asarray(cells)
+
+
+def _unit_patterns(
+    patches: Floats, inside: NDArray[np.bool_], sizes: NDArray[np.int64], centered: bool
+) -> Floats:
+    """Give patterns (n_patches, n_folds, n_voxels, n_conditions) unit norm; NaN where constant."""
+    whole = np.einsum("kfpn,kfpn->kfn", patches, patches)
+    norms = whole
+    if centered:
+        means = patches.sum(axis=2, keepdims=True) / sizes[:, None, None, None]
+        patches = np.where(inside, patches - means, 0.0)
+        norms = np.einsum("kfpn,kfpn->kfn", patches, patches)
+    norms = np.where(norms > CONSTANT * CONSTANT * whole, norms, np.nan)
+    return np.asarray(patches / np.sqrt(norms)[:, :, None, :])
+
+
+def _means_of_others(patches: Floats) -> Floats:
+    """Mean of all folds but each; the fold itself enters no sum."""
+    before, after = np.zeros_like(patches), np.zeros_like(patches)
+    np.cumsum(patches[:, :-1], axis=1, out=before[:, 1:])
+    after[:, :-1] = np.cumsum(patches[:, :0:-1], axis=1)[:, ::-1]
+    return np.asarray((before + after) / (patches.shape[1] - 1))
+
+
+def _mean_products(differences: Floats) -> Floats:
+    """Mean over pairs of different folds of the products of (n, n_folds, n_voxels); squares of one.
+
+    Products of a fold with itself do not enter.
+    """
+    n_folds = differences.shape[1]
+    products = np.matmul(differences, differences.transpose(0, 2, 1))
+    if n_folds == 1:
+        return np.asarray(products[:, 0, 0])
+    pairs = ~np.eye(n_folds, dtype=bool)
+    return np.asarray(products[:, pairs].mean(axis=1))
