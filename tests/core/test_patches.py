@@ -120,7 +120,7 @@ def test_duplicate_patterns_are_at_distance_zero(metric):
     assert abs(alone[same_pair]) < 1e-15
 
 
-@pytest.mark.parametrize("metric", ["correlation", "euclidean", "cityblock", "mahalanobis"])
+@pytest.mark.parametrize("metric", ["correlation", "euclidean", "cityblock", "minkowski"])
 @pytest.mark.parametrize("n_folds", [1, 2])
 def test_neither_threads_nor_company_change_a_byte(metric, n_folds, monkeypatch):
     rng = np.random.default_rng(5)
@@ -128,7 +128,7 @@ def test_neither_threads_nor_company_change_a_byte(metric, n_folds, monkeypatch)
     patterns = rng.standard_normal((300, n_folds, 12))
     keywords = {"dissimilarity": metric}
     one, _ = rdms_of(patterns, Patches.of_lists(lists, 300), **keywords)
-    assert metric == "mahalanobis" or np.isfinite(one).all()
+    assert np.isfinite(one).all()
     many, _ = rdms_of(patterns, Patches.of_lists(lists, 300), n_threads=4, **keywords)
     assert one.tobytes() == many.tobytes()
     alone, _ = rdms_of(patterns, Patches.of_lists(lists[7:8], 300), **keywords)
