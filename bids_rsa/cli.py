@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from bids_rsa.errors import BidsRsaError, ReadWriteError
+from bids_rsa.outputs.locks import try_lock
 from bids_rsa.settings import Settings
 
 LOGGER = logging.getLogger("bids_rsa")
@@ -60,8 +61,13 @@ def _run(settings: Settings) -> int:
 
 def _log_to_file(path: Path) -> None:
     """Write the log to a file as well; workers in other processes append to the same file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+        if handler.stream is not None:  # it is in use: other runs leave it alone
+            try_lock(handler.stream.fileno(), path, shared=True)
+    except OSError as error:
+        LOGGER.warning("The log %s cannot be written or locked: %s.", path, error.strerror)
+        return
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root = logging.getLogger()
     for early in [h for h in root.handlers if isinstance(h, MemoryHandler)]:

@@ -22,8 +22,8 @@ _VOLUMES_AHEAD = 8
 
 
 @dataclass(frozen=True)
-class GroupSize:
-    """The sizes that decide how much memory a group needs.
+class AnalysisSize:
+    """The sizes that decide how much memory an analysis needs.
 
     ``n_grid`` counts the voxels of the grid, ``n_voxels`` those that patches may use;
     ``n_maps`` is models times comparisons.
@@ -50,23 +50,23 @@ class MemoryNeeds:
         return max(self.read_gb, self.searchlight_gb, self.write_gb)
 
 
-def group_size(group: Analysis, plan: StackPlan, n_maps: int) -> GroupSize:
-    """Find the sizes of a group from headers and masks; no image's values are read."""
+def analysis_size(analysis: Analysis, plan: StackPlan, n_maps: int) -> AnalysisSize:
+    """Find the sizes of an analysis from headers and masks; no image's values are read."""
     first = plan.images[0]
     grid = source_grid(first)
     n_grid = n_voxels = grid.shape[0] * grid.shape[1] * grid.shape[2]
-    if group.brain_mask.paths:
-        n_voxels = int(load_mask(group.brain_mask.paths[0], grid, "brain mask").voxels.sum())
+    if analysis.brain_mask.paths:
+        n_voxels = int(load_mask(analysis.brain_mask.paths[0], grid, "brain mask").voxels.sum())
     n_folds, n_conditions = plan.counts.shape
-    return GroupSize(n_grid, n_voxels, n_folds, n_conditions, n_maps)
+    return AnalysisSize(n_grid, n_voxels, n_folds, n_conditions, n_maps)
 
 
-def memory_needs(size: GroupSize, n_threads: int) -> MemoryNeeds:
+def memory_needs(size: AnalysisSize, n_threads: int) -> MemoryNeeds:
     """Bound the memory of each step.
 
     Parameters
     ----------
-    size : GroupSize
+    size : AnalysisSize
     n_threads : int
         Files read, and blocks of centres computed, at a time.
     """
@@ -92,7 +92,7 @@ def estimation_gb(run: BoldRun, n_voxels: int) -> float:
     return _LIBRARIES_GB + 1.2 * array
 
 
-def threads_that_fit(size: GroupSize, n_threads: int, memory_gb: float) -> int:
+def threads_that_fit(size: AnalysisSize, n_threads: int, memory_gb: float) -> int:
     """Count the threads, ``n_threads`` at most and at least one, that fit into the memory."""
     for n in range(n_threads, 1, -1):
         if memory_needs(size, n).largest_gb <= memory_gb:

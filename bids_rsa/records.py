@@ -4,6 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bids_rsa.entities import Pairs, joined
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.settings import BoldSettings
@@ -149,8 +152,9 @@ class Analysis:
 
 @dataclass(frozen=True)
 class ModelRdm:
-    """A model RDM, square and labelled: ``cells`` holds its rows, NaN for a cell left out.
+    """A model RDM, square and labelled: ``cells`` (n_conditions, n_conditions), NaN if left out.
 
+    Two models are equal when they were made from the same file in the same way.
     ``metric`` is the dissimilarity that made it of features; empty for an RDM that was given.
     """
 
@@ -158,7 +162,7 @@ class ModelRdm:
     path: str
     sha256: str
     conditions: tuple[str, ...]
-    cells: tuple[tuple[float, ...], ...]
+    cells: NDArray[np.float64] = field(compare=False, repr=False)
     metric: str = ""
 
 

@@ -3,14 +3,30 @@
 Each default stands here once; the parser reads it from here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
 from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY
 
 
 @dataclass(frozen=True)
-class RsaSettings:
+class ReadingSettings:
+    """The part of the science that reading images depends on; a change of the rest reads nothing.
+
+    The last three decide which warnings there are, and no pattern.
+    """
+
+    folds: str = "none"
+    ignore_nan: bool = False
+    missing_runs: str = "error"
+    normalize: str = "none"
+    dissimilarity: str = DEFAULT_DISSIMILARITY
+    comparisons: tuple[str, ...] = (DEFAULT_COMPARISON,)
+    standardize: bool = False
+
+
+@dataclass(frozen=True)
+class RsaSettings(ReadingSettings):
     """The science of the participant level: what is computed at each centre.
 
     ``dissimilarity_params`` is canonical JSON (sorted keys). ``folds`` is ``none``, ``runs``,
@@ -18,15 +34,14 @@ class RsaSettings:
     """
 
     radius_mm: float = 10.0
-    dissimilarity: str = DEFAULT_DISSIMILARITY
     dissimilarity_params: str = "{}"
-    comparisons: tuple[str, ...] = (DEFAULT_COMPARISON,)
-    folds: str = "none"
-    ignore_nan: bool = False
     min_voxels: int = 10
-    missing_runs: str = "error"
-    standardize: bool = False
-    normalize: str = "none"
+
+    @property
+    def reading(self) -> ReadingSettings:
+        """What reading images needs of this."""
+        names = [field.name for field in fields(ReadingSettings)]
+        return ReadingSettings(**{name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -96,6 +111,7 @@ class BoldSettings:
 class GroupSettings:
     """The science of the group level: what is tested across subjects, and how it is corrected."""
 
+    label: str | None = None
     comparison: tuple[str, ...] = ()
     model: tuple[str, ...] = ()
     average_sessions: bool = False

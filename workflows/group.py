@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-from bids_rsa.workflows.participant import node_name
 from nipype.interfaces.utility import Merge
 from nipype.pipeline.engine import Node, Workflow
 
 from bids_rsa._version import __version__
-from bids_rsa.group.records import GroupTest
 from bids_rsa.group.write import GroupJob
 from bids_rsa.interfaces.group import (
     CorrectScores,
@@ -35,7 +33,7 @@ def init_group_level_wf(
     workflow = Workflow(RUN_WORKFLOW, base_dir=work_dir)
     nulls = [init_null_wf(job) for job in jobs]
     results = [init_result_wf(job) for job in jobs]
-    merge = Node(Merge(len(jobs)), name="all_nulls")
+    merge = Node(Merge(len(jobs)), name=nulls_name(jobs[0]))
     for number, (null, result) in enumerate(zip(nulls, results, strict=True), start=1):
         scores = [("read.scores", f"{name}.scores") for name in ("correct", "sink", "figures")]
         workflow.connect([(null, result, [*scores, ("permute.null", "correct.null")])])
@@ -45,9 +43,14 @@ def init_group_level_wf(
     return workflow
 
 
-def folder_names(test: GroupTest) -> tuple[str, str]:
+def graph_names(job: GroupJob) -> tuple[str, str]:
     """Name the two graphs of a test: up to its null distribution, and from there."""
-    return node_name(test.label), f"{node_name(test.label)}_results"
+    return job.name, f"{job.name}_results"
+
+
+def nulls_name(job: GroupJob) -> str:
+    """Name the node that gathers the null distributions of all tests, after the first test."""
+    return f"{job.name}_all_nulls"
 
 
 def init_null_wf(job: GroupJob) -> Workflow:
@@ -61,7 +64,7 @@ def init_null_wf(job: GroupJob) -> Workflow:
         n_procs=job.n_threads,
         mem_gb=job.memory_gb,
     )
-    workflow = Workflow(folder_names(job.test)[0])
+    workflow = Workflow(graph_names(job)[0])
     workflow.connect([(read, permute, [("scores", "scores")])])
     return workflow
 
@@ -73,7 +76,7 @@ def init_result_wf(job: GroupJob) -> Workflow:
     )
     sink = Node(SinkGroup(job=job), name="sink", mem_gb=0.5)
     figures = Node(DrawGroup(job=job), name="figures", mem_gb=1.0)
-    workflow = Workflow(folder_names(job.test)[1])
+    workflow = Workflow(graph_names(job)[1])
     workflow.connect(
         [
             (correct, sink, [("result", "result")]),

@@ -1,9 +1,8 @@
 """The graph of the participant level: read, searchlight, write and draw, for each subject."""
 
-import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bids_rsa.workflows.estimation import add_estimates
 from nipype.pipeline.engine import Node, Workflow
@@ -18,29 +17,31 @@ from bids_rsa.interfaces.participant import (
 from bids_rsa.needs import MemoryNeeds
 from bids_rsa.outputs.derivatives import PlannedFile
 from bids_rsa.outputs.estimates import PlannedRun
-from bids_rsa.records import Analysis, ModelRdm
+from bids_rsa.records import Analysis
 from bids_rsa.settings import RsaSettings
 
 RUN_WORKFLOW = "participant"
 
 
 @dataclass(frozen=True)
-class GroupJob:
-    """All that is needed to analyse one image group.
+class AnalysisJob:
+    """All that is needed to run one analysis.
 
-    ``links`` are (path, name) of the input datasets; ``n_threads``, ``needs`` and
-    ``bar_position`` say what the nodes may use, and change no result.
+    ``models`` is the file of the model RDMs; ``links`` are (path, name) of the input datasets;
+    ``name`` is the graph's, and that of its folder. ``n_threads``, ``needs`` and ``bar_position``
+    say what the nodes may use, and change no result.
     """
 
-    group: Analysis
+    analysis: Analysis
     rsa: RsaSettings
-    models: tuple[ModelRdm, ...]
+    models: str
     planned: tuple[PlannedFile, ...]
     figures: tuple[str, ...]
     links: tuple[tuple[str, str], ...]
     input_hash: str
     output_dir: str
     needs: MemoryNeeds
+    name: str
     n_threads: int = 1
     bar_position: int = 0
     estimates: tuple[PlannedRun, ...] = ()
@@ -51,29 +52,29 @@ class GroupJob:
         return (*self.planned, *(file for run in self.estimates for file in run.planned))
 
 
-def init_run_wf(jobs: Sequence[GroupJob], work_dir: str) -> Workflow:
+def init_run_wf(jobs: Sequence[AnalysisJob], work_dir: str) -> Workflow:
     """Build the graph of several subjects, who don't depend on each other."""
     workflow = Workflow(RUN_WORKFLOW, base_dir=work_dir)
-    for subject in dict.fromkeys(job.group.subject for job in jobs):
-        own = [job for job in jobs if job.group.subject == subject]
+    for subject in dict.fromkeys(job.analysis.subject for job in jobs):
+        own = [job for job in jobs if job.analysis.subject == subject]
         workflow.add_nodes([init_participant_wf(own)])
     return workflow
 
 
-def init_participant_wf(jobs: Sequence[GroupJob]) -> Workflow:
-    """Build the graph of one subject: one branch for each group of images."""
-    workflow = Workflow(subject_name(jobs[0].group.subject))
-    workflow.add_nodes([init_group_wf(job) for job in jobs])
+def init_participant_wf(jobs: Sequence[AnalysisJob]) -> Workflow:
+    """Build the graph of one subject: one branch for each analysis of images."""
+    workflow = Workflow(subject_name(jobs[0].analysis.subject))
+    workflow.add_nodes([init_analysis_wf(job) for job in jobs])
     return workflow
 
 
-def init_group_wf(job: GroupJob) -> Workflow:
-    """Build the graph of one image group."""
-    group, rsa = job.group, job.rsa
+def init_analysis_wf(job: AnalysisJob) -> Workflow:
+    """Build the graph of one analysis."""
+    analysis, rsa = job.analysis, job.rsa
     masking = Node(
         ReadPatterns(
-            group=group,
-            rsa=reading_settings(rsa),
+            analysis=analysis,
+            reading=rsa.reading,
             input_hashes=job.input_hash,
             version=__version__,
             n_threads=job.n_threads,
@@ -87,7 +88,7 @@ def init_group_wf(job: GroupJob) -> Workflow:
             models=job.models,
             rsa=rsa,
             version=__version__,
-            label=group.label,
+            label=analysis.label,
             n_threads=job.n_threads,
             bar_position=job.bar_position,
         ),
@@ -96,7 +97,7 @@ def init_group_wf(job: GroupJob) -> Workflow:
         mem_gb=job.needs.searchlight_gb,
     )
     sink, figures = _output_nodes(job)
-    workflow = Workflow(node_name(group.label))
+    workflow = Workflow(job.name)
     add_estimates(workflow, masking, job.estimates, job.output_dir, dict(job.links), job.n_threads)
     workflow.connect(
         [
@@ -110,11 +111,11 @@ def init_group_wf(job: GroupJob) -> Workflow:
     return workflow
 
 
-def _output_nodes(job: GroupJob) -> tuple[Node, Node]:
+def _output_nodes(job: AnalysisJob) -> tuple[Node, Node]:
     """Make the nodes that write the derivatives and draw them."""
     sink = Node(
         SinkDerivatives(
-            group=job.group,
+            analysis=job.analysis,
             models=job.models,
             rsa=job.rsa,
             planned=job.planned,
@@ -125,19 +126,11 @@ def _output_nodes(job: GroupJob) -> tuple[Node, Node]:
         mem_gb=job.needs.write_gb,
     )
     figures = Node(
-        DrawMaps(group=job.group, planned=job.planned, output_dir=job.output_dir),
+        DrawMaps(analysis=job.analysis, planned=job.planned, output_dir=job.output_dir),
         name="figures",
         mem_gb=job.needs.write_gb,
     )
     return sink, figures
-
-
-def reading_settings(rsa: RsaSettings) -> RsaSettings:
-    """Leave out of the settings what touches no pattern, so that a change recomputes less.
-
-    The radius was checked against the voxels before.
-    """
-    return replace(rsa, radius_mm=math.inf, min_voxels=1)
 
 
 def subject_name(subject: str) -> str:
@@ -151,12 +144,12 @@ def node_name(text: str) -> str:
 
 
 def describe(workflow: Workflow) -> str:
-    """Draw the graph of one image group as a Mermaid flowchart.
+    """Draw the graph of one analysis as a Mermaid flowchart.
 
     Parameters
     ----------
     workflow : Workflow
-        What `init_group_wf` returns.
+        What `init_analysis_wf` returns.
 
     Returns
     -------

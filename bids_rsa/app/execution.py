@@ -5,11 +5,12 @@ import json
 import logging
 import math
 import os
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import nipype
 import yaml
@@ -19,6 +20,17 @@ from bids_rsa.errors import BidsRsaError, OptionError, ReadWriteError
 from bids_rsa.interfaces.base import FAILURE_FILE
 
 LOGGER = logging.getLogger(__name__)
+
+
+class HasName(Protocol):
+    """What is run here: it has a name that no other job of the run has."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+
+Job = TypeVar("Job", bound=HasName)
 CRASH_FOLDER = "crash"
 POLL_SECONDS = 0.1  # Nipype's own default, 2 s, is what many short nodes wait for
 
@@ -48,22 +60,23 @@ class Plugin:
 
 @dataclass
 class Clock:
-    """When the nodes of each subject started and ended, as Nipype reports it."""
+    """How long the nodes of each subject took together, as Nipype reports it."""
 
     started: dict[str, float] = field(default_factory=dict)
-    ended: dict[str, float] = field(default_factory=dict)
+    taken: dict[str, float] = field(default_factory=dict)
 
     def __call__(self, node: Any, status: str) -> None:
         """Take a report: node and ``start``, ``end`` or ``exception``."""
-        subject = node.fullname.split(".")[1]
         if status == "start":
-            self.started.setdefault(subject, time.monotonic())
-        else:
-            self.ended[subject] = time.monotonic()
+            self.started[node.fullname] = time.monotonic()
+        elif node.fullname in self.started:
+            subject = node.fullname.split(".")[1]
+            seconds = time.monotonic() - self.started.pop(node.fullname)
+            self.taken[subject] = self.taken.get(subject, 0.0) + seconds
 
     def seconds(self, subject: str) -> float:
-        """Time from a subject's first node to its last."""
-        return self.ended.get(subject, 0.0) - self.started.get(subject, 0.0)
+        """Time that a subject's own nodes took."""
+        return self.taken.get(subject, 0.0)
 
 
 def choose_plugin(use_plugin: str | None, n_procs: int, memory_gb: float, n_jobs: int) -> Plugin:
@@ -130,17 +143,70 @@ def configure(work_dir: Path, stop_on_first_crash: bool, debug: bool) -> None:
         logger.setLevel(logging.INFO if debug else logging.CRITICAL + 1)
 
 
-def run_workflow(workflow: Any, plugin: Plugin, clock: Clock) -> Exception | None:
-    """Run a graph to its end, whatever node fails.
+def run_jobs(
+    jobs: Sequence[Job],
+    build: Callable[[Sequence[Job]], Any],
+    folders_of: Callable[[Job], Sequence[Path]],
+    is_complete: Callable[[Job], bool],
+    plugin: Plugin,
+    clock: Clock,
+    work: Path,
+) -> dict[str, BidsRsaError]:
+    """Run jobs; those that a damaged work directory lets fail run once more, without it.
+
+    A work directory may have lost files to a full disk, or to a cluster that clears old ones away.
+
+    Parameters
+    ----------
+    jobs : sequence
+    build : callable
+        Makes the graph of jobs.
+    folders_of : callable
+        Gives the folders that a job alone works in.
+    is_complete : callable
+        Tells whether a job's results are there.
+    plugin, clock, work
+        How to run, who is told, and the work directory.
 
     Returns
     -------
-    Exception or None
-        What Nipype raised, in its own words; `find_failures` has ours.
+    dict
+        By name, why each job that is not complete is not.
     """
-    folder = Path(workflow.base_dir) / workflow.name
-    for stale in folder.rglob(FAILURE_FILE):
-        stale.unlink()
+    reused = {job.name for job in jobs if any(folder.exists() for folder in folders_of(job))}
+    failures: dict[str, BidsRsaError] = {}
+    while jobs:
+        folders = [folder for job in jobs for folder in folders_of(job)]
+        raised = _run_workflow(build(jobs), folders, plugin, clock)
+        missing = [job for job in jobs if not is_complete(job)]
+        failures |= {job.name: _failure(folders_of(job), raised, work) for job in missing}
+        jobs = [job for job in missing if job.name in reused]
+        jobs = [job for job in jobs if isinstance(failures[job.name], UnexpectedError)]
+        for job in jobs:
+            del failures[job.name]
+            LOGGER.warning("%s is damaged, and is made again.", folders_of(job)[0])
+            for folder in folders_of(job):
+                shutil.rmtree(folder, ignore_errors=True)
+        reused = set()
+    return failures
+
+
+def _failure(folders: Sequence[Path], raised: Exception | None, work: Path) -> BidsRsaError:
+    """Find out why a job is not complete."""
+    known = (_find_failure(folder, raised, work) for folder in folders)
+    return next(filter(None, known), None) or UnexpectedError(
+        "It did not finish." if raised is None else f"It did not finish: {raised}",
+        f"Nipype's report lies in {work / CRASH_FOLDER}, if it could write one.",
+    )
+
+
+def _run_workflow(
+    workflow: Any, folders: Sequence[Path], plugin: Plugin, clock: Clock
+) -> Exception | None:
+    """Run a graph to its end, whatever node fails; return what Nipype raised, in its own words."""
+    for folder in folders:
+        for stale in folder.rglob(FAILURE_FILE):
+            stale.unlink()
     arguments = {**plugin.arguments, "status_callback": clock}
     runner = WorkerPool(arguments) if plugin.name == "MultiProc" else plugin.name
     _declare_needs(workflow, plugin)
@@ -161,7 +227,7 @@ def _declare_needs(workflow: Any, plugin: Plugin) -> None:
         node.plugin_args = {"sbatch_args": f"--cpus-per-task={node.n_procs} --mem={mem_mb}M"}
 
 
-def find_failure(folder: Path, raised: Exception | None, work_dir: Path) -> BidsRsaError | None:
+def _find_failure(folder: Path, raised: Exception | None, work_dir: Path) -> BidsRsaError | None:
     """Find out what failed under a working directory, from the records that the nodes left."""
     for path in sorted(folder.rglob(FAILURE_FILE)):
         try:

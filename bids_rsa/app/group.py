@@ -52,12 +52,12 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
         sys.stdout.write(label_lines({subject for test in tests for subject in test.subjects}))
         return 0
     _tell_tests(tests, tried)
-    memory_gb, _ = usable_memory(machine, settings.run.mem_gb)
+    memory_gb, memory_from = usable_memory(machine, settings.run.mem_gb)
     n_procs = settings.run.n_procs or machine.n_cpus
     # Nipype and the plotting libraries take seconds to import: only for what can run
     from bids_rsa.app.group_run import Machinery, run_tests
 
-    return run_tests(tests, tried, settings, Machinery(n_procs, memory_gb), log_to)
+    return run_tests(tests, tried, settings, Machinery(n_procs, memory_gb, memory_from), log_to)
 
 
 def _find_tests(settings: Settings) -> tuple[tuple[GroupTest, ...], Tried]:
@@ -73,7 +73,7 @@ def _find_tests(settings: Settings) -> tuple[tuple[GroupTest, ...], Tried]:
         raise InputError(f"The input folder {inputs.bids_dir} does not exist.")
     if Path(inputs.bids_dir).resolve() != Path(output_dir).resolve():
         check_folders(settings)
-    maps, subjects = find_maps(inputs.bids_dir, output_dir, inputs.selection)
+    maps, subjects = find_maps(inputs.bids_dir, output_dir, inputs.selection, inputs.derivatives)
     kept = select_maps(maps, inputs.selection, group)
     tests = plan_tests(kept, subjects, inputs.bids_dir, group, inputs.selection)
     n_models = len({one.model for one in maps})

@@ -3,51 +3,48 @@
 import logging
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from bids_rsa.app.closing import keep_log, remove_empty
-from bids_rsa.app.execution import (
-    CRASH_FOLDER,
-    Clock,
-    Plugin,
-    UnexpectedError,
-    choose_plugin,
-    configure,
-    find_failure,
-    run_workflow,
-)
-from bids_rsa.app.preflight import work_dir
+from bids_rsa.app.closing import keep_log, remove_empty, remove_old_logs
+from bids_rsa.app.execution import CRASH_FOLDER, Clock, Plugin, choose_plugin, configure, run_jobs
 from bids_rsa.app.summary import text_table
-from bids_rsa.errors import BidsRsaError
-from bids_rsa.group.names import FOLDER, plan_files, plan_others
-from bids_rsa.group.records import GroupTest
+from bids_rsa.app.work_folder import Claim, claim, make_work_dir, work_dir
+from bids_rsa.errors import BidsRsaError, ResourceError
+from bids_rsa.group.find import map_datasets
+from bids_rsa.group.names import plan_maps, plan_others
+from bids_rsa.group.records import FOLDER, GroupTest
 from bids_rsa.group.statements import Tried
 from bids_rsa.group.write import GroupJob
 from bids_rsa.machine import GIB
-from bids_rsa.outputs.dataset_files import write_dataset_files
+from bids_rsa.outputs.dataset_files import dataset_lock, write_dataset_files
 from bids_rsa.outputs.derivatives import check_replaceable, is_complete, read_sidecar
-from bids_rsa.outputs.provenance import new_run_id
+from bids_rsa.outputs.provenance import dataset_root, link_datasets, new_run_id
 from bids_rsa.outputs.whole_files import remove_leftovers
 from bids_rsa.settings import Settings
 from bids_rsa.spaces.images import open_image
-from bids_rsa.workflows.group import RUN_WORKFLOW, folder_names, init_group_level_wf
+from bids_rsa.workflows.group import RUN_WORKFLOW, graph_names, init_group_level_wf, nulls_name
+from bids_rsa.workflows.participant import node_name
 
 LOGGER = logging.getLogger(__name__)
-STATE_FOLDER = "group_permutations"
+STATE_FOLDER = "permutations"
 BASE_GB = 0.6  # the libraries, and the permuted maps that threads hold
-COPIES = 4  # of the scores, while they are read or tested
+COPIES = 5  # of the scores, while they are read or tested
+ADVICE = "Give this analysis a name with --label NAME, or choose another output directory (with -d "
+ADVICE += "naming the folder of the participants' maps)"
 
 
 @dataclass(frozen=True)
 class Machinery:
-    """What the run may use."""
+    """What the run may use, and where the limit of memory comes from."""
 
     n_procs: int
     memory_gb: float
+    memory_from: str
 
 
 def run_tests(
@@ -68,6 +65,8 @@ def run_tests(
     ------
     OutputError
         A file that was made with other settings, and may not be replaced.
+    ResourceError
+        A test that needs more memory than there is.
     """
     # a test uses all CPUs through threads, so tests run one after the other unless told otherwise
     wish = settings.run.use_plugin or "Linear"
@@ -75,6 +74,8 @@ def run_tests(
     jobs = _plan_jobs(tests, tried, settings, plugin)
     if settings.run.dry_run:
         return _tell_plan(jobs)
+    for job in jobs:
+        _refuse_too_large(job, machinery)
     return _run_jobs(jobs, settings, plugin, log_to)
 
 
@@ -84,12 +85,17 @@ def _plan_jobs(
     """Plan the files of each test, and check that they may be written."""
     together = settings.group.fwe_over == "models" and len(tests) > 1
     output = Path(settings.run.output_dir).absolute()
+    named = {
+        one.path: one.name
+        for one in map_datasets(str(output), settings.inputs.derivatives)
+        if one.name
+    }
     jobs = []
     for test in tests:
         others = tuple(tests) if together else ()
-        planned = plan_files(test, others)
+        planned = plan_maps(test, others)
         if not settings.run.overwrite:
-            check_replaceable(output, planned)
+            check_replaceable(output, planned, ADVICE)
         jobs.append(
             GroupJob(
                 test=test,
@@ -98,7 +104,8 @@ def _plan_jobs(
                 tried=tried,
                 n_joint=max(1, len(others)),
                 output_dir=str(output),
-                state_dir=str(work_dir(settings).absolute() / STATE_FOLDER),
+                links=tuple(_links(test, output, named).items()),
+                name=node_name(test.label),
                 n_threads=settings.run.omp_nthreads or plugin.n_procs,
                 memory_gb=_memory_gb(test),
             )
@@ -106,11 +113,32 @@ def _plan_jobs(
     return jobs
 
 
+def _links(test: GroupTest, output: Path, named: Mapping[str, str]) -> dict[str, str]:
+    """Name the datasets that a test's maps lie in; the output's own name is empty."""
+    paths = [one.path for member in test.members for one in member.all_maps]
+    roots = {dataset_root(path, {str(output), *named}) for path in paths}
+    links = link_datasets(roots - {str(output)}, named)
+    return links | {str(output): ""}
+
+
 def _memory_gb(test: GroupTest) -> float:
     """Estimate the memory that a test's nodes need, in GiB."""
     n_maps = sum(len(member.all_maps) for member in test.members)
-    n_voxels = int(np.prod(open_image(test.members[0].maps[0][0].path).shape[:3]))
-    return BASE_GB + COPIES * n_maps * n_voxels * 8 / GIB
+    first = test.members[0].maps[0][0]
+    n_voxels = int(np.count_nonzero(open_image(first.mask_path).dataobj))
+    n_grid = int(np.prod(open_image(first.path).shape[:3]))
+    return BASE_GB + (COPIES * n_maps * n_voxels * 8 + (n_maps + 40) * n_grid) / GIB
+
+
+def _refuse_too_large(job: GroupJob, machinery: Machinery) -> None:
+    """Refuse to start what will not fit into the memory there is."""
+    if job.memory_gb > machinery.memory_gb:
+        raise ResourceError(
+            f"{job.test.label} needs {job.memory_gb:.1f} GB of memory, and this process may use "
+            f"{machinery.memory_gb:.1f} GB ({machinery.memory_from}).",
+            "Ask for more memory (docker run --memory, sbatch --mem), or test fewer voxels with a "
+            "--group-mask.",
+        )
 
 
 def _run_jobs(
@@ -125,72 +153,78 @@ def _run_jobs(
         if job not in waiting:
             LOGGER.info("%s is complete with the same settings: skipped.", job.test.label)
     run_id = new_run_id()
-    work = work_dir(settings).absolute()
-    log_file = work / f"{run_id}.log"
+    output = Path(settings.run.output_dir).absolute()
+    work = work_dir(settings.run.work_dir, settings.run.output_dir)
     failures: dict[str, BidsRsaError] = {}
     if waiting:
-        log_to(log_file)
-        failures = _run_waiting(jobs, waiting, settings, plugin)
-    done = [job for job in jobs if _is_complete(job)]
+        work = make_work_dir(work, output)
+        log_to(work / f"{run_id}.log")
+        failures = _run_waiting(jobs, waiting, settings, plugin, work)
+    done = [job for job in jobs if job.test.label not in failures]
     if done:
         _write_dataset_files(done, settings)
-    _remove_leftovers(Path(settings.run.output_dir).absolute(), work)
+    remove_leftovers(output, with_subfolders=False)
+    remove_leftovers(output / FOLDER)
     _tell_end(done)
     for label, error in failures.items():
         LOGGER.error("%s: %s", label, error)
     if failures:
         LOGGER.error("%d of %d tests failed; %s is kept.", len(failures), len(jobs), work)
     if waiting and done:  # last, so that the log is whole
-        folder = Path(settings.run.output_dir).absolute() / FOLDER / "log" / run_id
-        keep_log(folder, settings, log_file)
+        keep_log(output / jobs[0].test.folder / "log" / run_id, settings, work / f"{run_id}.log")
     if failures:
         codes = {error.exit_code for error in failures.values()}
         return codes.pop() if not done and len(codes) == 1 else 1
     if settings.run.work_dir is None and not settings.run.debug:
-        _remove_work(work, log_file)
+        (work / f"{run_id}.log").unlink(missing_ok=True)
+        remove_old_logs(work)
+        remove_empty((work / RUN_WORKFLOW, work / CRASH_FOLDER, work, work.parent))
     return 0
 
 
 def _run_waiting(
-    jobs: Sequence[GroupJob], waiting: Sequence[GroupJob], settings: Settings, plugin: Plugin
+    jobs: Sequence[GroupJob],
+    waiting: Sequence[GroupJob],
+    settings: Settings,
+    plugin: Plugin,
+    work: Path,
 ) -> dict[str, BidsRsaError]:
     """Run the graph of the tests that are not complete; find which still are not, and why."""
-    work = work_dir(settings).absolute()
     configure(work, settings.run.stop_on_first_crash, settings.run.debug)
     # a joint correction needs the null distributions of all tests
     together = any(job.n_joint > 1 for job in jobs)
-    graph = init_group_level_wf(jobs if together else waiting, str(work), together)
-    raised = run_workflow(graph, plugin, Clock())
-    return _find_failures(waiting, work, raised)
+    claims: dict[str, Claim] = {}
+    claimed = []
+    for job in jobs if together else waiting:
+        own = claim(work / RUN_WORKFLOW, job.name)
+        claims[own.name] = own
+        state = str(own.folder / STATE_FOLDER)
+        remove_leftovers(own.folder / STATE_FOLDER)
+        claimed.append(replace(job, name=own.name, state_dir=state))
 
+    def graph(some: Sequence[GroupJob]) -> Any:
+        """Build the graph of some tests, of all where they are corrected together."""
+        return init_group_level_wf(claimed if together else some, str(work), together)
 
-def _remove_leftovers(output: Path, work: Path) -> None:
-    """Remove what killed runs had begun to write wherever the group level writes."""
-    remove_leftovers(output, with_subfolders=False)
-    remove_leftovers(output / FOLDER)
-    remove_leftovers(work / STATE_FOLDER)
+    def folders(job: GroupJob) -> list[Path]:
+        """Say where a test alone works."""
+        return [work / RUN_WORKFLOW / name for name in graph_names(job)]
+
+    failures = run_jobs(claimed, graph, folders, _is_complete, plugin, Clock(), work)
+    keep = settings.run.work_dir is not None or settings.run.debug or bool(failures)
+    for job in claimed:
+        if not keep:
+            for folder in (*folders(job), work / RUN_WORKFLOW / nulls_name(job)):
+                shutil.rmtree(folder, ignore_errors=True)
+        claims[job.name].release(remove=not keep)
+    labels = {job.name: job.test.label for job in claimed}
+    return {labels[name]: error for name, error in failures.items()}
 
 
 def _is_complete(job: GroupJob) -> bool:
     """Tell whether every file of a test is there, with the same settings."""
-    return is_complete(Path(job.output_dir), job.planned, job.others)
-
-
-def _find_failures(
-    jobs: Sequence[GroupJob], work: Path, raised: Exception | None
-) -> dict[str, BidsRsaError]:
-    """Find out which tests are not complete, and why."""
-    failures: dict[str, BidsRsaError] = {}
-    for job in jobs:
-        if _is_complete(job):
-            continue
-        folders = [work / RUN_WORKFLOW / name for name in folder_names(job.test)]
-        known = [find_failure(folder, raised, work) for folder in folders]
-        failures[job.test.label] = next(filter(None, known), None) or UnexpectedError(
-            "It did not finish." if raised is None else f"It did not finish: {raised}",
-            f"Nipype's report lies in {work / CRASH_FOLDER}, if it could write one.",
-        )
-    return failures
+    with dataset_lock(Path(job.output_dir)):  # another run may be putting the same files there
+        return is_complete(Path(job.output_dir), job.planned, job.others)
 
 
 def _write_dataset_files(jobs: Sequence[GroupJob], settings: Settings) -> None:
@@ -200,7 +234,8 @@ def _write_dataset_files(jobs: Sequence[GroupJob], settings: Settings) -> None:
         for job in jobs
         if job.test.desc not in job.test.models
     }
-    write_dataset_files(Path(settings.run.output_dir).absolute(), labels, {})
+    links = {path: name for job in jobs for path, name in job.links if name}
+    write_dataset_files(Path(settings.run.output_dir).absolute(), labels, links)
 
 
 def _tell_end(jobs: Sequence[GroupJob]) -> None:
@@ -241,18 +276,12 @@ def _tell_plan(jobs: Sequence[GroupJob]) -> int:
             job.test.tail,
             str(len(job.test.members)),
             str(len(job.test.left_out)),
-            "complete" if _is_complete(job) else f"{len(job.planned)} images to write",
+            "complete"
+            if is_complete(Path(job.output_dir), job.planned, job.others)
+            else f"{len(job.planned)} images to write",
         )
         for job in jobs
     ]
     header = ("test", "tail", "subjects", "out", "state")
     sys.stdout.write(text_table(header, rows))
     return 0
-
-
-def _remove_work(work: Path, log_file: Path) -> None:
-    """Remove what this run left in the default work directory; other runs may be using it."""
-    for folder in (work / RUN_WORKFLOW, work / STATE_FOLDER):
-        shutil.rmtree(folder, ignore_errors=True)
-    log_file.unlink(missing_ok=True)
-    remove_empty((work / CRASH_FOLDER, work))

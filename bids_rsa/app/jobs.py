@@ -1,25 +1,42 @@
-"""From a checked group of images to the job that a workflow is built of."""
+"""From a checked analysis to the job that a graph is built of, and the folder it works in."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from bids_rsa.app.execution import Plugin
-from bids_rsa.app.preflight import CheckedGroup
+from bids_rsa.app.preflight import CheckedAnalysis
+from bids_rsa.app.work_folder import Claim, claim
 from bids_rsa.estimation.images import n_voxels
+from bids_rsa.interfaces.work_files import save_models
 from bids_rsa.needs import estimation_gb, memory_needs, threads_that_fit
-from bids_rsa.outputs.derivatives import check_replaceable, figure_path, with_vectors
+from bids_rsa.outputs.derivatives import (
+    check_maps_beside,
+    check_replaceable,
+    map_figure_path,
+    with_vectors,
+)
 from bids_rsa.outputs.estimates import PlannedRun, hash_runs, plan_run_files, run_sources
-from bids_rsa.outputs.provenance import THIS_DATASET, dataset_root, hash_group, link_datasets
-from bids_rsa.outputs.sidecars import plan_files
+from bids_rsa.outputs.provenance import THIS_DATASET, dataset_root, hash_analysis, link_datasets
+from bids_rsa.outputs.sidecars import plan_images
 from bids_rsa.records import ESTIMATE, Analysis, ModelRdm
 from bids_rsa.settings import Settings
-from bids_rsa.workflows.participant import GroupJob
+from bids_rsa.workflows.participant import (
+    RUN_WORKFLOW,
+    AnalysisJob,
+    init_run_wf,
+    node_name,
+    subject_name,
+)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: its settings, what it may use, where its files go."""
+    """One run: its settings, what it may use, where its files go.
+
+    ``claims`` are the folders that its jobs work in, by the job's name.
+    """
 
     settings: Settings
     models: tuple[ModelRdm, ...]
@@ -28,22 +45,50 @@ class Run:
     work: Path
     output: Path
     run_id: str
+    claims: dict[str, Claim] = field(default_factory=dict)
 
     @property
     def log_file(self) -> Path:
         """Where the log is written while the run goes on."""
         return self.work / f"{self.run_id}.log"
 
+    @property
+    def keeps_work(self) -> bool:
+        """Whether intermediate results are wanted after success."""
+        return self.settings.run.work_dir is not None or self.settings.run.debug
 
-def plan_job(checked: CheckedGroup, run: Run, index: int, n_groups: int) -> GroupJob:
-    """Plan the files of a group, and check that they may be written.
+    def claim(self, job: AnalysisJob) -> AnalysisJob:
+        """Claim a folder for a job, beside the folders of other runs that work on it now."""
+        own = claim(self.work / RUN_WORKFLOW / subject_name(job.analysis.subject), job.name)
+        self.claims[own.name] = own
+        return replace(job, name=own.name)
+
+    def folders(self, job: AnalysisJob) -> tuple[Path, ...]:
+        """Say where a job alone works."""
+        return (self.claims[job.name].folder,)
+
+    def graph(self, jobs: Sequence[AnalysisJob]) -> Any:
+        """Save the models where each job works, and build the graph."""
+        ready = [
+            replace(job, models=save_models(self.models, self.claims[job.name].folder))
+            for job in jobs
+        ]
+        return init_run_wf(ready, str(self.work))
+
+    def release(self, job: AnalysisJob, done: bool) -> None:
+        """Give a job's folder back, and remove it when nobody needs it any more."""
+        self.claims.pop(job.name).release(remove=done and not self.keeps_work)
+
+
+def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) -> AnalysisJob:
+    """Plan the files of an analysis, and check that they may be written.
 
     Parameters
     ----------
-    checked : CheckedGroup
+    checked : CheckedAnalysis
     run : Run
-    index, n_groups : int
-        Which of the groups that run together it is.
+    index, n_together : int
+        Which of the analyses that run together it is.
 
     Raises
     ------
@@ -52,33 +97,35 @@ def plan_job(checked: CheckedGroup, run: Run, index: int, n_groups: int) -> Grou
     MissingFileError, ReadWriteError
         An input file cannot be read.
     """
-    group, settings = checked.group, run.settings
-    at_once = 1 if run.plugin.is_serial else min(n_groups, run.plugin.n_procs)
+    analysis, settings = checked.analysis, run.settings
+    at_once = 1 if run.plugin.is_serial else min(n_together, run.plugin.n_procs)
     n_threads = settings.run.omp_nthreads or max(1, run.plugin.n_procs // at_once)
     n_threads = threads_that_fit(
         checked.size, min(n_threads, run.plugin.n_procs), run.plugin.memory_gb
     )
     needs = memory_needs(checked.size, n_threads)
-    estimates = _plan_estimates(group, run)
+    estimates = _plan_estimates(analysis, run)
     known = {planned.run.path: planned.input_hash for planned in estimates}
-    hashes = hash_group(group, run.plugin.n_procs, known)
-    planned = plan_files(group, settings.rsa, run.models, hashes)
+    hashes = hash_analysis(analysis, run.plugin.n_procs, known)
+    planned = plan_images(analysis, settings.rsa, run.models, hashes)
     if not settings.run.overwrite:
         check_replaceable(run.output, (*(f for e in estimates for f in e.planned), *planned))
+    check_maps_beside(run.output, planned)
     pictured = [file.path for file in planned if not file.path.endswith("_mask.nii.gz")]
-    roots = (dataset_root(path, run.datasets) for path in _input_files(group))
+    roots = (dataset_root(path, run.datasets) for path in _input_files(analysis))
     links = link_datasets(roots, run.datasets)
     if estimates:
         links[str(run.output)] = THIS_DATASET
-    return GroupJob(
-        group=group,
+    return AnalysisJob(
+        analysis=analysis,
         rsa=settings.rsa,
-        models=run.models,
+        models="",
         planned=planned,
-        figures=with_vectors(figure_path(path, group) for path in pictured),
+        figures=with_vectors(map_figure_path(path, analysis) for path in pictured),
         links=tuple(links.items()),
         input_hash=" ".join(hashes.as_dict().values()),
         output_dir=str(run.output),
+        name=node_name(analysis.label),
         n_threads=n_threads,
         needs=needs,
         bar_position=index % at_once,
@@ -86,25 +133,25 @@ def plan_job(checked: CheckedGroup, run: Run, index: int, n_groups: int) -> Grou
     )
 
 
-def _plan_estimates(group: Analysis, run: Run) -> tuple[PlannedRun, ...]:
-    """Plan the runs that the images of a group are estimated from, where they are."""
-    settings, hashes = run.settings.run, hash_runs(group.bold_runs, run.plugin.n_procs)
+def _plan_estimates(analysis: Analysis, run: Run) -> tuple[PlannedRun, ...]:
+    """Plan the runs that the images of an analysis are estimated from, where they are."""
+    settings, hashes = run.settings.run, hash_runs(analysis.bold_runs, run.plugin.n_procs)
     return tuple(
         plan_run_files(
             bold, hashes[bold.path], settings.keep_residuals, estimation_gb(bold, n_voxels(bold))
         )
-        for bold in group.bold_runs
+        for bold in analysis.bold_runs
     )
 
 
-def _input_files(group: Analysis) -> Iterable[str]:
+def _input_files(analysis: Analysis) -> Iterable[str]:
     """Name the files that sidecars name as sources."""
-    for image in group.images:
+    for image in analysis.images:
         if image.reader == ESTIMATE:
             continue
         yield image.path
         if image.variance_path:
             yield image.variance_path
-    for bold in group.bold_runs:
+    for bold in analysis.bold_runs:
         yield from run_sources(bold)
-    yield from (*group.brain_mask.paths, *group.roi_mask.paths)
+    yield from (*analysis.brain_mask.paths, *analysis.roi_mask.paths)

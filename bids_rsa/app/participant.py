@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bids_rsa.app.outcome import Outcome
 from bids_rsa.app.plan_table import plan_rows, plan_text, write_plan
-from bids_rsa.app.preflight import check_folders, check_groups, validate_input
+from bids_rsa.app.preflight import check_analyses, check_folders, validate_input
 from bids_rsa.app.summary import label_lines
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.dataset import find_groups, list_participants
@@ -59,7 +59,7 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     for note in discovery.notes:
         LOGGER.info(note)
     memory_gb, memory_from = usable_memory(machine, settings.run.mem_gb)
-    groups, failures = check_groups(
+    analyses, failures = check_analyses(
         discovery.groups, models, settings.rsa, (memory_gb, memory_from)
     )
     outcome = Outcome()
@@ -67,21 +67,17 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
         outcome.fail(subject, error)
     if settings.run.dry_run:
         _tell_plan(settings, discovery, models, (*discovery.failures, *failures))
-        return int(bool(failures or discovery.failures)) if groups else outcome.exit_code()
-    if not groups:
+        return int(bool(failures or discovery.failures)) if analyses else outcome.exit_code()
+    if not analyses:
         return outcome.exit_code()
     # Nipype and the plotting libraries take seconds to import: only for what can run
-    from bids_rsa.app.participant_run import Plan, run_plan
+    from bids_rsa.app.participant_run import run_all, start_run
 
-    plan = Plan(
-        settings=settings,
-        models=models,
-        datasets={path: name for name, path in discovery.datasets},
-        groups=tuple(groups),
-        n_procs=settings.run.n_procs or machine.n_cpus,
-        memory_gb=memory_gb,
-    )
-    return run_plan(plan, outcome, log_to)
+    datasets = {path: name for name, path in discovery.datasets}
+    usable = (settings.run.n_procs or machine.n_cpus, memory_gb)
+    started = start_run(settings, models, datasets, usable, len(analyses))
+    log_to(started.log_file)
+    return run_all(analyses, started, outcome)
 
 
 def _tell_plan(
@@ -94,9 +90,9 @@ def _tell_plan(
     sys.stdout.write(plan_text(discovery, models, failures))
     failed = {subject for subject, _ in failures}
     maps = [
-        derivative_path(group, model.name, stat=find_comparison(comparison).label)
-        for group in discovery.groups
-        if group.subject not in failed
+        derivative_path(analysis, model.name, stat=find_comparison(comparison).label)
+        for analysis in discovery.groups
+        if analysis.subject not in failed
         for comparison in settings.rsa.comparisons
         for model in models
     ]

@@ -1,199 +1,160 @@
 """Running the participants that passed all checks: batches of graphs, logs, the end table."""
 
 import logging
-import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bids_rsa.app.closing import keep_log, remove_empty
-from bids_rsa.app.execution import (
-    CRASH_FOLDER,
-    Clock,
-    Plugin,
-    UnexpectedError,
-    choose_plugin,
-    configure,
-    find_failure,
-    run_workflow,
-)
+from bids_rsa.app.closing import keep_log, remove_empty, remove_old_logs
+from bids_rsa.app.execution import CRASH_FOLDER, Clock, Plugin, choose_plugin, configure, run_jobs
 from bids_rsa.app.jobs import Run, plan_job
 from bids_rsa.app.outcome import Outcome
-from bids_rsa.app.preflight import CheckedGroup, make_folder, work_dir
+from bids_rsa.app.preflight import CheckedAnalysis, make_folder
 from bids_rsa.app.summary import end_table, summarize
+from bids_rsa.app.work_folder import make_work_dir, work_dir
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.outputs.dataset_files import dataset_links, write_dataset_files
+from bids_rsa.outputs.dataset_files import dataset_links, dataset_lock, write_dataset_files
 from bids_rsa.outputs.derivatives import is_complete
 from bids_rsa.outputs.provenance import THIS_DATASET, name_datasets, new_run_id
 from bids_rsa.outputs.sidecars import SEARCHLIGHT
 from bids_rsa.outputs.whole_files import remove_leftovers
 from bids_rsa.records import ModelRdm
 from bids_rsa.settings import Settings
-from bids_rsa.workflows.participant import RUN_WORKFLOW, GroupJob, init_run_wf, subject_name
+from bids_rsa.workflows.participant import RUN_WORKFLOW, AnalysisJob, subject_name
 
 LOGGER = logging.getLogger(__name__)
 SUBJECTS_PER_WORKER = 4  # in one graph: few enough to start early, enough to keep all busy
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What passed all checks, and what may be used to run it.
-
-    ``datasets`` are names of the datasets searched, by path.
-    """
-
-    settings: Settings
-    models: tuple[ModelRdm, ...]
-    datasets: Mapping[str, str]
-    groups: tuple[CheckedGroup, ...]
-    n_procs: int
-    memory_gb: float
-
-
-def run_plan(plan: Plan, outcome: Outcome, log_to: Callable[[Path], None]) -> int:
-    """Run all groups; a subject that fails does not stop the others.
+def start_run(
+    settings: Settings,
+    models: tuple[ModelRdm, ...],
+    datasets: Mapping[str, str],
+    usable: tuple[int, float],
+    n_analyses: int,
+) -> Run:
+    """Choose how to run, and make the folders.
 
     Parameters
     ----------
-    plan : Plan
+    settings : Settings
+    models : tuple of ModelRdm
+    datasets : mapping
+        Names of the datasets searched, by path.
+    usable : (int, float)
+        CPUs, and memory in GiB.
+    n_analyses : int
+    """
+    output = Path(settings.run.output_dir).absolute()
+    make_folder(output, "output")
+    work = make_work_dir(work_dir(settings.run.work_dir, settings.run.output_dir), output)
+    configure(work, settings.run.stop_on_first_crash, settings.run.debug)
+    return Run(
+        settings=settings,
+        models=models,
+        datasets=name_datasets(datasets, dataset_links(output), str(output)),
+        plugin=choose_plugin(settings.run.use_plugin, *usable, n_analyses),
+        work=work,
+        output=output,
+        run_id=new_run_id(),
+    )
+
+
+def run_all(analyses: Sequence[CheckedAnalysis], run: Run, outcome: Outcome) -> int:
+    """Run all analyses; a subject that fails does not stop the others.
+
+    Parameters
+    ----------
+    analyses : sequence of CheckedAnalysis
+    run : Run
     outcome : Outcome
         Holds the subjects that failed the checks; what happens is added to it.
-    log_to : callable
-        Makes the log go to a file as well.
 
     Returns
     -------
     int
         The exit code.
     """
-    settings = plan.settings
-    output = Path(settings.run.output_dir).absolute()
-    run = Run(
-        settings=settings,
-        models=plan.models,
-        datasets=name_datasets(plan.datasets, dataset_links(output), str(output)),
-        plugin=choose_plugin(
-            settings.run.use_plugin, plan.n_procs, plan.memory_gb, len(plan.groups)
-        ),
-        work=work_dir(settings),
-        output=output,
-        run_id=new_run_id(),
-    )
-    for folder, name in ((run.output, "output"), (run.work, "work")):
-        make_folder(folder, name)
-    log_to(run.log_file)
-    configure(run.work, settings.run.stop_on_first_crash, settings.run.debug)
-    for batch in _batches(plan.groups, run.plugin):
-        if outcome.failures and settings.run.stop_on_first_crash:
+    for batch in _batches(analyses, run.plugin):
+        if outcome.failures and run.settings.run.stop_on_first_crash:
             break
-        _run_batch(batch, run, outcome)
-    _remove_leftovers(plan.groups, run.output)
+        jobs = _waiting(batch, run, outcome)
+        clock = Clock()
+        failures = run_jobs(jobs, run.graph, run.folders, _is_complete, run.plugin, clock, run.work)
+        _close(jobs, failures, run, outcome, clock)
+    remove_leftovers(run.output, with_subfolders=False)
+    for subject in {checked.analysis.subject for checked in analyses}:
+        remove_leftovers(run.output / f"sub-{subject}")
     return _finish(run, outcome)
 
 
-def _remove_leftovers(groups: Sequence[CheckedGroup], output: Path) -> None:
-    """Remove what killed runs had begun to write at the dataset's root and for these subjects."""
-    remove_leftovers(output, with_subfolders=False)
-    for subject in {checked.group.subject for checked in groups}:
-        remove_leftovers(output / f"sub-{subject}")
-
-
-def _batches(groups: Sequence[CheckedGroup], plugin: Plugin) -> Iterator[list[CheckedGroup]]:
-    """Yield the groups of as many subjects as run together."""
-    subjects = list(dict.fromkeys(checked.group.subject for checked in groups))
+def _batches(
+    analyses: Sequence[CheckedAnalysis], plugin: Plugin
+) -> Iterator[list[CheckedAnalysis]]:
+    """Yield the analyses of as many subjects as run together."""
+    subjects = list(dict.fromkeys(checked.analysis.subject for checked in analyses))
     size = 1 if plugin.is_serial else SUBJECTS_PER_WORKER * plugin.n_procs
     for start in range(0, len(subjects), size):
         chosen = subjects[start : start + size]
-        yield [checked for checked in groups if checked.group.subject in chosen]
+        yield [checked for checked in analyses if checked.analysis.subject in chosen]
 
 
-def _run_batch(groups: Sequence[CheckedGroup], run: Run, outcome: Outcome) -> None:
-    """Run the subjects of one batch that are not complete."""
-    jobs: list[GroupJob] = []
-    complete: list[GroupJob] = []
-    for index, checked in enumerate(groups):
-        group = checked.group
+def _is_complete(job: AnalysisJob) -> bool:
+    """Tell whether every file of a job is there, with the same settings."""
+    with dataset_lock(Path(job.output_dir)):  # another run may be putting the same files there
+        return is_complete(Path(job.output_dir), job.all_planned, job.figures)
+
+
+def _waiting(analyses: Sequence[CheckedAnalysis], run: Run, outcome: Outcome) -> list[AnalysisJob]:
+    """Plan the analyses of one batch, and claim folders for those that are not complete."""
+    jobs: list[AnalysisJob] = []
+    complete: list[AnalysisJob] = []
+    for index, checked in enumerate(analyses):
+        analysis = checked.analysis
         try:
-            job = plan_job(checked, run, index, len(groups))
+            job = plan_job(checked, run, index, len(analyses))
         except BidsRsaError as error:
-            outcome.fail(group.subject, error)
+            outcome.fail(analysis.subject, error)
             continue
-        if is_complete(run.output, job.all_planned, job.figures):
-            LOGGER.info("%s is complete with the same settings and inputs: skipped.", group.label)
-            outcome.rows.append(summarize(group, job.planned, run.output, None))
+        if _is_complete(job):
+            LOGGER.info(
+                "%s is complete with the same settings and inputs: skipped.", analysis.label
+            )
+            outcome.rows.append(summarize(analysis, job.planned, run.output, None))
             complete.append(job)
         else:
             jobs.append(job)
     if complete:  # the run that made them may have been killed before it described them
         _write_dataset_files(complete, run)
-    jobs = [job for job in jobs if job.group.subject not in outcome.failures]
-    if not jobs:
-        return
-    clock = Clock()
-    raised = _run_jobs(jobs, run, clock)
-    for subject in dict.fromkeys(job.group.subject for job in jobs):
-        own = [job for job in jobs if job.group.subject == subject]
-        _close_subject(subject, own, run, outcome, raised, clock)
+    for job in complete:
+        run.release(run.claim(job), done=True)
+    return [run.claim(job) for job in jobs if job.analysis.subject not in outcome.failures]
 
 
-def _run_jobs(jobs: Sequence[GroupJob], run: Run, clock: Clock) -> Exception | None:
-    """Run jobs; those that an old work directory lets fail run once more, without it.
-
-    A work directory may have lost files to a full disk, or to a cluster that clears away old ones.
-    """
-    reused = {job.group.subject for job in jobs if _folder(job, run).exists()}
-    raised = run_workflow(init_run_wf(jobs, str(run.work)), run.plugin, clock)
-    again = [
-        job
-        for job in jobs
-        if job.group.subject in reused
-        and not is_complete(run.output, job.all_planned, job.figures)
-        and isinstance(_failure(job, run, raised), UnexpectedError)
-    ]
-    if not again:
-        return raised
-    for job in again:
-        LOGGER.warning("%s: its work directory is damaged, and is made anew.", job.group.label)
-        shutil.rmtree(_folder(job, run), ignore_errors=True)
-    return run_workflow(init_run_wf(again, str(run.work)), run.plugin, clock)
-
-
-def _folder(job: GroupJob, run: Run) -> Path:
-    """Say where a job's subject works."""
-    return run.work / RUN_WORKFLOW / subject_name(job.group.subject)
-
-
-def _failure(job: GroupJob, run: Run, raised: Exception | None) -> BidsRsaError:
-    """Find out why a job's subject is not complete."""
-    return find_failure(_folder(job, run), raised, run.work) or UnexpectedError(
-        "It did not finish.",
-        f"Nipype's report lies in {run.work / CRASH_FOLDER}, if it could write one.",
-    )
-
-
-def _close_subject(
-    subject: str,
-    jobs: Sequence[GroupJob],
+def _close(
+    jobs: Sequence[AnalysisJob],
+    failures: Mapping[str, BidsRsaError],
     run: Run,
     outcome: Outcome,
-    raised: Exception | None,
     clock: Clock,
 ) -> None:
-    """Note what became of a subject; write the dataset's files once something is there."""
-    done = [job for job in jobs if is_complete(run.output, job.all_planned, job.figures)]
-    if done:
-        _write_dataset_files(done, run)
-        folder = run.output / f"sub-{subject}" / "log" / run.run_id
-        keep_log(folder, run.settings, run.log_file)
-    seconds = clock.seconds(subject_name(subject))
-    outcome.rows += [summarize(job.group, job.planned, run.output, seconds) for job in done]
-    if len(done) == len(jobs):
-        return
-    outcome.fail(subject, _failure(jobs[0], run, raised))
+    """Note what became of each subject; write the dataset's files once something is there."""
+    for subject in dict.fromkeys(job.analysis.subject for job in jobs):
+        own = [job for job in jobs if job.analysis.subject == subject]
+        done = [job for job in own if job.name not in failures]
+        if done:
+            _write_dataset_files(done, run)
+            folder = run.output / f"sub-{subject}" / "log" / run.run_id
+            keep_log(folder, run.settings, run.log_file)
+        seconds = clock.seconds(subject_name(subject))
+        outcome.rows += [summarize(job.analysis, job.planned, run.output, seconds) for job in done]
+        for job in own:
+            run.release(job, done=job in done)
+            if job.name in failures and subject not in outcome.failures:
+                outcome.fail(subject, failures[job.name])
 
 
-def _write_dataset_files(jobs: Sequence[GroupJob], run: Run) -> None:
+def _write_dataset_files(jobs: Sequence[AnalysisJob], run: Run) -> None:
     """Describe the dataset and its labels."""
     descriptions = {SEARCHLIGHT: "Centres of the searchlight, and the sizes of their patches"}
     for model in run.models:
@@ -217,15 +178,11 @@ def _finish(run: Run, outcome: Outcome) -> int:
             ", ".join(f"sub-{subject}" for subject in outcome.failures),
             run.work,
         )  # fmt: skip
-    elif run.settings.run.work_dir is None and not run.settings.run.debug:
-        _remove_work(run, outcome)
+    elif not run.keeps_work:
+        run.log_file.unlink(missing_ok=True)
+        remove_old_logs(run.work)
+        subjects = {row.label.split("_")[0].removeprefix("sub-") for row in outcome.rows}
+        graphs = [run.work / RUN_WORKFLOW / subject_name(subject) for subject in subjects]
+        remove_empty((*graphs, run.work / RUN_WORKFLOW, run.work / CRASH_FOLDER, run.work,
+                      run.work.parent))  # fmt: skip
     return outcome.exit_code()
-
-
-def _remove_work(run: Run, outcome: Outcome) -> None:
-    """Remove what this run left in the default work directory; other runs may be using it."""
-    subjects = {row.label.split("_")[0].removeprefix("sub-") for row in outcome.rows}
-    for subject in subjects:
-        shutil.rmtree(run.work / RUN_WORKFLOW / subject_name(subject), ignore_errors=True)
-    run.log_file.unlink(missing_ok=True)
-    remove_empty((run.work / RUN_WORKFLOW, run.work / CRASH_FOLDER, run.work))

@@ -25,7 +25,7 @@ Failures = Sequence[tuple[str, BidsRsaError]]
 def plan_text(
     discovery: Discovery, models: Sequence[ModelRdm], failures: Failures | None = None
 ) -> str:
-    """Lay out what was found: a line for each group, then conditions x runs, then what is left out.
+    """Lay out what was found: a line an analysis, then conditions x runs, then what is left out.
 
     Parameters
     ----------
@@ -41,16 +41,16 @@ def plan_text(
     """
     failures = discovery.failures if failures is None else failures
     failed = {subject for subject, _ in failures}
-    groups = [group for group in discovery.groups if group.subject not in failed]
+    analyses = [analysis for analysis in discovery.groups if analysis.subject not in failed]
     parts = []
-    if groups:
-        rows = [_overview(group) for group in groups]
-        header = ("group", "images", "runs", "conditions", "statistic", "producer", "grid",
+    if analyses:
+        rows = [_overview(analysis) for analysis in analyses]
+        header = ("analysis", "images", "runs", "conditions", "statistic", "producer", "grid",
                   "brain mask", "ROI mask")  # fmt: skip
         parts.append(_aligned([header, *rows]))
         parts.append(f"Models matched: {', '.join(f'{m.name} ({m.path})' for m in models)}\n")
-        parts += _counts(groups)
-        parts += _notes(groups)
+        parts += _counts(analyses)
+        parts += _notes(analyses)
     parts += [f"sub-{subject} cannot run: {error}\n" for subject, error in failures]
     if discovery.skipped:
         parts.append(f"Left out (--missing skip): {', '.join(discovery.skipped)}\n")
@@ -61,29 +61,29 @@ def plan_text(
 def plan_rows(
     discovery: Discovery, models: Sequence[ModelRdm], failures: Failures | None = None
 ) -> list[dict[str, str]]:
-    """List a row for each group, condition and run, with the columns of `COLUMNS`."""
+    """List a row for each analysis, condition and run, with the columns of `COLUMNS`."""
     failures = discovery.failures if failures is None else failures
     failed = dict(failures)
     names = " ".join(m.name for m in models)
     rows = []
-    for group in discovery.groups:
-        grid = _grid(group)
+    for analysis in discovery.groups:
+        grid = _grid(analysis)
         shared = {
-            "subject": group.subject,
-            "session": group.session or NONE,
-            "task": group.task or NONE,
-            "acquisition": group.acquisition or NONE,
-            "space": group.space or NONE,
-            "resolution": group.resolution or NONE,
+            "subject": analysis.subject,
+            "session": analysis.session or NONE,
+            "task": analysis.task or NONE,
+            "acquisition": analysis.acquisition or NONE,
+            "space": analysis.space or NONE,
+            "resolution": analysis.resolution or NONE,
             "voxels": "x".join(map(str, grid.shape)) if grid else NONE,
             "voxel_size_mm": "x".join(f"{s:.4g}" for s in grid.voxel_sizes_mm) if grid else NONE,
-            "brain_mask": " ".join(group.brain_mask.paths) or NONE,
-            "roi_mask": " ".join(group.roi_mask.paths) or NONE,
+            "brain_mask": " ".join(analysis.brain_mask.paths) or NONE,
+            "roi_mask": " ".join(analysis.roi_mask.paths) or NONE,
             "models": names,
-            "status": failed[group.subject].message if group.subject in failed else "ok",
+            "status": failed[analysis.subject].message if analysis.subject in failed else "ok",
         }
-        rows += [shared | cell for cell in _cells(group)]
-    known = {group.subject for group in discovery.groups}
+        rows += [shared | cell for cell in _cells(analysis)]
+    known = {analysis.subject for analysis in discovery.groups}
     for subject, error in failures:
         if subject not in known:
             rows.append(
@@ -108,12 +108,12 @@ def write_plan(rows: Sequence[dict[str, str]], path: str) -> None:
         Path(beside).write_text(text.getvalue(), encoding="utf-8")
 
 
-def _cells(group: Analysis) -> list[dict[str, str]]:
+def _cells(analysis: Analysis) -> list[dict[str, str]]:
     """Count images and trials of each condition and run."""
     cells = []
-    for condition in group.conditions:
-        for run in _runs(group):
-            images = [i for i in group.images if i.condition == condition and i.run == run]
+    for condition in analysis.conditions:
+        for run in _runs(analysis):
+            images = [i for i in analysis.images if i.condition == condition and i.run == run]
             trials = [i.n_trials for i in images]
             known = sum(n for n in trials if n is not None) if None not in trials else None
             cells.append(
@@ -122,8 +122,8 @@ def _cells(group: Analysis) -> list[dict[str, str]]:
                     "run": run or NONE,
                     "images": str(len(images)),
                     "trials": f"{known:g}" if known is not None and images else NONE,
-                    "statistic": _one(i.statistic for i in group.images),
-                    "source": _one(i.source for i in group.images),
+                    "statistic": _one(i.statistic for i in analysis.images),
+                    "source": _one(i.source for i in analysis.images),
                 }
             )
     return cells
@@ -134,35 +134,35 @@ def _one(values: object) -> str:
     return " ".join(sorted(set(values)))  # type: ignore[call-overload]
 
 
-def _runs(group: Analysis) -> list[str | None]:
-    """List a group's runs in the order of its images."""
-    return list(dict.fromkeys(image.run for image in group.images))
+def _runs(analysis: Analysis) -> list[str | None]:
+    """List an analysis's runs in the order of its images."""
+    return list(dict.fromkeys(image.run for image in analysis.images))
 
 
-def _grid(group: Analysis) -> Grid | None:
-    """Read the grid of a group's first image from its header; None where it cannot be read."""
-    first = group.images[0]
+def _grid(analysis: Analysis) -> Grid | None:
+    """Read the grid of an analysis's first image from its header; None where it cannot be read."""
+    first = analysis.images[0]
     try:
         return source_grid(first)
     except BidsRsaError:
         return None
 
 
-def _overview(group: Analysis) -> tuple[str, ...]:
-    """Make the line of a group."""
-    grid = _grid(group)
+def _overview(analysis: Analysis) -> tuple[str, ...]:
+    """Make the line of an analysis."""
+    grid = _grid(analysis)
     size = " x ".join(f"{s:.3g}" for s in grid.voxel_sizes_mm) if grid else ""
-    runs = _runs(group)
+    runs = _runs(analysis)
     return (
-        group.label,
-        str(len(group.images)),
+        analysis.label,
+        str(len(analysis.images)),
         str(len(runs)) if runs != [None] else "none",
-        str(len(group.conditions) - len(group.dropped)),
-        _one(i.statistic for i in group.images),
-        _one(i.source for i in group.images),
+        str(len(analysis.conditions) - len(analysis.dropped)),
+        _one(i.statistic for i in analysis.images),
+        _one(i.source for i in analysis.images),
         f"{' x '.join(map(str, grid.shape))}, {size} mm" if grid else "cannot be read",
-        _mask(group.brain_mask),
-        _mask(group.roi_mask),
+        _mask(analysis.brain_mask),
+        _mask(analysis.roi_mask),
     )
 
 
@@ -175,26 +175,26 @@ def _mask(choice: MaskChoice) -> str:
     return f"{', '.join(names)}{count}"
 
 
-def _counts(groups: Sequence[Analysis]) -> list[str]:
+def _counts(analyses: Sequence[Analysis]) -> list[str]:
     """Lay out images by condition and run, each different table once."""
     tables: dict[str, list[str]] = {}
-    for group in groups:
-        runs = _runs(group)
+    for analysis in analyses:
+        runs = _runs(analysis)
         header = ("condition", *(f"run {run}" if run else "no run" for run in runs))
         rows = [
-            (c, *(str(sum(i.condition == c and i.run == r for i in group.images)) for r in runs))
-            for c in group.conditions
+            (c, *(str(sum(i.condition == c and i.run == r for i in analysis.images)) for r in runs))
+            for c in analysis.conditions
         ]
-        tables.setdefault(_aligned([header, *rows]), []).append(group.label)
+        tables.setdefault(_aligned([header, *rows]), []).append(analysis.label)
     return [f"Images of {few(labels)}:\n{table}" for table, labels in tables.items()]
 
 
-def _notes(groups: Sequence[Analysis]) -> list[str]:
-    """List the notes of groups, each once."""
+def _notes(analyses: Sequence[Analysis]) -> list[str]:
+    """List the notes of analyses, each once."""
     notes: dict[str, list[str]] = {}
-    for group in groups:
-        for note in group.notes:
-            notes.setdefault(note, []).append(group.label)
+    for analysis in analyses:
+        for note in analysis.notes:
+            notes.setdefault(note, []).append(analysis.label)
     return [f"{few(labels)}: {note}\n" for note, labels in notes.items()]
 
 

@@ -1,4 +1,4 @@
-"""What is checked before the first node runs: folders, validation, every group's headers."""
+"""What is checked before the first node runs: folders, validation, every analysis's headers."""
 
 import json
 import logging
@@ -10,23 +10,17 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from bids_rsa.app.work_folder import work_dir
 from bids_rsa.core.dissimilarity.params import check_params
 from bids_rsa.errors import BidsRsaError, OptionError, OutputError, ValidationError
 from bids_rsa.models.loading import check_models
-from bids_rsa.needs import GroupSize, group_size, memory_needs, refuse_too_large
+from bids_rsa.needs import AnalysisSize, analysis_size, memory_needs, refuse_too_large
 from bids_rsa.patterns.stacking import check_group
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import RsaSettings, Settings
 
 LOGGER = logging.getLogger(__name__)
 VALIDATOR = "bids-validator-deno"
-WORK_FOLDER = ".work"
-
-
-def work_dir(settings: Settings) -> Path:
-    """Say where intermediate results lie."""
-    given = settings.run.work_dir
-    return Path(given).absolute() if given else Path(settings.run.output_dir) / WORK_FOLDER
 
 
 def check_folders(settings: Settings) -> None:
@@ -41,7 +35,7 @@ def check_folders(settings: Settings) -> None:
     """
     source = Path(settings.inputs.bids_dir).resolve()
     output = Path(settings.run.output_dir).resolve()
-    work = work_dir(settings).resolve()
+    work = work_dir(settings.run.work_dir, settings.run.output_dir).resolve()
     if output == source:
         raise OutputError(
             f"The output directory {output} is the input directory.",
@@ -158,24 +152,24 @@ def check_metric_parameters(rsa: RsaSettings, n_grid: int) -> None:
 
 
 @dataclass(frozen=True)
-class CheckedGroup:
-    """A group that can run, and the sizes that decide how much memory it needs."""
+class CheckedAnalysis:
+    """An analysis that can run, and the sizes that decide how much memory it needs."""
 
-    group: Analysis
-    size: GroupSize
+    analysis: Analysis
+    size: AnalysisSize
 
 
-def check_groups(
-    groups: Sequence[Analysis],
+def check_analyses(
+    analyses: Sequence[Analysis],
     models: Sequence[ModelRdm],
     rsa: RsaSettings,
     memory: tuple[float, str],
-) -> tuple[list[CheckedGroup], list[tuple[str, BidsRsaError]]]:
-    """Check runs, folds, headers, grids, masks and models of all groups, without reading values.
+) -> tuple[list[CheckedAnalysis], list[tuple[str, BidsRsaError]]]:
+    """Check runs, folds, headers, grids, masks and models of all analyses, without reading values.
 
     Parameters
     ----------
-    groups : sequence of Analysis
+    analyses : sequence of Analysis
     models : sequence of ModelRdm
     rsa : RsaSettings
     memory : (float, str)
@@ -183,26 +177,26 @@ def check_groups(
 
     Returns
     -------
-    groups : list of CheckedGroup
+    analyses : list of CheckedAnalysis
         Those of the subjects that can run.
     failures : list of (str, BidsRsaError)
         Subjects that cannot, and why.
     """
     failures: dict[str, BidsRsaError] = {}
-    fine: list[CheckedGroup] = []
+    fine: list[CheckedAnalysis] = []
     n_maps = len(models) * len(rsa.comparisons)
-    for group in groups:
-        if group.subject in failures:
+    for analysis in analyses:
+        if analysis.subject in failures:
             continue
         try:
-            plan = check_group(group, rsa)
+            plan = check_group(analysis, rsa)
             check_models(models, rsa.comparisons, plan.conditions)
-            size = group_size(group, plan, n_maps)
+            size = analysis_size(analysis, plan, n_maps)
             check_metric_parameters(rsa, size.n_grid)
-            refuse_too_large(group.label, memory_needs(size, 1), *memory)
+            refuse_too_large(analysis.label, memory_needs(size, 1), *memory)
         except BidsRsaError as error:
-            failures[group.subject] = error
+            failures[analysis.subject] = error
         else:
-            fine.append(CheckedGroup(group, size))
-    fine = [checked for checked in fine if checked.group.subject not in failures]
+            fine.append(CheckedAnalysis(analysis, size))
+    fine = [checked for checked in fine if checked.analysis.subject not in failures]
     return fine, list(failures.items())

@@ -10,7 +10,7 @@ from bids_rsa.records import Analysis
 
 @dataclass(frozen=True)
 class Row:
-    """What is there for one image group."""
+    """What is there for one analysis."""
 
     label: str
     n_maps: int
@@ -21,13 +21,13 @@ class Row:
 
 
 def summarize(
-    group: Analysis, planned: Sequence[PlannedFile], output_dir: Path, seconds: float | None
+    analysis: Analysis, planned: Sequence[PlannedFile], output_dir: Path, seconds: float | None
 ) -> Row:
     """Count what is there, from the files themselves."""
     maps = [file for file in planned if file.model and (output_dir / file.path).is_file()]
     sidecars = [read_sidecar(output_dir / file.sidecar) or {} for file in maps]
     return Row(
-        label=group.label,
+        label=analysis.label,
         n_maps=len(maps),
         n_centers=max((s.get("CentersEvaluated", 0) for s in sidecars), default=0),
         n_undefined=max((s.get("CentersUndefined", 0) for s in sidecars), default=0),

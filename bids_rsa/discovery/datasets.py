@@ -60,7 +60,7 @@ def find_datasets(inputs: InputSettings, output_dir: str) -> Datasets:
         A folder that is not there, is empty, or is the app's own output.
     """
     root = _folder(inputs.bids_dir, "The input folder")
-    named = [_split(text) for text in inputs.derivatives]
+    named = [split_name(text) for text in inputs.derivatives]
     found: list[Dataset] = []
     passed: list[str] = []
     candidates = [("", root), *named] if named else [("", root), *_below(root)]
@@ -119,7 +119,7 @@ def _folder(text: str, what: str) -> Path:
     return path
 
 
-def _split(text: str) -> tuple[str, Path]:
+def split_name(text: str) -> tuple[str, Path]:
     """Part ``[NAME=]PATH`` of --derivatives."""
     name, equals, rest = text.partition("=")
     if not equals or "/" in name or Path(text).exists():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bids_rsa.core.comparison.table import COMPARISONS
-from bids_rsa.discovery.datasets import Dataset
+from bids_rsa.discovery.datasets import Dataset, split_name
 from bids_rsa.discovery.index import Index, IndexedFile
 from bids_rsa.discovery.selection import of_space, passes, read_filters
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
@@ -25,7 +25,7 @@ FIELDS = (
 
 
 def find_maps(
-    bids_dir: str, output_dir: str, selection: Selection
+    bids_dir: str, output_dir: str, selection: Selection, derivatives: Sequence[str] = ()
 ) -> tuple[tuple[ParticipantMap, ...], tuple[str, ...]]:
     """Find every participant's maps.
 
@@ -35,6 +35,8 @@ def find_maps(
         As on the command line.
     selection : Selection
         The outputs of participants that are not wanted may be incomplete.
+    derivatives : sequence of str
+        Datasets of participants' maps as ``[NAME=]PATH``; the output folder without any.
 
     Returns
     -------
@@ -53,10 +55,12 @@ def find_maps(
     comparisons = {entry.label: entry.name for entry in COMPARISONS.values()}
     found: list[ParticipantMap] = []
     broken: list[str] = []
-    root = Path(output_dir).absolute()  # Nipype's nodes work in folders of their own
+    datasets = map_datasets(output_dir, derivatives)
+    places = ", ".join(one.path for one in datasets)
+    there = [one for one in datasets if Path(one.path).is_dir()]
     query = read_filters(selection.bids_filter_file).get("statmap", {})
     filtered_out = 0
-    index = Index([Dataset("", str(root))] if root.is_dir() else [], str(root / ".work"))
+    index = Index(there, str(Path(output_dir).absolute() / ".work"))
     for subject in index.folders:
         files = index.files(subject)
         masks = {_entities(f): f.path for f in files if _is_mask(f)}
@@ -76,7 +80,7 @@ def find_maps(
             f"{output_dir} passes {json.dumps(query)}."
         )
     if not found:
-        raise _nothing_found(bids_dir, output_dir, list(index.folders))
+        raise _nothing_found(bids_dir, places, list(index.folders))
     if broken:
         raise InputError(
             "A participant's output was not written whole:\n  " + "\n  ".join(broken),
@@ -85,6 +89,14 @@ def find_maps(
         )
     _check_once(found)
     return tuple(found), tuple(index.folders)
+
+
+def map_datasets(output_dir: str, derivatives: Sequence[str]) -> list[Dataset]:
+    """List the datasets that participants' maps are looked for in, by absolute path."""
+    if not derivatives:
+        return [Dataset("", str(Path(output_dir).absolute()))]
+    named = [split_name(text) for text in derivatives]
+    return [Dataset(name, str(path)) for name, path in named]
 
 
 def is_wanted(subject: str, selection: Selection) -> bool:
@@ -158,19 +170,20 @@ def _check_once(maps: Sequence[ParticipantMap]) -> None:
         seen[name] = one.path
 
 
-def _nothing_found(bids_dir: str, output_dir: str, subjects: Sequence[str]) -> InputError:
+def _nothing_found(bids_dir: str, places: str, subjects: Sequence[str]) -> InputError:
     """Say where it looked, what lies there, and which command makes what is missing."""
-    if not Path(output_dir).is_dir():
+    place = places.split(", ")[0]
+    if not Path(place).is_dir():
         there = "That folder does not exist."
     elif not subjects:
-        names = sorted(path.name for path in Path(output_dir).iterdir())[:10]
+        names = sorted(path.name for path in Path(place).iterdir())[:10]
         there = f"It holds no sub-* folder, but: {', '.join(names) or 'nothing'}."
     else:
         there = f"It holds folders of {listing([f'sub-{s}' for s in subjects])}, without a map."
     return InputError(
-        f"There are no participants' maps in {output_dir}. {there}",
-        f"The participant level makes them: bids_rsa {bids_dir} {output_dir} participant "
-        "--model FILE",
+        f"There are no participants' maps in {places}. {there}",
+        f"The participant level makes them: bids_rsa {bids_dir} {place} participant "
+        "--model FILE. Where they lie in another folder, name it with -d FOLDER.",
     )
 
 

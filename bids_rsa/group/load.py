@@ -2,8 +2,6 @@
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +61,7 @@ class _Volumes:
     n_limited: int
 
 
-def load_scores(test: GroupTest) -> GroupScores:
+def gather_scores(test: GroupTest) -> GroupScores:
     """Read the maps of a test.
 
     Raises
@@ -191,18 +189,3 @@ def _log_voxels(test: GroupTest, mask: NDArray[np.bool_], lost: NDArray[np.int64
         mask.sum(),
         _list_lost(test, lost),
     )
-
-
-def save_scores(scores: GroupScores, folder: Path) -> str:
-    """Save what is tested; return the path."""
-    path = folder / "scores.npz"
-    np.savez(path, **vars(scores))
-    return str(path)
-
-
-def read_scores(path: str) -> GroupScores:
-    """Read what `save_scores` saved."""
-    with np.load(path) as arrays:
-        content: dict[str, Any] = {name: arrays[name] for name in arrays.files}
-    content["n_limited"] = int(content["n_limited"])
-    return GroupScores(**content)

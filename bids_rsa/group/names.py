@@ -8,7 +8,6 @@ from bids_rsa.group.records import GroupTest
 from bids_rsa.outputs.derivatives import PlannedFile, with_vectors
 from bids_rsa.outputs.provenance import digest, hash_file
 
-FOLDER = "group"
 P_STATS = ("p", "tFWEp", "tfceFWEp", "clusterSizeFWEp", "clusterMassFWEp", "fdrq")
 # each map's stat- label and what it holds
 STATS = {
@@ -54,9 +53,8 @@ def stats_of(test: GroupTest) -> tuple[str, ...]:
 
 def file_stem(test: GroupTest, stat: str | None = None) -> str:
     """Name a file of a test without its suffix, relative to the dataset."""
-    contrast = f"_contrast-{test.contrast}" if test.contrast else ""
     measure = f"_stat-{stat}" if stat else ""
-    return f"{FOLDER}/{test.key.label}{contrast}{measure}_desc-{test.desc}"
+    return f"{test.folder}/{test.stem}{measure}_desc-{test.desc}"
 
 
 def map_path(test: GroupTest, stat: str) -> str:
@@ -76,8 +74,7 @@ def table_path(test: GroupTest, table: str) -> str:
 
 def figure_path(test: GroupTest, figure: str) -> str:
     """Name a picture."""
-    name = file_stem(test).removeprefix(f"{FOLDER}/")
-    return f"{FOLDER}/figures/{name}_{figure}.png"
+    return f"{test.folder}/figures/{test.label}_{figure}.png"
 
 
 def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[str, Any]:
@@ -124,7 +121,7 @@ def input_hash(test: GroupTest) -> str:
     )
 
 
-def plan_files(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> tuple[PlannedFile, ...]:
+def plan_maps(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> tuple[PlannedFile, ...]:
     """List the images of a test, with the settings that determine them."""
     settings = json.loads(json.dumps(test_settings(test, others)))
     frozen = tuple((key, json.dumps(value)) for key, value in settings.items())

@@ -8,6 +8,7 @@ from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.entities import Pairs, joined
 from bids_rsa.settings import GroupSettings
 
+FOLDER = "group"
 Kind = Literal["one-sample", "paired", "groups", "slope"]
 
 
@@ -144,8 +145,20 @@ class GroupTest:
     @property
     def label(self) -> str:
         """The test's name, unique within a call."""
+        return f"{self.stem}_desc-{self.desc}"
+
+    @property
+    def stem(self) -> str:
+        """What all files of the test have in front of stat- and desc-."""
+        analysis = f"analysis-{self.settings.label}_" if self.settings.label else ""
         contrast = f"_contrast-{self.contrast}" if self.contrast else ""
-        return f"{self.key.label}{contrast}_desc-{self.desc}"
+        return f"{analysis}{self.key.label}{contrast}"
+
+    @property
+    def folder(self) -> str:
+        """Where the files of the test lie, relative to the dataset."""
+        label = self.settings.label
+        return f"{FOLDER}/analysis-{label}" if label else FOLDER
 
     @property
     def transform(self) -> str:

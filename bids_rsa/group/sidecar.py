@@ -1,7 +1,6 @@
 """The sidecars of group maps and tables."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from bids_rsa.core.inference.group_maps import PRIMARY_MAPS
@@ -14,7 +13,7 @@ from bids_rsa.group.statements import (
     correction_sentence,
     interpretation,
 )
-from bids_rsa.outputs.provenance import software_versions
+from bids_rsa.outputs.provenance import bids_uri, software_versions
 
 # the participants' maps agree in these (or differ only in the two models)
 SHARED_KEYS = (
@@ -44,7 +43,7 @@ def common_keys(
     settings_hash: str,
     found: Mapping[str, Any],
     tried: Tried,
-    output_dir: Path,
+    links: Mapping[str, str],
 ) -> dict[str, Any]:
     """Gather what all sidecars of a test say.
 
@@ -57,13 +56,13 @@ def common_keys(
     found : mapping
         What came out on the way (voxels, warnings, thresholds).
     tried : Tried
-    output_dir : Path
-        The dataset that maps and masks lie in.
+    links : mapping
+        Path of each dataset that maps lie in to its name in BIDS URIs; others are the output's.
     """
     shared = {key: test.metadata[key] for key in SHARED_KEYS if key in test.metadata}
     models = [maps[0].metadata.get("Model", {}) for maps in test.members[0].maps]
     return {
-        "Sources": _sources(test, output_dir),
+        "Sources": _sources(test, links),
         **shared,
         "Model": models[0] if len(models) == 1 else models,
         **settings,
@@ -76,16 +75,15 @@ def common_keys(
     }
 
 
-def _sources(test: GroupTest, output_dir: Path) -> list[str]:
-    """Write the BIDS URI of every map and mask used; they lie in the same dataset."""
+def _sources(test: GroupTest, links: Mapping[str, str]) -> list[str]:
+    """Write the BIDS URI of every map and mask used."""
     paths = [
         path
         for member in test.members
         for one in member.all_maps
         for path in (one.path, one.mask_path)
     ]
-    relative = [Path(path).resolve().relative_to(output_dir.resolve()) for path in paths]
-    return [f"bids::{path.as_posix()}" for path in dict.fromkeys(relative)]
+    return [bids_uri(path, links) for path in dict.fromkeys(paths)]
 
 
 def map_sidecar(

@@ -1,11 +1,13 @@
 """A group test's result under its final names: images, tables, and last their sidecars."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,9 +18,9 @@ from bids_rsa.group.records import GroupTest
 from bids_rsa.group.sidecar import common_keys, map_sidecar, mask_sidecar, table_sidecar
 from bids_rsa.group.statements import Tried
 from bids_rsa.group.tests import GroupResult
-from bids_rsa.outputs.dataset_files import write_json, write_text
-from bids_rsa.outputs.derivatives import PlannedFile
-from bids_rsa.outputs.whole_files import save_image
+from bids_rsa.outputs.dataset_files import dataset_lock, write_json, write_text
+from bids_rsa.outputs.derivatives import PlannedFile, is_complete
+from bids_rsa.outputs.whole_files import replacing_together
 from bids_rsa.spaces.images import open_image, volume_image
 
 # long lists that the maps' sidecars hold already
@@ -29,8 +31,9 @@ NOT_IN_TABLES = ("Sources", "SoftwareVersions")
 class GroupJob:
     """All that is needed to run one test and to write what comes out.
 
-    ``n_joint`` tests have their maxima taken together. ``n_threads`` and ``memory_gb`` change no
-    result.
+    ``n_joint`` tests have their maxima taken together. ``links`` are (path, name) of the datasets
+    that the participants' maps lie in, but for the output. ``name`` is the graph's, ``state_dir``
+    keeps finished permutations. ``n_threads`` and ``memory_gb`` change no result.
     """
 
     test: GroupTest
@@ -39,7 +42,9 @@ class GroupJob:
     tried: Tried
     n_joint: int
     output_dir: str
-    state_dir: str
+    links: tuple[tuple[str, str], ...]
+    name: str
+    state_dir: str = ""
     n_threads: int = 1
     memory_gb: float = 1.0
 
@@ -47,7 +52,8 @@ class GroupJob:
 def write_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> list[Path]:
     """Write the images and tables of a test, and after all of them their sidecars.
 
-    A sidecar says that its file is finished, so the old ones go first and the new ones come last.
+    A sidecar says that its file is finished, so the old ones and the old pictures go first, and the
+    new sidecars come last.
 
     Returns
     -------
@@ -55,31 +61,41 @@ def write_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> lis
         The images.
     """
     output, test = Path(job.output_dir), job.test
-    for file in job.planned:
-        (output / file.sidecar).unlink(missing_ok=True)
     settings = {key: json.loads(text) for key, text in job.planned[0].settings}
     common = common_keys(
-        test, settings, job.planned[0].settings_hash, result.found, job.tried, output
+        test, settings, job.planned[0].settings_hash, result.found, job.tried, dict(job.links)
     )
     template = open_image(test.members[0].maps[0][0].path)
 
-    def save(path: str, values: NDArray[Any], outside: float = 0.0) -> None:
-        """Put values into the mask, and save the image."""
+    def image(values: NDArray[Any], outside: float = 0.0) -> nib.Nifti1Image:
+        """Put values into the mask."""
         volume = np.full(scores.mask.shape, outside, values.dtype)
         volume[scores.mask] = values
-        save_image(volume_image(volume, scores.affine, template), output / path)
+        return volume_image(volume, scores.affine, template)
 
-    sidecars: dict[str, dict[str, Any]] = {}
-    for stat, values in result.maps.items():
-        path = map_path(test, stat)
-        save(path, values.astype(np.float32), 1.0 if stat in P_STATS else 0.0)
-        sidecars[_json(path)] = map_sidecar(stat, test, common, job.n_joint)
-    save(mask_path(test), np.ones(result.maps["t"].size, np.uint8))
-    sidecars[_json(mask_path(test))] = mask_sidecar(common)
-    sidecars |= _write_tables(output, test, scores, result, common)
-    for path, content in sidecars.items():
-        write_json(output / path, content)
-    return [output / file.path for file in job.planned]
+    @contextmanager
+    def described() -> Iterator[None]:
+        """Take away what described and showed the old images; write tables and sidecars."""
+        with dataset_lock(output):
+            if not is_complete(output, job.planned, ()):
+                for path in (*(file.sidecar for file in job.planned), *job.others):
+                    (output / path).unlink(missing_ok=True)
+            yield
+            sidecars.update(_write_tables(output, test, scores, result, common))
+            for path, content in sidecars.items():
+                write_json(output / path, content)
+
+    sidecars: dict[str, dict[str, Any]] = {_json(mask_path(test)): mask_sidecar(common)}
+    paths = [output / file.path for file in job.planned]
+    with replacing_together(paths, described()) as beside:
+        for stat, values in result.maps.items():
+            path = map_path(test, stat)
+            outside = 1.0 if stat in P_STATS else 0.0
+            nib.save(image(values.astype(np.float32), outside), beside[output / path])
+            sidecars[_json(path)] = map_sidecar(stat, test, common, job.n_joint)
+        mask = image(np.ones(result.maps["t"].size, np.uint8))
+        nib.save(mask, beside[output / mask_path(test)])
+    return paths
 
 
 def _json(path: str) -> str:

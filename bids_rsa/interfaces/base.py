@@ -46,6 +46,11 @@ class FiguresOutput(TraitedSpec):
     figures = traits.List(File(exists=True), desc="the pictures drawn")
 
 
+def saved_record(**keywords: Any) -> Any:
+    """Make the trait of a record that a node saved: its files, the JSON first."""
+    return traits.List(File(exists=True), **keywords)
+
+
 def as_texts(paths: Iterable[Path]) -> list[str]:
     """Write paths as Nipype takes them."""
     return [str(path) for path in paths]

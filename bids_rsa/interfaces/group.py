@@ -1,6 +1,5 @@
 """Nipype interfaces of the group level: read scores, permute, correct, write, draw."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +8,20 @@ from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
     ImagesOutput,
     RecordingInterface,
     as_texts,
+    saved_record,
 )
 
 # isort: split
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
 
-from bids_rsa.errors import ContentError
-from bids_rsa.group.load import load_scores, read_scores, save_scores
+from bids_rsa.core.inference.group_maps import Cluster
+from bids_rsa.group.load import GroupScores, gather_scores
 from bids_rsa.group.permutation_run import prepare, read_null, run_permutations, save_null
 from bids_rsa.group.records import GroupTest
-from bids_rsa.group.tests import joint_maxima, make_result
+from bids_rsa.group.tests import GroupResult, joint_maxima, make_result
 from bids_rsa.group.write import GroupJob, write_result
 from bids_rsa.interfaces.progress import progress_bar
+from bids_rsa.interfaces.work_files import DamagedWorkError, load_record, save_record
 from bids_rsa.reports.group_pictures import draw_result
 
 
@@ -30,7 +31,7 @@ class _ReadInput(BaseInterfaceInputSpec):
 
 
 class _ReadOutput(TraitedSpec):
-    scores = File(exists=True, desc="transformed scores of all subjects inside the mask")
+    scores = saved_record(desc="transformed scores of all subjects inside the mask")
 
 
 class ReadScores(RecordingInterface):
@@ -41,12 +42,12 @@ class ReadScores(RecordingInterface):
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Load the scores of a test."""
-        return {"scores": save_scores(load_scores(self.inputs.test), folder)}
+        return {"scores": save_record(gather_scores(self.inputs.test), folder, "scores")}
 
 
 class _PermuteInput(BaseInterfaceInputSpec):
     test = traits.Instance(GroupTest, mandatory=True)
-    scores = File(exists=True, mandatory=True)
+    scores = saved_record(mandatory=True)
     version = traits.Str(mandatory=True)
     state_dir = traits.Str(mandatory=True, nohash=True, desc="where finished blocks are kept")
     n_threads = traits.Int(1, usedefault=True, nohash=True)
@@ -65,7 +66,7 @@ class PermuteScores(RecordingInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Run the permutations."""
         test = self.inputs.test
-        ready = prepare(test, read_scores(self.inputs.scores))
+        ready = prepare(test, load_record(self.inputs.scores, GroupScores))
         with progress_bar(ready.relabelings.n_draws, test.label, 0, "permutations") as advance:
             null = run_permutations(
                 ready, Path(self.inputs.state_dir), self.inputs.n_threads, advance
@@ -77,7 +78,7 @@ class PermuteScores(RecordingInterface):
 
 class _CorrectInput(BaseInterfaceInputSpec):
     test = traits.Instance(GroupTest, mandatory=True)
-    scores = File(exists=True, mandatory=True)
+    scores = saved_record(mandatory=True)
     null = File(exists=True, mandatory=True)
     joint_nulls = traits.List(
         File(exists=True), [], usedefault=True, desc="those of all tests corrected together"
@@ -86,7 +87,7 @@ class _CorrectInput(BaseInterfaceInputSpec):
 
 
 class _CorrectOutput(TraitedSpec):
-    result = File(exists=True, desc="all maps, clusters and numbers of the test")
+    result = saved_record(desc="all maps, clusters and numbers of the test")
 
 
 class CorrectScores(RecordingInterface):
@@ -98,30 +99,25 @@ class CorrectScores(RecordingInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Make the maps of a test."""
         inputs = self.inputs
-        scores, null = read_scores(inputs.scores), _null(inputs.null)
+        scores, null = load_record(inputs.scores, GroupScores), _null(inputs.null)
         joint = [_null(path) for path in inputs.joint_nulls] or [null]
         ready = prepare(inputs.test, scores)
         result = make_result(inputs.test, scores, ready, null, joint_maxima(joint))
-        path = folder / "result.pickle"
-        path.write_bytes(pickle.dumps(result))
-        return {"result": str(path)}
+        return {"result": save_record(result, folder, "result")}
 
 
 def _null(path: str) -> Any:
     """Read a null distribution that must be there."""
     null = read_null(Path(path))
     if null is None:
-        raise ContentError(
-            f"The null distribution {path} was not written whole.",
-            "Remove the work directory, and start again.",
-        )
+        raise DamagedWorkError(f"The null distribution {path} was not written whole")
     return null
 
 
 class _SinkInput(BaseInterfaceInputSpec):
     job = traits.Instance(GroupJob, mandatory=True)
-    scores = File(exists=True, mandatory=True)
-    result = File(exists=True, mandatory=True)
+    scores = saved_record(mandatory=True)
+    result = saved_record(mandatory=True)
 
 
 class SinkGroup(RecordingInterface):
@@ -134,15 +130,15 @@ class SinkGroup(RecordingInterface):
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Write the result of a test."""
-        result = pickle.loads(Path(self.inputs.result).read_bytes())
-        images = write_result(self.inputs.job, read_scores(self.inputs.scores), result)
+        result = load_record(self.inputs.result, GroupResult, Cluster)
+        images = write_result(self.inputs.job, load_record(self.inputs.scores, GroupScores), result)
         return {"images": as_texts(images)}
 
 
 class _DrawInput(BaseInterfaceInputSpec):
     job = traits.Instance(GroupJob, mandatory=True)
-    scores = File(exists=True, mandatory=True)
-    result = File(exists=True, mandatory=True)
+    scores = saved_record(mandatory=True)
+    result = saved_record(mandatory=True)
     images = traits.List(File(exists=True), mandatory=True)
 
 
@@ -155,6 +151,6 @@ class DrawGroup(RecordingInterface):
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Draw the result of a test."""
-        result = pickle.loads(Path(self.inputs.result).read_bytes())
-        figures = draw_result(self.inputs.job, read_scores(self.inputs.scores), result)
+        result = load_record(self.inputs.result, GroupResult, Cluster)
+        figures = draw_result(self.inputs.job, load_record(self.inputs.scores, GroupScores), result)
         return {"figures": as_texts(figures)}

@@ -6,30 +6,29 @@ from typing import Any
 
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
 
-from bids_rsa.core.searchlight import searchlight_rsa
-from bids_rsa.interfaces.base import FiguresOutput, ImagesOutput, RecordingInterface, as_texts
-from bids_rsa.interfaces.progress import progress_bar
-from bids_rsa.models.loading import condensed
-from bids_rsa.outputs.maps import (
-    evaluated_centers,
-    load_scores,
-    load_stacked,
-    metric_parameters,
-    save_scores,
-    save_stacked,
-    write_maps,
+from bids_rsa.core.searchlight import Scores, searchlight_rsa
+from bids_rsa.interfaces.base import (
+    FiguresOutput,
+    ImagesOutput,
+    RecordingInterface,
+    as_texts,
+    saved_record,
 )
-from bids_rsa.patterns.stacking import stack_group
+from bids_rsa.interfaces.progress import progress_bar
+from bids_rsa.interfaces.work_files import load_models, load_record, save_record
+from bids_rsa.models.loading import condensed
+from bids_rsa.outputs.maps import evaluated_centers, metric_parameters, write_maps
+from bids_rsa.patterns.stacking import MaskUse, StackedPatterns, stack_group
 from bids_rsa.records import Analysis
 from bids_rsa.reports.participant_pictures import draw_analysis
-from bids_rsa.settings import RsaSettings
+from bids_rsa.settings import ReadingSettings, RsaSettings
 
 LOGGER = logging.getLogger(__name__)
 
 
 class _ReadInput(BaseInterfaceInputSpec):
-    group = traits.Instance(Analysis, mandatory=True)
-    rsa = traits.Instance(RsaSettings, mandatory=True)
+    analysis = traits.Instance(Analysis, mandatory=True)
+    reading = traits.Instance(ReadingSettings, mandatory=True)
     input_hashes = traits.Str(mandatory=True, desc="hash of the content of all input files")
     version = traits.Str(mandatory=True, desc="version of the app")
     n_threads = traits.Int(1, usedefault=True, nohash=True)
@@ -37,28 +36,28 @@ class _ReadInput(BaseInterfaceInputSpec):
 
 
 class _ReadOutput(TraitedSpec):
-    stacked = File(exists=True, desc="the patterns of all conditions and folds, and their masks")
+    stacked = saved_record(desc="the patterns of all conditions and folds, and their masks")
 
 
 class ReadPatterns(RecordingInterface):
-    """Masking: read the images of a group once, check them, keep the voxels of the masks."""
+    """Masking: read the images of an analysis once, check them, keep the voxels of the masks."""
 
     input_spec = _ReadInput
     output_spec = _ReadOutput
 
     def _call(self, folder: Path) -> dict[str, Any]:
-        """Stack the group."""
-        stacked = stack_group(self.inputs.group, self.inputs.rsa, self.inputs.n_threads)
-        label = self.inputs.group.label
+        """Stack the analysis."""
+        stacked = stack_group(self.inputs.analysis, self.inputs.reading, self.inputs.n_threads)
+        label = self.inputs.analysis.label
         LOGGER.info("%s: brain mask: %s.", label, stacked.brain_mask.origin)
         for warning in stacked.warnings:
             LOGGER.warning("%s: %s", label, warning)
-        return {"stacked": save_stacked(stacked, folder)}
+        return {"stacked": save_record(stacked, folder, "stacked")}
 
 
 class _SearchlightInput(BaseInterfaceInputSpec):
-    stacked = File(exists=True, mandatory=True)
-    models = traits.Tuple(mandatory=True, desc="model RDMs")
+    stacked = saved_record(mandatory=True)
+    models = traits.Str(mandatory=True, desc="file of the model RDMs, named by its content")
     rsa = traits.Instance(RsaSettings, mandatory=True)
     version = traits.Str(mandatory=True)
     label = traits.Str(mandatory=True, desc="what the progress bar is called")
@@ -67,7 +66,7 @@ class _SearchlightInput(BaseInterfaceInputSpec):
 
 
 class _SearchlightOutput(TraitedSpec):
-    scores = File(exists=True, desc="scores of all comparisons and models, and patch sizes")
+    scores = saved_record(desc="scores of all comparisons and models, and patch sizes")
 
 
 class SearchlightRsa(RecordingInterface):
@@ -78,7 +77,8 @@ class SearchlightRsa(RecordingInterface):
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Run the searchlight."""
-        stacked, rsa = load_stacked(self.inputs.stacked), self.inputs.rsa
+        stacked, rsa = _load_stacked(self.inputs.stacked), self.inputs.rsa
+        models = load_models(self.inputs.models)
         n_centers = int(stacked.center_mask.sum())
         with progress_bar(n_centers, self.inputs.label, self.inputs.bar_position) as advance:
             scores = searchlight_rsa(
@@ -87,7 +87,7 @@ class SearchlightRsa(RecordingInterface):
                 stacked.center_mask,
                 stacked.affine,
                 rsa.radius_mm,
-                condensed(self.inputs.models, stacked.conditions),
+                condensed(models, stacked.conditions),
                 dissimilarity=rsa.dissimilarity,
                 params=metric_parameters(rsa, stacked.patch_mask),
                 comparisons=rsa.comparisons,
@@ -97,16 +97,16 @@ class SearchlightRsa(RecordingInterface):
                 n_threads=self.inputs.n_threads,
                 on_progress=advance,
             )
-        names = [model.name for model in self.inputs.models]
+        names = [model.name for model in models]
         evaluated_centers(scores, rsa, self.inputs.label, names)
-        return {"scores": save_scores(scores, folder)}
+        return {"scores": save_record(scores, folder, "scores")}
 
 
 class _SinkInput(BaseInterfaceInputSpec):
-    group = traits.Instance(Analysis, mandatory=True)
-    stacked = File(exists=True, mandatory=True)
-    scores = File(exists=True, mandatory=True)
-    models = traits.Tuple(mandatory=True)
+    analysis = traits.Instance(Analysis, mandatory=True)
+    stacked = saved_record(mandatory=True)
+    scores = saved_record(mandatory=True)
+    models = traits.Str(mandatory=True)
     rsa = traits.Instance(RsaSettings, mandatory=True)
     planned = traits.Tuple(mandatory=True, desc="the files to write")
     links = traits.Dict(mandatory=True, desc="path of each input dataset to its name")
@@ -127,9 +127,9 @@ class SinkDerivatives(RecordingInterface):
         images = write_maps(
             Path(inputs.output_dir),
             inputs.planned,
-            load_stacked(inputs.stacked),
-            load_scores(inputs.scores),
-            inputs.models,
+            _load_stacked(inputs.stacked),
+            load_record(inputs.scores, Scores),
+            load_models(inputs.models),
             inputs.rsa,
             inputs.links,
         )
@@ -137,8 +137,8 @@ class SinkDerivatives(RecordingInterface):
 
 
 class _DrawInput(BaseInterfaceInputSpec):
-    group = traits.Instance(Analysis, mandatory=True)
-    stacked = File(exists=True, mandatory=True)
+    analysis = traits.Instance(Analysis, mandatory=True)
+    stacked = saved_record(mandatory=True)
     images = traits.List(File(exists=True), mandatory=True)
     planned = traits.Tuple(mandatory=True)
     output_dir = traits.Str(mandatory=True)
@@ -152,11 +152,16 @@ class DrawMaps(RecordingInterface):
     output_spec = FiguresOutput
 
     def _call(self, folder: Path) -> dict[str, Any]:
-        """Draw all maps of the group."""
+        """Draw all maps of the analysis."""
         figures = draw_analysis(
             Path(self.inputs.output_dir),
             self.inputs.planned,
-            self.inputs.group,
-            load_stacked(self.inputs.stacked),
+            self.inputs.analysis,
+            _load_stacked(self.inputs.stacked),
         )
         return {"figures": as_texts(figures)}
+
+
+def _load_stacked(paths: list[str]) -> StackedPatterns:
+    """Load what `ReadPatterns` saved; the patterns are mapped into memory."""
+    return load_record(paths, StackedPatterns, MaskUse)

@@ -36,11 +36,17 @@ def read_square(path: Path) -> tuple[list[str], Floats]:
             f"{', '.join(names)}; columns {', '.join(header)}.",
             "Expected: condition names as header and first column, the same ones.",
         )
-    values = [
-        [number(c, path, row[0], header[j]) for j, c in enumerate(row[1:])] for row in rows[1:]
-    ]
-    order = [header.index(name) for name in names]
-    return names, np.array(values, dtype=np.float64)[:, order]
+    place = {name: i for i, name in enumerate(header)}
+    return names, _numbers(rows[1:], header, path)[:, [place[name] for name in names]]
+
+
+def _numbers(rows: Sequence[Sequence[str]], header: Sequence[str], path: Path) -> Floats:
+    """Read the cells behind each row's name, NaN where one is missing."""
+    try:
+        return np.array([row[1:] for row in rows], dtype=np.float64)
+    except ValueError:  # a missing cell, or one that is no number
+        values = [[number(c, path, r[0], header[j]) for j, c in enumerate(r[1:])] for r in rows]
+        return np.array(values, dtype=np.float64)
 
 
 def read_npy(path: Path, conditions: Sequence[str]) -> tuple[list[str], Floats]:

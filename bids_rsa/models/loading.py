@@ -88,7 +88,7 @@ def condensed(models: Sequence[ModelRdm], conditions: Sequence[str]) -> Floats:
     rows = np.empty((len(models), above[0].size))
     for i, model in enumerate(models):
         index = _positions(model.conditions, conditions, model.path)
-        rows[i] = np.array(model.cells)[np.ix_(index, index)][above]
+        rows[i] = np.asarray(model.cells)[np.ix_(index, index)][above]
     return rows
 
 
@@ -245,8 +245,7 @@ def _model(
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     # the upper triangle speaks for both: rounding between the halves must not break ties
     full = np.triu(cells, 1)
-    rows = tuple(tuple(map(float, row)) for row in full + full.T)
-    return ModelRdm(name, str(path), digest, tuple(names), rows)
+    return ModelRdm(name, str(path), digest, tuple(names), full + full.T)
 
 
 def _positions(names: Sequence[str], wanted: Sequence[str], path: str) -> list[int]:

@@ -60,20 +60,18 @@ def as_toml(settings: Settings) -> str:
     Returns
     -------
     str
-        TOML for ``--config-file``; the positional arguments stand in a comment.
+        TOML for ``--config-file``, with the settings that the level uses; the positional arguments
+        stand in a comment.
     """
     values: dict[str, Any] = {}
-    for part in (
-        settings.inputs.selection,
-        settings.inputs,
-        settings.bold,
-        settings.rsa,
-        settings.group,
-        settings.run,
-    ):
+    is_group = settings.analysis_level == "group"
+    participant = (settings.inputs, settings.bold, settings.rsa)
+    science = (settings.group,) if is_group else participant
+    for part in (settings.inputs.selection, *science, settings.run):
         values |= {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
-    if settings.analysis_level == "group":
+    if is_group:  # the other level's settings had no part in this
         values |= {"comparisons": values["comparison"], "models": values["model"]}
+        values["derivatives"] = settings.inputs.derivatives
     lines = {}
     for action in build_parser(positionals=False)._actions:
         value = values.get(action.dest)

@@ -11,6 +11,15 @@ from bids_rsa.options.option_group import OptionGroup
 def add_group_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that change the numbers of the group level."""
     add = OptionGroup(parser, "Group tests").add
+    add(
+        "--label",
+        metavar="NAME",
+        type=types.label("analysis"),
+        help=(
+            "name of this analysis: its files lie in OUTPUT_DIR/group/analysis-NAME, with "
+            "analysis-NAME in their names, beside those of other analyses"
+        ),
+    )
     _add_test_options(add)
     _add_scores_options(add)
     add(

@@ -51,7 +51,8 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         metavar="[NAME=]PATH",
         help=(
             "derivative datasets that hold the condition images; without it BIDS_DIR and those "
-            "under BIDS_DIR/derivatives"
+            "under BIDS_DIR/derivatives. At group level those that hold the participants' maps; "
+            "without it OUTPUT_DIR"
         ),
     )
     add("--stat", metavar="STAT", help="which statistic's images to use: effect, t, z ...")

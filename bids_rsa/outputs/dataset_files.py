@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from bids_rsa._version import __version__
 from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.outputs.locks import locked
 from bids_rsa.outputs.provenance import link_target
 from bids_rsa.outputs.whole_files import replacing
 
@@ -40,9 +39,9 @@ desc- labels.
 
 @contextmanager
 def dataset_lock(output_dir: Path) -> Iterator[None]:
-    """Hold the dataset's lock; the system frees it when its holder dies, so it is never stale."""
+    """Hold the dataset's lock."""
     output_dir.mkdir(parents=True, exist_ok=True)
-    with FileLock(output_dir / ".lock", mode=0o666, timeout=300):
+    with locked(output_dir / ".lock"):
         yield
 
 

@@ -27,26 +27,32 @@ class PlannedFile:
 
 
 def derivative_path(
-    group: Analysis,
+    analysis: Analysis,
     desc: str,
     stat: str | None = None,
     suffix: str = "statmap",
     extension: str = ".nii.gz",
 ) -> str:
-    """Name a file of a group, relative to the dataset.
+    """Name a file of an analysis, relative to the dataset.
 
     Entities that the maps were combined over (run, contrast) don't stand in the name.
     """
-    session = f"ses-{group.session}/" if group.session else ""
+    session = f"ses-{analysis.session}/" if analysis.session else ""
     measure = f"_stat-{stat}" if stat else ""
-    name = f"{group.label}{measure}_desc-{desc}_{suffix}{extension}"
-    return f"sub-{group.subject}/{session}func/{name}"
+    name = f"{analysis.label}{measure}_desc-{desc}_{suffix}{extension}"
+    return f"sub-{analysis.subject}/{session}func/{name}"
 
 
-def figure_path(image_path: str, group: Analysis) -> str:
+def map_figure_path(image_path: str, analysis: Analysis) -> str:
     """Name the picture of an image, relative to the dataset."""
     stem = Path(image_path).name.removesuffix(".nii.gz")
-    return f"sub-{group.subject}/figures/{stem}.png"
+    return f"sub-{analysis.subject}/figures/{stem}.png"
+
+
+def pictures_of(output_dir: Path, file: PlannedFile) -> list[Path]:
+    """List the pictures of an image that are there, of whatever format."""
+    subject, stem = file.path.partition("/")[0], Path(file.path).name.removesuffix(".nii.gz")
+    return sorted((output_dir / subject / "figures").glob(f"{stem}.*"))
 
 
 def vector_path(picture: str) -> str:
@@ -79,7 +85,11 @@ def is_complete(output_dir: Path, planned: Sequence[PlannedFile], figures: Seque
     return all((output_dir / figure).exists() for figure in figures)
 
 
-def check_replaceable(output_dir: Path, planned: Sequence[PlannedFile]) -> None:
+def check_replaceable(
+    output_dir: Path,
+    planned: Sequence[PlannedFile],
+    advice: str = "Choose another output directory",
+) -> None:
     """Refuse to replace files that were made with other settings or inputs.
 
     A file without its sidecar was not finished, and may be replaced: sidecars are written last.
@@ -96,8 +106,36 @@ def check_replaceable(output_dir: Path, planned: Sequence[PlannedFile]) -> None:
         differences = "; ".join(_differences(sidecar, dict(file.settings))) or "unknown settings"
         raise OutputError(
             f"{output_dir / file.path} was made with other settings or inputs: {differences}.",
-            "Choose another output directory, or replace it with --overwrite.",
+            f"{advice}, or replace it with --overwrite.",
         )
+
+
+def check_maps_beside(output_dir: Path, planned: Sequence[PlannedFile]) -> None:
+    """Refuse to replace a mask of centres that other models' maps share.
+
+    Raises
+    ------
+    OutputError
+        A map that is not planned was made with other centres, which the mask beside it describes.
+    """
+    for mask in planned:
+        stem, is_mask, _ = mask.path.partition("_desc-searchlight_mask.nii.gz")
+        if not is_mask or is_complete(output_dir, [mask], ()):
+            continue
+        own = {output_dir / file.sidecar for file in planned}
+        folder, name = (output_dir / stem).parent, Path(stem).name
+        for path in sorted(folder.glob(f"{name}_stat-*_statmap.json")):
+            found = read_sidecar(path)
+            if path in own or found is None or "Comparison" not in found:
+                continue
+            if told := _differences(found, dict(mask.settings)):
+                raise OutputError(
+                    f"{path.with_suffix('').name} of another model or comparison was made with "
+                    f"other settings or inputs: {'; '.join(told)}. Both share the mask of centres, "
+                    "which would then describe only one of them.",
+                    "Name all models and comparisons in one call, use another output directory, "
+                    f"or remove the other maps: {folder / name}_stat-*",
+                )
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, str]) -> list[str]:

@@ -1,70 +1,29 @@
-"""Patterns and scores to files and back, and from there to a participant's derivatives."""
+"""A participant's scores under their final names: images, and last their sidecars."""
 
 import json
-import pickle
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.searchlight import Scores
 from bids_rsa.errors import ContentError
-from bids_rsa.outputs.dataset_files import write_json
-from bids_rsa.outputs.derivatives import PlannedFile
+from bids_rsa.outputs.dataset_files import dataset_lock, write_json
+from bids_rsa.outputs.derivatives import PlannedFile, is_complete, pictures_of
 from bids_rsa.outputs.provenance import bids_uri
 from bids_rsa.outputs.sidecars import map_sidecar, mask_sidecar
-from bids_rsa.outputs.whole_files import save_image
+from bids_rsa.outputs.whole_files import replacing_together
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import ModelRdm
 from bids_rsa.settings import RsaSettings
 from bids_rsa.spaces.images import volume_image
 
 _PER_VOXEL = ("V", "w")
-
-
-def save_stacked(stacked: StackedPatterns, folder: Path) -> str:
-    """Save patterns and what belongs to them; return the path."""
-    path = folder / "stacked.pickle"
-    with path.open("wb") as file:
-        pickle.dump(replace(stacked, template=_header_only(stacked)), file, protocol=5)
-    return str(path)
-
-
-def _header_only(stacked: StackedPatterns) -> Any:
-    """Keep the header of the first image, without a handle on its file."""
-    if stacked.template is None:
-        return None
-    return volume_image(np.zeros((1, 1, 1), np.uint8), stacked.affine, stacked.template)
-
-
-def load_stacked(path: str) -> StackedPatterns:
-    """Load what `save_stacked` saved, from the app's own work directory."""
-    with Path(path).open("rb") as file:
-        stacked: StackedPatterns = pickle.load(file)
-    return stacked
-
-
-def save_scores(scores: Scores, folder: Path) -> str:
-    """Save scores and patch sizes; return the path."""
-    path = folder / "scores.npz"
-    arrays: dict[str, Any] = {f"score {name}": values for name, values in scores.scores.items()}
-    np.savez(path, n_voxels=scores.n_voxels, **arrays)
-    return str(path)
-
-
-def load_scores(path: str) -> Scores:
-    """Load what `save_scores` saved."""
-    with np.load(path) as arrays:
-        scores = {
-            name.removeprefix("score "): arrays[name]
-            for name in arrays.files
-            if name.startswith("score ")
-        }
-        return Scores(scores=scores, n_voxels=arrays["n_voxels"])
 
 
 def metric_parameters(rsa: RsaSettings, patch_mask: NDArray[np.bool_]) -> dict[str, Any]:
@@ -116,45 +75,64 @@ def write_maps(
     rsa: RsaSettings,
     links: Mapping[str, str],
 ) -> list[Path]:
-    """Write the images of a group, and after all of them their sidecars.
+    """Write the images of an analysis, and after all of them their sidecars.
 
-    A sidecar says that its image is finished, so the old ones go first and the new ones come last.
+    A sidecar says that its image is finished, and a picture that its map was drawn: the old ones of
+    a map that is replaced go first.
 
     Returns
     -------
     list of Path
         The images.
     """
-    for file in planned:
-        (output_dir / file.sidecar).unlink(missing_ok=True)
     evaluated = scores.n_voxels >= rsa.min_voxels
     n_voxels = scores.n_voxels[evaluated]
     sources = [bids_uri(path, links) for path in stacked.files]
     by_name = {model.name: (row, model) for row, model in enumerate(models)}
-    sidecars = {}
-    for file in planned:
-        if file.model:
-            row, model = by_name[file.model]
-            values = scores.scores[file.comparison][row, evaluated]
-            _save(output_dir / file.path, values.astype(np.float32), stacked, evaluated)
-            fitted = models if find_comparison(file.comparison).joint else [model]
-            content = map_sidecar(file, stacked, model, fitted, values, n_voxels, sources)
-        else:
-            is_mask = file.path.endswith("_mask.nii.gz")
-            data = np.ones(n_voxels.size, np.uint8) if is_mask else n_voxels.astype(np.int32)
-            _save(output_dir / file.path, data, stacked, evaluated)
-            content = mask_sidecar(file, stacked, n_voxels, sources)
-        sidecars[output_dir / file.sidecar] = content
-    for path, content in sidecars.items():
-        write_json(path, content)
-    return [output_dir / file.path for file in planned]
+    sidecars: dict[Path, dict[str, Any]] = {}
+    paths = [output_dir / file.path for file in planned]
+    with replacing_together(paths, _described(output_dir, planned, sidecars)) as beside:
+        for file, path in zip(planned, paths, strict=True):
+            if file.model:
+                row, model = by_name[file.model]
+                values = scores.scores[file.comparison][row, evaluated]
+                data: NDArray[Any] = values.astype(np.float32)
+                fitted = models if find_comparison(file.comparison).joint else [model]
+                content = map_sidecar(file, stacked, model, fitted, values, n_voxels, sources)
+            else:
+                is_mask = file.path.endswith("_mask.nii.gz")
+                data = np.ones(n_voxels.size, np.uint8) if is_mask else n_voxels.astype(np.int32)
+                content = mask_sidecar(file, stacked, n_voxels, sources)
+            nib.save(_image(data, stacked, evaluated), beside[path])
+            sidecars[output_dir / file.sidecar] = content
+    return paths
 
 
-def _save(
-    path: Path, values: NDArray[Any], stacked: StackedPatterns, evaluated: NDArray[np.bool_]
-) -> None:
-    """Put values at the evaluated centres, 0 elsewhere, and save the image."""
+@contextmanager
+def _described(
+    output_dir: Path, planned: Sequence[PlannedFile], sidecars: Mapping[Path, dict[str, Any]]
+) -> Iterator[None]:
+    """Take away what described and showed the old images, and write the new sidecars at the end.
+
+    Other runs may be writing the same masks, for other models: what they have finished with the
+    same settings keeps its pictures.
+    """
+    with dataset_lock(output_dir):
+        for file in planned:
+            if not is_complete(output_dir, [file], ()):
+                for picture in pictures_of(output_dir, file):
+                    picture.unlink(missing_ok=True)
+                (output_dir / file.sidecar).unlink(missing_ok=True)
+        yield
+        for path, content in sidecars.items():
+            write_json(path, content)
+
+
+def _image(
+    values: NDArray[Any], stacked: StackedPatterns, evaluated: NDArray[np.bool_]
+) -> nib.Nifti1Image:
+    """Put values at the evaluated centres, 0 elsewhere."""
     volume = np.zeros(stacked.center_mask.shape, values.dtype)
     centers = np.argwhere(stacked.center_mask)[evaluated]
     volume[tuple(centers.T)] = values
-    save_image(volume_image(volume, stacked.affine, stacked.template), path)
+    return volume_image(volume, stacked.affine, stacked.template)

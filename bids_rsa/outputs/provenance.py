@@ -24,7 +24,7 @@ LIBRARIES = ("numpy", "scipy", "numba", "nibabel", "nilearn", "nipype", "pybids"
 
 @dataclass(frozen=True)
 class InputHashes:
-    """Hashes of the content of all images of a group, of its brain masks and its ROI masks."""
+    """Hashes of the content of all images of an analysis, of its brain masks and its ROI masks."""
 
     images: str
     brain_mask: str
@@ -57,10 +57,10 @@ def hash_file(path: str) -> str:
         raise ReadWriteError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def hash_group(
-    group: Analysis, n_threads: int = 1, estimated: Mapping[str, str] | None = None
+def hash_analysis(
+    analysis: Analysis, n_threads: int = 1, estimated: Mapping[str, str] | None = None
 ) -> InputHashes:
-    """Hash all that a group's result depends on, each file once.
+    """Hash all that an analysis's result depends on, each file once.
 
     The hash of the images covers which condition, run and volume each of them is, not where the
     files lie.
@@ -73,20 +73,20 @@ def hash_group(
         By the path of a BOLD image: the hash of all that the estimates from it depend on.
     """
     known = estimated or {}
-    files = {path for image in group.images for path in _image_files(image) if path}
-    paths = sorted(files | {*group.brain_mask.paths, *group.roi_mask.paths})
+    files = {path for image in analysis.images for path in _image_files(image) if path}
+    paths = sorted(files | {*analysis.brain_mask.paths, *analysis.roi_mask.paths})
     with ThreadPoolExecutor(n_threads) as pool:
         content = dict(zip(paths, pool.map(hash_file, paths), strict=True))
     images = [
         [image.condition, image.run, image.volume, image.variance_volume]
         + [content[path] if path else None for path in _image_files(image)]
         + ([known[image.reference or ""], Path(image.path).name] if _is_estimate(image) else [])
-        for image in group.images
+        for image in analysis.images
     ]
     return InputHashes(
-        images=digest([images, group.conditions, group.dropped]),
-        brain_mask=_mask_digest(group.brain_mask.paths, content),
-        roi_mask=_mask_digest(group.roi_mask.paths, content),
+        images=digest([images, analysis.conditions, analysis.dropped]),
+        brain_mask=_mask_digest(analysis.brain_mask.paths, content),
+        roi_mask=_mask_digest(analysis.roi_mask.paths, content),
     )
 
 

@@ -19,19 +19,19 @@ SEARCHLIGHT = "searchlight"
 RULE = "center distance <= radius"
 
 
-def plan_files(
-    group: Analysis, rsa: RsaSettings, models: Sequence[ModelRdm], hashes: InputHashes
+def plan_images(
+    analysis: Analysis, rsa: RsaSettings, models: Sequence[ModelRdm], hashes: InputHashes
 ) -> tuple[PlannedFile, ...]:
-    """List the images of a group: one map per comparison and model, mask, patch sizes."""
+    """List the images of an analysis: one map per comparison and model, mask, patch sizes."""
     geometry = _geometry(rsa, hashes)
     files = [
-        _planned(derivative_path(group, SEARCHLIGHT, suffix="mask"), geometry),
-        _planned(derivative_path(group, SEARCHLIGHT, stat="nvoxels"), geometry),
+        _planned(derivative_path(analysis, SEARCHLIGHT, suffix="mask"), geometry),
+        _planned(derivative_path(analysis, SEARCHLIGHT, stat="nvoxels"), geometry),
     ]
     for comparison in rsa.comparisons:
         for model in models:
-            path = derivative_path(group, model.name, stat=find_comparison(comparison).label)
-            settings = _map_settings(group, rsa, comparison, model, models) | geometry
+            path = derivative_path(analysis, model.name, stat=find_comparison(comparison).label)
+            settings = _map_settings(analysis, rsa, comparison, model, models) | geometry
             files.append(_planned(path, settings, comparison, model.name))
     return tuple(files)
 
@@ -59,7 +59,7 @@ def _geometry(rsa: RsaSettings, hashes: InputHashes) -> dict[str, Any]:
 
 
 def _map_settings(
-    group: Analysis,
+    analysis: Analysis,
     rsa: RsaSettings,
     comparison: str,
     model: ModelRdm,
@@ -72,9 +72,9 @@ def _map_settings(
         "DissimilarityParameters": json.loads(rsa.dissimilarity_params),
         "Comparison": comparison,
         "Folds": rsa.folds,
-        "Conditions": [name for name in group.conditions if name not in group.dropped],
+        "Conditions": [name for name in analysis.conditions if name not in analysis.dropped],
         "Model": _identity(model),
-        "InputStatistic": sorted({image.statistic for image in group.images}),
+        "InputStatistic": sorted({image.statistic for image in analysis.images}),
     }
     if joint:
         settings["ModelsInFit"] = [_identity(one) for one in models]
@@ -157,7 +157,7 @@ def mask_sidecar(
 
 
 def shared_keys(stacked: StackedPatterns, sources: Sequence[str], path: str) -> dict[str, Any]:
-    """Say what all images of a group have in common."""
+    """Say what all images of an analysis have in common."""
     return {
         "Sources": list(sources),
         **_spatial_keys(stacked, path),
@@ -206,9 +206,9 @@ def _mask(use: MaskUse) -> dict[str, Any]:
 
 def _cells_used(models: Sequence[ModelRdm], conditions: Sequence[str]) -> int:
     """Count the cells that all models of a fit have."""
-    used = True
+    used: Any = True
     for model in models:
         index = [model.conditions.index(name) for name in conditions if name in model.conditions]
-        cells = np.array(model.cells)[np.ix_(index, index)]
+        cells = np.asarray(model.cells)[np.ix_(index, index)]
         used = used & np.isfinite(cells[np.triu_indices(len(index), 1)])
     return int(np.sum(used))

@@ -7,8 +7,8 @@ frees the lock when the writer dies, wherever it ran, so a file without one belo
 import fcntl
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import nibabel as nib
@@ -45,6 +45,29 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise OutputError(f"{final} cannot be written: {error.strerror}.") from error
     except OSError as error:
         raise ReadWriteError(f"Writing {final} failed: {error.strerror or error}.") from error
+
+
+@contextmanager
+def replacing_together(
+    paths: Sequence[Path], around: AbstractContextManager[None]
+) -> Iterator[dict[Path, Path]]:
+    """Give temporary paths that take their names together, when all went well.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    around : context manager
+        What surrounds the moment at which the files take their names, as a lock does.
+
+    Yields
+    ------
+    dict
+        Temporary path of each path.
+    """
+    with ExitStack() as unfinished:
+        yield {path: unfinished.enter_context(replacing(path)) for path in paths}
+        with around:
+            unfinished.pop_all().close()
 
 
 @contextmanager

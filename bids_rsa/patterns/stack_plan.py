@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.folds import cell_counts, consecutive_groups
 from bids_rsa.errors import InputError, OptionError
 from bids_rsa.records import Analysis, ConditionImage, missing_by_run, natural_key
-from bids_rsa.settings import RsaSettings
+from bids_rsa.settings import ReadingSettings
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class StackPlan:
         )
 
 
-def plan_stack(group: Analysis, rsa: RsaSettings) -> StackPlan:
+def plan_stack(group: Analysis, rsa: ReadingSettings) -> StackPlan:
     """Choose images and folds for a group, before anything is read.
 
     Parameters
     ----------
     group : Analysis
-    rsa : RsaSettings
+    rsa : ReadingSettings
         ``folds`` and ``missing_runs`` are used.
 
     Raises

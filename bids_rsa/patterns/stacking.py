@@ -24,7 +24,7 @@ from bids_rsa.patterns.stack_plan import (
     runs_per_condition,
 )
 from bids_rsa.records import Analysis, ConditionImage, MaskChoice
-from bids_rsa.settings import RsaSettings
+from bids_rsa.settings import ReadingSettings, RsaSettings
 from bids_rsa.spaces.grid import Grid, on_grid
 from bids_rsa.spaces.images import header_of
 from bids_rsa.spaces.masks import load_mask
@@ -124,8 +124,9 @@ def check_group(group: Analysis, rsa: RsaSettings) -> StackPlan:
     BidsRsaError
         What `stack_group` would raise before it reads values.
     """
-    plan = plan_stack(group, rsa)
-    frame = _frame(group, plan, rsa)
+    plan = plan_stack(group, rsa.reading)
+    frame = _frame(group, plan)
+    checks.check_radius(rsa.radius_mm, frame.grid, frame.first)
     for image in plan.images:
         _check_grid(source_grid(image), frame.grid, image.path, frame.first)
         if rsa.normalize == "variance":
@@ -140,7 +141,7 @@ def _check_grid(grid: Grid, wanted: Grid, path: str, first: str) -> None:
         on_grid(np.broadcast_to(np.False_, grid.shape), grid, wanted, path, first)
 
 
-def stack_group(group: Analysis, rsa: RsaSettings, n_threads: int = 1) -> StackedPatterns:
+def stack_group(group: Analysis, rsa: ReadingSettings, n_threads: int = 1) -> StackedPatterns:
     """Read the images of a group once, in parallel, into patterns.
 
     Voxels that are not finite in every image (with ``ignore_nan``: finite in none), or 0 in all
@@ -149,22 +150,19 @@ def stack_group(group: Analysis, rsa: RsaSettings, n_threads: int = 1) -> Stacke
     Parameters
     ----------
     group : Analysis
-    rsa : RsaSettings
-        ``folds``, ``missing_runs``, ``ignore_nan``, ``normalize``, ``radius_mm``, and what the
-        warnings depend on.
+    rsa : ReadingSettings
     n_threads : int
         Files read at a time; does not change the result.
 
     Raises
     ------
     InputError, OptionError
-        If the images do not make the folds asked for (see `plan_stack`), the radius is smaller
-        than a voxel, or a file is missing.
+        If the images do not make the folds asked for (see `plan_stack`), or a file is missing.
     ContentError
         If a file is damaged, images lie on different grids, or masks and images share no voxel.
     """
     plan = plan_stack(group, rsa)
-    frame = _frame(group, plan, rsa)
+    frame = _frame(group, plan)
     for note in (*frame.brain_use.notes, *frame.roi_use.notes):
         logger.info("%s: %s", group.label, note)
     patterns, patch_mask, left_out, empty = _read(group, plan, frame, rsa, n_threads)
@@ -196,7 +194,7 @@ def stack_group(group: Analysis, rsa: RsaSettings, n_threads: int = 1) -> Stacke
 
 
 def _read(
-    group: Analysis, plan: StackPlan, frame: _Frame, rsa: RsaSettings, n_threads: int
+    group: Analysis, plan: StackPlan, frame: _Frame, rsa: ReadingSettings, n_threads: int
 ) -> tuple[NDArray[np.floating], NDArray[np.bool_], dict[str, int], list[str]]:
     """Read all images.
 
@@ -241,7 +239,9 @@ def _centers(group: Analysis, frame: _Frame, patch_mask: NDArray[np.bool_]) -> N
     return centers
 
 
-def _warnings(plan: StackPlan, rsa: RsaSettings, patterns: NDArray[np.floating]) -> tuple[str, ...]:
+def _warnings(
+    plan: StackPlan, rsa: ReadingSettings, patterns: NDArray[np.floating]
+) -> tuple[str, ...]:
     """Gather what could make noise look like an effect."""
     return (
         *plan.warnings,
@@ -252,7 +252,7 @@ def _warnings(plan: StackPlan, rsa: RsaSettings, patterns: NDArray[np.floating])
     )
 
 
-def _files(plan: StackPlan, rsa: RsaSettings, frame: _Frame) -> tuple[str, ...]:
+def _files(plan: StackPlan, rsa: ReadingSettings, frame: _Frame) -> tuple[str, ...]:
     """List each file used, once, in the order of use."""
     paths = [image.path for image in plan.images]
     if rsa.normalize == "variance":
@@ -270,11 +270,10 @@ def _trials(plan: StackPlan) -> dict[str, float]:
     return sums
 
 
-def _frame(group: Analysis, plan: StackPlan, rsa: RsaSettings) -> _Frame:
-    """Take the grid of the first image, check the radius, and bring the masks to the grid."""
+def _frame(group: Analysis, plan: StackPlan) -> _Frame:
+    """Take the grid of the first image, and bring the masks to it."""
     first = plan.images[0]
     grid = source_grid(first)
-    checks.check_radius(rsa.radius_mm, grid, first.path)
     brain, brain_use = _masks(group.brain_mask, grid, "brain mask")
     roi, roi_use = _masks(group.roi_mask, grid, "ROI mask")
     if brain is None:

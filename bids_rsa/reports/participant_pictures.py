@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.comparison.table import Scale as Kind
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.outputs.derivatives import PlannedFile, figure_path
+from bids_rsa.outputs.derivatives import PlannedFile, map_figure_path
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import Analysis
 from bids_rsa.reports.pictures import (
@@ -68,7 +68,7 @@ def draw_analysis(
         mosaic = mosaic or _lay_out(image, anatomy)
         title, unit, kind = _describe(file)
         title = f"{entities_in_words(analysis)}: {title}"
-        path = output_dir / figure_path(file.path, analysis)
+        path = output_dir / map_figure_path(file.path, analysis)
         drawn += draw_map(mosaic, image, path, title, unit, kind)
     return drawn
 

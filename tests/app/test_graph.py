@@ -1,16 +1,16 @@
 """The graph that the README shows is the one that runs."""
 
 from bids_rsa.workflows.participant import (
-    GroupJob,
+    AnalysisJob,
     describe,
-    init_group_wf,
+    init_analysis_wf,
     init_run_wf,
     subject_name,
 )
 
 from bids_rsa.needs import MemoryNeeds
 from bids_rsa.outputs.provenance import InputHashes
-from bids_rsa.outputs.sidecars import plan_files
+from bids_rsa.outputs.sidecars import plan_images
 from bids_rsa.records import Analysis, ConditionImage, ModelRdm
 from bids_rsa.settings import RsaSettings
 
@@ -24,17 +24,26 @@ def job(subject, task):
     )  # fmt: skip
     model = ModelRdm("m", "/m.tsv", "0", ("a", "b"), ((0.0, 1.0), (1.0, 0.0)))
     rsa = RsaSettings()
-    planned = plan_files(group, rsa, (model,), InputHashes("0", "none", "none"))
-    return GroupJob(
-        group, rsa, (model,), planned, (), (("/", "data"),), "0", "/out", MemoryNeeds(1, 2, 1)
-    )
+    planned = plan_images(group, rsa, (model,), InputHashes("0", "none", "none"))
+    return AnalysisJob(
+        group,
+        rsa,
+        "/models.json",
+        planned,
+        (),
+        (("/", "data"),),
+        "0",
+        "/out",
+        MemoryNeeds(1, 2, 1),
+        f"{subject}_{task}",
+    )  # fmt: skip
 
 
 def test_the_readme_shows_the_graph(pytestconfig):
     readme = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
     _, _, rest = readme.partition(START)
     shown, _, _ = rest.partition(END)
-    assert shown == describe(init_group_wf(job("01", "x")))
+    assert shown == describe(init_analysis_wf(job("01", "x")))
 
 
 def test_each_subject_and_task_has_its_own_branch(tmp_path):
@@ -47,6 +56,6 @@ def test_each_subject_and_task_has_its_own_branch(tmp_path):
 
 
 def test_nodes_declare_what_they_need(tmp_path):
-    workflow = init_group_wf(job("01", "x"))
+    workflow = init_analysis_wf(job("01", "x"))
     assert workflow.get_node("searchlight").mem_gb == 2
     assert workflow.get_node("masking").mem_gb == 1

@@ -28,7 +28,7 @@ def test_the_next_run_goes_on_where_it_stopped(dataset, tmp_path):
     assert wait_until(lambda: node(work, "sink"), process)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=5)
-    (scores,) = work.rglob("scores.npz")
+    (scores,) = work.rglob("searchlight/scores.json")
     written = scores.stat().st_mtime_ns
     assert run(dataset, out, "-w", work, *SLOW).returncode == 0
     assert scores.stat().st_mtime_ns == written

@@ -59,11 +59,11 @@ def test_a_work_directory_of_another_version_is_not_believed(dataset, tmp_path):
     )
     arguments = command(dataset, old, "-w", work, *ONE)[3:]
     subprocess.run([sys.executable, "-c", code, *arguments], check=True)
-    (scores,) = work.rglob("scores.npz")
+    (scores,) = work.rglob("searchlight/scores.json")
     before = scores.stat().st_mtime_ns
     answer = run(dataset, out, "-w", work, *ONE)
     assert answer.returncode == 0, answer.stderr
-    (scores,) = work.rglob("scores.npz")
+    (scores,) = work.rglob("searchlight/scores.json")
     assert scores.stat().st_mtime_ns != before
     assert run(dataset, clean, *ONE).returncode == 0
     assert results(out) == results(clean)
@@ -72,7 +72,7 @@ def test_a_work_directory_of_another_version_is_not_believed(dataset, tmp_path):
 def test_a_damaged_work_directory_is_made_anew(dataset, tmp_path):
     work, first, out = (tmp_path / name for name in ("work", "first", "out"))
     assert run(dataset, first, "-w", work, *ONE).returncode == 0
-    for path in [*work.rglob("*.pklz"), *work.rglob("*.npz"), *work.rglob("*.npy")]:
+    for path in [path for end in ("pklz", "npy", "nii") for path in work.rglob(f"*.{end}")]:
         path.write_bytes(path.read_bytes()[:50])
     answer = run(dataset, out, "-w", work, *ONE)
     assert answer.returncode == 0, answer.stderr

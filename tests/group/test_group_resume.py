@@ -37,7 +37,7 @@ def test_two_threads_write_the_same_bytes(undisturbed, tmp_path):
 
 def draws_kept(work):
     """How many draws are in the state that a run keeps; 0 before the first block."""
-    for path in work.glob("group_permutations/[0-9a-f]*.npz"):
+    for path in work.glob("group/*/permutations/[0-9a-f]*.npz"):
         with np.load(path) as arrays:
             return len(arrays["t"])
     return 0
@@ -58,7 +58,7 @@ def test_killed_runs_go_on_and_write_the_same_bytes(undisturbed, tmp_path):
     place, expected = undisturbed
     out, work = shutil.copytree(place / "maps", tmp_path / "out"), tmp_path / "work"
     moments = {
-        "the scores are read": lambda: list(work.glob("group/*/read/scores.npz")),
+        "the scores are read": lambda: list(work.glob("group/*/read/scores.json")),
         "the first block is kept": lambda: draws_kept(work) > 0,
         "half is done": lambda: draws_kept(work) >= N_DRAWS / 2,
         "nearly all is done": lambda: draws_kept(work) >= N_DRAWS * 0.9,

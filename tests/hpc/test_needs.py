@@ -11,8 +11,8 @@ import pytest
 from bids_rsa.errors import ResourceError
 from bids_rsa.machine import GIB, Machine
 from bids_rsa.needs import (
-    GroupSize,
-    group_size,
+    AnalysisSize,
+    analysis_size,
     memory_needs,
     refuse_too_large,
     threads_that_fit,
@@ -82,7 +82,7 @@ def peak_gb(*arguments: object) -> float:
 
 def test_declared_memory_bounds_the_real_one(folder):
     n_grid = int(np.prod(SHAPE))
-    needs = memory_needs(GroupSize(n_grid, n_grid, N_RUNS, N_CONDITIONS, 2), n_threads=2)
+    needs = memory_needs(AnalysisSize(n_grid, n_grid, N_RUNS, N_CONDITIONS, 2), n_threads=2)
     read, searchlight = peak_gb("read", folder), peak_gb("searchlight", folder, *SHAPE)
     assert read <= needs.read_gb <= 2.5 * read
     assert searchlight <= needs.searchlight_gb <= 2.5 * searchlight
@@ -100,12 +100,12 @@ def test_sizes_come_from_headers_and_masks(folder):
     )
     choice = MaskChoice((str(folder / "mask.nii"),), "given")
     group = Analysis("01", images, conditions, brain_mask=choice)
-    size = group_size(group, plan_stack(group, RsaSettings(folds="runs")), n_maps=3)
-    assert size == GroupSize(int(np.prod(SHAPE)), 1000, N_RUNS, N_CONDITIONS, 3)
+    size = analysis_size(group, plan_stack(group, RsaSettings(folds="runs")), n_maps=3)
+    assert size == AnalysisSize(int(np.prod(SHAPE)), 1000, N_RUNS, N_CONDITIONS, 3)
 
 
 def test_what_does_not_fit_is_refused_with_both_numbers():
-    size = GroupSize(900_000, 900_000, 8, 92, 4)
+    size = AnalysisSize(900_000, 900_000, 8, 92, 4)
     needs = memory_needs(size, 2)
     refuse_too_large("sub-01", needs, 64, "all of the machine's")
     with pytest.raises(ResourceError) as error:
@@ -116,7 +116,7 @@ def test_what_does_not_fit_is_refused_with_both_numbers():
 
 
 def test_threads_shrink_to_what_fits():
-    size = GroupSize(900_000, 230_000, 1, 24, 1)
+    size = AnalysisSize(900_000, 230_000, 1, 24, 1)
     enough = memory_needs(size, 3).largest_gb
     assert threads_that_fit(size, 64, enough) == 3
     assert threads_that_fit(size, 2, enough) == 2

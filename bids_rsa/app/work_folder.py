@@ -1,0 +1,129 @@
+"""Where intermediate results lie: a private folder, and in it one for each job while it runs."""
+
+import logging
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bids_rsa.errors import OutputError
+from bids_rsa.outputs.locks import try_lock
+
+LOGGER = logging.getLogger(__name__)
+WORK_FOLDER = ".work"
+WRITABLE_BY_OTHERS = 0o022
+
+
+def work_dir(work_dir: str | None, output_dir: str) -> Path:
+    """Say where intermediate results lie: where asked, else in the user's part of OUTPUT/.work."""
+    if work_dir:
+        return Path(work_dir).absolute()
+    return Path(output_dir).absolute() / WORK_FOLDER / str(os.geteuid())
+
+
+def make_work_dir(folder: Path, output: Path) -> Path:
+    """Make the work directory, which nobody else may write to: Nipype's files there are pickles.
+
+    Parameters
+    ----------
+    folder : Path
+        From `work_dir`.
+    output : Path
+        The output directory. Whoever may write there may have a work directory in it, too.
+
+    Returns
+    -------
+    Path
+        The same folder; or a temporary one, where the default lies on a file system without
+        permissions.
+
+    Raises
+    ------
+    OutputError
+        It cannot be made, or others may write to it.
+    """
+    default = folder.parent == output / WORK_FOLDER
+    try:
+        if default and not folder.parent.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.parent.chmod(output.stat().st_mode & 0o7777)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The work directory {folder} cannot be made: {error.strerror}.",
+            "Choose another work directory with -w.",
+        ) from error
+    if is_private(folder):
+        return folder
+    if not default:
+        raise OutputError(
+            f"The work directory {folder} belongs to another user, or others may write to it.",
+            f"Nipype reads pickles from it, which can run code. Use chmod go-w {folder}, or name a "
+            "folder that does not exist yet.",
+        )
+    temporary = Path(tempfile.mkdtemp(prefix="bids_rsa-"))
+    LOGGER.warning(
+        "%s can be written by others, so that intermediate results lie in %s: a run that is "
+        "stopped begins again.",
+        folder,
+        temporary,
+    )
+    return temporary
+
+
+def is_private(folder: Path) -> bool:
+    """Tell whether a folder is the caller's own (root's: anybody's), and only its owner writes."""
+    found = folder.stat()
+    own = found.st_uid == os.geteuid() or os.geteuid() == 0
+    return own and not found.st_mode & WRITABLE_BY_OTHERS
+
+
+@dataclass
+class Claim:
+    """A folder that one job has for itself until `release`, or until its process ends."""
+
+    name: str
+    folder: Path
+    lock_path: Path
+    descriptor: int
+
+    def release(self, remove: bool) -> None:
+        """Give the folder back; remove it first if asked."""
+        if remove:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            with suppress(OSError):
+                self.lock_path.unlink()
+        os.close(self.descriptor)
+
+
+def claim(parent: Path, name: str) -> Claim:
+    """Claim the folder ``name``, or one beside it while another run works there.
+
+    The system frees the claim when the process ends, however it ends.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 0
+    while True:
+        chosen = f"{name}_beside{number}" if number else name
+        lock_path = parent / f".{chosen}.lock"
+        descriptor = _lock(lock_path)
+        if descriptor is not None:
+            return Claim(chosen, parent / chosen, lock_path, descriptor)
+        number += 1
+
+
+def _lock(path: Path) -> int | None:
+    """Lock a file of this name; None where another process holds it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not try_lock(descriptor, path):
+            os.close(descriptor)
+            return None
+        # its holder may have removed the file between the two calls
+        with suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), os.fstat(descriptor)):
+                return descriptor
+        os.close(descriptor)
