@@ -1,19 +1,29 @@
 # docker build --tag bids_rsa --build-arg REVISION="$(git rev-parse HEAD)" .
-# For x86-64 machines with AVX2 (any server since 2013): the kernels are compiled for them here, once.
+# The kernels are compiled here, once: for x86-64 machines with AVX2 (any server since 2013), or for any
+# 64-bit ARM machine (docker build --platform linux/arm64).
 
 FROM python:3.13-slim-trixie AS base
+
 # what the kernels are compiled for; without both of these it would be the machine they run on
+FROM base AS base-amd64
 ENV NUMBA_CPU_NAME="x86-64-v3" \
     NUMBA_CPU_FEATURES="+avx,+avx2,+bmi,+bmi2,+cx16,+f16c,+fma,+lzcnt,+movbe,+popcnt,+sse4.1,+sse4.2,+ssse3"
 
-FROM base AS build
+FROM base AS base-arm64
+ENV NUMBA_CPU_NAME="generic" \
+    NUMBA_CPU_FEATURES="+fp-armv8,+neon"
+
+# builders that name no architecture build for x86-64
+# hadolint ignore=DL3006
+FROM base-${TARGETARCH:-amd64} AS build
 COPY pyproject.toml constraints.txt README.md LICENSE /src/
 COPY bids_rsa /src/bids_rsa
 COPY workflows /src/workflows
 COPY docker/install.sh /src/docker/install.sh
 RUN ["/bin/sh", "/src/docker/install.sh", "/src", "/opt/bids_rsa"]
 
-FROM base
+# hadolint ignore=DL3006
+FROM base-${TARGETARCH:-amd64}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="bids_rsa" \

@@ -1,6 +1,8 @@
 # make demo   installs the app, makes the example dataset, runs the app on it, says where the results lie
 # make test   installs the app with its test tools and runs the tests
 # make lint   style, types, layers, shell scripts
+# make dist   builds and checks the sdist and the wheel
+# make versions  installs the wheel outside the repository with the oldest and newest dependencies, and runs it
 # make containers   builds the images, runs them in every way, and the cluster scripts on a real SLURM
 # make constraints  pins the versions that the container image installs
 # make bench  side by side with the other programs of the field
@@ -10,7 +12,7 @@ BIN = $(VENV)/bin
 DEMO ?= demo
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lint kernels containers constraints bench docs clean
+.PHONY: demo test lint dist versions kernels containers docker constraints bench docs clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -54,11 +56,30 @@ lint: $(VENV)/.test
 	$(BIN)/hadolint Dockerfile
 	git ls-files '*.sh' .ci/run | xargs $(BIN)/shellcheck
 
+$(VENV)/.dist: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[dist]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+# the wheel is built from the sdist, so that the sdist is known to hold all it needs
+dist: $(VENV)/.dist
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
+
+versions: dist
+	PATH="$(abspath $(BIN)):$$PATH" bash tests/packaging/versions.sh dist/*.whl
+
 # builds the images and runs the example dataset in them, and on a SLURM cluster; says what it needs
 containers: $(VENV)/.test
 	PYTHON=$(abspath $(BIN)/python) tests/containers/docker.sh
 	PYTHON=$(abspath $(BIN)/python) tests/containers/singularity.sh
 	PYTHON=$(abspath $(BIN)/python) tests/containers/slurm.sh
+
+docker: $(VENV)/.test
+	PYTHON=$(abspath $(BIN)/python) tests/containers/docker.sh
 
 # the versions in the image; --upgrade takes the newest that fit together
 constraints: $(BIN)/python
@@ -70,4 +91,4 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) $(DEMO) build *.egg-info
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info

@@ -21,4 +21,10 @@ PYTHONWARNINGS=ignore "$target/bin/python" -m compileall -q -j 0 --invalidation-
 
 # the kernels too, for the processor that NUMBA_CPU_NAME and NUMBA_CPU_FEATURES name
 : "${NUMBA_CPU_NAME:?} ${NUMBA_CPU_FEATURES:?}"
+case "$(uname -m) $NUMBA_CPU_NAME" in
+  "x86_64 generic" | "aarch64 x86-64"*)
+    echo "The kernels would be compiled for $NUMBA_CPU_NAME on $(uname -m): the builder must set TARGETARCH, as BuildKit does." >&2
+    exit 1
+    ;;
+esac
 "$target/bin/python" -m bids_rsa.core.warm_up

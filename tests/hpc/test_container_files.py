@@ -1,6 +1,7 @@
 """The files that make the images agree with the project and with each other."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -44,12 +45,28 @@ def test_the_labels_carry_the_version_of_the_package(name):
 
 
 def test_docker_and_singularity_set_the_same_environment():
-    blocks = re.findall(r"^ENV (.*?[^\\])$", text("Dockerfile"), re.M | re.S)
-    docker = dict(re.findall(r'(\w+)="([^"]*)"', "".join(blocks)))
+    stages = re.split(r"^FROM ", text("Dockerfile"), flags=re.M)
+    docker = {}
+    for stage in stages:
+        name = stage.split("\n")[0].rpartition(" AS ")[2]
+        blocks = re.findall(r"^ENV (.*?[^\\])$", stage, re.M | re.S)
+        docker[name] = dict(re.findall(r'(\w+)="([^"]*)"', "".join(blocks)))
+    final = docker["base-${TARGETARCH:-amd64}"]
     # Apptainer gives the user's own home
-    assert docker.pop("HOME")
-    exports = re.findall(r'export (\w+)="([^"]*)"', text("singularity/bids_rsa.def"))
-    assert set(exports) == set(docker.items())
+    assert final.pop("HOME")
+    script = re.search(r"%environment\n(.*?)\n\n", text("singularity/bids_rsa.def"), re.S).group(1)
+    for machine, stage in (("x86_64", "base-amd64"), ("aarch64", "base-arm64")):
+        assert set(docker[stage]) == {"NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"}
+        said = subprocess.run(
+            ["/bin/sh", "-c", f"uname() {{ echo {machine}; }}\nPATH=\n{script}\nexport -p"],
+            capture_output=True, text=True, check=True, env={},
+        ).stdout  # fmt: skip
+        exported = dict(re.findall(r"export (\w+)=['\"]([^'\"]*)['\"]", said))
+        wanted = docker[stage] | final
+        assert {
+            name: exported[name].replace("${PATH}", "") for name in wanted if name != "PATH"
+        } == {name: value for name, value in wanted.items() if name != "PATH"}
+        assert exported["PATH"] == final["PATH"].replace("${PATH}", "")
 
 
 def test_both_images_are_made_of_the_same_files():

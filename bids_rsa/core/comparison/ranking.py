@@ -82,7 +82,8 @@ def _bucket_sort(words: Words, spare: Words, counts: Words, shift: np.uint32) ->
     for _ in range(_MOST_EXCHANGES):
         exchange(sorted_words, n_whole, 0)
         if not exchange(sorted_words, n_whole, 1):
-            words[:] = spare[:n]
+            for k in range(n):  # a slice would have numba compile its message for unequal lengths
+                words[k] = spare[k]
             return True
     return False
 

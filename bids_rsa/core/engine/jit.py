@@ -1,11 +1,17 @@
 """How kernels are compiled: without the GIL, cached on disk, divisions as in numpy."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from numba import njit
 
-from bids_rsa.core.engine.kernel_cache import keep_compiled
+try:
+    from bids_rsa.core.engine.kernel_cache import keep_compiled
+except (ImportError, AttributeError):  # a numba without the private classes that the cache extends
+
+    def keep_compiled(dispatcher: Any) -> None:
+        """Keep nothing: kernels are compiled in each process."""
+
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 _BY_THE_BOOK: set[str] = set()
