@@ -69,6 +69,13 @@ def test_docker_and_singularity_set_the_same_environment():
         assert exported["PATH"] == final["PATH"].replace("${PATH}", "")
 
 
+def test_the_kernels_of_the_sif_are_compiled_for_the_processor_that_it_names():
+    for variable in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"):
+        values = re.findall(rf'export {variable}="(.*)"', text("singularity/bids_rsa.def"))
+        assert len(values) == 4
+        assert values[:2] == values[2:]
+
+
 def test_both_images_are_made_of_the_same_files():
     block = re.search(r"%files\n(.*?)\n\n", text("singularity/bids_rsa.def"), re.S).group(1)
     singularity = {line.split()[0] for line in block.splitlines()}
