@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.inference import (
     Adjacency,
     Relabelings,
@@ -28,7 +29,9 @@ from bids_rsa.core.inference import (
     one_sample_design,
     permutation_null,
     prepare_test,
+    score_resolution,
 )
+from bids_rsa.core.inference.group_scores import fisher_z
 
 ALPHA = 0.05
 GROUPS_PER_CHUNK = 50
@@ -52,6 +55,7 @@ class Setup:
     fwhm_voxels: float = 2.5
     cluster_p: tuple[float, ...] = (0.001, 0.01)
     enhance: bool = True
+    n_cells: int | None = None
     seed: int = 5
 
 
@@ -67,18 +71,37 @@ FIELDS = {
         enhance=False,
         seed=2027,
     ),
+    # Spearman's rho of three conditions: at many voxels all subjects have the same score
+    "ranks": Setup(n_groups=2000, n_subjects=8, n_cells=3, seed=93),
 }
 
 
-def null_scores(rng: np.random.Generator, setup: Setup) -> np.ndarray:
-    """Smooth Gaussian noise, (n_subjects, n_voxels)."""
+def null_scores(rng: np.random.Generator, setup: Setup) -> tuple[np.ndarray, np.ndarray | None]:
+    """Scores without an effect, (n_subjects, n_voxels), and their resolution, (n_voxels,).
+
+    Smooth Gaussian noise, or, with ``n_cells``, Fisher's z of Spearman's rho of RDMs of such noise
+    with a model whose cells all differ.
+    """
     sigma = setup.fwhm_voxels / np.sqrt(8 * np.log(2))
-    noise = rng.standard_normal((setup.n_subjects, *setup.shape))
+    noise = rng.standard_normal((setup.n_subjects * (setup.n_cells or 1), *setup.shape))
     smooth = gaussian_filter(noise, (0, sigma, sigma, sigma), mode="wrap", truncate=3)
-    return smooth.reshape(setup.n_subjects, -1)
+    if setup.n_cells is None:
+        return smooth.reshape(setup.n_subjects, -1), None
+    n = setup.n_cells
+    ranks = smooth.reshape(setup.n_subjects, n, -1).argsort(axis=1).argsort(axis=1) + 1.0
+    rho = 12 / (n**3 - n) * np.einsum("scv,c->sv", ranks - (n + 1) / 2, np.arange(n) - (n - 1) / 2)
+    step = find_comparison("spearman").score_step(n)
+    known = np.stack([score_resolution(row, n, step) for row in rho])
+    return fisher_z(rho, n)[0], np.sqrt((known**2).mean(axis=0))
 
 
-def one_group(scores: np.ndarray, signs: np.ndarray, adjacency: Adjacency, setup: Setup) -> dict:
+def one_group(
+    scores: np.ndarray,
+    resolution: np.ndarray | None,
+    signs: np.ndarray,
+    adjacency: Adjacency,
+    setup: Setup,
+) -> dict:
     """Test one group every way; the first row of the signs is the data as they are.
 
     Returns
@@ -88,7 +111,7 @@ def one_group(scores: np.ndarray, signs: np.ndarray, adjacency: Adjacency, setup
     """
     found = {}
     draws = Relabelings(signs, "flip", exhaustive=False)
-    prepared = prepare_test(scores, one_sample_design(setup.n_subjects))
+    prepared = prepare_test(scores, one_sample_design(setup.n_subjects), resolution=resolution)
     for tail in TAILS:
         plan = replace(prepared, tail=tail)
         for number, p in enumerate(setup.cluster_p):
@@ -138,10 +161,10 @@ def some_groups(setup: Setup, groups: range) -> dict[tuple[str, str], float]:
     sums: dict[tuple[str, str], float] = {}
     for group in groups:
         rng = np.random.default_rng([setup.seed, group])
-        scores = null_scores(rng, setup)
+        scores, resolution = null_scores(rng, setup)
         flips = rng.integers(0, 2, (setup.n_flips, setup.n_subjects)) * 2 - 1
         signs = np.vstack([np.ones(setup.n_subjects), flips]).astype(np.int8)
-        for key, value in one_group(scores, signs, adjacency, setup).items():
+        for key, value in one_group(scores, resolution, signs, adjacency, setup).items():
             sums[key] = sums.get(key, 0.0) + value
     return sums
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.core.inference import score_resolution
 from bids_rsa.core.inference.group_scores import common_voxels, fisher_z, smooth_inside
 from bids_rsa.errors import ContentError
 from bids_rsa.group.records import GroupTest, Member, ParticipantMap
@@ -35,6 +37,8 @@ class GroupScores:
         Voxels at which each subject has a score.
     mean_scores : (n_subjects,) float64
         Each subject's mean score inside the mask, in the comparison's own unit.
+    resolution : (n_voxels,) float64
+        How finely the scores are known, as a standard deviation (see ``score_resolution``).
     n_limited : int
         Perfect correlations, taken half a rank step from 1.
     lost_alone : (n_subjects,) int64
@@ -47,15 +51,20 @@ class GroupScores:
     affine: Floats
     centers: NDArray[np.int64]
     mean_scores: Floats
+    resolution: Floats
     n_limited: int
     lost_alone: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class _Volumes:
-    """One subject: transformed score of each model, mean raw score, and where all are finite."""
+    """One subject: transformed score of each model, mean raw score, and where all are finite.
+
+    ``variance`` is the squared resolution of what is tested.
+    """
 
     transformed: list[Floats]
+    variance: Floats
     raw: Floats
     inside: NDArray[np.bool_]
     n_limited: int
@@ -106,9 +115,22 @@ def _gather(
             affine=grid.affine,
             centers=np.array([one.inside.sum() for one in volumes]),
             mean_scores=np.array([_mean(one.raw[mask & one.inside]) for one in volumes]),
+            resolution=_resolution(volumes, mask, test, grid),
             n_limited=sum(one.n_limited for one in volumes),
             lost_alone=lost,
         )
+
+
+def _resolution(
+    volumes: list[_Volumes], mask: NDArray[np.bool_], test: GroupTest, grid: Grid
+) -> Floats:
+    """Give the root of the mean squared resolution over subjects, (n_voxels,).
+
+    Neighbours share most of their patches, so smoothing leaves their resolution as it is.
+    """
+    fwhm, sizes = test.settings.smoothing_fwhm, grid.voxel_sizes_mm
+    rows = [smooth_inside(v.variance, mask & v.inside, fwhm, sizes)[mask] for v in volumes]
+    return np.asarray(np.sqrt(np.nanmean(rows, axis=0)), dtype=np.float64)
 
 
 def _mean(values: Floats) -> float:
@@ -126,14 +148,18 @@ def _in_mask(one: _Volumes, mask: NDArray[np.bool_], test: GroupTest, grid: Grid
 def _load_member(member: Member, test: GroupTest, grid: Grid) -> _Volumes:
     """Read a subject's maps, transform each, average over sessions."""
     transformed, raw, limited = [], [], 0
+    variance = np.zeros(grid.shape)
     for maps in member.maps:
         values = [_load_map(one, grid) for one in maps]
         pairs = [_transform(v, one, test) for v, one in zip(values, maps, strict=True)]
         transformed.append(np.mean([z for z, _ in pairs], axis=0))
         raw.append(np.mean(values, axis=0))
+        known = [_known(v, one, test) for v, one in zip(values, maps, strict=True)]
+        variance = variance + np.sum(np.square(known), axis=0) / len(maps) ** 2
         limited += sum(n for _, n in pairs)
     inside = np.asarray(np.isfinite(np.array(transformed)).all(axis=0))
-    return _Volumes(transformed, raw[0] - raw[1] if len(raw) == 2 else raw[0], inside, limited)
+    tested = raw[0] - raw[1] if len(raw) == 2 else raw[0]
+    return _Volumes(transformed, variance, tested, inside, limited)
 
 
 def _load_map(one: ParticipantMap, grid: Grid) -> Floats:
@@ -163,6 +189,13 @@ def _transform(values: Floats, one: ParticipantMap, test: GroupTest) -> tuple[Fl
             f"sub-{one.subject}: {one.path} cannot be transformed by Fisher's z: {error}.",
             "Use --transform none for scores that are no correlations.",
         ) from None
+
+
+def _known(values: Floats, one: ParticipantMap, test: GroupTest) -> Floats:
+    """Give the resolution of a map's transformed scores."""
+    n_cells = int(one.metadata.get("CellsUsed", 0))
+    step = find_comparison(one.key.comparison).score_step(n_cells) if n_cells > 1 else 0.0
+    return score_resolution(values, n_cells, step, test.transform == "fisher")
 
 
 def _narrowed(mask: NDArray[np.bool_], test: GroupTest, grid: Grid) -> NDArray[np.bool_]:

@@ -59,7 +59,13 @@ def prepare(test: GroupTest, scores: GroupScores) -> Prepared:
     try:
         # with a coverage below 1 every map is turned into z, so that maps can be compared
         as_z = group.coverage < 1
-        plan = prepare_test(scores.scores, design, test.tail, as_z)  # type: ignore[arg-type]
+        plan = prepare_test(
+            scores.scores,
+            design,
+            test.tail,  # type: ignore[arg-type]
+            as_z,
+            scores.resolution,
+        )
     except ValueError as error:
         raise ContentError(f"{test.label}: {error}.") from None
     return Prepared(
@@ -129,7 +135,7 @@ def _identity(ready: Prepared) -> str:
     text = f"{__version__} {plan.tail} {plan.as_z} {plan.design.welch} {ready.cluster_threshold!r}"
     found = hashlib.sha256(text.encode())
     on = ready.adjacency
-    arrays = (plan.unit, plan.rows, plan.df, ready.relabelings.values)
+    arrays = (plan.unit, plan.rows, plan.df, plan.least, ready.relabelings.values)
     for array in (*arrays, on.starts, on.neighbors, on.sizes):
         found.update(str((array.shape, array.dtype.str)).encode())
         found.update(np.ascontiguousarray(array).data)

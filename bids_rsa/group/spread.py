@@ -1,4 +1,4 @@
-"""Two groups of unequal spread: what corrected p values are worth then."""
+"""Spread over subjects: unequal in two groups, or less than scores can tell apart."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,17 @@ def spread_warnings(test: GroupTest, scores: NDArray[np.float64]) -> tuple[str, 
         f"TFCE, clusters) assume equal spread: here they tend to be "
         f"{_failure(n_wide, n_narrow)}. Look at the voxel-wise p, and match the groups in size "
         "and in how well they are measured.",
+    )
+
+
+def resolution_warnings(n_little: int, n_voxels: int) -> tuple[str, ...]:
+    """Say at how many voxels the spread over subjects is below the resolution of the scores."""
+    if not n_little:
+        return ()
+    return (
+        f"At {n_little} of {n_voxels} voxels the subjects' scores spread less than scores of this "
+        "comparison can tell apart (half a step of the score): that resolution stands for the "
+        "standard deviation there, in the relabelings as well.",
     )
 
 

@@ -1,5 +1,6 @@
 """Everything that comes out of a group test, as arrays."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.inference import Null, Observed, observe, voxels_needed_at_floor
+from bids_rsa.core.inference import (
+    Null,
+    Observed,
+    little_spread,
+    observe,
+    voxels_needed_at_floor,
+)
 from bids_rsa.core.inference.group_maps import (
     PRIMARY_MAPS,
     PRIMARY_MAXIMA,
@@ -22,8 +29,9 @@ from bids_rsa.group.load import GroupScores
 from bids_rsa.group.names import degrees_of_freedom, stats_of
 from bids_rsa.group.permutation_run import Prepared, warnings_of
 from bids_rsa.group.records import GroupTest
-from bids_rsa.group.spread import spread_warnings
+from bids_rsa.group.spread import resolution_warnings, spread_warnings
 
+LOGGER = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 
 
@@ -97,7 +105,7 @@ def estimates(test: GroupTest, scores: GroupScores, ready: Prepared) -> dict[str
     if test.kind == "slope":
         maps["slope"] = _slope(test, data)
     else:
-        maps["cohensd"] = cohens_d(data, first)
+        maps["cohensd"] = cohens_d(data, first, scores.resolution)
     fisher = test.transform == "fisher"
     means = _means(test, scores, first)
     own = [np.tanh(mean) if fisher else mean for mean in means]
@@ -132,6 +140,10 @@ def _found(
 ) -> dict[str, Any]:
     """Gather what came out on the way, for the sidecar."""
     n_voxels, group = int(scores.mask.sum()), test.settings
+    n_little = int(little_spread(ready.plan).sum())
+    limited = resolution_warnings(n_little, n_voxels)
+    for warning in limited:
+        LOGGER.warning("%s: %s", test.label, warning)
     needed = voxels_needed_at_floor(n_voxels, ready.smallest_p, group.alpha)
     return {
         "VoxelsTested": n_voxels,
@@ -140,6 +152,7 @@ def _found(
             f"sub-{s}": int(n) for s, n in zip(test.subjects, scores.lost_alone, strict=True) if n
         },
         "PerfectCorrelationsLimited": scores.n_limited,
+        "VoxelsWithLittleSpread": n_little,
         "LeftOut": {f"sub-{subject}": why for subject, why in test.left_out},
         "RelabelingsUsed": ready.relabelings.n_draws,
         "RelabelingsExhaustive": ready.relabelings.exhaustive,
@@ -149,5 +162,5 @@ def _found(
         "DegreesOfFreedom": degrees_of_freedom(ready.plan.design),
         "ClusterFormingThreshold": observed.cluster_threshold,
         "CriticalValue": None if critical is None or np.isinf(critical) else critical,
-        "Warnings": [*spread_warnings(test, scores.scores), *warnings_of(test)],
+        "Warnings": [*spread_warnings(test, scores.scores), *limited, *warnings_of(test)],
     }

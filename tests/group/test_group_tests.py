@@ -472,3 +472,30 @@ def test_participants_warnings_are_handed_on(call, tmp_path):
     code, said = call(bids, out, "group", *FAST)
     assert code == 0, said
     assert "3 of 8 participants: Conditions have unequal numbers" in said
+
+
+@pytest.mark.parametrize(("n_subjects", "n_cells"), [(3, 3), (8, 3), (8, 28)])
+def test_an_effect_at_the_ceiling_has_a_finite_t(call, tmp_path, n_subjects, n_cells):
+    """Every subject has a score of 1 where the effect is planted: the sd there is 0."""
+    bids, out = tmp_path / "bids", tmp_path / "out"
+    bids.mkdir()
+    rng = np.random.default_rng(0)
+    planted = planted_volume()
+    for number in range(1, n_subjects + 1):
+        scores = rng.choice([-1.0, -0.5, 0.5, 1.0], SHAPE)
+        if n_cells == 28:
+            scores = np.clip(rng.normal(0, 0.15, SHAPE), -0.9, 0.9)
+        scores[planted] = 1.0
+        write_map(out, f"{number:02d}", scores, metadata={"CellsUsed": n_cells})
+    code, said = call(bids, out, "group", *FAST)
+    assert code == 0, said
+    core = planted[inside_volume()]
+    half = 6 / (n_cells**3 - n_cells)
+    known = np.arctanh(1 - half) - np.arctanh(1 - 2 * half)
+    t = group_map(out, "t")
+    np.testing.assert_allclose(t[core], np.arctanh(1 - half) / known * n_subjects**0.5, rtol=1e-5)
+    np.testing.assert_allclose(group_map(out, "cohensd"), t / n_subjects**0.5, rtol=1e-5, atol=1e-6)
+    assert group_map(out, "tfceFWEp")[core].max() <= {3: 0.126, 8: 0.02}[n_subjects]
+    little = group_sidecar(out, "t")["VoxelsWithLittleSpread"]
+    assert core.sum() <= little < t.size
+    assert f"At {little} of {t.size} voxels" in said

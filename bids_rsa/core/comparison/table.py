@@ -5,6 +5,7 @@ Light to import, for ``--help``: what computes scores is imported when it is fir
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -24,6 +25,21 @@ class MakeTerms(Protocol):
 
     def __call__(self, models: NDArray[np.float64], ranked: bool, standardize: bool) -> Terms:
         """Take models (n_models, n_cells) without NaN."""
+
+
+def _no_step(n_cells: int) -> float:
+    """Scores are continuous."""
+    return 0.0
+
+
+def _rank_step(n_cells: int) -> float:
+    """Two cells whose ranks differ by 1 change places in a sum of rank products."""
+    return 12.0 / (n_cells**3 - n_cells)
+
+
+def _concordance_step(n_cells: int) -> float:
+    """One pair of cells turns from discordant to concordant."""
+    return 4.0 / (n_cells * (n_cells - 1))
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,9 @@ class Comparison:
         where models are linearly dependent.
     transform : {'fisher', 'none'}
         What the group level does to scores first: Fisher's z is for correlations.
+    score_step : callable
+        Smallest step between two scores of a number of cells without ties; 0: continuous. The
+        group level takes no spread over subjects to be below half of it.
     scale : {'symmetric', 'positive', 'share'}
         Colours of a map: symmetric about 0, from 0 to the largest score, or from 0 to 1.
     """
@@ -67,6 +86,7 @@ class Comparison:
     min_models: int = 1
     weights: bool = False
     transform: Literal["fisher", "none"] = "none"
+    score_step: Callable[[int], float] = field(default=_no_step, repr=False)
     scale: Scale = "symmetric"
 
 
@@ -92,6 +112,7 @@ COMPARISONS: dict[str, Comparison] = {
             _terms("correlation_terms"),
             ranked=True,
             transform="fisher",
+            score_step=_rank_step,
         ),
         Comparison(
             "pearson",
@@ -108,6 +129,7 @@ COMPARISONS: dict[str, Comparison] = {
             "Kendall's tau-a",
             _terms("concordance_terms"),
             ranked=True,
+            score_step=_concordance_step,
         ),
         Comparison(
             "partial",
@@ -129,6 +151,7 @@ COMPARISONS: dict[str, Comparison] = {
             joint=True,
             min_models=2,
             transform="fisher",
+            score_step=_rank_step,
         ),
         Comparison(
             "regression",

@@ -15,10 +15,11 @@ from bids_rsa.core.inference.design import (
     two_sample_design,
 )
 from bids_rsa.core.inference.lattice import grid_adjacency
-from bids_rsa.core.inference.observed import Observed, observe
+from bids_rsa.core.inference.observed import Observed, little_spread, observe
 from bids_rsa.core.inference.permute import Null, NullState, permutation_null
 from bids_rsa.core.inference.plan import Plan, prepare_test
 from bids_rsa.core.inference.relabel import Relabelings, draw_relabelings, smallest_p
+from bids_rsa.core.inference.resolution import score_resolution
 from bids_rsa.core.inference.tfce import tfce
 from bids_rsa.core.inference.zscore import t_to_z
 
@@ -38,11 +39,13 @@ __all__ = [
     "find_clusters",
     "grid_adjacency",
     "joined",
+    "little_spread",
     "mesh_adjacency",
     "observe",
     "one_sample_design",
     "permutation_null",
     "prepare_test",
+    "score_resolution",
     "slope_design",
     "smallest_p",
     "t_to_z",

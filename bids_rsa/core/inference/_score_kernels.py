@@ -109,33 +109,85 @@ def _without_nuisance(correlation: FloatArray, sides: FloatArray, n_voxels: int)
         correlation[v] /= np.sqrt(max(remainder, SMALLEST_REMAINDER))
 
 
+@complete_kernel
+def _has_little_spread(correlation: FloatArray, least: FloatArray, start: int, stop: int) -> bool:
+    """Tell whether any voxel's residual share of variance is below its smallest known."""
+    limits = least[start:stop]
+    largest = 0.0
+    for v in range(stop - start):
+        largest = max(largest, correlation[v] * correlation[v] + limits[v])
+    return largest > 1.0
+
+
+@kernel
+def _keep_resolution(sides: FloatArray, least: FloatArray, start: int, stop: int) -> None:
+    """Never take the residual share of variance, 1 - r^2, below ``least``, in place.
+
+    What comes out is the correlation that belongs to the t with that variance, so that it still
+    orders t over voxels.
+    """
+    correlation = sides[0]
+    if len(sides) == 1 and not _has_little_spread(correlation, least, start, stop):
+        return
+    for v in range(stop - start):
+        remainder = 1.0
+        for k in range(1, len(sides)):
+            remainder -= sides[k, v] * sides[k, v]
+        share = least[start + v] / max(remainder, SMALLEST_REMAINDER)
+        if 1.0 - correlation[v] * correlation[v] < share:
+            ratio = correlation[v] / np.sqrt(share)
+            correlation[v] = ratio / np.sqrt(1.0 + ratio * ratio)
+
+
 @kernel
 def _flipped_correlation(
-    tables: FloatArray, codes: npt.NDArray[np.uint8], n_voxels: int, sides: FloatArray
+    tables: FloatArray,
+    codes: npt.NDArray[np.uint8],
+    least: FloatArray,
+    start: int,
+    stop: int,
+    sides: FloatArray,
 ) -> None:
     """Correlate the tested row with sign-flipped residuals, into the first row of ``sides``."""
+    n_voxels = stop - start
     for k in range(len(sides)):
         _sum_lines(tables[k], codes, n_voxels, sides[k])
     if len(sides) > 1:
         _without_nuisance(sides[0], sides, n_voxels)
+    _keep_resolution(sides, least, start, stop)
 
 
 @kernel
 def _permuted_correlation(
-    weights: FloatArray, unit: FloatArray, start: int, stop: int, sides: FloatArray
+    weights: FloatArray,
+    unit: FloatArray,
+    least: FloatArray,
+    start: int,
+    stop: int,
+    sides: FloatArray,
 ) -> None:
     """Correlate the permuted tested row with residuals, into the first row of ``sides``."""
     for k in range(len(sides)):
         _weighted_sum(weights[k], unit, 0, start, stop, sides[k])
     if len(sides) > 1:
         _without_nuisance(sides[0], sides, stop - start)
+    _keep_resolution(sides, least, start, stop)
 
 
 @kernel
 def _welch_t(
-    members: FloatArray, unit: FloatArray, start: int, stop: int, out: FloatArray, side: FloatArray
+    members: FloatArray,
+    unit: FloatArray,
+    least: FloatArray,
+    start: int,
+    stop: int,
+    out: FloatArray,
+    side: FloatArray,
 ) -> None:
-    """Welch's t of centred, unit-norm data: the second group's sums follow from the first's."""
+    """Welch's t of centred, unit-norm data: the second group's sums follow from the first's.
+
+    No group's variance is taken below ``least``.
+    """
     n = len(members)
     n_a = members.sum()
     n_b = n - n_a
@@ -144,8 +196,10 @@ def _welch_t(
     for v in range(stop - start):
         total = out[v]
         varies = 1.0 if side[v] > 0.0 or total != 0.0 else 0.0
+        known = least[start + v]
         spread_a = max(side[v] - total * total / n_a, 0.0) / (n_a * (n_a - 1))
         spread_b = max(1.0 - side[v] - total * total / n_b, 0.0) / (n_b * (n_b - 1))
+        spread_a, spread_b = max(spread_a, known / n_a), max(spread_b, known / n_b)
         error = np.sqrt(max(spread_a + spread_b, SMALLEST_REMAINDER))
         out[v] = varies * total * (1.0 / n_a + 1.0 / n_b) / error
 
@@ -212,6 +266,7 @@ def score_block(
     df: FloatArray,
     df_class: npt.NDArray[np.int32],
     table: FloatArray,
+    least: FloatArray,
     welch: bool,
     as_z: bool,
     direction: float,
@@ -239,11 +294,11 @@ def score_block(
             _flipped_sums(rows[k], unit, start, stop, tables[k])
         for d in range(len(maxima)):
             if welch:
-                _welch_t(weights[d, 0], unit, start, stop, scores, side)
+                _welch_t(weights[d, 0], unit, least, start, stop, scores, side)
             elif codes.shape[1]:
-                _flipped_correlation(tables, codes[d], stop - start, sides)
+                _flipped_correlation(tables, codes[d], least, start, stop, sides)
             else:
-                _permuted_correlation(weights[d], unit, start, stop, sides)
+                _permuted_correlation(weights[d], unit, least, start, stop, sides)
             if direction < 0:
                 scores *= direction
             if as_z:

@@ -182,7 +182,9 @@ def significant_clusters(
     return tuple(sorted(clusters, key=lambda one: (-len(one.voxels), one.peak)))
 
 
-def cohens_d(scores: FloatArray, is_first: BoolArray | None = None) -> FloatArray:
+def cohens_d(
+    scores: FloatArray, is_first: BoolArray | None = None, resolution: npt.ArrayLike = 0.0
+) -> FloatArray:
     """Compute Cohen's d: mean / sd, or the difference of two groups over their pooled sd.
 
     Parameters
@@ -191,11 +193,13 @@ def cohens_d(scores: FloatArray, is_first: BoolArray | None = None) -> FloatArra
         NaN is a missing subject.
     is_first : (n_subjects,) bool, optional
         Who belongs to the first group.
+    resolution : (n_voxels,) array_like
+        The standard deviation is not taken below it.
 
     Returns
     -------
     (n_voxels,) float64
-        0 where the difference is 0; infinite where only the sd is.
+        0 where the difference is 0; infinite where only the sd and the resolution are.
     """
     if is_first is None:
         mean, sd = np.nanmean(scores, axis=0), np.nanstd(scores, axis=0, ddof=1)
@@ -204,6 +208,7 @@ def cohens_d(scores: FloatArray, is_first: BoolArray | None = None) -> FloatArra
         mean = a.mean(axis=0) - b.mean(axis=0)
         squares = a.var(axis=0, ddof=1) * (len(a) - 1) + b.var(axis=0, ddof=1) * (len(b) - 1)
         sd = np.sqrt(squares / (len(scores) - 2))
+    sd = np.maximum(sd, resolution)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(mean == 0, 0.0, mean / sd), dtype=np.float64)
 

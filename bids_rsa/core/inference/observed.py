@@ -64,6 +64,7 @@ def scores_of(plan: Plan) -> tuple[FloatArray, FloatArray]:
         plan.df,
         plan.df_class,
         plan.table,
+        plan.least,
         plan.design.welch,
         plan.as_z,
         plan.direction,
@@ -125,6 +126,19 @@ def observe(plan: Plan, adjacency: Adjacency, cluster_p: float = 0.001) -> Obser
     )
 
 
+def little_spread(plan: Plan) -> npt.NDArray[np.bool_]:
+    """Tell at which voxels scores spread less than their resolution, (n_voxels,)."""
+    n = plan.design.n_subjects
+    if plan.design.welch:
+        first = plan.design.tested.astype(bool)
+        variances = [plan.unit[:n][rows].var(axis=0, ddof=1) for rows in (first, ~first)]
+        found = np.min(variances, axis=0) < plan.least
+    else:
+        # residuals on the nuisance variables have no part in them before they are relabelled
+        found = 1.0 - (plan.rows[0] @ plan.unit) ** 2 < plan.least
+    return np.asarray(found & plan.unit[:n].any(axis=0), dtype=bool)
+
+
 def _correlation(t: FloatArray, df: FloatArray) -> FloatArray:
     """Correlation that belongs to t."""
     return np.asarray(t / np.sqrt(df + t**2), dtype=np.float64)
@@ -133,7 +147,7 @@ def _correlation(t: FloatArray, df: FloatArray) -> FloatArray:
 def _t_of_z(plan: Plan) -> FloatArray:
     """T of the identity, in the tested direction, where the statistic is z."""
     score = plan.direction * (plan.rows[0] @ plan.unit)
-    remainder = np.maximum(1.0 - score**2, 1e-14)
+    remainder = np.maximum(1.0 - score**2, np.maximum(plan.least, 1e-14))
     return np.asarray(score * np.sqrt(plan.df / remainder), dtype=np.float64)
 
 
@@ -144,7 +158,7 @@ def _z_df(plan: Plan) -> FloatArray:
     n = plan.design.n_subjects
     first = plan.design.tested.astype(bool)
     errors = [
-        (plan.unit[:n][rows].var(axis=0, ddof=1) / rows.sum(), rows.sum())
+        (np.maximum(plan.unit[:n][rows].var(axis=0, ddof=1), plan.least) / rows.sum(), rows.sum())
         for rows in (first, ~first)
     ]
     total = errors[0][0] + errors[1][0]

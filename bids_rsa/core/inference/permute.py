@@ -150,6 +150,7 @@ class _Job:
             plan.df,
             plan.df_class,
             plan.table,
+            plan.least,
             plan.design.welch,
             plan.as_z,
             plan.direction,

@@ -42,6 +42,9 @@ class Plan:
         Row of ``table`` of each voxel.
     table : (n_classes, n_knots) float64
         See ``ratio_table``.
+    least : (n_voxels,) float64
+        The smallest residual share of each voxel's sum of squares, 1 - r^2, that its scores'
+        resolution allows; for Welch's t each group's smallest variance as a share of that sum.
     """
 
     design: Design
@@ -52,6 +55,7 @@ class Plan:
     as_z: bool
     df_class: npt.NDArray[np.int32]
     table: FloatArray
+    least: FloatArray
 
     @property
     def n_voxels(self) -> int:
@@ -77,7 +81,11 @@ class Plan:
 
 
 def prepare_test(
-    data: FloatArray, design: Design, tail: Tail = "greater", as_z: bool = False
+    data: FloatArray,
+    design: Design,
+    tail: Tail = "greater",
+    as_z: bool = False,
+    resolution: FloatArray | None = None,
 ) -> Plan:
     """Prepare a test for its permutations.
 
@@ -92,6 +100,11 @@ def prepare_test(
         The alternative.
     as_z : bool
         Compare z even where no value is missing (not for Welch's t).
+    resolution : (n_voxels,) float64, optional
+        How finely scores are known (see ``score_resolution``): no standard deviation over
+        subjects is taken below it, neither in the observed nor in a permuted statistic. It must
+        not change when a subject's signs are flipped. Without it only rounding is guarded
+        against, and a voxel without spread has a huge t.
 
     Returns
     -------
@@ -108,7 +121,7 @@ def prepare_test(
     Freedman and Lane's scheme [1]_: what is relabelled are the residuals of the data on the
     nuisance variables, and the full model is fitted again. A voxel that is constant over
     subjects after that has no correlation with anything: its t is 0, its p is 1 (two groups and
-    slopes); with a constant score other than 0, one-sample t is huge.
+    slopes).
 
     References
     ----------
@@ -118,7 +131,9 @@ def prepare_test(
     data = np.asarray(data, dtype=np.float64)
     counts = _checked_counts(data, design, tail)
     n = design.n_subjects
-    unit = _unit_norm(design.residuals(np.nan_to_num(data, nan=0.0)), data)
+    residuals = design.residuals(np.nan_to_num(data, nan=0.0))
+    squares = (residuals**2).sum(axis=0)
+    unit = _unit_norm(residuals, data)
     as_z = bool((counts != n).any()) or (as_z and not design.welch)
     if as_z:
         unit *= np.sqrt(n / counts)  # so that a row of 1 / sqrt(n) yields the voxel's own mean
@@ -134,7 +149,19 @@ def prepare_test(
         as_z=as_z,
         df_class=df_class.reshape(-1).astype(np.int32),
         table=ratio_table(classes) if as_z else np.zeros((1, 1)),
+        least=_least_share(resolution, squares, np.ones_like(df) if design.welch else df),
     )
+
+
+def _least_share(resolution: FloatArray | None, squares: FloatArray, df: FloatArray) -> FloatArray:
+    """Give the smallest sum of squared residuals that is known, as a share of all squares."""
+    if resolution is None:
+        return np.zeros(len(squares))
+    if resolution.shape != squares.shape or not (resolution >= 0).all():
+        raise ValueError(f"resolution must be {squares.shape} numbers from 0")
+    share = np.zeros(len(squares))
+    np.divide(resolution**2 * df, squares, out=share, where=squares > 0)
+    return share
 
 
 def _checked_counts(data: FloatArray, design: Design, tail: str) -> npt.NDArray[np.int64]:
