@@ -2,6 +2,9 @@
 # The kernels are compiled here, once: for x86-64 machines with AVX2 (any server since 2013), or for any
 # 64-bit ARM machine (docker build --platform linux/arm64).
 
+# the builder names the architecture; one that does not builds for x86-64
+ARG TARGETARCH
+
 FROM python:3.13-slim-trixie AS base
 
 # what the kernels are compiled for; without both of these it would be the machine they run on
@@ -13,7 +16,6 @@ FROM base AS base-arm64
 ENV NUMBA_CPU_NAME="generic" \
     NUMBA_CPU_FEATURES="+fp-armv8,+neon"
 
-# builders that name no architecture build for x86-64
 # hadolint ignore=DL3006
 FROM base-${TARGETARCH:-amd64} AS build
 COPY pyproject.toml constraints.txt README.md LICENSE /src/

@@ -57,8 +57,7 @@ lint: $(VENV)/.test
 	git ls-files '*.sh' .ci/run | xargs $(BIN)/shellcheck
 
 $(VENV)/.dist: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[dist]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dist]'
 	touch $@
 
 # the wheel is built from the sdist, so that the sdist is known to hold all it needs
