@@ -1,6 +1,7 @@
 """The permutations of a test: prepared, run in blocks that are kept, and gone on with."""
 
 import hashlib
+import math
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ import numpy as np
 from bids_rsa._version import __version__
 from bids_rsa.core.inference import (
     Adjacency,
+    Design,
     Null,
     Plan,
     Relabelings,
     draw_relabelings,
     grid_adjacency,
+    n_distinct,
     permutation_null,
     prepare_test,
     smallest_p,
+    smallest_possible_p,
 )
 from bids_rsa.errors import ContentError
 from bids_rsa.group.load import GroupScores
@@ -166,11 +170,7 @@ def warnings_of(test: GroupTest) -> tuple[str, ...]:
     relabelings = draw_relabelings(design, group.n_permutations, group.random_seed)
     smallest = smallest_p(design, relabelings, test.two_sided)
     if smallest > group.alpha:
-        told.append(
-            f"The smallest p that {len(test.members)} subjects and these permutations can give is "
-            f"{smallest:.3g}, above alpha {group.alpha:g}: nothing can be "
-            "significant."
-        )
+        told.append(_what_limits(test, design, relabelings, smallest))
     if len(test.members) < 6:
         told.append(f"{len(test.members)} subjects are few for a test across subjects.")
     if test.kind == "one-sample" and test.tail != "greater":
@@ -180,6 +180,31 @@ def warnings_of(test: GroupTest) -> tuple[str, ...]:
             "error up to .3 was simulated for less, where .05 was asked for)."
         )
     return (*told, *test.notes, *_participants_warnings(test))
+
+
+def _what_limits(test: GroupTest, design: Design, draws: Relabelings, smallest: float) -> str:
+    """Say whether the subjects or the draws keep p above alpha, and how many would do."""
+    n, alpha, kind = len(test.members), test.settings.alpha, draws.exchange
+    what = "sign flips" if kind == "flip" else "distinct permutations"
+    told = (
+        f"The smallest p that can come out is {smallest:.3g}, above alpha {alpha:g}: nothing can "
+        "be significant. "
+    )
+    sides = 2 if test.two_sided else 1
+    if not draws.exhaustive and smallest_possible_p(design, test.two_sided) <= alpha:
+        needed = math.ceil(1 / alpha - 1e-9) - 1
+        return f"{told}{draws.n_draws} permutations limit it: at least {needed} are needed."
+    told += f"The {n} subjects limit it: they have {n_distinct(design)} {what}."
+    if kind == "flip":
+        told += f" At least {math.ceil(math.log2(sides / alpha) - 1e-9)} subjects are needed."
+    n_conditions = len(test.metadata.get("Conditions", ()))
+    orders = math.factorial(min(n_conditions, 20))
+    if n_conditions and orders < 1 / alpha:
+        told += (
+            f" {n_conditions} conditions have {orders} orders, so that permuting conditions "
+            f"could not reach alpha either (smallest p {1 / orders:.3g})."
+        )
+    return told
 
 
 def _participants_warnings(test: GroupTest) -> list[str]:

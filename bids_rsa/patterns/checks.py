@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.core.comparison.table import COMPARISONS, find_comparison
 from bids_rsa.core.dissimilarity.rdms import compute_rdm
 from bids_rsa.core.dissimilarity.table import find_dissimilarity, unbiased_dissimilarities
 from bids_rsa.errors import OptionError
@@ -22,18 +22,47 @@ COMMON_PATTERN = 0.5
 IMPLAUSIBLE_RADIUS_MM = 100.0
 
 
-def warn_unequal_counts(plan: StackPlan, dissimilarity: str) -> tuple[str, ...]:
-    """Warn of unequal numbers of images where those make structure out of noise."""
+def warn_unequal_counts(
+    plan: StackPlan, dissimilarity: str, comparisons: Sequence[str], standardize: bool = False
+) -> tuple[str, ...]:
+    """Warn of unequal numbers of images where those make structure out of noise.
+
+    Cross-validated products are 0 on average without an effect, however many images there are;
+    their spread is not equal. Only scores that are linear in them have a mean of 0 as well.
+    """
     counts = images_per_condition(plan)
-    unbiased = bool(plan.fold_labels) and find_dissimilarity(dissimilarity).is_unbiased({})
-    if unbiased or len(set(counts.values())) <= 1:
+    if len(set(counts.values())) <= 1:
         return ()
     listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+    unequal = f"Conditions have unequal numbers of images ({listed})"
+    linear = [name for name, entry in COMPARISONS.items() if entry.linear]
+    entry = find_dissimilarity(dissimilarity)
+    if not plan.fold_labels or entry.signed_root or not entry.is_unbiased({}):
+        free = [name for name in unbiased_dissimilarities() if not _takes_root(name)]
+        return (
+            f"{unequal}: noise alone then makes structure in the RDM. Free of that are scores "
+            f"of {_either(linear)}, not standardized, on cross-validated {_either(free)} "
+            "distances.",
+        )
+    asked = [name for name in comparisons if name not in linear or standardize]
+    if not asked:
+        return ()
     return (
-        f"Conditions have unequal numbers of images ({listed}): noise alone then makes structure "
-        f"in the RDM. Only cross-validated {' and '.join(unbiased_dissimilarities())} distances "
-        "are free of that.",
+        f"{unequal}: {dissimilarity} distances of noise are then 0 on average, but differ in "
+        f"spread, and {_either(asked)} scores still find structure in noise (p < .05 in up to a "
+        f"sixth of simulated groups). Only scores linear in the distances are free of that: "
+        f"{_either(linear)}, not standardized.",
     )
+
+
+def _takes_root(dissimilarity: str) -> bool:
+    """Tell whether a cross-validated distance is the signed root of the unbiased product."""
+    return find_dissimilarity(dissimilarity).signed_root
+
+
+def _either(names: Sequence[str]) -> str:
+    """Join names by or."""
+    return " or ".join(names)
 
 
 def warn_empty_images(names: Sequence[str]) -> tuple[str, ...]:

@@ -499,3 +499,25 @@ def test_an_effect_at_the_ceiling_has_a_finite_t(call, tmp_path, n_subjects, n_c
     little = group_sidecar(out, "t")["VoxelsWithLittleSpread"]
     assert core.sum() <= little < t.size
     assert f"At {little} of {t.size} voxels" in said
+
+
+@pytest.mark.parametrize(
+    ("n_subjects", "conditions", "options", "expected"),
+    [
+        (4, 8, (), ("0.0625", "4 subjects limit it: they have 16 sign flips", "At least 5 sub")),
+        (5, 8, ("--tail", "two-sided"), ("0.0625", "have 32 sign flips", "At least 6 subjects")),
+        (3, 3, (), ("0.125", "The 3 subjects limit it", "3 conditions have 6 orders", "0.167")),
+        (8, 3, ("--n-permutations", "10"), ("0.0909", "10 permutations limit", "at least 19 are")),
+    ],
+)
+def test_what_keeps_p_above_alpha_is_said_before_anything_runs(
+    call, tmp_path, n_subjects, conditions, options, expected
+):
+    bids, out = tmp_path / "bids", tmp_path / "out"
+    bids.mkdir()
+    write_group(out, n_subjects=n_subjects, metadata={"Conditions": list("abcdefgh")[:conditions]})
+    code, said = call(bids, out, "group", "--dry-run", *options)
+    assert code == 0, said
+    for text in expected:
+        assert text in said
+    assert ("subjects limit it" in said) != ("permutations limit it" in said)

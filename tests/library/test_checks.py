@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.patterns import checks
 from bids_rsa.patterns.stack_plan import StackPlan
 from bids_rsa.records import ConditionImage
@@ -22,12 +23,21 @@ def plan(counts, n_folds=0):
 
 @pytest.mark.parametrize("dissimilarity", ["correlation", "euclidean", "sqeuclidean", "cosine"])
 @pytest.mark.parametrize("n_folds", [0, 2])
-def test_unequal_counts_warn_without_an_unbiased_distance(dissimilarity, n_folds):
-    unbiased = n_folds > 0 and dissimilarity in ("euclidean", "sqeuclidean")
-    warnings = checks.warn_unequal_counts(plan([3, 1, 2], n_folds), dissimilarity)
-    assert len(warnings) == (0 if unbiased else 1)
-    assert unbiased or "c0 3, c1 1, c2 2" in warnings[0]
-    assert not checks.warn_unequal_counts(plan([2, 2, 2], n_folds), dissimilarity)
+@pytest.mark.parametrize("comparison", list(COMPARISONS))
+@pytest.mark.parametrize("standardize", [False, True])
+def test_unequal_counts_warn_unless_scores_are_linear_in_unbiased_distances(
+    dissimilarity, n_folds, comparison, standardize
+):
+    """Regression on cross-validated squared distances alone is free: the others warn always."""
+    free = (n_folds > 0, dissimilarity, comparison) == (True, "sqeuclidean", "regression")
+    options = (dissimilarity, [comparison], standardize)
+    warnings = checks.warn_unequal_counts(plan([3, 1, 2], n_folds), *options)
+    assert len(warnings) == (0 if free and not standardize else 1)
+    for warning in warnings:
+        assert "c0 3, c1 1, c2 2" in warning
+        assert "regression, not standardized" in warning
+        assert (comparison in warning) or not (n_folds and dissimilarity == "sqeuclidean")
+    assert not checks.warn_unequal_counts(plan([2, 2, 2], n_folds), *options)
 
 
 @pytest.mark.parametrize(("n", "cells"), [(2, "1 cell,"), (3, "3 cells"), (4, "6 cells")])

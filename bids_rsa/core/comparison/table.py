@@ -67,6 +67,9 @@ class Comparison:
     weights : bool
         Scores are weights of models in the unit of the RDM: they grow with it, and are not unique
         where models are linearly dependent.
+    linear : bool
+        Scores are linear in the cells of the RDM (unless it is standardized): where the cells
+        are 0 on average, so is the score.
     transform : {'fisher', 'none'}
         What the group level does to scores first: Fisher's z is for correlations.
     score_step : callable
@@ -85,6 +88,7 @@ class Comparison:
     joint: bool = False
     min_models: int = 1
     weights: bool = False
+    linear: bool = False
     transform: Literal["fisher", "none"] = "none"
     score_step: Callable[[int], float] = field(default=_no_step, repr=False)
     scale: Scale = "symmetric"
@@ -161,6 +165,7 @@ COMPARISONS: dict[str, Comparison] = {
             _terms("regression_terms"),
             joint=True,
             weights=True,
+            linear=True,
         ),
     )
 }

@@ -18,7 +18,13 @@ from bids_rsa.core.inference.lattice import grid_adjacency
 from bids_rsa.core.inference.observed import Observed, little_spread, observe
 from bids_rsa.core.inference.permute import Null, NullState, permutation_null
 from bids_rsa.core.inference.plan import Plan, prepare_test
-from bids_rsa.core.inference.relabel import Relabelings, draw_relabelings, smallest_p
+from bids_rsa.core.inference.relabel import (
+    Relabelings,
+    draw_relabelings,
+    n_distinct,
+    smallest_p,
+    smallest_possible_p,
+)
 from bids_rsa.core.inference.resolution import score_resolution
 from bids_rsa.core.inference.tfce import tfce
 from bids_rsa.core.inference.zscore import t_to_z
@@ -41,6 +47,7 @@ __all__ = [
     "joined",
     "little_spread",
     "mesh_adjacency",
+    "n_distinct",
     "observe",
     "one_sample_design",
     "permutation_null",
@@ -48,6 +55,7 @@ __all__ = [
     "score_resolution",
     "slope_design",
     "smallest_p",
+    "smallest_possible_p",
     "t_to_z",
     "tfce",
     "two_sample_design",

@@ -80,10 +80,14 @@ def smallest_p(design: Design, relabelings: Relabelings, two_sided: bool) -> flo
     float
         1 / 2^n for n sign flips (2 / 2^n two-sided), and never below 1 / (draws + 1).
     """
-    distinct = n_distinct(design)
-    mirrored = design.exchange == "flip" or _has_mirror_images(design)
-    best = (2 if two_sided and mirrored else 1) / distinct
+    best = smallest_possible_p(design, two_sided)
     return best if relabelings.exhaustive else max(best, 1 / (relabelings.n_draws + 1))
+
+
+def smallest_possible_p(design: Design, two_sided: bool) -> float:
+    """Smallest p value that all distinct relabelings of a design can give."""
+    mirrored = design.exchange == "flip" or _has_mirror_images(design)
+    return (2 if two_sided and mirrored else 1) / n_distinct(design)
 
 
 def draw_relabelings(design: Design, n_permutations: int, seed: int) -> Relabelings:
