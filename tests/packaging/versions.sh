@@ -27,7 +27,11 @@ try() {
   local place=$scratch/$1 python=$2 resolution=$3
   mkdir -p "$place" && cd "$place"
   uv venv --quiet --python "$python" venv
-  uv pip install --quiet --python venv/bin/python --resolution "$resolution" "${wheel}[hdf5]"
+  # of the wheel itself the bounds would count as indirect, and be resolved to the newest
+  uv pip compile --quiet --python venv/bin/python --resolution "$resolution" --extra hdf5 \
+    --output-file requirements.txt "$root/pyproject.toml"
+  uv pip install --quiet --python venv/bin/python --requirement requirements.txt
+  uv pip install --quiet --python venv/bin/python --no-deps "$wheel"
   uv pip install --quiet --python venv/bin/python pytest pytest-timeout hypothesis
   venv/bin/python - <<'VERSIONS'
 import platform
@@ -35,6 +39,8 @@ from importlib.metadata import version
 names = ("numba", "numpy", "scipy", "pandas", "nibabel", "nilearn", "nipype", "pybids", "scikit-learn", "matplotlib")
 print("python", platform.python_version(), *(f"{name} {version(name)}" for name in names))
 VERSIONS
+  # what must be the oldest is the oldest
+  [ "$resolution" = highest ] || grep -q "numba==$(sed -n 's/.*"numba>=\([0-9.]*\).*/\1/p' "$root/pyproject.toml")" requirements.txt
   venv/bin/python -c "import bids_rsa; assert bids_rsa.__file__.startswith('$place'), bids_rsa.__file__"
   venv/bin/python -m bids_rsa --version
   venv/bin/python -W error::UserWarning - <<'MAKE'
