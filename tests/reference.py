@@ -11,6 +11,7 @@ ROOTS = {"euclidean": 2, "seuclidean": 2, "minkowski": None}
 MIN_VOXELS = {"correlation": 3, "cosine": 2}  # below, a cell is 0 or 2, or noise
 # cross-validated products, and the parameter that must be given for it
 UNBIASED = {"sqeuclidean": None, "euclidean": None, "mahalanobis": "VI", "seuclidean": "V"}
+UNBIASED["crossnobis"] = None
 
 
 def plain_patches(patch_mask, center_mask, affine, radius_mm):
@@ -155,6 +156,8 @@ def _product(differences, metric, params, n_finite):
             if b.any()
         ]
     mean = np.mean(products) if products else np.nan
+    if metric == "crossnobis":
+        return mean / n_finite
     return mean if metric != "euclidean" else np.sign(mean) * np.sqrt(abs(mean))
 
 

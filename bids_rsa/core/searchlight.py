@@ -1,6 +1,6 @@
 """Searchlight RSA: the RDM of the patch around each centre, and what is measured of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -12,16 +12,19 @@ from threadpoolctl import threadpool_limits
 from bids_rsa.core.comparison.blocks import cut_into_blocks
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
 from bids_rsa.core.dissimilarity.params import check_params
-from bids_rsa.core.dissimilarity.sources import PatchRule, choose_source
+from bids_rsa.core.dissimilarity.sources import PatchRule, RdmSource, choose_source
 from bids_rsa.core.dissimilarity.table import (
     DEFAULT_DISSIMILARITY,
     Metric,
+    check_folds,
     find_dissimilarity,
 )
 from bids_rsa.core.measures import Measure, ModelScores
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 from bids_rsa.core.neighborhood.spheres import sphere_rows
+from bids_rsa.core.noise.model import NoiseModel
+from bids_rsa.core.noise.sources import choose_noise_source
 
 Floats = NDArray[np.float64]
 Patterns = NDArray[np.floating[Any]]
@@ -40,6 +43,8 @@ def searchlight(
     params: Mapping[str, Any] | None = None,
     ignore_nan: bool = False,
     min_voxels: int = 1,
+    noise: NoiseModel | None = None,
+    shrinkage: Floats | None = None,
     n_threads: int = 1,
     on_progress: Callable[[int], None] | None = None,
 ) -> NDArray[np.int32]:
@@ -63,6 +68,11 @@ def searchlight(
         NaN is a missing value; else it makes a centre undefined.
     min_voxels : int
         Centres with smaller patches are undefined: all cells of their RDMs are NaN.
+    noise : NoiseModel
+        Normalise by the noise covariance of each patch; its voxels are those of ``patterns``.
+        Voxels whose noise does not vary belong to no patch.
+    shrinkage : (n_centers,) float64
+        Where the shrinkage of the noise covariances is written, NaN where undefined.
     n_threads : int
         Changes nothing in the result.
     on_progress : callable
@@ -86,9 +96,15 @@ def searchlight(
     n_voxels = np.zeros(neighborhood.n_centers, dtype=np.int32)
     if not neighborhood.n_centers:
         return n_voxels
-    known = find_dissimilarity(dissimilarity)
-    rule = PatchRule(dissimilarity, params, ignore_nan, max(min_voxels, known.min_voxels))
-    source = choose_source(patterns, neighborhood, rule)
+    source: RdmSource
+    if noise is None:
+        known = find_dissimilarity(dissimilarity)
+        rule = PatchRule(dissimilarity, params, ignore_nan, max(min_voxels, known.min_voxels))
+        source = choose_source(patterns, neighborhood, rule)
+    else:
+        neighborhood, source = choose_noise_source(
+            patterns, neighborhood, noise, dissimilarity, ignore_nan, min_voxels
+        )
 
     def run(block: CenterBlock) -> int:
         rdms = np.empty((len(block.centers), n_cells))
@@ -99,16 +115,27 @@ def searchlight(
         return len(rdms)
 
     n_centers = int(np.clip(_BLOCK_CELLS // max(n_cells, 1), 16, _BLOCK_CENTERS))
-    # one thread of BLAS in each of ours
+    _run_all(run, neighborhood.blocks(n_centers, source.max_length), n_threads, on_progress)
+    if noise is not None and shrinkage is not None:
+        shrinkage[:] = source.shrinkage  # type: ignore[attr-defined]
+    return n_voxels
+
+
+def _run_all(
+    run: Callable[[CenterBlock], int],
+    blocks: Iterable[CenterBlock],
+    n_threads: int,
+    on_progress: Callable[[int], None] | None,
+) -> None:
+    """Run all blocks over a pool of threads, with one thread of BLAS in each."""
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_threads) as pool:
         try:
-            for n_done in pool.map(run, neighborhood.blocks(n_centers, source.max_length)):
+            for n_done in pool.map(run, blocks):
                 if on_progress is not None:
                     on_progress(n_done)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return n_voxels
 
 
 def _check(
@@ -132,6 +159,7 @@ def _check(
     if n_threads < 1:
         raise ValueError(f"n_threads must be at least 1, not {n_threads}")
     check_params(metric, params, n_locations)
+    check_folds(find_dissimilarity(metric), patterns.shape[1])
 
 
 def _is_whole(neighborhood: Neighborhood) -> bool:
@@ -152,10 +180,13 @@ class Scores:
         ``np.argwhere(center_mask)``.
     n_voxels : (n_centers,) int32
         Patch sizes.
+    shrinkage : (n_centers,) float64 or None
+        Shrinkage of the noise covariance, NaN where undefined; None without noise normalisation.
     """
 
     scores: dict[str, Floats]
     n_voxels: NDArray[np.int32]
+    shrinkage: Floats | None = None
 
 
 def searchlight_rsa(
@@ -172,6 +203,7 @@ def searchlight_rsa(
     ignore_nan: bool = False,
     min_voxels: int = 1,
     standardize: bool = False,
+    noise: NoiseModel | None = None,
     n_threads: int = 1,
     on_progress: Callable[[int], None] | None = None,
 ) -> Scores:
@@ -202,6 +234,8 @@ def searchlight_rsa(
         Centres with smaller patches are undefined.
     standardize : bool
         z-score RDMs and models (changes ``regression`` only).
+    noise : NoiseModel
+        See `searchlight`.
     n_threads : int
         Changes nothing in the result.
     on_progress : callable
@@ -228,6 +262,7 @@ def searchlight_rsa(
     else:
         neighborhood = sphere_rows(patch_mask, center_mask, affine, radius_mm)
     measure = ModelScores(models, comparisons, standardize=standardize)
+    shrinkage = None if noise is None else np.full(neighborhood.n_centers, np.nan)
     sizes = searchlight(
         patterns,
         neighborhood,
@@ -236,7 +271,9 @@ def searchlight_rsa(
         params=params,
         ignore_nan=ignore_nan,
         min_voxels=min_voxels,
+        noise=noise,
+        shrinkage=shrinkage,
         n_threads=n_threads,
         on_progress=on_progress,
     )
-    return Scores(measure.scores, sizes)
+    return Scores(measure.scores, sizes, shrinkage)

@@ -11,7 +11,8 @@ import numpy as np
 
 from bids_rsa.core import inference
 from bids_rsa.core.comparison.table import COMPARISONS
-from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
+from bids_rsa.core.dissimilarity.table import DISSIMILARITIES, dissimilarities_with_noise
+from bids_rsa.core.noise.model import noise_from_images, noise_from_residuals
 from bids_rsa.core.searchlight import searchlight_rsa
 
 _SHAPE = (7, 3, 3)
@@ -24,6 +25,8 @@ def warm_up() -> None:
         patterns = _patterns(dtype, n_folds, ignore_nan)
         for metric in DISSIMILARITIES:
             _search(patterns, metric, ignore_nan)
+    for dtype, metric in product((np.float32, np.float64), dissimilarities_with_noise()):
+        _search_with_noise(dtype, metric)
     for design in _designs():
         _test(design, "greater")
         _test(design, "two-sided")
@@ -58,6 +61,27 @@ def _search(patterns: np.ndarray, metric: str, ignore_nan: bool) -> None:
                 comparisons=tuple(COMPARISONS),
                 ignore_nan=ignore_nan,
                 standardize=True,
+            )
+
+
+def _search_with_noise(dtype: type, metric: str) -> None:
+    """Run searchlights with noise from residuals and from images."""
+    patterns = _patterns(dtype, 3, False)
+    rows = patterns.reshape(len(patterns), -1)
+    folds, conditions = np.indices(patterns.shape[1:]).reshape(2, -1)
+    everywhere = np.ones(_SHAPE, dtype=bool)
+    model = np.random.default_rng(1).random(_N_CONDITIONS * (_N_CONDITIONS - 1) // 2)
+    for noise in (noise_from_residuals(rows), noise_from_images(rows, conditions, folds)):
+        with suppress(ValueError):  # no such metric across folds
+            searchlight_rsa(
+                patterns,
+                everywhere,
+                everywhere,
+                np.diag([3.0, 3.0, 3.0, 1.0]),
+                7.0,
+                model,
+                dissimilarity=metric,
+                noise=noise,
             )
 
 

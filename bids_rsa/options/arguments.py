@@ -12,6 +12,7 @@ from bids_rsa.core.comparison.table import find_comparison, single_model_compari
 from bids_rsa.errors import OptionError
 from bids_rsa.options.bold_options import check_bold_options
 from bids_rsa.options.config_file import as_arguments
+from bids_rsa.options.noise_options import check_noise_options
 from bids_rsa.options.parser import build_parser
 from bids_rsa.settings import (
     BoldSettings,
@@ -141,6 +142,7 @@ def _check_combinations(settings: Settings) -> None:
     if settings.analysis_level != "participant" or settings.run.list_participants:
         return
     check_bold_options(settings)
+    check_noise_options(settings)
     models = (*settings.inputs.models, *settings.inputs.features)
     if not models:
         raise OptionError(

@@ -26,10 +26,6 @@ NAMES = {*COMPARISONS, *DISSIMILARITIES} | {
 EXCEPTIONS = {
     # nilearn's name of a set of drift regressors
     "bids_rsa/estimation/design.py": {"cosine"},
-    # metrics with a noise covariance, until the table has entries for them
-    "bids_rsa/core/noise/definition.py": {
-        "mahalanobis", "correlation", "cosine", "euclidean", "sqeuclidean",
-    },
 }  # fmt: skip
 
 

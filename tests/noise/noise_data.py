@@ -6,7 +6,7 @@ from functools import cache
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from conftest import shared_path
+from shared_data import shared_path
 
 
 @dataclass(frozen=True)

@@ -9,3 +9,6 @@ JENSENSHANNON, DICE, HAMMING, JACCARD, ROGERSTANIMOTO, RUSSELLRAO, SOKALSNEATH, 
 # functions of the patterns' inner products (sums along rows of a grid, `missing`)
 CORRELATION, COSINE, EUCLIDEAN, SQEUCLIDEAN = range(4)
 PRODUCTS = (CORRELATION, COSINE)
+
+# with a noise covariance: the last, or squares divided by the number of voxels
+SQUARES_PER_VOXEL = 4

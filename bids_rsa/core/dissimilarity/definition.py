@@ -93,6 +93,8 @@ def rdm_of_folds(
     known = find_dissimilarity(metric)
     if known.is_unbiased(params):
         products = _unbiased(folds, ignore_nan, params)
+        if known.per_voxel:
+            products /= max(int(np.isfinite(folds).any(axis=(0, 1)).sum()), 1)
         return np.sign(products) * np.sqrt(np.abs(products)) if known.signed_root else products
     cells = np.stack(
         [

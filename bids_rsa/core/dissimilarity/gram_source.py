@@ -59,6 +59,8 @@ class GramSource:
                 chosen, patches, inside = chosen[finite], patches[finite], inside[finite]
             if len(chosen):
                 rdms[chosen] = self._measure(patches, inside, sizes[chosen])
+        if self._known.per_voxel:
+            rdms /= np.maximum(sizes, 1)[:, None]
         return sizes.astype(np.int32)
 
     def _of_one_size(self, sizes: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:

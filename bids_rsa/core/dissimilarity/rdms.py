@@ -21,6 +21,7 @@ from bids_rsa.core.dissimilarity.table import (
     DEFAULT_DISSIMILARITY,
     Dissimilarity,
     Metric,
+    check_folds,
     find_dissimilarity,
 )
 
@@ -60,6 +61,7 @@ def compute_rdm(
     if items.ndim != 2:
         raise ValueError(f"patterns must be (n_items, n_features), not of shape {items.shape}")
     check_params(metric, params, items.shape[1])
+    check_folds(find_dissimilarity(metric), 1)
     return rdm_of_patterns(items, metric, ignore_nan, params)
 
 

@@ -104,6 +104,7 @@ class RowSource:
     ) -> None:
         self._patterns, self._spheres = patterns, spheres
         self._code, self._min_voxels = known.gram_code, min_voxels
+        self._per_voxel = known.per_voxel
         self._voxels, self._near = voxels_of(patterns, spheres), neighborhood_of(spheres)
         longest, n_groups = self._near.longest, self._near.n_groups
         max_vectors = 3 if self._code in PRODUCTS else 2
@@ -131,6 +132,8 @@ class RowSource:
             correlations(*given, lines, sums, self._code == COSINE)
         else:
             distances(*given, lines, sums, self._code == EUCLIDEAN)
+        if self._per_voxel:
+            rdms /= np.maximum(sizes, 1)[:, None]
         for k in np.flatnonzero(suspects):
             correlate_patch(
                 self._patterns, self._spheres.rows, positions[k], self._spheres.shifts, rdms[k]
@@ -148,7 +151,14 @@ class RowSource:
 
 def choose_source(patterns: Patterns, neighborhood: Neighborhood, rule: PatchRule) -> RdmSource:
     """Choose the fastest way to the RDMs that the rule asks for."""
-    known, n_folds = find_dissimilarity(rule.metric), patterns.shape[1]
+    return choose_source_of(find_dissimilarity(rule.metric), patterns, neighborhood, rule)
+
+
+def choose_source_of(
+    known: Dissimilarity, patterns: Patterns, neighborhood: Neighborhood, rule: PatchRule
+) -> RdmSource:
+    """Choose the fastest way for an entry that need not stand in the table."""
+    n_folds = patterns.shape[1]
     of_products = known.gram_code is not None and not rule.params
     if of_products and not (rule.ignore_nan and _lacks_voxels(patterns)):
         along_rows = n_folds == 1 or known.is_unbiased(rule.params)

@@ -47,6 +47,13 @@ class Dissimilarity:
         Its compiled kernel for a pair of patterns, without and with weights.
     gram_code : int or None
         Its kernels as a function of inner products, for all pairs at once.
+    noise_code : int or None
+        What it is, with a noise covariance, of the products of whitened patterns; None: it takes
+        no noise covariance.
+    per_voxel : bool
+        Divided by the number of voxels.
+    needs_folds : bool
+        Defined across folds only; scipy's ``pdist`` does not know it.
     """
 
     name: str
@@ -62,6 +69,9 @@ class Dissimilarity:
     pair_code: int | None = None
     weighted_pair_code: int | None = None
     gram_code: int | None = None
+    noise_code: int | None = None
+    per_voxel: bool = False
+    needs_folds: bool = False
 
     @property
     def sums_voxels(self) -> bool:
@@ -107,8 +117,27 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             min_voxels=3,
             constant_undefined=True,
             gram_code=codes.CORRELATION,
+            noise_code=codes.CORRELATION,
         ),
-        Dissimilarity("cosine", "1 - cosine", ("cos",), min_voxels=2, gram_code=codes.COSINE),
+        Dissimilarity(
+            "cosine",
+            "1 - cosine",
+            ("cos",),
+            min_voxels=2,
+            gram_code=codes.COSINE,
+            noise_code=codes.COSINE,
+        ),
+        Dissimilarity(
+            "crossnobis",
+            "squared unit of the images, by noise variance where it is normalised",
+            (),
+            (),
+            unbiased_given=(),
+            gram_code=codes.SQEUCLIDEAN,
+            noise_code=codes.SQUARES_PER_VOXEL,
+            per_voxel=True,
+            needs_folds=True,
+        ),
         Dissimilarity(
             "dice",
             pair_code=codes.DICE_OF_NUMBERS,
@@ -123,6 +152,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             upscale_power=0.5,
             pair_code=codes.SUM_OF_SQUARES,
             gram_code=codes.EUCLIDEAN,
+            noise_code=codes.EUCLIDEAN,
         ),
         Dissimilarity("hamming", "", ("hamm", "ha", "h"), pair_code=codes.HAMMING),
         Dissimilarity("jaccard", "", ("jacc", "ja", "j"), pair_code=codes.JACCARD),
@@ -134,6 +164,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             ("VI",),
             estimated="VI",
             unbiased_given=("VI",),
+            noise_code=codes.SQUARES_PER_VOXEL,
         ),
         Dissimilarity("matching", pair_code=codes.HAMMING),
         Dissimilarity(
@@ -164,6 +195,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             unbiased_given=(),
             upscale_power=1.0,
             gram_code=codes.SQEUCLIDEAN,
+            noise_code=codes.SQEUCLIDEAN,
         ),
         Dissimilarity("yule", pair_code=codes.YULE),
     )
@@ -194,5 +226,25 @@ def unbiased_dissimilarities() -> list[str]:
 
 
 def dissimilarities_of_features() -> list[str]:
-    """Name those for any number of items and features: no covariance is estimated from them."""
-    return [entry.name for entry in DISSIMILARITIES.values() if entry.estimated != "VI"]
+    """Name those for any number of items and features, of one fold and without a covariance."""
+    return [
+        entry.name
+        for entry in DISSIMILARITIES.values()
+        if entry.estimated != "VI" and not entry.needs_folds
+    ]
+
+
+def dissimilarities_with_noise() -> list[str]:
+    """Name those that take a noise covariance."""
+    return [entry.name for entry in DISSIMILARITIES.values() if entry.noise_code is not None]
+
+
+def check_folds(known: Dissimilarity, n_folds: int) -> None:
+    """Refuse one fold for what is defined across folds only.
+
+    Raises
+    ------
+    ValueError
+    """
+    if known.needs_folds and n_folds < 2:
+        raise ValueError(f"{known.name} is cross-validated: it needs at least two folds")

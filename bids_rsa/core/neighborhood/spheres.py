@@ -131,6 +131,8 @@ class SphereRows:
     columns : Columns
     row_length : int
         Padded length of a row.
+    plane_length : int
+        Padded voxels of a plane, whose rows follow each other.
     n_locations : int
         Number of voxels in the mask, which are the rows of the patterns.
     """
@@ -142,12 +144,18 @@ class SphereRows:
     starts: Integers
     columns: Columns
     row_length: int
+    plane_length: int
     n_locations: int
 
     @property
     def n_centers(self) -> int:
         """Number of centres."""
         return len(self.positions)
+
+    def centers_ijk(self) -> Integers:
+        """Grid indices (n_centers, 3) of the centres, along the turned axes."""
+        plane, within = np.divmod(self.positions, self.plane_length)
+        return np.column_stack([plane, *np.divmod(within, self.row_length)])
 
     def members(self, block: CenterBlock) -> tuple[Integers, Integers]:
         """Return the patches of a block: starts and members."""
@@ -225,6 +233,7 @@ def sphere_rows(
         columns.starts @ strides,
         columns,
         int(shape[2]),
+        int(shape[1] * shape[2]),
         int(np.count_nonzero(patch_mask)),
     )
 

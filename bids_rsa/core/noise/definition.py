@@ -4,16 +4,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cholesky, eigh, solve_triangular
 
-from bids_rsa.core.dissimilarity.definition import rdm_of_folds
-from bids_rsa.core.dissimilarity.rdms import patch_rdm
+from bids_rsa.core.dissimilarity.codes import SQUARES_PER_VOXEL
+from bids_rsa.core.dissimilarity.rdms import compute_rdm_cv, patch_rdm
+from bids_rsa.core.dissimilarity.table import (
+    Dissimilarity,
+    check_folds,
+    dissimilarities_with_noise,
+    find_dissimilarity,
+)
 
 Floats = NDArray[np.float64]
-
-# distances through the inverse covariance, divided by the number of voxels
-PRODUCT_METRICS = ("crossnobis", "mahalanobis")
-# whitened patterns enter the usual definition
-WHITENED_METRICS = ("correlation", "cosine", "euclidean", "sqeuclidean")
-NOISE_METRICS = (*PRODUCT_METRICS, *WHITENED_METRICS)
 
 
 def crossnobis(folds: ArrayLike, covariance: ArrayLike | None = None) -> Floats:
@@ -47,9 +47,7 @@ def crossnobis(folds: ArrayLike, covariance: ArrayLike | None = None) -> Floats:
             "crossnobis needs (n_folds, n_items, n_voxels) with at least two folds, not shape "
             f"{patterns.shape}"
         )
-    n_voxels = patterns.shape[2]
-    decorrelated = _decorrelated(patterns, covariance)
-    return np.asarray(rdm_of_folds(decorrelated, "sqeuclidean", False, {}) / n_voxels)
+    return compute_rdm_cv(_decorrelated(patterns, covariance), crossnobis.__name__)
 
 
 def mahalanobis(patterns: ArrayLike, covariance: ArrayLike | None = None) -> Floats:
@@ -115,7 +113,7 @@ def noise_rdm(folds: ArrayLike, metric: str, covariance: ArrayLike) -> Floats:
         One fold: not cross-validated.
     metric : str
         ``crossnobis``, ``mahalanobis``, or ``correlation``, ``cosine``, ``euclidean``,
-        ``sqeuclidean`` on patterns whitened by `whiten`.
+        ``sqeuclidean`` of patterns whitened by `whiten`.
     covariance : (n_voxels, n_voxels) array_like
 
     Returns
@@ -129,24 +127,33 @@ def noise_rdm(folds: ArrayLike, metric: str, covariance: ArrayLike) -> Floats:
         An unknown metric, ``mahalanobis`` with folds, or what `crossnobis` and `whiten` raise.
     """
     items = np.array(folds, dtype=np.float64)
-    check_metric(metric, len(items))
-    if metric == "crossnobis":
+    known = find_dissimilarity(metric)
+    check_noise_metric(known, len(items))
+    if known.needs_folds:
         return crossnobis(items, covariance)
-    if metric == "mahalanobis":
+    if known.noise_code == SQUARES_PER_VOXEL:
         return mahalanobis(items[0], covariance)
     return patch_rdm(np.ascontiguousarray(whiten(items, covariance)), metric, False, {})
 
 
-def check_metric(metric: str, n_folds: int) -> None:
-    """Refuse metrics that no noise covariance goes with, or not with so many folds."""
-    if metric not in NOISE_METRICS:
+def check_noise_metric(known: Dissimilarity, n_folds: int) -> None:
+    """Refuse what no noise covariance goes with, or not with so many folds.
+
+    Raises
+    ------
+    ValueError
+    """
+    if known.noise_code is None:
         raise ValueError(
-            f"{metric} takes no noise covariance; those that do: {', '.join(NOISE_METRICS)}"
+            f"{known.name} takes no noise covariance; those that do: "
+            f"{', '.join(dissimilarities_with_noise())}"
         )
-    if metric == "crossnobis" and n_folds < 2:
-        raise ValueError("crossnobis is cross-validated: it needs at least two folds")
-    if metric == "mahalanobis" and n_folds > 1:
-        raise ValueError("mahalanobis is not cross-validated; with folds use crossnobis")
+    check_folds(known, n_folds)
+    if known.noise_code == SQUARES_PER_VOXEL and not known.needs_folds and n_folds > 1:
+        raise ValueError(
+            f"{known.name} with a noise covariance is not cross-validated; with folds use "
+            f"{crossnobis.__name__}"
+        )
 
 
 _NOT_DEFINITE = "the noise covariance is not positive definite, so it cannot be inverted"
