@@ -8,6 +8,7 @@ groups, and datasets whose design misleads, through the whole app.
 import argparse
 import json
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import beta
 
 from bids_rsa.core.inference import (
+    condition_test,
     count_p,
     draw_relabelings,
     familywise_p,
@@ -163,6 +165,12 @@ def search(patterns: np.ndarray, mask: np.ndarray, cells: np.ndarray) -> np.ndar
     return volumes
 
 
+def noise_patterns(rng: np.random.Generator) -> np.ndarray:
+    """One subject's patterns of noise: the mean of the runs' images, as the app makes it."""
+    patterns = [np.mean([noise(rng) for _ in range(N_RUNS)], axis=0) for _ in CONDITIONS]
+    return np.ascontiguousarray(np.stack(patterns, axis=-1).reshape(-1, 1, len(CONDITIONS)))
+
+
 def null_group(rng: np.random.Generator, n_subjects: int) -> np.ndarray:
     """One group's scores without an effect, (n_models, n_subjects, n_voxels)."""
     mask = np.ones(SHAPE, bool)
@@ -170,9 +178,7 @@ def null_group(rng: np.random.Generator, n_subjects: int) -> np.ndarray:
     cells = np.array([square[upper] for square in models().values()])
     rows = []
     for _ in range(n_subjects):
-        # the mean of the runs' images, as the app makes it
-        patterns = [np.mean([noise(rng) for _ in range(N_RUNS)], axis=0) for _ in CONDITIONS]
-        stacked = np.ascontiguousarray(np.stack(patterns, axis=-1).reshape(-1, 1, len(CONDITIONS)))
+        stacked = noise_patterns(rng)
         rows.append(search(stacked, mask, cells).reshape(len(cells), -1))
     return np.stack(rows, axis=1)
 
@@ -196,6 +202,41 @@ def null_rates(n_groups: int, n_draws: int, seed: int) -> list[dict]:
          "upper_95": float(beta.ppf(0.95, n + 1, n_groups - n)) if n < n_groups else 1.0}
         for (m, t, k), n in hits.items()
     ]  # fmt: skip
+
+
+def permuted_cells(rng: np.random.Generator, n_draws: int) -> np.ndarray:
+    """Each model, and behind it the same with its conditions permuted; one draw for all models."""
+    upper = np.triu_indices(len(CONDITIONS), 1)
+    orders = [np.arange(len(CONDITIONS))]
+    orders += [rng.permutation(len(CONDITIONS)) for _ in range(n_draws)]
+    return np.array(
+        [square[np.ix_(order, order)][upper] for square in models().values() for order in orders]
+    )
+
+
+def condition_rates(n_groups: int, n_draws: int, seed: int) -> list[dict]:
+    """Share of groups in which anything is significant by the null of conditions."""
+    mask = np.ones(SHAPE, bool)
+    hits: dict[tuple[str, str, str], int] = {}
+    adjacency = grid_adjacency(mask)
+    names = {"max-T": "tFWEp", "TFCE": "tfceFWEp", "cluster size": "clusterSizeFWEp",
+             "cluster mass": "clusterMassFWEp"}  # fmt: skip
+    for group in range(n_groups):
+        rng = np.random.default_rng([seed, group])
+        cells = permuted_cells(rng, n_draws)
+        z = np.array([search(noise_patterns(rng), mask, cells)[:, mask] for _ in range(16)])
+        for number, model in enumerate(models()):
+            mine = z[:, number * (n_draws + 1) : (number + 1) * (n_draws + 1)]
+            for tail in TAILS:
+                found = condition_test(mine[:, 0], mine[:, 1:].mean(axis=0), adjacency, tail, 0.01)
+                p = found.p_maps()
+                for method, name in names.items():
+                    key = (model, tail, method)
+                    hits[key] = hits.get(key, 0) + int(p[name].min() <= ALPHA + 1e-12)
+        if (group + 1) % 20 == 0:
+            print(f"{group + 1} of {n_groups} groups", end="\r", file=sys.stderr)
+    return [{"model": m, "tail": t, "method": k, "rate": n / n_groups}
+            for (m, t, k), n in hits.items()]  # fmt: skip
 
 
 def smallest_corrected_p(scores, draws, adjacency, tail) -> list[tuple[str, float]]:
@@ -257,6 +298,17 @@ def null_table(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def condition_table(rows: list[dict]) -> str:
+    """Markdown of the null of conditions."""
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    lines = [f"| model | tail | {' | '.join(methods)} |", "| --- " * (len(methods) + 2) + "|"]
+    by = {(r["model"], r["tail"], r["method"]): r["rate"] for r in rows}
+    for model, tail in dict.fromkeys((r["model"], r["tail"]) for r in rows):
+        cells = " | ".join(f"{by[model, tail, k]:.3f}" for k in methods)
+        lines.append(f"| {model} | {tail} | {cells} |")
+    return "\n".join(lines)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Simulate, print the table, write JSON."""
     parser = argparse.ArgumentParser(
@@ -264,13 +316,18 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--groups", type=int, default=100)
     parser.add_argument("--draws", type=int, default=199)
+    parser.add_argument("--null", choices=("subjects", "conditions"), default="subjects")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument(
         "--out", type=Path, default=Path("benchmarks/results/calibration_science.json")
     )
     options = parser.parse_args(argv)
-    rows = null_rates(options.groups, options.draws, options.seed)
-    print(null_table(rows))
+    if options.null == "conditions":
+        rows = condition_rates(options.groups, options.draws, options.seed)
+        print(condition_table(rows))
+    else:
+        rows = null_rates(options.groups, options.draws, options.seed)
+        print(null_table(rows))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(rows, indent=1) + "\n")
     return 0

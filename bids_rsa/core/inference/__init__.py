@@ -2,6 +2,11 @@
 
 from bids_rsa.core.inference.adjacency import Adjacency, joined, mesh_adjacency
 from bids_rsa.core.inference.clusters import ClusterSet, find_clusters
+from bids_rsa.core.inference.condition_null import (
+    ConditionTest,
+    condition_test,
+    smallest_condition_p,
+)
 from bids_rsa.core.inference.correct import (
     count_p,
     false_discovery_q,
@@ -26,18 +31,22 @@ from bids_rsa.core.inference.relabel import (
     smallest_possible_p,
 )
 from bids_rsa.core.inference.resolution import score_resolution
+from bids_rsa.core.inference.stelzer import StelzerTest, stelzer_test
 from bids_rsa.core.inference.tfce import tfce
 from bids_rsa.core.inference.zscore import t_to_z
 
 __all__ = [
     "Adjacency",
     "ClusterSet",
+    "ConditionTest",
     "Design",
     "Null",
     "NullState",
     "Observed",
     "Plan",
     "Relabelings",
+    "StelzerTest",
+    "condition_test",
     "count_p",
     "draw_relabelings",
     "false_discovery_q",
@@ -54,8 +63,10 @@ __all__ = [
     "prepare_test",
     "score_resolution",
     "slope_design",
+    "smallest_condition_p",
     "smallest_p",
     "smallest_possible_p",
+    "stelzer_test",
     "t_to_z",
     "tfce",
     "two_sample_design",

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from bids_rsa.core.inference.observed import with_tolerance
+from bids_rsa.core.inference.observed import TOLERANCE, with_tolerance
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -33,7 +33,9 @@ def count_p(counts: npt.ArrayLike, n_draws: int, exhaustive: bool) -> FloatArray
     return np.asarray((counts + 1.0) / (n_draws + 1.0), dtype=np.float64)
 
 
-def familywise_p(observed: npt.ArrayLike, maxima: FloatArray, exhaustive: bool) -> FloatArray:
+def familywise_p(
+    observed: npt.ArrayLike, maxima: FloatArray, exhaustive: bool, tolerance: float = TOLERANCE
+) -> FloatArray:
     """Compare observed values with the null distribution of the maximum: p.
 
     Parameters
@@ -44,14 +46,16 @@ def familywise_p(observed: npt.ArrayLike, maxima: FloatArray, exhaustive: bool) 
         The maximum in each draw.
     exhaustive : bool
         See ``count_p``.
+    tolerance : float
+        Rounding to allow for.
 
     Returns
     -------
     ndarray of float64
-        A maximum counts when it is at least observed - 1e-9 max(1, abs(observed)).
+        A maximum counts when it is at least observed - tolerance * max(1, abs(observed)).
     """
     ordered = np.sort(maxima)
-    below = np.searchsorted(ordered, with_tolerance(observed), side="left")
+    below = np.searchsorted(ordered, with_tolerance(observed, tolerance), side="left")
     return count_p(len(ordered) - below, len(ordered), exhaustive)
 
 

@@ -80,10 +80,10 @@ def scores_of(plan: Plan) -> tuple[FloatArray, FloatArray]:
     return _correlation(statistic, plan.df), statistic
 
 
-def with_tolerance(observed: npt.ArrayLike) -> FloatArray:
+def with_tolerance(observed: npt.ArrayLike, tolerance: float = TOLERANCE) -> FloatArray:
     """Lower observed values by 1e-9 max(1, |observed|): the bound a permuted value must reach."""
     observed = np.asarray(observed, dtype=np.float64)
-    return np.asarray(observed - TOLERANCE * np.maximum(1.0, np.abs(observed)), np.float64)
+    return np.asarray(observed - tolerance * np.maximum(1.0, np.abs(observed)), np.float64)
 
 
 def score_thresholds(plan: Plan) -> FloatArray:
