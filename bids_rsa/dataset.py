@@ -9,9 +9,11 @@ from bids_rsa.discovery.conditions import apply_map, read_condition_map
 from bids_rsa.discovery.findings import found_images
 from bids_rsa.discovery.grouping import (
     check_one_each,
+    lowest_node_wins,
     pair_variances,
     refuse_duplicates,
     run_level_wins,
+    same_runs,
 )
 from bids_rsa.discovery.masks import check_given
 from bids_rsa.discovery.selection import select
@@ -120,13 +122,15 @@ class _Outcome:
         """Select images, one per record, renamed as asked; by participant."""
         inputs = wanted.inputs
         where = search.where(inputs)
-        chosen = select(search.images, inputs.selection, inputs.stat, wanted.filters, where)
-        chosen = pair_variances(chosen, search.images)
+        everything = same_runs(search.images)
+        chosen = select(everything, inputs.selection, inputs.stat, wanted.filters, where)
+        chosen = pair_variances(chosen, everything)
         failed = {subject for subject, _ in self.failures}
         by_subject: BySubject = {s: [] for s in search.wanted if s not in failed}
         for subject, found in _by_subject(chosen).items():
             images, notes = run_level_wins(found)
-            self.notes += notes
+            images, further = lowest_node_wins(images)
+            self.notes += notes + further
             try:
                 refuse_duplicates(images)
             except BidsRsaError as error:

@@ -81,6 +81,7 @@ class InputSettings:
     labels: str | None = None
     source: str = "auto"
     reference_image: str | None = None
+    basis_function: int | None = None
     bids_database_dir: str | None = None
 
 

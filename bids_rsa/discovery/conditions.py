@@ -10,6 +10,8 @@ from bids_rsa.tables import existing_file, read_table
 from bids_rsa.words import listing
 
 LEFT_OUT = {"", "n/a"}
+# how nilearn's save_glm_to_bids writes signs in the names of contrasts
+NILEARN_WORDS = {"-": "Minus", "+": "Plus", ">": "Gt", "<": "Lt"}
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,14 @@ def plain(name: str) -> str:
     return re.sub(r"[\W_]", "", name).casefold()
 
 
+def spellings(name: str) -> set[str]:
+    """Return the plain ways to write a name; nilearn writes signs in words (faces-upright)."""
+    words = name
+    for sign, word in NILEARN_WORDS.items():
+        words = words.replace(sign, f" {word} ")
+    return {plain(name), plain(words)}
+
+
 def match_names(found: Iterable[str], wanted: Sequence[str]) -> Match:
     """Match labels to conditions: as they are, else ignoring case and punctuation.
 
@@ -98,8 +108,8 @@ def match_names(found: Iterable[str], wanted: Sequence[str]) -> Match:
     left_wanted = [name for name in wanted if name not in names]
     notes, ambiguous = [], []
     for name in left_wanted:
-        fitting = [label for label in left_labels if plain(label) == plain(name)]
-        rivals = [other for other in left_wanted if plain(other) == plain(name)]
+        fitting = [label for label in left_labels if plain(label) in spellings(name)]
+        rivals = [other for other in left_wanted if spellings(other) & spellings(name)]
         if len(fitting) == 1 and len(rivals) == 1:
             names[fitting[0]] = name
             notes.append(

@@ -34,6 +34,56 @@ def group_images(images: Iterable[ConditionImage]) -> dict[Key, list[ConditionIm
     )
 
 
+def same_runs(images: Iterable[ConditionImage]) -> list[ConditionImage]:
+    """Write each run of a participant in one way: 1 and 01 are one run."""
+    images = list(images)
+    spelled: dict[tuple[str, int], str] = {}
+    for image in images:
+        if image.run and image.run.isdigit():
+            key = (image.subject, int(image.run))
+            spelled[key] = max(spelled.get(key, ""), image.run, key=lambda run: (len(run), run))
+    return [
+        replace(image, run=spelled[image.subject, int(image.run)])
+        if image.run and image.run.isdigit()
+        else image
+        for image in images
+    ]
+
+
+def lowest_node_wins(images: Sequence[ConditionImage]) -> tuple[list[ConditionImage], list[str]]:
+    """Leave out what a node of fitlins only carries on from the node before it.
+
+    With one run that has no number, both levels' images carry no run. The lower level names more
+    entities, or is called after the run.
+    """
+    nodes: dict[str, tuple[int, bool]] = {}
+    for image in images:
+        node = file_facts(image.path).get("node", "")
+        n_entities = sum(getattr(image, f) is not None for f in (*GROUP_FIELDS, "run"))
+        rank = (n_entities + len(image.others), "run" in node.lower())
+        nodes[node] = max(nodes.get(node, rank), rank)
+    if len(nodes) < 2:
+        return list(images), []
+    kept: list[ConditionImage] = []
+    left: list[ConditionImage] = []
+    for image in images:
+        rank = nodes[file_facts(image.path).get("node", "")]
+        carried = image.run is None and any(
+            nodes[file_facts(lower.path).get("node", "")] > rank
+            and (lower.condition, lower.statistic) == (image.condition, image.statistic)
+            and _combines(image, lower)
+            for lower in images
+        )
+        (left if carried else kept).append(image)
+    if not left:
+        return kept, []
+    lowest = max(nodes, key=lambda node: nodes[node])
+    return kept, [
+        f"sub-{left[0].subject}: {len(left)} images (for example {left[0].path}) were left out, "
+        f"because node-{lowest} has those they are made of."
+    ]
+
+
 def run_level_wins(images: Sequence[ConditionImage]) -> tuple[list[ConditionImage], list[str]]:
     """Leave out images without a run that combine runs which are there themselves.
 

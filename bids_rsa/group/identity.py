@@ -38,6 +38,12 @@ def _with_content(test: GroupTest, content: dict[str, str]) -> GroupTest:
                     f"{other.path} and {one.path}. One subject must not count twice.",
                     "Leave one of them out with --exclude-participant-label.",
                 )
+            if other.key != one.key and other.model == one.model:
+                raise ContentError(
+                    f"sub-{one.subject} has the same map twice, byte for byte: {other.path} and "
+                    f"{one.path}. One session must not count twice.",
+                    "Look where the second one came from, and remove it.",
+                )
         maps = tuple(
             tuple(replace(one, sha256=_digest(one, content)) for one in found)
             for found in member.maps

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_rsa.errors import ContentError, InputError, OptionError
+from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError
 from bids_rsa.tables import MISSING, read_table
 from bids_rsa.words import listing
 
@@ -105,6 +105,18 @@ def _is_numeric(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def listed_participants(bids_dir: str) -> set[str]:
+    """List the labels in participants.tsv and the sub-* folders of a dataset, where there are any.
+
+    The table need not be there, nor in order: only options that use it ask for that.
+    """
+    found = {path.name[4:] for path in Path(bids_dir).glob("sub-*") if path.is_dir()}
+    try:
+        return found | set(read_participants(bids_dir, "").rows)
+    except BidsRsaError:
+        return found
 
 
 def _number(text: str) -> float | None:

@@ -9,8 +9,9 @@ from bids_rsa.errors import ContentError, InputError, OptionError, SelectionErro
 from bids_rsa.group.agree import check_agreement, check_grid, check_space
 from bids_rsa.group.identity import with_hashes
 from bids_rsa.group.options import check_options
-from bids_rsa.group.participants import Participants, read_participants
+from bids_rsa.group.participants import Participants, listed_participants, read_participants
 from bids_rsa.group.records import GroupTest, Kind, MapKey, Member, ParticipantMap
+from bids_rsa.group.split import refuse_split
 from bids_rsa.settings import GroupSettings, Selection
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.masks import load_mask
@@ -47,8 +48,10 @@ def plan_tests(
     """
     check_options(group)
     people = _people(bids_dir, group)
-    wanted, out = _choose_participants(maps, subjects, selection, people)
+    known = {*subjects, *(people.rows if people else ()), *listed_participants(bids_dir)}
+    wanted, out = _choose_participants(maps, sorted(known), selection)
     kept = [one for one in maps if one.subject in wanted]
+    refuse_split(kept, group, selection)
     tests = []
     for kind, key, models, members, missing in _comparisons(kept, group):
         test = GroupTest(kind, key, models, members, group, tuple([*out, *missing]))
@@ -73,13 +76,11 @@ def _people(bids_dir: str, group: GroupSettings) -> Participants | None:
 
 def _choose_participants(
     maps: Sequence[ParticipantMap],
-    subjects: Sequence[str],
+    known: Sequence[str],
     selection: Selection,
-    people: Participants | None,
 ) -> tuple[set[str], LeftOut]:
     """Tell who is wanted, and why others are not."""
     there = {one.subject for one in maps}
-    known = sorted({*subjects, *(people.rows if people else ())})
     for option in ("participant_label", "exclude_participant_label"):
         unknown = [label for label in getattr(selection, option) if label not in known]
         if unknown:

@@ -14,6 +14,7 @@ from bids_rsa.options.bold_options import check_bold_options
 from bids_rsa.options.config_file import as_arguments
 from bids_rsa.options.noise_options import check_noise_options
 from bids_rsa.options.parser import build_parser
+from bids_rsa.options.swallowed import find_swallowed
 from bids_rsa.settings import (
     BoldSettings,
     GroupSettings,
@@ -43,7 +44,12 @@ def parse(argv: Sequence[str]) -> Settings:
     OptionError
         An option, a name or a number cannot be used.
     """
-    given = vars(build_parser().parse_args(_with_dashes(argv)))
+    parser, arguments = build_parser(), _with_dashes(argv)
+    try:
+        given = vars(parser.parse_args(arguments))
+    except OptionError as error:
+        swallowed = find_swallowed(parser, arguments)
+        raise OptionError(f"{error.message} {swallowed}".rstrip(), error.hint) from None
     if "config_file" in given:
         given = _read_config(given["config_file"]) | given
     settings = _bundle({key: _frozen(value) for key, value in given.items()})

@@ -88,6 +88,15 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="image on the grid of GLMsingle's betas, which have no affine; may hold {subject}",
     )
+    add(
+        "--basis-function",
+        metavar="N",
+        type=types.whole_number(1),
+        help=(
+            "which of SPM's basis functions (from 1) the images are of; needed for sets other than "
+            "the canonical response with its derivatives"
+        ),
+    )
     _add_model_options(add)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -209,8 +210,11 @@ def _read(
     rule = VoxelRule(len(candidates), len(runs), rsa.ignore_nan)
     bring = _bringer(frame, candidates)
     empty: list[str] = []
+    seen: dict[bytes, int] = {}
     for index, values in read_images(plan.images, bring, rsa.normalize == "variance", n_threads):
-        if not rule.see(values, runs.index(plan.images[index].run)):
+        if rule.see(values, runs.index(plan.images[index].run)):
+            _refuse_copy(group, plan.images, index, values, seen)
+        else:
             empty.append(_name(plan.images[index]))
         means.add(values, plan.fold_of[index], plan.condition_of[index])
     keep, left_out = rule.result()
@@ -218,6 +222,32 @@ def _read(
     patch_mask = np.zeros(frame.grid.shape, dtype=bool)
     patch_mask.ravel()[candidates[keep]] = True
     return means.means(keep), patch_mask, left_out, empty
+
+
+def _refuse_copy(
+    group: Analysis,
+    images: Sequence[ConditionImage],
+    index: int,
+    values: NDArray[Any],
+    seen: dict[bytes, int],
+) -> None:
+    """Refuse an image that holds the values of another one: noise would count as signal.
+
+    Raises
+    ------
+    ContentError
+        Names both.
+    """
+    other = seen.setdefault(hashlib.blake2b(values, digest_size=16).digest(), index)
+    if other != index:
+        first, second = sorted(
+            (images[other], images[index]), key=lambda i: (i.path, i.volume or 0)
+        )
+        raise ContentError(
+            f"{group.label}: two images hold the same values: {_name(first)} and {_name(second)}, "
+            f"{first.path} and {second.path}.",
+            "One of them is a copy, or the same run was analysed twice: leave one out.",
+        )
 
 
 def _name(image: ConditionImage) -> str:

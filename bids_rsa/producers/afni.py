@@ -39,8 +39,8 @@ def find(place: Place) -> list[ConditionImage]:
         HEAD without BRIK or the other way round, or no sub-brick of a regressor.
     """
     path = Path(place.path)
-    heads = [path] if path.is_file() else sorted(path.glob("*.HEAD"))
-    heads = [_head_of(p) for p in heads] or [_head_of(p) for p in sorted(path.glob("*.BRIK*"))]
+    heads = [path] if path.is_file() else sorted(path.glob("[!.]*.HEAD"))
+    heads = [_head_of(p) for p in heads] or [_head_of(p) for p in sorted(path.glob("[!.]*.BRIK*"))]
     found, labels = [], []
     for head in dict.fromkeys(heads):
         here = _labels(head)

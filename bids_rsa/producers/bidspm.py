@@ -10,7 +10,7 @@ from pathlib import Path
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.errors import ContentError, InputError
 from bids_rsa.producers.common import IMAGE_EXTENSIONS, from_bids
-from bids_rsa.producers.spm import condition_of
+from bids_rsa.producers.spm import basis_of, choose_basis, condition_of
 from bids_rsa.records import ConditionImage
 from bids_rsa.spaces.images import header_of
 from bids_rsa.tables import read_table
@@ -18,8 +18,10 @@ from bids_rsa.tables import read_table
 STATISTICS = {"beta": "effect", "tmap": "t"}
 
 
-def find(files: Sequence[IndexedFile]) -> list[ConditionImage]:
+def find(files: Sequence[IndexedFile], basis_function: int | None = None) -> list[ConditionImage]:
     """Turn one subject's 4D images into records.
+
+    ``basis_function`` says which one's volumes are taken where a condition has several.
 
     Raises
     ------
@@ -35,15 +37,26 @@ def find(files: Sequence[IndexedFile]) -> list[ConditionImage]:
                 raise ContentError(
                     f"{file.path} has {count} volumes, and its labelfold.tsv has {len(rows)} rows."
                 )
+            chosen = _basis(rows, basis_function, file.path)
             found += [
-                from_bids(file, label, STATISTICS[file.suffix], "bidspm", volume=volume, run=run)
+                from_bids(
+                    file, condition_of(label), STATISTICS[file.suffix], "bidspm",
+                    volume=volume, run=run,
+                )
                 for volume, (run, label) in enumerate(rows)
-            ]
+                if basis_of(label) in (None, chosen)
+            ]  # fmt: skip
     return found
 
 
+def _basis(rows: Sequence[tuple[str, str]], wanted: int | None, path: str) -> int | None:
+    """Choose the basis function whose volumes are taken, where the labels name any."""
+    there = sorted({number for _, label in rows if (number := basis_of(label)) is not None})
+    return choose_basis(there, "", wanted, path) if there else None
+
+
 def _labelfold(file: IndexedFile, files: Sequence[IndexedFile]) -> list[tuple[str, str]]:
-    """Return (run, condition) of each volume, from the table in the same folder."""
+    """Return (run, label) of each volume, from the table in the same folder."""
     folder = Path(file.path).parent
     tables = [
         f for f in files
@@ -63,7 +76,7 @@ def _labelfold(file: IndexedFile, files: Sequence[IndexedFile]) -> list[tuple[st
             f"{path}: expected the columns folds and labels, found {', '.join(header)}."
         )
     fold, label = header.index("folds"), header.index("labels")
-    return [(_whole(row[fold]), condition_of(row[label])) for row in rows]
+    return [(_whole(row[fold]), row[label]) for row in rows]
 
 
 def _whole(text: str) -> str:

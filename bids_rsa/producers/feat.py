@@ -5,6 +5,7 @@ space where FEAT's registration was applied.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from bids_rsa.errors import ContentError, InputError, MissingFileError
@@ -40,6 +41,7 @@ def find(place: Place) -> list[ConditionImage]:
     if _is_feat(path):
         return _one(path, place, place.run or _run_of(path, 1))
     folders = _inside(path)
+    _refuse_reruns(folders)
     runs = [_run_of(folder, i) for i, folder in enumerate(folders, start=1)]
     if len(set(runs)) < len(runs):
         runs = [str(i) for i in range(1, len(runs) + 1)]
@@ -53,10 +55,31 @@ def _is_feat(path: Path) -> bool:
 
 def _inside(path: Path) -> list[Path]:
     """List the FEAT folders in a folder, run 2 before run 10."""
-    folders = [p for p in path.glob("*.feat") if p.is_dir()] if path.is_dir() else []
+    folders = []
+    if path.is_dir():
+        folders = [p for p in path.glob("*.feat") if p.is_dir() and not p.name.startswith("._")]
     return sorted(
         folders, key=lambda p: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", p.name)]
     )
+
+
+def _refuse_reruns(folders: Sequence[Path]) -> None:
+    """Refuse a folder that FEAT made because the one it was to write was there.
+
+    Raises
+    ------
+    ContentError
+        ``run1+.feat`` beside ``run1.feat``: the same run twice.
+    """
+    first: dict[str, Path] = {}
+    for folder in sorted(folders, key=lambda p: len(p.name)):
+        other = first.setdefault(folder.stem.rstrip("+"), folder)
+        if other != folder:
+            raise ContentError(
+                f"{folder} is FEAT's second analysis of the run of {other.name} (it adds a + where "
+                "the folder is there already): one run would count twice.",
+                "Remove one of them, or name the wanted ones: --betas '.../{run}.feat'.",
+            )
 
 
 def _run_of(folder: Path, position: int) -> str:

@@ -13,11 +13,15 @@ from bids_rsa.errors import ContentError, InputError, MissingFileError, ReadWrit
 
 @dataclass(frozen=True)
 class SpmDesign:
-    """What is needed of SPM.mat: regressors, the betas' files, contrasts (name, con, t)."""
+    """What is needed of SPM.mat: regressors, the betas' files, contrasts (name, con, t), basis.
+
+    ``basis`` is SPM's name of the set of basis functions, empty where there is none.
+    """
 
     regressors: tuple[str, ...]
     betas: tuple[str, ...]
     contrasts: tuple[tuple[str, str, str], ...]
+    basis: str = ""
 
 
 def read_spm(path: Path) -> SpmDesign:
@@ -58,7 +62,8 @@ def _read_v7(spm: Any) -> SpmDesign:
         if str(getattr(c, "STAT", "T")) == "T"
     ]
     names = tuple(str(name) for name in _each(spm.xX.name))
-    return SpmDesign(names, tuple(betas), tuple(contrasts))
+    basis = str(getattr(getattr(spm, "xBF", None), "name", ""))
+    return SpmDesign(names, tuple(betas), tuple(contrasts), basis)
 
 
 def _each(value: Any) -> Iterator[Any]:
@@ -97,7 +102,8 @@ def _read_v73(path: Path) -> SpmDesign:
                 contrasts.append(
                     (name, _handle(file, con["Vcon"], i), _handle(file, con["Vspm"], i))
                 )
-    return SpmDesign(tuple(names), tuple(betas), tuple(contrasts))
+        basis = "".join(_field(file, spm.get("xBF"), "name"))
+    return SpmDesign(tuple(names), tuple(betas), tuple(contrasts), basis)
 
 
 def _items(file: Any, dataset: Any) -> list[Any]:

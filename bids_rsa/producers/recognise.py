@@ -37,7 +37,9 @@ FOLDERS = {
 SOURCES = ("auto", *BIDS_NAMED, *FOLDERS)
 
 
-def bids_images(indexed: Sequence[IndexedFile], source: str) -> list[ConditionImage]:
+def bids_images(
+    indexed: Sequence[IndexedFile], source: str, basis_function: int | None = None
+) -> list[ConditionImage]:
     """Find one participant's condition images among files with BIDS names.
 
     Raises
@@ -53,7 +55,11 @@ def bids_images(indexed: Sequence[IndexedFile], source: str) -> list[ConditionIm
             "For example --betas 'spm/sub-{subject}' --source spm.",
         )
     chosen = BIDS_NAMED if source == "auto" else {source: BIDS_NAMED[source]}
-    found = {name: images for name, find in chosen.items() if (images := find(indexed))}
+    found = {
+        name: images
+        for name, find in chosen.items()
+        if (images := _found(name, find, indexed, basis_function))
+    }
     by_dataset: dict[str, set[str]] = {}
     for name, images in found.items():
         for image in images:
@@ -64,8 +70,23 @@ def bids_images(indexed: Sequence[IndexedFile], source: str) -> list[ConditionIm
     return [image for images in found.values() for image in images]
 
 
+def _found(
+    name: str,
+    find: Callable[..., list[ConditionImage]],
+    indexed: Sequence[IndexedFile],
+    basis_function: int | None,
+) -> list[ConditionImage]:
+    """Call a program's reader; only SPM's images have basis functions."""
+    return find(indexed, basis_function) if name == "bidspm" else find(indexed)
+
+
 def folder_images(
-    places: Sequence[Place], source: str, labels: Labels | None, reference: str | None, stat: str
+    places: Sequence[Place],
+    source: str,
+    labels: Labels | None,
+    reference: str | None,
+    stat: str,
+    basis_function: int | None = None,
 ) -> list[ConditionImage]:
     """Find one participant's condition images at the places that --betas named.
 
@@ -83,6 +104,8 @@ def folder_images(
     for name, at in by_program.items():
         if name == files.NAME:
             found += files.find(at, labels, stat)
+        elif name == spm.NAME:
+            found += [i for place in at for i in spm.find(place, stat, basis_function)]
         elif name == glmsingle.NAME:
             found += [i for place in at for i in glmsingle.find(place, labels, reference)]
         else:

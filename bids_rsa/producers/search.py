@@ -136,11 +136,18 @@ class Search:
         if not self.places:
             path = inputs.labels.replace("{subject}", subject) if inputs.labels else None
             labels = read_labels(path) if path else None
-            return count_trials(bids_images(self.files[subject], inputs.source), labels)
+            return count_trials(self._bids_images(subject, inputs), labels)
         places = self.places[subject]
         labels = _labels(inputs.labels, places)
-        found = folder_images(places, inputs.source, labels, inputs.reference_image, inputs.stat)
+        found = folder_images(
+            places, inputs.source, labels, inputs.reference_image, inputs.stat,
+            inputs.basis_function,
+        )  # fmt: skip
         return count_trials(found, labels)
+
+    def _bids_images(self, subject: str, inputs: InputSettings) -> list[ConditionImage]:
+        """Find one participant's images among the files with BIDS names."""
+        return bids_images(self.files[subject], inputs.source, inputs.basis_function)
 
     def _raise_nothing(self, folders: Folders) -> None:
         """Raise what went wrong, or say where images were looked for and what lies there."""

@@ -221,7 +221,10 @@ def spm_names(values, runs, motion=2, bases=2):
     return names, arrays
 
 
-def spm_struct(names, files, contrasts):
+DERIVATIVES = "hrf (with time derivative)"
+
+
+def spm_struct(names, files, contrasts, basis=DERIVATIVES):
     def array(rows, fields):
         out = np.zeros((1, len(rows)), dtype=[(f, object) for f in fields])
         for i, row in enumerate(rows):
@@ -237,10 +240,13 @@ def spm_struct(names, files, contrasts):
     )  # fmt: skip
     betas = array([(f, f"spm_spm:beta - {n}") for f, n in zip(files, names, strict=True)],
                   ("fname", "descrip"))  # fmt: skip
-    return {"xX": {"name": cell}, "Vbeta": betas, "xCon": con, "swd": "/old/machine/stats"}
+    return {
+        "xX": {"name": cell}, "Vbeta": betas, "xCon": con, "swd": "/old/machine/stats",
+        "xBF": {"name": basis, "order": 2},
+    }  # fmt: skip
 
 
-def spm_v73(path, names, files, contrasts):
+def spm_v73(path, names, files, contrasts, basis=DERIVATIVES):
     """SPM.mat as MATLAB writes v7.3: HDF5 with a MATLAB header, cells and structs by reference."""
     h5py = pytest.importorskip("h5py")
     with h5py.File(path, "w", userblock_size=512) as file:
@@ -257,6 +263,7 @@ def spm_v73(path, names, files, contrasts):
             group.create_dataset(name, data=data, dtype=h5py.ref_dtype)
 
         spm = file.create_group("SPM")
+        spm.create_group("xBF")["name"] = file[text(basis)]
         cells(spm.create_group("xX"), "name", [text(n) for n in names])
         cells(spm.create_group("Vbeta"), "fname", [text(f) for f in files])
         con = spm.create_group("xCon")
@@ -274,8 +281,11 @@ def spm_v73(path, names, files, contrasts):
         stream.write(head.ljust(116) + bytes(8) + b"\x00\x02IM")
 
 
-def spm_folder(folder, values, runs=("1", "2"), version="v7", ending=".nii", prefix="", nan=True):
-    names, arrays = spm_names(values, runs)
+def spm_folder(
+    folder, values, runs=("1", "2"), version="v7", ending=".nii", prefix="", nan=True,
+    basis=DERIVATIVES, bases=2,
+):  # fmt: skip
+    names, arrays = spm_names(values, runs, bases=bases)
     folder.mkdir(parents=True, exist_ok=True)
     kind = nib.Nifti1Image if ending.startswith(".nii") else nib.Spm2AnalyzeImage
     for i, data in enumerate(arrays, 1):
@@ -290,9 +300,9 @@ def spm_folder(folder, values, runs=("1", "2"), version="v7", ending=".nii", pre
         save(folder / f"con_{i:04d}.nii", 2 * values[r, c][..., 0])
         save(folder / f"spmT_{i:04d}.nii", 3 * values[r, c][..., 0])
     if version == "v73":
-        spm_v73(folder / "SPM.mat", names, files, contrasts)
+        spm_v73(folder / "SPM.mat", names, files, contrasts, basis)
     else:
-        contents = {"SPM": spm_struct(names, files, contrasts)}
+        contents = {"SPM": spm_struct(names, files, contrasts, basis)}
         savemat(folder / "SPM.mat", contents, do_compression=version == "v7")
     return folder
 
@@ -307,6 +317,36 @@ def test_spm_betas_by_session_without_motion_constants_and_derivatives(tmp_path,
     assert {i.source for i in group.images} == {"spm"} and len(group.images) == 6
     stacked = check(group, values)
     assert stacked.patch_mask.sum() == np.prod(SHAPE) - SHAPE[1] * SHAPE[2]  # NaN left out
+
+
+@pytest.mark.parametrize("version", ["v7", "v73"])
+@pytest.mark.parametrize(
+    "basis", ["Finite Impulse Response", "Fourier set", "Fourier set (Hanning)", "Gamma functions"]
+)
+def test_spm_sets_of_basis_functions_must_be_chosen_from(tmp_path, version, basis):
+    root = describe(tmp_path / "data")
+    values = planted()
+    spm_folder(root / "spm/sub-01", values, version=version, basis=basis, bases=3)
+    where = {"betas": ("spm/sub-{subject}",)}
+    words = [basis, "3 basis functions", "--basis-function (1, 2, 3)", "--stat con"]
+    fails(OptionError, 2, words, tmp_path, root, **where)
+    check(one(tmp_path, root, basis_function=1, **where), values)
+    later = {key: 99 * array for key, array in values.items()}
+    check(one(tmp_path, root, basis_function=3, **where), later)
+    fails(
+        OptionError, 2, ["--basis-function 4", "1, 2, 3"], tmp_path, root, basis_function=4, **where
+    )
+    check(one(tmp_path, root, stat="con", **where), {k: 2 * v for k, v in values.items()})
+
+
+def test_bidspm_volumes_of_several_basis_functions_are_not_averaged(tmp_path):
+    root = describe(tmp_path / "data", "bidspm")
+    values = {(r, c, k): v for k, seed in ((1, 0), (2, 9)) for (r, c), v in planted(seed).items()}
+    bidspm(root, values, rows=[f"{run}\t{c}*bf({k})" for run, c, k in values])
+    fails(OptionError, 2, ["2 basis functions", "--basis-function (1, 2)"], tmp_path, root)
+    for k in (1, 2):
+        chosen = {(r, c): v for (r, c, number), v in values.items() if number == k}
+        check(one(tmp_path, root, basis_function=k), chosen)
 
 
 def test_spm_contrasts_and_t_by_stat(tmp_path):
@@ -458,6 +498,37 @@ def test_feat_real_folders(shared, tmp_path):
     index = stacked.conditions.index("interoception_0002")
     np.testing.assert_allclose(stacked.patterns[:, 1, index], direct, rtol=1e-6)
     assert 45_000 < stacked.patch_mask.sum() < 55_000
+
+
+def test_feats_second_analysis_of_a_run_is_refused(tmp_path):
+    root = describe(tmp_path / "data")
+    values = planted()
+    for run in ("1", "2"):
+        feat(root / f"feat/sub-01/run{run}.feat", values, run)
+    feat(root / "feat/sub-01/run1+.feat", planted(5), "1")
+    words = ["run1+.feat", "run1.feat", "count twice"]
+    fails(ContentError, 65, words, tmp_path, root, betas=("feat/sub-{subject}",))
+    check(one(tmp_path, root, betas=("feat/sub-{subject}/run{run}.feat",)), values)
+    (root / "feat/sub-01/run1.feat").rename(tmp_path / "away.feat")
+    alone = one(tmp_path, root, betas=("feat/sub-{subject}",))
+    assert {image.run for image in alone.images} == {"1", "2"}
+
+
+@pytest.mark.parametrize("kind", ["files", "volumes"])
+def test_identical_images_are_refused_whoever_made_them(tmp_path, kind):
+    """A copied run makes two identical folds, and noise a reliable pattern."""
+    root = describe(tmp_path / "data")
+    values = planted()
+    values |= {("2", c): values["1", c] for c in NAMES[:1]}
+    if kind == "files":
+        for (run, c), array in values.items():
+            save(root / f"01_run-{run}_{c}.nii.gz", array[..., 0])
+        group = one(tmp_path, root, betas=("{subject}_run-{run}_{condition}.nii.gz",))
+    else:
+        bidspm(root, values)
+        group = one(tmp_path, root)
+    with pytest.raises(ContentError, match="two images hold the same values: face, run 1"):
+        stack_group(group, RUNS)
 
 
 def test_feat_errors(tmp_path):
