@@ -1,11 +1,14 @@
-"""Small text tables (TSV, CSV) read with their errors told."""
+"""Small text files (TSV, CSV, JSON) read with their errors told."""
 
 import csv
 import difflib
+import json
 import os
 import re
+import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bids_rsa.errors import ContentError, InputError, ReadWriteError
 
@@ -35,7 +38,66 @@ def existing_file(path: str, option: str) -> Path:
         )
     if Path(path).is_dir():
         raise InputError(f"{option}: {path} is a folder, and a file is needed.")
+    if not Path(path).is_file():
+        raise InputError(f"{option}: {path} is no regular file; write what it gives into a file.")
     return Path(path)
+
+
+def refuse_special(path: str | os.PathLike[str], what: str = "a file") -> None:
+    """Refuse what is no regular file: opening a named pipe would wait for ever.
+
+    Raises
+    ------
+    InputError
+        A folder, a pipe, a device.
+    FileNotFoundError, OSError
+        No such file, or one that cannot be looked at.
+    """
+    mode = Path(path).stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file (a pipe, socket or device)"
+        raise InputError(f"{os.fspath(path)} is {kind}; {what} is expected.")
+
+
+def refuse_unwritable_name(path: str) -> None:
+    """Refuse a path that no sidecar can name: JSON is UTF-8.
+
+    Raises
+    ------
+    InputError
+        Shows the bytes that are none.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise InputError(
+            f"The path {shown} is not written in UTF-8, and sidecars could not name it.",
+            "Rename the file or folder.",
+        ) from None
+
+
+def json_of(text: str | bytes) -> Any:
+    """Read JSON.
+
+    Raises
+    ------
+    ValueError
+        It is none, or is nested too deeply to be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def json_object_of(path: Path) -> dict[str, Any] | None:
+    """Read a JSON file that holds an object; None for anything else, and for no file."""
+    try:
+        content = json_of(path.read_bytes()) if path.is_file() else None
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def read_table(path: Path) -> list[list[str]]:
@@ -45,6 +107,7 @@ def read_table(path: Path) -> list[list[str]]:
     returned with a point.
     """
     try:
+        refuse_special(path)
         raw = path.read_bytes()
         text = raw.decode("utf-16" if raw[:2] in _UTF16 else "utf-8-sig")
     except UnicodeDecodeError as error:

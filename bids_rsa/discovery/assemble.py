@@ -12,6 +12,7 @@ from bids_rsa.discovery.selection import Filters
 from bids_rsa.errors import BidsRsaError, ContentError, InputError
 from bids_rsa.records import Analysis, ConditionImage, ModelRdm, missing_by_run, natural_key
 from bids_rsa.settings import InputSettings, RsaSettings
+from bids_rsa.tables import refuse_unwritable_name
 from bids_rsa.words import listing
 
 
@@ -181,9 +182,13 @@ def _with_masks(group: Analysis, files: Sequence[IndexedFile], wanted: Wanted) -
         used = replace(group, images=kept or group.images)
     roi = wanted.inputs.roi_mask
     by_label = roi is not None and "{" not in roi and not Path(roi).is_file()
+    brain = brain_mask(used, files, wanted.inputs.brain_mask, query, by_label)
+    centers = roi_mask(used, files, roi, query)
+    for path in (*brain.paths, *centers.paths):
+        refuse_unwritable_name(path)
     return replace(
         group,
-        brain_mask=brain_mask(used, files, wanted.inputs.brain_mask, query, by_label),
-        roi_mask=roi_mask(used, files, wanted.inputs.roi_mask, query),
+        brain_mask=brain,
+        roi_mask=centers,
         background=background(used, files),
     )

@@ -1,6 +1,5 @@
 """Which BIDS datasets are searched: the input, its derivatives, never the app's own output."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from bids_rsa.discovery.folders import Problems, subfolders
 from bids_rsa.errors import InputError, OptionError, ReadWriteError, SelectionError
 from bids_rsa.settings import InputSettings
+from bids_rsa.tables import json_object_of, refuse_unwritable_name
 
 OWN_NAMES = {"bids_rsa", "bids-rsa"}
 # datasets lie in derivatives/<pipeline>, sometimes one folder deeper
@@ -64,7 +64,9 @@ def find_datasets(inputs: InputSettings, output_dir: str) -> Datasets:
     found: list[Dataset] = []
     passed: list[str] = []
     candidates = [("", root), *named] if named else [("", root), *_below(root)]
+    refuse_unwritable_name(str(Path(output_dir).absolute()))
     for name, path in candidates:
+        refuse_unwritable_name(str(path))
         if _same_or_inside(path, output_dir):
             passed.append(f"{path} (the output folder)")
             continue
@@ -171,11 +173,7 @@ def _same_or_inside(path: Path, output_dir: str) -> bool:
 
 def _describe(name: str, path: Path) -> Dataset:
     """Read what dataset_description.json says; a broken one says nothing."""
-    try:
-        text = json.loads((path / "dataset_description.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        text = {}
-    text = text if isinstance(text, dict) else {}
+    text = json_object_of(path / "dataset_description.json") or {}
     made_by = text.get("GeneratedBy") or text.get("PipelineDescription") or []
     entries: Sequence[object] = made_by if isinstance(made_by, list) else [made_by]
     producers = tuple(str(e["Name"]) for e in entries if isinstance(e, dict) and e.get("Name"))

@@ -12,6 +12,7 @@ from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.records import ConditionImage
 from bids_rsa.settings import Selection
 from bids_rsa.spaces.images import missing_file
+from bids_rsa.tables import refuse_unwritable_name
 from bids_rsa.words import listing
 
 # images that agree in these are analysed together
@@ -214,6 +215,7 @@ def check_files(images: Iterable[ConditionImage]) -> None:
         Names the first such file.
     """
     for path in dict.fromkeys(i.source_file for i in images):
+        refuse_unwritable_name(path)
         if not Path(path).exists():
             raise missing_file(path)
 

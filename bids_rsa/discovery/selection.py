@@ -10,6 +10,7 @@ from bids_rsa.entities import ENTITIES, FIELDS, file_facts, name_pairs, short_ke
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.records import ConditionImage
 from bids_rsa.settings import Selection
+from bids_rsa.tables import json_of
 from bids_rsa.words import listing
 
 # option, field of a record, prefix that users may write
@@ -120,7 +121,7 @@ def read_filters(path: str | None, queries: Sequence[str] = QUERIES) -> Filters:
     if not Path(path).is_file():
         raise InputError(f"--bids-filter-file: there is no file {path}.")
     try:
-        filters = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        filters = json_of(Path(path).read_text(encoding="utf-8-sig"))
     except (ValueError, OSError) as error:
         raise ContentError(f"--bids-filter-file {path} cannot be read as JSON: {error}.") from error
     if not isinstance(filters, dict) or not all(isinstance(v, dict) for v in filters.values()):

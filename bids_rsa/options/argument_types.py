@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
 from bids_rsa.entities import short_key
+from bids_rsa.tables import json_of
 
 
 def label(prefix: str) -> Callable[[str], str]:
@@ -146,8 +147,8 @@ def folds(text: str) -> str:
 def json_object(text: str) -> str:
     """Read a JSON object, and write it in the one canonical way."""
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
+        value = json_of(text)
+    except ValueError:
         value = None
     if not isinstance(value, dict):
         raise ArgumentTypeError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_rsa.errors import InputError, OptionError
+from bids_rsa.tables import refuse_special
 
 
 def read_config(path: str) -> dict[str, Any]:
@@ -29,6 +30,7 @@ def read_config(path: str) -> dict[str, Any]:
         It is not TOML.
     """
     try:
+        refuse_special(path)
         content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(

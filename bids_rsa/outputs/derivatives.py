@@ -8,6 +8,7 @@ from typing import Any
 
 from bids_rsa.errors import OutputError
 from bids_rsa.records import Analysis
+from bids_rsa.tables import json_object_of
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,7 @@ def with_vectors(pictures: Iterable[str]) -> tuple[str, ...]:
 
 def read_sidecar(path: Path) -> dict[str, Any] | None:
     """Read a sidecar; None when it is missing or was not written whole."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
+    return json_object_of(path)
 
 
 def is_complete(output_dir: Path, planned: Sequence[PlannedFile], figures: Sequence[str]) -> bool:

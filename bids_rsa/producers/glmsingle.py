@@ -127,7 +127,7 @@ def _design(path: Path, count: int) -> tuple[list[str], list[str | None]]:
                 if ("numtrialrun" in file)
                 else []
             )
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise ContentError(
             f"{path} has no field stimorder that can be read: {error}.",
             "Give --labels FILE.tsv with the columns condition and run instead.",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from bids_rsa.discovery.datasets import find_datasets
 from bids_rsa.discovery.findings import found_files, looked_in
@@ -14,6 +15,7 @@ from bids_rsa.errors import (
     ReadWriteError,
     SelectionError,
 )
+from bids_rsa.producers.elsewhere import pointers
 from bids_rsa.producers.labels import Labels, count_trials, read_labels
 from bids_rsa.producers.places import Place, find_places
 from bids_rsa.producers.recognise import SOURCES, bids_images, folder_images
@@ -87,7 +89,7 @@ class Search:
             except BidsRsaError as error:
                 self.failures.append((subject, error))
         if not self.images:
-            self._raise_nothing(folders)
+            self._raise_nothing(folders, inputs.bids_dir)
 
     def _failed_to_read(self, index: Index) -> dict[str, BidsRsaError]:
         """Tell which participants' folders cannot be read.
@@ -149,15 +151,17 @@ class Search:
         """Find one participant's images among the files with BIDS names."""
         return bids_images(self.files[subject], inputs.source, inputs.basis_function)
 
-    def _raise_nothing(self, folders: Folders) -> None:
+    def _raise_nothing(self, folders: Folders, bids_dir: str) -> None:
         """Raise what went wrong, or say where images were looked for and what lies there."""
         if self.failures:
             raise_all(self.failures)
         places = {subject: folders[subject] for subject in self.wanted if subject in folders}
+        base = str(Path(bids_dir).absolute())
+        elsewhere = pointers([dataset.path for dataset in self.datasets.searched], base)
         raise InputError(
             f"No condition images were found. {looked_in(self.datasets)}\n"
             f"{found_files(self.datasets, places)}",
-            self.expected,
+            f"{elsewhere}\n{self.expected}".lstrip(),
         )
 
 

@@ -12,11 +12,25 @@ import numpy as np
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
-from bids_rsa.errors import ContentError, InputError, MissingFileError
+from bids_rsa.errors import BidsRsaError, ContentError, InputError, MissingFileError
 from bids_rsa.spaces.images import as_float, grid_of, open_image
+from bids_rsa.tables import refuse_special
 
 FIELDS = ("betasmd", "modelmd")
 _SLAB = 16  # volumes read at once: trials lie side by side in the file
+
+
+@contextmanager
+def _damaged(path: Path) -> Iterator[None]:
+    """Turn what h5py raises on damaged files into an error that names them."""
+    try:
+        yield
+    except BidsRsaError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
+        raise ContentError(
+            f"{path} is damaged: {type(error).__name__}: {error}.", "Copy or write the file again."
+        ) from error
 
 
 @contextmanager
@@ -27,12 +41,13 @@ def open_betas(path: Path) -> Iterator[tuple[Any, bool]]:
     except ImportError:
         raise InputError(f"{path} is an HDF5 file, which needs h5py.", "pip install h5py") from None
     try:
+        refuse_special(path)
         file = h5py.File(path, "r")
     except FileNotFoundError:
         raise MissingFileError(f"There is no file {path}.") from None
     except OSError as error:
         raise ContentError(f"{path} cannot be read as HDF5: {error}.") from error
-    with file:
+    with file, _damaged(path):
         field = next((f for f in FIELDS if isinstance(file.get(f), h5py.Dataset)), None)
         if field is None or file[field].ndim != 4:
             found = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 import struct
 import zlib
 from collections.abc import Iterator
@@ -26,12 +25,11 @@ from numpy.typing import NDArray
 from bids_rsa.errors import (
     BidsRsaError,
     ContentError,
-    InputError,
     MissingFileError,
     ReadWriteError,
 )
 from bids_rsa.spaces.grid import Grid
-from bids_rsa.tables import expanded
+from bids_rsa.tables import expanded, refuse_special
 
 _DAMAGED = (
     EOFError,
@@ -154,7 +152,7 @@ def open_image(path: str | os.PathLike[str]) -> SpatialImage:
     path = expanded(path)
     name = os.fspath(path)
     with reading(path):
-        refuse_special(path)
+        refuse_special(path, "an image file")
         if not name.endswith((".nii.gz", ".mgz")):
             image = nib.load(name)
         else:
@@ -171,22 +169,6 @@ def open_image(path: str | os.PathLike[str]) -> SpatialImage:
             raise ContentError(f"{name} is a {type(image).__name__}; a volume image is expected.")
         _check_header(image, name)
     return image
-
-
-def refuse_special(path: str | os.PathLike[str]) -> None:
-    """Refuse what is no regular file: opening a named pipe would wait for ever.
-
-    Raises
-    ------
-    InputError
-        A folder, a pipe, a device.
-    FileNotFoundError, OSError
-        No such file, or one that cannot be looked at.
-    """
-    mode = Path(path).stat().st_mode
-    if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file (a pipe, socket or device)"
-        raise InputError(f"{os.fspath(path)} is {kind}; an image file is expected.")
 
 
 def _check_header(image: SpatialImage, name: str) -> None:
