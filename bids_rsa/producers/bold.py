@@ -36,6 +36,7 @@ class BoldSearch(Search):
     )
 
     queries = ("bold", "events", "confounds", "mask")
+    raw_is_needed = True
 
     def __init__(self, inputs: InputSettings, output_dir: str, bold: BoldSettings) -> None:
         self.bold = bold

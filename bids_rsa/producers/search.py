@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from bids_rsa.discovery.datasets import find_datasets
 from bids_rsa.discovery.findings import found_files, looked_in
@@ -61,6 +60,7 @@ class Search:
 
     expected = EXPECTED
     queries: tuple[str, ...] = QUERIES
+    raw_is_needed = False
 
     def __init__(self, inputs: InputSettings, output_dir: str) -> None:
         if inputs.source not in SOURCES:
@@ -89,19 +89,19 @@ class Search:
             except BidsRsaError as error:
                 self.failures.append((subject, error))
         if not self.images:
-            self._raise_nothing(folders, inputs.bids_dir)
+            self._raise_nothing(folders)
 
     def _failed_to_read(self, index: Index) -> dict[str, BidsRsaError]:
         """Tell which participants' folders cannot be read.
 
-        A raw dataset holds nothing that is needed, so there a note is enough.
+        A raw dataset holds no condition images, so there a note is enough.
         """
         failed: dict[str, BidsRsaError] = {}
         self.unreadable = []
         for dataset in self.datasets.searched:
             for path, sentence in index.problems[dataset.path]:
                 subject = _SUBJECT.search(path.removeprefix(dataset.path))
-                if subject is None or dataset.kind == "raw":
+                if subject is None or (dataset.kind == "raw" and not self.raw_is_needed):
                     self.unreadable.append(sentence)
                 else:
                     failed[subject[1]] = ReadWriteError(
@@ -151,12 +151,12 @@ class Search:
         """Find one participant's images among the files with BIDS names."""
         return bids_images(self.files[subject], inputs.source, inputs.basis_function)
 
-    def _raise_nothing(self, folders: Folders, bids_dir: str) -> None:
+    def _raise_nothing(self, folders: Folders) -> None:
         """Raise what went wrong, or say where images were looked for and what lies there."""
         if self.failures:
             raise_all(self.failures)
         places = {subject: folders[subject] for subject in self.wanted if subject in folders}
-        base = str(Path(bids_dir).absolute())
+        base = self.datasets.searched[0].path
         elsewhere = pointers([dataset.path for dataset in self.datasets.searched], base)
         raise InputError(
             f"No condition images were found. {looked_in(self.datasets)}\n"
