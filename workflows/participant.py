@@ -17,6 +17,7 @@ from bids_rsa.interfaces.participant import (
 from bids_rsa.needs import MemoryNeeds
 from bids_rsa.outputs.derivatives import PlannedFile
 from bids_rsa.outputs.estimates import PlannedRun
+from bids_rsa.outputs.provenance import FileState
 from bids_rsa.records import Analysis
 from bids_rsa.settings import RsaSettings
 
@@ -29,7 +30,7 @@ class AnalysisJob:
 
     ``models`` is the file of the model RDMs; ``links`` are (path, name) of the input datasets;
     ``name`` is the graph's, and that of its folder. ``n_threads``, ``needs`` and ``bar_position``
-    say what the nodes may use, and change no result.
+    say what the nodes may use, and change no result. ``files`` are the inputs as they were hashed.
     """
 
     analysis: Analysis
@@ -45,6 +46,7 @@ class AnalysisJob:
     n_threads: int = 1
     bar_position: int = 0
     estimates: tuple[PlannedRun, ...] = ()
+    files: tuple[FileState, ...] = ()
 
     @property
     def all_planned(self) -> tuple[PlannedFile, ...]:
@@ -76,6 +78,7 @@ def init_analysis_wf(job: AnalysisJob) -> Workflow:
             analysis=analysis,
             reading=rsa.reading,
             input_hashes=job.input_hash,
+            files=job.files,
             version=__version__,
             n_threads=job.n_threads,
         ),

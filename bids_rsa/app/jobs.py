@@ -124,6 +124,7 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
         figures=with_vectors(map_figure_path(path, analysis) for path in pictured),
         links=tuple(links.items()),
         input_hash=" ".join(hashes.as_dict().values()),
+        files=hashes.files,
         output_dir=str(run.output),
         name=node_name(analysis.label),
         n_threads=n_threads,

@@ -162,7 +162,8 @@ def _write_dataset_files(jobs: Sequence[AnalysisJob], run: Run) -> None:
             f"Agreement with the model RDM {Path(model.path).name} (SHA-256 {model.sha256[:12]})"
         )
     links = {path: name for job in jobs for path, name in job.links if name != THIS_DATASET}
-    write_dataset_files(run.output, descriptions, links)
+    entities = {key for job in jobs for key, _ in job.analysis.others}
+    write_dataset_files(run.output, descriptions, links, entities)
 
 
 def _finish(run: Run, outcome: Outcome) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from bids_rsa.errors import ContentError
+from bids_rsa.errors import ContentError, ReadWriteError
 from bids_rsa.group.records import GroupTest, ParticipantMap
 from bids_rsa.outputs.provenance import digest, hash_file
 
@@ -50,6 +50,22 @@ def _with_content(test: GroupTest, content: dict[str, str]) -> GroupTest:
         )
         members.append(replace(member, maps=maps))
     return replace(test, members=tuple(members))
+
+
+def refuse_changed_map(one: ParticipantMap) -> None:
+    """Refuse a map or mask that is not what it was when the test was planned.
+
+    Raises
+    ------
+    ReadWriteError
+        Names the map.
+    """
+    content = {path: hash_file(path) for path in (one.path, one.mask_path)}
+    if one.sha256 and _digest(one, content) != one.sha256:
+        raise ReadWriteError(
+            f"{one.path} or its mask was changed or replaced while it was being read.",
+            "Run the same command again, once nothing writes to the participants' maps.",
+        )
 
 
 def _digest(one: ParticipantMap, content: dict[str, str]) -> str:

@@ -10,6 +10,7 @@ from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.inference import score_resolution
 from bids_rsa.core.inference.group_scores import common_voxels, fisher_z, smooth_inside
 from bids_rsa.errors import ContentError
+from bids_rsa.group.identity import refuse_changed_map
 from bids_rsa.group.records import GroupTest, Member, ParticipantMap
 from bids_rsa.group.spread import spread_warnings
 from bids_rsa.spaces.grid import Grid
@@ -168,6 +169,7 @@ def _load_map(one: ParticipantMap, grid: Grid) -> Floats:
     mask = load_mask(one.mask_path, grid, "mask of centres")
     if mask.warning:
         LOGGER.warning("sub-%s: %s", one.subject, mask.warning)
+    refuse_changed_map(one)
     values = np.where(mask.voxels, data.astype(np.float64), np.nan)
     if not np.isfinite(values).any():
         raise ContentError(

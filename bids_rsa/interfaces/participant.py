@@ -18,6 +18,7 @@ from bids_rsa.interfaces.progress import progress_bar
 from bids_rsa.interfaces.work_files import load_models, load_record, save_record
 from bids_rsa.models.loading import condensed
 from bids_rsa.outputs.maps import evaluated_centers, metric_parameters, write_maps
+from bids_rsa.outputs.provenance import refuse_changed
 from bids_rsa.patterns.stacking import MaskUse, StackedPatterns, stack_group
 from bids_rsa.records import Analysis
 from bids_rsa.reports.participant_pictures import draw_analysis
@@ -32,6 +33,7 @@ class _ReadInput(BaseInterfaceInputSpec):
     input_hashes = traits.Str(mandatory=True, desc="hash of the content of all input files")
     version = traits.Str(mandatory=True, desc="version of the app")
     n_threads = traits.Int(1, usedefault=True, nohash=True)
+    files = traits.Tuple(usedefault=True, nohash=True, desc="the files as they were hashed")
     estimated = traits.List(traits.Str, nohash=True, desc="runs that had to be estimated before")
 
 
@@ -48,6 +50,7 @@ class ReadPatterns(RecordingInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Stack the analysis."""
         stacked = stack_group(self.inputs.analysis, self.inputs.reading, self.inputs.n_threads)
+        refuse_changed(self.inputs.files)
         label = self.inputs.analysis.label
         LOGGER.info("%s: brain mask: %s.", label, stacked.brain_mask.origin)
         for warning in stacked.warnings:

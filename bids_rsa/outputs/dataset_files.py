@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ BIDS_VERSION = "1.11.1"
 DESCRIPTION = "dataset_description.json"
 # a directory pattern must have no trailing slash
 BIDSIGNORE = ("*.html", "figures", "group", "log", "*_statmap.*", "*_relmat.*", "*_design.*")
+# what BIDS 1.11 allows in the name of a functional mask, beside what every name has
+ENTITIES_OF_MASKS = {"ce", "rec", "dir", "echo", "part", "chunk", "label"}
 README = """# Searchlight RSA
 
 Made by bids_rsa {version}. Each `sub-*/[ses-*/]func` folder holds
@@ -46,7 +48,10 @@ def dataset_lock(output_dir: Path) -> Iterator[None]:
 
 
 def write_dataset_files(
-    output_dir: Path, descriptions: Mapping[str, str], links: Mapping[str, str]
+    output_dir: Path,
+    descriptions: Mapping[str, str],
+    links: Mapping[str, str],
+    entities: Iterable[str] = (),
 ) -> None:
     """Write or extend the files at the dataset's root.
 
@@ -57,11 +62,13 @@ def write_dataset_files(
         What each ``desc-`` label means.
     links : mapping
         Path of each input dataset to its name in BIDS URIs.
+    entities : iterable of str
+        Keys that stand in the names of files.
     """
     with dataset_lock(output_dir):
         _write_description(output_dir, links)
         _write_descriptions(output_dir, descriptions)
-        _write_bidsignore(output_dir)
+        _write_bidsignore(output_dir, entities)
         if not (output_dir / "README.md").exists():
             write_text(output_dir / "README.md", README.format(version=__version__))
 
@@ -139,10 +146,11 @@ def _rows(file: Any) -> Iterator[dict[str, str]]:
             yield row
 
 
-def _write_bidsignore(output_dir: Path) -> None:
+def _write_bidsignore(output_dir: Path, entities: Iterable[str]) -> None:
     """Add what the validator shall not look at, and keep what others added."""
     path = output_dir / ".bidsignore"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    missing = [line for line in BIDSIGNORE if line not in lines]
+    masks = [f"*_{key}-*" for key in sorted({*entities} - ENTITIES_OF_MASKS)]
+    missing = [line for line in (*BIDSIGNORE, *masks) if line not in lines]
     if missing:
         write_text(path, "\n".join([*lines, *missing]) + "\n")

@@ -23,12 +23,25 @@ LIBRARIES = ("numpy", "scipy", "numba", "nibabel", "nilearn", "nipype", "pybids"
 
 
 @dataclass(frozen=True)
+class FileState:
+    """A file as it was hashed: ``stamp`` is its inode, size and times."""
+
+    path: str
+    sha256: str
+    stamp: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class InputHashes:
-    """Hashes of the content of all images of an analysis, of its brain masks and its ROI masks."""
+    """Hashes of the content of all images of an analysis, of its brain masks and its ROI masks.
+
+    ``files`` are the files as they were hashed, for `refuse_changed`.
+    """
 
     images: str
     brain_mask: str
     roi_mask: str
+    files: tuple[FileState, ...] = ()
 
     def as_dict(self) -> dict[str, str]:
         """Give the hashes as they stand in a sidecar."""
@@ -48,13 +61,52 @@ def digest(value: Any) -> str:
 
 def hash_file(path: str) -> str:
     """Hash the content of a file."""
+    return file_state(path).sha256
+
+
+def file_state(path: str) -> FileState:
+    """Hash the content of a file, and note what tells whether it changes afterwards.
+
+    Raises
+    ------
+    MissingFileError, ReadWriteError
+        There is no such file, or it cannot be read.
+    """
     try:
         with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            stamp = _stamp(os.fstat(file.fileno()))
+            return FileState(path, hashlib.file_digest(file, "sha256").hexdigest(), stamp)
     except FileNotFoundError:
         raise MissingFileError(f"There is no file {path}.", "Check the path.") from None
     except OSError as error:
         raise ReadWriteError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _stamp(found: os.stat_result) -> tuple[int, ...]:
+    """Take what differs after a file was written or replaced."""
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def refuse_changed(files: Iterable[FileState]) -> None:
+    """Refuse files that are not what they were when they were hashed.
+
+    A result would carry the hash of something else. Only files with another stamp are hashed again.
+
+    Raises
+    ------
+    ReadWriteError
+        Names the first such file.
+    """
+    for file in files:
+        try:
+            same = _stamp(Path(file.path).stat()) == file.stamp
+        except OSError:
+            same = False
+        if not same and hash_file(file.path) != file.sha256:
+            raise ReadWriteError(
+                f"{file.path} was changed or replaced while it was being read.",
+                "Run the same command again, once nothing writes to the input.",
+            )
 
 
 def hash_analysis(
@@ -76,7 +128,8 @@ def hash_analysis(
     files = {path for image in analysis.images for path in _image_files(image) if path}
     paths = sorted(files | {*analysis.brain_mask.paths, *analysis.roi_mask.paths})
     with ThreadPoolExecutor(n_threads) as pool:
-        content = dict(zip(paths, pool.map(hash_file, paths), strict=True))
+        states = tuple(pool.map(file_state, paths))
+    content = {state.path: state.sha256 for state in states}
     images = [
         [image.condition, image.run, image.volume, image.variance_volume]
         + [content[path] if path else None for path in _image_files(image)]
@@ -87,6 +140,7 @@ def hash_analysis(
         images=digest([images, analysis.conditions, analysis.dropped]),
         brain_mask=_mask_digest(analysis.brain_mask.paths, content),
         roi_mask=_mask_digest(analysis.roi_mask.paths, content),
+        files=states,
     )
 
 
