@@ -5,12 +5,16 @@ from scipy import stats
 
 
 def near_tie_ranks(rdm):
-    """Average ranks; sorted neighbours within 1e-12 of the largest absolute cell are ties."""
+    """Average ranks; sorted neighbours within 1e-12 of their size, or of most cells', are ties."""
     order = np.argsort(rdm, kind="stable")
     ascending = rdm[order]
-    finite = np.abs(rdm[np.isfinite(rdm)])
-    gap = 1e-12 * finite.max(initial=0.0)
+    size = min(np.abs(rdm[np.isfinite(rdm)]).max(initial=0.0), 2.0)
+    for k in ((len(rdm) - 1) // 4, (len(rdm) - 1) // 2):
+        if np.isfinite(ascending[k]):
+            size = max(size, abs(ascending[k]))
     with np.errstate(invalid="ignore", over="ignore"):
+        own = np.maximum(np.abs(ascending[1:]), np.abs(ascending[:-1]))
+        gap = 1e-12 * np.maximum(size, np.where(np.isfinite(own), own, 0.0))
         tie = (ascending[1:] == ascending[:-1]) | (np.diff(ascending) <= gap)
     run = np.concatenate([[0], np.cumsum(~tie)])
     positions = np.arange(1, len(rdm) + 1)

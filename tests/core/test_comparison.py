@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from plain_comparison import near_tie_ranks, plain_compare
 from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
 
 from bids_rsa.core.comparison.blocks import cut_into_blocks
 from bids_rsa.core.comparison.plans import compare, dependent_models, prepare
@@ -306,3 +307,35 @@ def test_numbers_of_pymvpa():
         compare(rdm, case["model"], "spearman")[0],
     ]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean", "cityblock"])
+@pytest.mark.parametrize("factor", [1e-6, 1e6, 1e8])
+def test_one_image_of_another_scale_makes_no_ties(metric, factor):
+    """Ranks are scipy's own where no two cells are equal but for rounding."""
+    patterns = np.random.default_rng(4).standard_normal((8, 30))
+    patterns[2] *= factor
+    rdm, model = pdist(patterns, metric), np.random.default_rng(5).random(28)
+    expected = spearmanr(rdm, model).statistic
+    assert compare(rdm, model)[0] == pytest.approx(expected, abs=1e-10)
+
+
+def test_rounding_still_makes_ties():
+    """Cells that are equal but for the last digits tie, also beside cells of another scale."""
+    cells = np.array([0.0, 2e-16, 0.7, 0.7 * (1 + 4e-16), 1.1, 1.3])
+    model = np.arange(6.0)
+    tied = spearmanr([1.5, 1.5, 3.5, 3.5, 5, 6], model).statistic
+    assert compare(cells, model)[0] == pytest.approx(tied, abs=1e-12)
+    scaled = np.array([3.0, 3.0 * (1 + 4e-16), 5.0, 1e13, 1e13 * (1 + 4e-16), 2e13])
+    tied = spearmanr([1.5, 1.5, 3, 4.5, 4.5, 6], model).statistic
+    assert compare(scaled, model)[0] == pytest.approx(tied, abs=1e-12)
+
+
+def test_models_of_many_conditions_with_their_own_missing_cells():
+    rng = np.random.default_rng(6)
+    rdm, models = rng.random(4950), rng.integers(0, 4, (4, 4950)).astype(float)
+    models[1, :100] = models[2, :100] = models[3, 7] = np.nan
+    for name in ("spearman", "kendall-tau-a"):
+        for model, found in zip(models, compare(rdm, models, name), strict=True):
+            kept = np.isfinite(model)
+            agree(found, compare(rdm[kept], model[kept], name)[0])

@@ -6,7 +6,7 @@ from plain_searchlight import plain_cv_rdm
 from scipy.spatial.distance import cdist, pdist
 from sklearn.metrics.pairwise import nan_euclidean_distances
 
-from bids_rsa.core.dissimilarity.rdms import compute_rdm, compute_rdm_cv
+from bids_rsa.core.dissimilarity.rdms import compute_rdm, compute_rdm_cv, patch_rdm
 from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
 
 LEFT_OUT = (
@@ -155,3 +155,17 @@ def test_constant_patterns_have_no_correlation():
     items[1] = 0.1
     rdm = compute_rdm(items, "correlation")
     assert np.array_equal(np.isnan(rdm), [True, False, False, True, True, False])
+
+
+@pytest.mark.parametrize("n_folds", [1, 3])
+def test_a_functions_nan_is_a_cell_that_is_left_out(n_folds):
+    folds = np.random.default_rng(9).standard_normal((n_folds, 5, 6))
+    folds[:, :2, 0] = 9  # the function knows nothing to say about these two
+
+    def metric(a, b):
+        return np.nan if a[0] == b[0] == 9 else float(np.abs(a - b).sum())
+
+    expected = patch_rdm(folds, "cityblock", True, {})
+    expected[0] = np.nan
+    np.testing.assert_allclose(patch_rdm(folds, metric, True, {}), expected)
+    assert np.isnan(patch_rdm(folds, metric, False, {})).all()

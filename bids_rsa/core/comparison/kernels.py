@@ -146,3 +146,42 @@ def find_nan(rows: Floats, found: NDArray[np.bool_]) -> None:
         for k in range(rows.shape[1]):
             count += rows[r, k] != rows[r, k]
         found[r] = count > 0
+
+
+@kernel
+def rank_cells(row: Floats, order: NDArray[np.intp], ranks: Floats) -> None:
+    """Average ranks, from 1, of a sorted row; equal cells are ties. O(n)."""
+    n = row.size
+    start = 0
+    while start < n:
+        end = start + 1
+        while end < n and row[order[end]] == row[order[start]]:
+            end += 1
+        for k in range(start, end):
+            ranks[order[k]] = 0.5 * (start + 1 + end)
+        start = end
+
+
+@kernel
+def place_cells(
+    row: Floats, order: NDArray[np.intp], levels: NDArray[np.uint32], slots: NDArray[np.uint32]
+) -> int:
+    """Levels 0, 1, ... of a sorted row, and each cell's slots (n, 3); return how many levels. O(n).
+
+    Slots: the cell's own place, and where its level begins and ends.
+    """
+    n = row.size
+    start = 0
+    n_levels = 0
+    while start < n:
+        end = start + 1
+        while end < n and row[order[end]] == row[order[start]]:
+            end += 1
+        for k in range(start, end):
+            levels[order[k]] = n_levels
+            slots[order[k], 0] = k
+            slots[order[k], 1] = start
+            slots[order[k], 2] = end
+        n_levels += 1
+        start = end
+    return n_levels

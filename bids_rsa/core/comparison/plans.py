@@ -132,14 +132,17 @@ def _plan(comparison: Comparison, models: Floats, standardize: bool) -> Plan:
     finite = np.isfinite(models)
     if comparison.joint:
         finite[:] = finite.all(axis=0)
-    patterns, members = np.unique(finite, axis=0, return_inverse=True)
+    members: dict[bytes, list[int]] = {}
+    for row, mask in enumerate(finite):
+        members.setdefault(mask.tobytes(), []).append(row)
     groups = []
-    for g, pattern in enumerate(patterns):
-        rows = np.flatnonzero(members.ravel() == g)
-        cells = None if pattern.all() else np.flatnonzero(pattern)
+    for rows in map(np.array, members.values()):
+        mask = finite[rows[0]]
+        n_cells = int(mask.sum())
+        cells = None if n_cells == mask.size else np.flatnonzero(mask)
         terms = None
-        if pattern.sum() >= _MIN_CELLS:
-            used = np.ascontiguousarray(models[rows][:, pattern])
+        if n_cells >= _MIN_CELLS:
+            used = models[rows] if cells is None else np.ascontiguousarray(models[rows][:, cells])
             terms = comparison.make_terms(used, comparison.ranked, standardize)
         groups.append(_Group(rows, cells, terms))
     return Plan(comparison, models, standardize, tuple(groups))

@@ -20,7 +20,8 @@ Floats = NDArray[np.float64]
 Ranks = NDArray[np.floating]
 Words = NDArray[np.uint32]
 
-NEAR_TIE = 1e-12  # of the largest absolute cell, from the sorted neighbour
+NEAR_TIE = 1e-12  # of the size of the cells, from the sorted neighbour
+_UNIT = 2.0  # the largest correlation distance: 1 - r is rounded in units of 1, however small
 _BUCKET_SORT_BITS = 10  # up to 2^10 cells the buckets win, measured
 _KEY_BITS = 28  # at most: keys go through int32
 _MOST_EXCHANGES = 8  # rounds, before buckets are given up
@@ -29,15 +30,26 @@ _SHORT = 24  # cells; insertion sort is fine up to here
 
 
 @kernel
-def _near_tie_gap(row: Floats, low: float, high: float) -> float:
-    """Largest gap between sorted neighbours that is a tie, from the finite cells. O(1), mostly."""
+def _largest_cell(row: Floats, low: float, high: float) -> float:
+    """Largest absolute finite cell. O(1), mostly."""
     largest = max(abs(low), abs(high))
     if not largest < math.inf:
         largest = 0.0
         for k in range(row.size):
             if abs(row[k]) < math.inf:
                 largest = max(largest, abs(row[k]))
-    return NEAR_TIE * largest
+    return largest
+
+
+@kernel
+def _common_size(row: Floats, order: Words, largest: float) -> float:
+    """Size that most cells have at least, which a few huge ones do not change. O(1)."""
+    size = min(largest, _UNIT)
+    for position in ((row.size - 1) // 4, (row.size - 1) // 2):
+        cell = abs(row[order[position]])
+        if cell < math.inf:
+            size = max(size, cell)
+    return size
 
 
 @kernel
@@ -231,14 +243,17 @@ def _sort_equal_keys(
 
 
 @kernel
-def _keep_ties(row: Floats, order: Words, near: Words, gap: float) -> int:
-    """Keep the positions whose value ties with the one before; return how many. O(near)."""
+def _keep_ties(row: Floats, order: Words, near: Words, size: float) -> int:
+    """Keep the positions whose value ties with the one before; return how many. O(near).
+
+    Neighbours tie within 1e-12 of their own size, and of the size that most cells have.
+    """
     count = 0
     for i in range(near.size):
         position = near[i]
         low = row[order[position - np.uint32(1)]]
         high = row[order[position]]
-        if low == high or high - low <= gap:
+        if low == high or high - low <= NEAR_TIE * max(size, abs(low), abs(high)):
             near[count] = position
             count += 1
     return count
@@ -270,7 +285,8 @@ def _sort_row(
     bits = _bits(n)
     shift = np.uint32(bits)
     low, high = range_of(pointer_to(row), n)
-    gap = _near_tie_gap(row, low, high)
+    largest = _largest_cell(row, low, high)
+    gap = NEAR_TIE * largest  # no tie is wider
     scale = 1.0 / (high - low)
     if 0.0 < scale < 1e290:
         scale *= (1 << min(_KEY_BITS, 32 - bits)) - 1.5
@@ -283,11 +299,11 @@ def _sort_row(
         for k in range(n):
             order[k] = k
             ties[max(k - 1, 0)] = k
-    _sort_equal_keys(row, order, ties[:n_near], shift, spare, gap)
+    _sort_equal_keys(row, order, ties[:n_near], shift, spare, NEAR_TIE * min(largest, _UNIT))
     mask = (np.uint32(1) << shift) - np.uint32(1)
     for k in range(n):
         order[k] &= mask
-    return _keep_ties(row, order, ties[:n_near], gap)
+    return _keep_ties(row, order, ties[:n_near], _common_size(row, order, largest))
 
 
 @kernel

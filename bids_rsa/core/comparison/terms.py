@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from bids_rsa.core.comparison import kernels
 from bids_rsa.core.comparison.blocks import CompleteRdms
@@ -95,7 +94,10 @@ def unit_rows(rows: Floats) -> Floats:
 
 def _ranked(models: Floats) -> Floats:
     """Average ranks of each model's cells."""
-    return np.asarray(rankdata(models, axis=1), dtype=np.float64)
+    ranks = np.empty(models.shape)
+    for row, own in zip(models, ranks, strict=True):
+        kernels.rank_cells(row, np.argsort(row), own)
+    return ranks
 
 
 def _orthonormal(rows: Floats, tolerance: float | None = None) -> Floats:
@@ -162,9 +164,10 @@ def _centered_norms(models: Floats) -> Floats:
 
 def concordance_terms(models: Floats, ranked: bool, standardize: bool) -> Terms:
     """Levels and slots of each model's cells."""
-    levels, last, first, own = (
-        rankdata(models, method=method, axis=1).astype(np.uint32)
-        for method in ("dense", "max", "min", "ordinal")
-    )
-    slots = np.ascontiguousarray(np.stack([own - 1, first - 1, last], axis=2))
-    return _Concordance(levels - 1, levels.max(axis=1).astype(np.int32), slots)
+    levels = np.empty(models.shape, np.uint32)
+    slots = np.empty((*models.shape, 3), np.uint32)
+    n_levels = [
+        kernels.place_cells(row, np.argsort(row), *own)
+        for row, *own in zip(models, levels, slots, strict=True)
+    ]
+    return _Concordance(levels, np.array(n_levels, dtype=np.int32), slots)

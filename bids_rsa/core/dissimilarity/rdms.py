@@ -134,7 +134,8 @@ def patch_rdm(folds: Floats, metric: Metric, ignore_nan: bool, params: Mapping[s
     rdm[~np.isfinite(rdm)] = np.nan
     undefined = np.isnan(rdm)
     if ignore_nan:
-        undefined &= _complete_pairs(folds)
+        # a function's own NaN is a cell that is left out
+        undefined &= _complete_pairs(folds) & (not callable(metric))
         if known.constant_undefined and _constant_patterns(folds, known.min_voxels).any():
             undefined[:] = True
     if undefined.any():
