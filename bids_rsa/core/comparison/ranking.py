@@ -253,7 +253,8 @@ def _keep_ties(row: Floats, order: Words, near: Words, size: float) -> int:
         position = near[i]
         low = row[order[position - np.uint32(1)]]
         high = row[order[position]]
-        if low == high or high - low <= NEAR_TIE * max(size, abs(low), abs(high)):
+        gap = high - low
+        if low == high or (gap < math.inf and gap <= NEAR_TIE * max(size, abs(low), abs(high))):
             near[count] = position
             count += 1
     return count
