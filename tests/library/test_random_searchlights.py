@@ -25,11 +25,12 @@ def random_affine(rng):
     return affine
 
 
-def random_data(rng, shape, n_folds, n_items, kind):
+def random_data(rng, shape, n_folds, n_items, kind, metric):
     """Noise, with an offset, of few values (ties), with constant stretches, or at a tiny scale."""
     data = rng.normal(size=(n_folds, n_items, *shape))
     if kind == "offset":
-        return data + 1e4
+        # 1 - cosine is 1e-8 at 1e4, and scipy's own rounding 1e-8 of that: no reference
+        return data + (10 if metric == "cosine" else 1e4)
     if kind == "ties":
         return np.round(data)
     if kind == "constant":
@@ -45,7 +46,7 @@ def test_random_searchlights(seed):
     metric, comparison, kind = (str(rng.choice(of)) for of in (METRICS, [*COMPARISONS], KINDS))
     ignore_nan, n_jobs = bool(rng.integers(2)), int(rng.integers(1, 3))
     affine, radius_mm = random_affine(rng), rng.uniform(2, 12)
-    data = random_data(rng, shape, n_folds, n_items, kind)
+    data = random_data(rng, shape, n_folds, n_items, kind, metric)
     if ignore_nan:
         data[rng.random(data.shape) < 0.05] = np.nan
     brain, roi = rng.random(shape) > 0.2, rng.random(shape) > 0.4
