@@ -33,13 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     debug = "--debug" in arguments
+    _open_missing_streams()
     _set_up_logging(arguments)
     if argv is None:
         _catch_signals()
     try:
         from bids_rsa.options.arguments import parse
 
-        return _run(parse(arguments))
+        return _flushed(_run(parse(arguments)))
     except BidsRsaError as error:
         LOGGER.error("%s", error, exc_info=debug)
         return error.exit_code
@@ -56,6 +57,28 @@ def _run(settings: Settings) -> int:
     """Run the level that was asked for; its libraries are imported only now."""
     module = import_module(f"bids_rsa.app.{settings.analysis_level}")
     exit_code: int = module.run(settings, _log_to_file)
+    return exit_code
+
+
+def _open_missing_streams() -> None:
+    """Let what is closed (``2>&-``) lead nowhere; the next file opened would take its place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the system gives the lowest number that is free
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _flushed(exit_code: int) -> int:
+    """Write out what was printed; a table that cannot be shown undoes no result."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # what is left in its buffer would fail again when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return exit_code
 
 
@@ -84,13 +107,13 @@ def _describe(error: OSError) -> str:
 
 
 def _set_up_logging(arguments: Sequence[str]) -> None:
-    """Log to the terminal: warnings and what was decided, more with -v."""
+    """Log to the terminal: warnings and what was decided; each step with -v."""
     verbosity = sum({"-v": 1, "--verbose": 1, "-vv": 2}.get(argument, 0) for argument in arguments)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     early = MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1)
     logging.basicConfig(level=logging.WARNING, handlers=[handler, early], force=True)
-    LOGGER.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
+    LOGGER.setLevel(logging.DEBUG if verbosity else logging.INFO)
     # it warns at length where a home cannot be written, and works all the same
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     # a log that cannot be written (a full disk) is no reason for a traceback on the terminal

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.entities import Pairs, joined
+from bids_rsa.entities import ENTITIES, Pairs, joined
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.settings import BoldSettings
 
@@ -148,6 +148,20 @@ class Analysis:
             ("res", self.resolution),
         )
         return joined((*pairs, *self.others))
+
+    @property
+    def title(self) -> str:
+        """The analysis's entities in words, for people."""
+        pairs = (
+            ("session", self.session),
+            ("task", self.task),
+            ("acquisition", self.acquisition),
+            ("space", self.space),
+            ("resolution", self.resolution),
+            *((ENTITIES.get(key, key), value) for key, value in self.others),
+        )
+        named = (f"{name} {value}" for name, value in pairs if value)
+        return ", ".join((f"sub-{self.subject}", *named))
 
 
 @dataclass(frozen=True)

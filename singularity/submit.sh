@@ -8,7 +8,7 @@ Usage: submit.sh BIDS_DIR OUTPUT_DIR [cluster options] [participant options of b
 
 Submits a SLURM array with one task per participant (those that bids_rsa finds) and a group job that starts after the
 array has ended. Prints the job ids, `participant ID` and `group ID`, one a line. Submitted again with the same
-options, it runs only the participants that are not done. Paths in the options are absolute.
+options, and files of the same content, it runs only the participants that are not done. Paths in the options are absolute.
 
 Cluster options:
   --image FILE         the .sif to run (default: the bids_rsa on the PATH, installed with pip)
@@ -79,10 +79,13 @@ submit() {
   submit_jobs
 }
 
-# One folder for each different command (who is done, the logs), in it one for each submission (what it runs)
+# One folder for each different command and content of its files (who is done, the logs), in it one for each submission (what it runs)
 write_state() {
   local key
-  key=$(printf '%s\0' "$bids" "$out" "$image" ${level_options[@]+"${level_options[@]}"} | sha256sum | cut -c1-12)
+  key=$({
+    printf '%s\0' "$bids" "$out" "$image" ${level_options[@]+"${level_options[@]}"}
+    option_contents
+  } | sha256sum | cut -c1-12)
   state=$out/.slurm/$key
   if [ $dry_run = yes ]; then
     call=$(mktemp -d)
@@ -92,6 +95,17 @@ write_state() {
     call=$(mktemp -d "$state/call-XXXXXX")
   fi
   declare -p bids out image binds level_options group_options allow_missing state > "$call/command"
+}
+
+# What the files among the options hold: a changed model makes another command
+option_contents() {
+  local option path
+  for option in ${level_options[@]+"${level_options[@]}"}; do
+    for path in "${option#*=}" "${option#*=*=}"; do
+      [ -f "$path" ] || path=${path%:*} # --features FILE:METRIC
+      [ ! -f "$path" ] || sha256sum < "$path"
+    done
+  done
 }
 
 # two tasks of one participant would work in the same folders

@@ -91,7 +91,7 @@ def init_analysis_wf(job: AnalysisJob) -> Workflow:
             models=job.models,
             rsa=rsa,
             version=__version__,
-            label=analysis.label,
+            label=analysis.title,
             n_threads=job.n_threads,
             bar_position=job.bar_position,
         ),

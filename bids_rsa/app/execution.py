@@ -18,6 +18,7 @@ import yaml
 from bids_rsa.app.worker_pool import WorkerPool
 from bids_rsa.errors import BidsRsaError, OptionError, ReadWriteError
 from bids_rsa.interfaces.base import FAILURE_FILE
+from bids_rsa.settings import RunSettings
 
 LOGGER = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ class Clock:
             subject = node.fullname.split(".")[1]
             seconds = time.monotonic() - self.started.pop(node.fullname)
             self.taken[subject] = self.taken.get(subject, 0.0) + seconds
+            LOGGER.debug("%s: %s took %.1f s.", subject, node.name, seconds)
 
     def seconds(self, subject: str) -> float:
         """Time that a subject's own nodes took."""
@@ -121,8 +123,8 @@ def _plugin_from_file(path: str, n_procs: int, memory_gb: float) -> Plugin:
     return Plugin(content["plugin"], content.get("plugin_args") or {}, n_procs, memory_gb)
 
 
-def configure(work_dir: Path, stop_on_first_crash: bool, debug: bool) -> None:
-    """Set Nipype's configuration, and keep its own messages off the terminal."""
+def configure(work_dir: Path, stop_on_first_crash: bool, with_messages: bool) -> None:
+    """Set Nipype's configuration, and show or hide its own messages."""
     nipype.config.update_config(
         {
             "execution": {
@@ -140,7 +142,12 @@ def configure(work_dir: Path, stop_on_first_crash: bool, debug: bool) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-        logger.setLevel(logging.INFO if debug else logging.CRITICAL + 1)
+        logger.setLevel(logging.INFO if with_messages else logging.CRITICAL + 1)
+
+
+def shows_all(run: RunSettings) -> bool:
+    """Tell whether Nipype's messages are wanted, too."""
+    return run.debug or run.verbosity > 1
 
 
 def run_jobs(

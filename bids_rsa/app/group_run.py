@@ -11,8 +11,16 @@ from typing import Any
 import numpy as np
 
 from bids_rsa.app.closing import keep_log, remove_empty, remove_old_logs
-from bids_rsa.app.execution import CRASH_FOLDER, Clock, Plugin, choose_plugin, configure, run_jobs
-from bids_rsa.app.summary import text_table
+from bids_rsa.app.execution import (
+    CRASH_FOLDER,
+    Clock,
+    Plugin,
+    choose_plugin,
+    configure,
+    run_jobs,
+    shows_all,
+)
+from bids_rsa.app.summary import show, text_table
 from bids_rsa.app.work_folder import Claim, claim, make_work_dir, work_dir
 from bids_rsa.errors import BidsRsaError, ResourceError
 from bids_rsa.group.find import map_datasets
@@ -190,7 +198,7 @@ def _run_waiting(
     work: Path,
 ) -> dict[str, BidsRsaError]:
     """Run the graph of the tests that are not complete; find which still are not, and why."""
-    configure(work, settings.run.stop_on_first_crash, settings.run.debug)
+    configure(work, settings.run.stop_on_first_crash, shows_all(settings.run))
     # a joint correction needs the null distributions of all tests
     together = any(job.n_joint > 1 for job in jobs)
     claims: dict[str, Claim] = {}
@@ -265,7 +273,7 @@ def _tell_end(jobs: Sequence[GroupJob]) -> None:
         )
     if rows:
         header = ("test", "subjects", "voxels", "significant", "clusters", "table")
-        sys.stdout.write(f"\n{text_table(header, rows)}")
+        show(f"\n{text_table(header, rows)}")
 
 
 def _tell_plan(jobs: Sequence[GroupJob]) -> int:

@@ -1,16 +1,23 @@
 """Running the participants that passed all checks: batches of graphs, logs, the end table."""
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bids_rsa.app.closing import keep_log, remove_empty, remove_old_logs
-from bids_rsa.app.execution import CRASH_FOLDER, Clock, Plugin, choose_plugin, configure, run_jobs
+from bids_rsa.app.execution import (
+    CRASH_FOLDER,
+    Clock,
+    Plugin,
+    choose_plugin,
+    configure,
+    run_jobs,
+    shows_all,
+)
 from bids_rsa.app.jobs import Run, plan_job
 from bids_rsa.app.outcome import Outcome
 from bids_rsa.app.preflight import CheckedAnalysis, make_folder
-from bids_rsa.app.summary import end_table, summarize
+from bids_rsa.app.summary import end_table, show, summarize
 from bids_rsa.app.work_folder import make_work_dir, work_dir
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.dataset_files import dataset_links, dataset_lock, write_dataset_files
@@ -48,7 +55,7 @@ def start_run(
     output = Path(settings.run.output_dir).absolute()
     make_folder(output, "output")
     work = make_work_dir(work_dir(settings.run.work_dir, settings.run.output_dir), output)
-    configure(work, settings.run.stop_on_first_crash, settings.run.debug)
+    configure(work, settings.run.stop_on_first_crash, shows_all(settings.run))
     return Run(
         settings=settings,
         models=models,
@@ -118,7 +125,7 @@ def _waiting(analyses: Sequence[CheckedAnalysis], run: Run, outcome: Outcome) ->
             continue
         if _is_complete(job):
             LOGGER.info(
-                "%s is complete with the same settings and inputs: skipped.", analysis.label
+                "%s is complete with the same settings and inputs: skipped.", analysis.title
             )
             outcome.rows.append(summarize(analysis, job.planned, run.output, None))
             complete.append(job)
@@ -169,7 +176,7 @@ def _write_dataset_files(jobs: Sequence[AnalysisJob], run: Run) -> None:
 def _finish(run: Run, outcome: Outcome) -> int:
     """Print what is there, tidy up after success, and give the exit code."""
     if outcome.rows:
-        sys.stdout.write(f"\n{end_table(outcome.rows)}")
+        show(f"\n{end_table(outcome.rows)}")
     if outcome.failures:
         LOGGER.error(
             "%d of %d participants failed: %s. The work directory %s is kept.",

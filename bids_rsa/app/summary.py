@@ -1,11 +1,15 @@
 """Tables for the terminal: what will be written, and what is really there at the end."""
 
+import logging
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bids_rsa.outputs.derivatives import PlannedFile, read_sidecar
 from bids_rsa.records import Analysis
+
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,15 @@ def end_table(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     return text_table(("subject", "maps", "centres", "undefined", "time", "where"), cells)
+
+
+def show(text: str) -> None:
+    """Print what is there at the end; where that fails, the results are there all the same."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        LOGGER.warning("Standard output cannot be written: %s.", error.strerror)
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

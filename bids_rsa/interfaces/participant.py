@@ -1,6 +1,7 @@
 """Nipype interfaces of the participant level: read patterns, searchlight, write, draw."""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,11 @@ class ReadPatterns(RecordingInterface):
         """Stack the analysis."""
         stacked = stack_group(self.inputs.analysis, self.inputs.reading, self.inputs.n_threads)
         refuse_changed(self.inputs.files)
-        label = self.inputs.analysis.label
-        LOGGER.info("%s: brain mask: %s.", label, stacked.brain_mask.origin)
+        who = self.inputs.analysis.title
+        origin = re.sub(r"\bsub-[A-Za-z0-9+]+_", "", stacked.brain_mask.origin)
+        LOGGER.info("%s: brain mask: %s.", who, origin)
         for warning in stacked.warnings:
-            LOGGER.warning("%s: %s", label, warning)
+            LOGGER.warning("%s: %s", who, warning)
         return {"stacked": save_record(stacked, folder, "stacked")}
 
 

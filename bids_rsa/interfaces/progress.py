@@ -1,16 +1,85 @@
 """A progress bar with the time that is left, also from a worker process."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Lock
+from typing import Any, TextIO
 
+from numba.core import event
 from tqdm import tqdm
+
+LOGGER = logging.getLogger(__name__)
 
 FORMAT = (
     "{desc}: {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt}{unit}, {elapsed} gone, "
     "{remaining} left{postfix}"
 )
+COMPILING = "Compiling kernels for this machine, once: {n_fmt} done, {elapsed} gone"
 SECONDS_BETWEEN_LINES = 30.0  # where the output is a file, each update is a line
+
+
+class _Unfailing:
+    """A stream whose failure stops nobody: a bar that cannot be shown is no reason to."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write, if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush, if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _CompilationBar(event.Listener):
+    """A bar that appears when a kernel is really compiled, and not when it is read from a cache."""
+
+    def __init__(self, position: int) -> None:
+        self.position, self.lock = position, Lock()
+        self.bar: Any = None
+
+    def on_start(self, event: Any) -> None:
+        """Say once that kernels are compiled."""
+        with self.lock:
+            if self.bar is None:
+                terminal = sys.stderr.isatty()
+                if not terminal:
+                    LOGGER.info("Kernels are compiled for this machine; the next run has them.")
+                self.bar = tqdm(
+                    desc="Compiling",
+                    bar_format=COMPILING,
+                    position=self.position if terminal else None,
+                    leave=False,
+                    mininterval=0.2 if terminal else SECONDS_BETWEEN_LINES,
+                    file=_Unfailing(sys.stderr),
+                    disable=not terminal,
+                )
+
+    def on_end(self, event: Any) -> None:
+        """Count a kernel."""
+        with self.lock:
+            self.bar.update(1)
+
+
+@contextmanager
+def _compilation(position: int) -> Iterator[None]:
+    """Show what is compiled meanwhile."""
+    shown = _CompilationBar(position)
+    try:
+        with event.install_listener("numba:compile", shown):
+            yield
+    finally:
+        if shown.bar is not None:
+            shown.bar.close()
 
 
 @contextmanager
@@ -19,7 +88,7 @@ def progress_bar(
     label: str,
     position: int,
     unit: str = "centres",
-    postfix: str = "kernels are compiled at first use",
+    postfix: str = "",
 ) -> Iterator[Callable[[int], None]]:
     """Show how many centres (or other units) are finished.
 
@@ -42,17 +111,20 @@ def progress_bar(
         Takes the number finished since the last call.
     """
     terminal = sys.stderr.isatty()
-    with tqdm(
-        total=total,
-        desc=label,
-        unit=f" {unit}",
-        bar_format=FORMAT,
-        position=position if terminal else None,
-        leave=False if terminal else None,
-        mininterval=0.2 if terminal else SECONDS_BETWEEN_LINES,
-        postfix=postfix,
-        file=sys.stderr,
-    ) as bar:
+    with (
+        _compilation(position + 1),
+        tqdm(
+            total=total,
+            desc=label,
+            unit=f" {unit}",
+            bar_format=FORMAT,
+            position=position if terminal else None,
+            leave=False if terminal else None,
+            mininterval=0.2 if terminal else SECONDS_BETWEEN_LINES,
+            postfix=postfix,
+            file=_Unfailing(sys.stderr),
+        ) as bar,
+    ):
 
         def advance(n_new: int) -> None:
             if bar.n == 0:

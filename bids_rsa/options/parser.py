@@ -189,7 +189,13 @@ def _add_common_options(add: Callable[..., None]) -> None:
         help="TOML with the same names as these options; the command line wins",
     )
     add("--debug", action="store_true", help="show tracebacks, and keep the work directory")
-    add("-v", "--verbose", dest="verbosity", action="count", help="say more; -vv says all")
+    add(
+        "-v",
+        "--verbose",
+        dest="verbosity",
+        action="count",
+        help="name each step with its time; -vv: Nipype's messages as well",
+    )
     add(
         "--bids-exec-spec",
         nargs=0,

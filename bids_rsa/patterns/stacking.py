@@ -165,7 +165,7 @@ def stack_group(group: Analysis, rsa: ReadingSettings, n_threads: int = 1) -> St
     plan = plan_stack(group, rsa)
     frame = _frame(group, plan)
     for note in (*frame.brain_use.notes, *frame.roi_use.notes):
-        logger.info("%s: %s", group.label, note)
+        logger.info("%s: %s", group.title, note)
     patterns, patch_mask, left_out, empty = _read(group, plan, frame, rsa, n_threads)
     first = plan.images[0]
     return StackedPatterns(
@@ -359,4 +359,4 @@ def _refuse_empty(
             "Check the images and the mask; --ignore-nan keeps voxels finite in some images.",
         )
     if any(left_out.values()):
-        logger.info("%s: of %d voxels %s, left out: %s.", group.label, len(keep), where, listed)
+        logger.info("%s: of %d voxels %s, left out: %s.", group.title, len(keep), where, listed)

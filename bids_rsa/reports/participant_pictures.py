@@ -67,7 +67,7 @@ def draw_analysis(
         # all maps of an analysis have values at the same centres
         mosaic = mosaic or _lay_out(image, anatomy)
         title, unit, kind = _describe(file)
-        title = f"{entities_in_words(analysis)}: {title}"
+        title = f"{analysis.title}: {title}"
         path = output_dir / map_figure_path(file.path, analysis)
         drawn += draw_map(mosaic, image, path, title, unit, kind)
     return drawn
@@ -79,20 +79,6 @@ def _describe(file: PlannedFile) -> tuple[str, str, Kind]:
         return VOXELS, VOXELS, COUNTS_KIND
     entry = find_comparison(file.comparison)
     return f"{entry.title}, model {file.model}", entry.unit, entry.scale
-
-
-def entities_in_words(analysis: Analysis) -> str:
-    """Say what an analysis is of."""
-    pairs = (
-        ("session", analysis.session),
-        ("task", analysis.task),
-        ("acquisition", analysis.acquisition),
-        ("space", analysis.space),
-        ("resolution", analysis.resolution),
-    )
-    return ", ".join(
-        [f"sub-{analysis.subject}", *(f"{name} {value}" for name, value in pairs if value)]
-    )
 
 
 def find_background(analysis: Analysis, stacked: StackedPatterns) -> tuple[Any, str]:
