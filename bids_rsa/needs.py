@@ -13,8 +13,14 @@ from bids_rsa.spaces.masks import load_mask
 
 # a process that has imported its libraries and compiled or loaded the kernels (measured: 0.3)
 _LIBRARIES_GB = 0.4
-# what a thread holds while it works on a block of centres
+# what a thread holds beside the RDMs of its block of centres
 _BLOCK_GB = 0.03
+# the RDMs of a block, their ranks, and the sums that they are made of (see core.searchlight)
+_BLOCK_COPIES = 3
+# models: as read, aligned, and as a comparison prepares them
+_MODEL_COPIES = 4
+# centres of a block at the least, which with many conditions outweigh all else
+_MANY_CENTERS = 16
 _FLOAT64 = 8
 _FLOAT32 = 4
 # volumes of a 4D file that one task reads before it hands them over
@@ -77,7 +83,10 @@ def memory_needs(size: AnalysisSize, n_threads: int) -> MemoryNeeds:
     # the sums, and the rows that are kept of them; files being read, and what is kept of them
     read = 2 * patterns + (n_threads + 1) * (2 * volume + _VOLUMES_AHEAD * kept)
     # the patterns as they were read, and the engine's own copy
-    searchlight = 2 * patterns + 2 * scores + 4 * volume + n_threads * _BLOCK_GB
+    cells = size.n_conditions * (size.n_conditions - 1) / 2 * _FLOAT64 / GIB
+    blocks = n_threads * (_BLOCK_GB + _BLOCK_COPIES * _MANY_CENTERS * cells)
+    models = _MODEL_COPIES * size.n_maps * cells
+    searchlight = 2 * patterns + 2 * scores + 4 * volume + blocks + models
     write = 2 * scores + 8 * volume
     return MemoryNeeds(*(_LIBRARIES_GB + need for need in (read, searchlight, write)))
 
@@ -112,8 +121,8 @@ def refuse_too_large(label: str, needs: MemoryNeeds, memory_gb: float, memory_fr
         raise ResourceError(
             f"{label} needs {needs.largest_gb:.1f} GB of memory, and this process may use "
             f"{memory_gb:.1f} GB ({memory_from}).",
-            "Ask for more memory (docker run --memory, sbatch --mem), or give a --brain-mask: "
-            "only voxels inside it are held in memory.",
+            "Ask for more memory (docker run --memory, sbatch --mem), give a --brain-mask (only "
+            "voxels inside it are held in memory), or compare fewer conditions.",
         )
 
 
