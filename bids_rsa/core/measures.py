@@ -1,7 +1,7 @@
 """Measures: what is taken from the RDMs of a searchlight, one block after the other."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,13 +38,14 @@ class ModelScores:
         Condensed model RDMs; NaN cells are left out.
     comparisons : sequence of str
         Keys of `bids_rsa.core.comparison.table.COMPARISONS`.
-    standardize : bool
-        z-score RDMs and models (changes the weights of a regression only).
+    **options
+        ``standardize``, ``nuisance``, ``condition_covariance``: see
+        `bids_rsa.core.comparison.plans.prepare`.
 
     Attributes
     ----------
-    scores : dict of str to (n_models, n_centers) float64
-        For each comparison; NaN where undefined.
+    scores : dict of str to (n_scores, n_centers) float64
+        For each comparison, one row a model, or one of all of them together; NaN where undefined.
 
     Raises
     ------
@@ -56,29 +57,26 @@ class ModelScores:
         self,
         models: ArrayLike,
         comparisons: Sequence[str] = (DEFAULT_COMPARISON,),
-        *,
-        standardize: bool = False,
+        **options: Any,
     ) -> None:
         given = np.array(models, dtype=np.float64, ndmin=2, order="C")
-        self._shape = given.shape
-        self._plans: list[Plan] = [
-            prepare(given, name, standardize=standardize) for name in comparisons
-        ]
+        self._plans: list[Plan] = [prepare(given, name, **options) for name in comparisons]
+        self._n_cells = given.shape[1]
         self.scores: dict[str, Floats] = {}
 
     def start(self, n_centers: int, n_cells: int) -> None:
         """Make room for the scores; see `Measure.start`."""
-        n_models, n_model_cells = self._shape
-        if n_model_cells != n_cells:
-            raise ValueError(f"the RDMs have {n_cells} cells, the models have {n_model_cells}")
+        if self._n_cells != n_cells:
+            raise ValueError(f"the RDMs have {n_cells} cells, the models have {self._n_cells}")
         self.scores = {
-            plan.comparison.name: np.full((n_models, n_centers), np.nan) for plan in self._plans
+            plan.comparison.name: np.full((plan.n_scores, n_centers), np.nan)
+            for plan in self._plans
         }
 
     def take(self, block: RdmBlock) -> None:
         """Score a block."""
         for plan in self._plans:
-            out = np.empty((len(plan.models), len(block.rdms)))
+            out = np.empty((plan.n_scores, len(block.rdms)))
             plan.score_block(block, out)
             self.scores[plan.comparison.name][:, block.centers] = out
 

@@ -1,11 +1,15 @@
 """Names: of models that a user may choose, and of the files of estimates, after BEP041."""
 
+from __future__ import annotations
+
 import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from bids_rsa.records import BoldRun
+if TYPE_CHECKING:  # the options take names from here, and must be light to import
+    from bids_rsa.records import BoldRun
 
 HRF_NAMES = ("spm", "glover", "spm+derivative", "glover+derivative", "fir")
 CONFOUND_STRATEGIES = ("motion6", "motion24", "motion24+wmcsf", "acompcor", "none")

@@ -1,7 +1,12 @@
 """The reference: the comparisons in plain numpy and scipy, as semantics.md words them."""
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
+
+SINGLE = (
+    "spearman", "pearson", "kendall-tau-a", "kendall-tau-b", "rho-a", "cosine",
+    "whitened-cosine", "whitened-pearson",
+)  # fmt: skip
 
 
 def near_tie_ranks(rdm):
@@ -88,15 +93,77 @@ def regression(y, models, standardize):
     return np.linalg.lstsq(models.T, y, rcond=None)[0]
 
 
-def plain_compare(rdm, models, comparison, standardize=False):
-    """Scores (n_models,) of one RDM, NaN cells left out, NaN where undefined."""
+def nonnegative(y, models, standardize):
+    """Least-squares weights >= 0 with an intercept of any sign."""
+    if is_constant(y):
+        return np.full(len(models), np.nan)
+    y, models = y - y.mean(), models - models.mean(axis=1, keepdims=True)
+    models[[is_constant(model + 1) for model in models]] = 0
+    if standardize:
+        y, models = y / y.std(), models / models.std(axis=1, keepdims=True)
+    sizes = np.linalg.norm(models, axis=1)
+    sizes[sizes == 0] = 1
+    size = np.linalg.norm(y)
+    return optimize.nnls((models / sizes[:, None]).T, y / size)[0] * size / sizes
+
+
+def explained(y, models):
+    """Share of the variance that least squares with an intercept explains."""
+    if is_constant(y) or len(y) <= len(models) + 1:
+        return np.nan
+    y = (y - y.mean()) / np.abs(y - y.mean()).max()
+    rest = residual(y, models)
+    return 1 - rest @ rest / (y @ y)
+
+
+def unique(y, models):
+    """What leaving out each model takes from the share of variance explained."""
+    if len(y) <= len(models) + 1:
+        return np.full(len(models), np.nan)
+    others = [np.delete(models, i, axis=0) for i in range(len(models))]
+    whole = explained(y, models)
+    return np.array([whole - explained(y, some) for some in others])
+
+
+def cell_covariance(n_conditions, covariance):
+    """Covariance of the cells of an RDM, by its definition: squares of C S C'."""
+    first, second = np.triu_indices(n_conditions, 1)
+    contrasts = np.eye(n_conditions)[first] - np.eye(n_conditions)[second]
+    return (contrasts @ covariance @ contrasts.T) ** 2
+
+
+def whitened(x, y, used, centered, covariance):
+    """Cosine of two vectors of cells in the metric of the inverse covariance of the cells."""
+    n = round((1 + np.sqrt(1 + 8 * len(used))) / 2)
+    given = np.eye(n) if covariance is None else covariance
+    matrix = cell_covariance(n, given)[np.ix_(used, used)]
+    if centered and (is_constant(x) or is_constant(y)):
+        return np.nan
+    if not (x.any() and y.any()):
+        return np.nan
+    x, y = x / np.abs(x).max(), y / np.abs(y).max()
+    if centered:
+        x, y = x - x.mean(), y - y.mean()
+        x, y = x - x.mean(), y - y.mean()
+    a, b = np.linalg.solve(matrix, np.column_stack([x, y])).T
+    return a @ y / np.sqrt((a @ x) * (b @ y))
+
+
+def plain_compare(rdm, models, comparison, standardize=False, covariance=None):
+    """Scores of one RDM with all models, NaN cells left out, NaN where undefined."""
     rdm, models = np.asarray(rdm, float), np.atleast_2d(np.asarray(models, float))
-    if comparison in ("spearman", "pearson", "kendall-tau-a"):
-        return np.array([_single(rdm, model, comparison) for model in models])
+    if comparison in SINGLE:
+        return np.array([_single(rdm, model, comparison, covariance) for model in models])
     used = np.isfinite(models).all(axis=0) & ~np.isnan(rdm)
     if used.sum() < 3:
-        return np.full(len(models), np.nan)
+        return np.full(1 if comparison == "r2" else len(models), np.nan)
     rdm, models = rdm[used], models[:, used]
+    if comparison == "regression-nonneg":
+        return nonnegative(rdm, models, standardize)
+    if comparison == "r2":
+        return np.array([explained(rdm, models)])
+    if comparison == "unique-variance":
+        return unique(rdm, models)
     if comparison == "regression":
         return regression(rdm, models, standardize)
     if comparison == "partial-spearman":
@@ -104,14 +171,28 @@ def plain_compare(rdm, models, comparison, standardize=False):
     return partial(rdm, models)
 
 
-def _single(rdm, model, comparison):
+def _single(rdm, model, comparison, covariance):
     """One score of one model."""
     used = np.isfinite(model) & ~np.isnan(rdm)
     if used.sum() < 3:
         return np.nan
-    rdm, model = rdm[used], model[used]
+    x, y = rdm[used], model[used]
+    if comparison.startswith("whitened"):
+        return whitened(x, y, used, comparison == "whitened-pearson", covariance)
     if comparison == "pearson":
-        return correlate(rdm, model)
+        return correlate(x, y)
+    if comparison == "cosine":
+        x, y = x / (np.abs(x).max() or np.nan), y / (np.abs(y).max() or np.nan)
+        return x @ y / np.sqrt((x @ x) * (y @ y))
+    ranks, model_ranks = near_tie_ranks(x), stats.rankdata(y)
     if comparison == "spearman":
-        return correlate(near_tie_ranks(rdm), stats.rankdata(model))
-    return tau_a(near_tie_ranks(rdm), stats.rankdata(model))
+        return correlate(ranks, model_ranks)
+    if comparison == "kendall-tau-a":
+        return tau_a(ranks, model_ranks)
+    if np.ptp(ranks) == 0 or np.ptp(y) == 0:
+        return np.nan
+    if comparison == "kendall-tau-b":
+        return stats.kendalltau(ranks, model_ranks, variant="b").statistic
+    n = len(x)
+    middle = (n + 1) / 2
+    return 12 * (ranks - middle) @ (model_ranks - middle) / (n**3 - n)

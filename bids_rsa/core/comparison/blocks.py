@@ -30,6 +30,7 @@ class CompleteRdms:
         self._sorted: tuple[Words, Words, Words] | None = None
         self._ranks: tuple[NDArray[np.floating], Floats] | None = None
         self._centered: tuple[Floats, Floats, Floats] | None = None
+        self._scaled: tuple[Floats, Floats] | None = None
 
     def sorted(self) -> tuple[Words, Words, Words]:
         """Cells in ascending order, positions that tie with the one before, their numbers; once."""
@@ -62,6 +63,15 @@ class CompleteRdms:
             kernels.center_rows(self.rows, rows, squares, scales)
             self._centered = rows, squares, scales
         return self._centered
+
+    def scaled(self) -> tuple[Floats, Floats]:
+        """Rows times a power of two that keeps squares in range, and their squares, once."""
+        if self._scaled is None:
+            squares, scales = np.empty(len(self.rows)), np.empty(len(self.rows))
+            kernels.measure_rows(self.rows, squares, scales)
+            plain = bool((scales == 1.0).all())
+            self._scaled = (self.rows if plain else self.rows * scales[:, None]), squares
+        return self._scaled
 
 
 class Part(NamedTuple):

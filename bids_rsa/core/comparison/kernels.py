@@ -60,7 +60,7 @@ def center_rows(rows: Floats, centered: Floats, squares: Floats, scales: Floats)
 
 
 @summing_kernel
-def _dot(row: Rows, other: Floats) -> float:
+def dot(row: Rows, other: Floats) -> float:
     """Inner product. O(n)."""
     total = 0.0
     for k in range(row.size):
@@ -74,7 +74,7 @@ def correlate_rows(rows: Rows, squares: Floats, units: Floats, scores: Floats) -
     for r in range(rows.shape[0]):
         norm = math.sqrt(squares[r]) if squares[r] > 0.0 else math.nan
         for m in range(units.shape[0]):
-            score = _dot(rows[r], units[m]) / norm
+            score = dot(rows[r], units[m]) / norm
             scores[r, m] = min(1.0, max(-1.0, score)) if score == score else math.nan
 
 
@@ -93,7 +93,7 @@ def regress_rows(
         divisor = math.sqrt(squares[r] / n) if standardize else scales[r]
         defined = squares[r] > 0.0
         for m in range(inverse.shape[0]):
-            scores[r, m] = _dot(rows[r], inverse[m]) / divisor if defined else math.nan
+            scores[r, m] = dot(rows[r], inverse[m]) / divisor if defined else math.nan
 
 
 @kernel
@@ -102,16 +102,16 @@ def _residual_score(row: Rows, basis: Floats, unit: Floats, square: float, rest:
     for k in range(row.size):
         rest[k] = row[k]
     for _ in range(2):
-        along = _dot(rest, unit)
+        along = dot(rest, unit)
         for b in range(basis.shape[0]):
-            product = _dot(rest, basis[b])
+            product = dot(rest, basis[b])
             for k in range(row.size):
                 rest[k] -= product * basis[b, k]
         for k in range(row.size):
             rest[k] += along * unit[k]
-    left = _dot(rest, rest)
+    left = dot(rest, rest)
     if left > 0.0 and left >= RESIDUAL * RESIDUAL * square:
-        return _dot(rest, unit) / math.sqrt(left)
+        return dot(rest, unit) / math.sqrt(left)
     return math.nan
 
 
@@ -127,10 +127,10 @@ def partial_rows(rows: Rows, squares: Floats, basis: Floats, units: Floats, scor
     for r in range(rows.shape[0]):
         explained = 0.0
         for b in range(basis.shape[0]):
-            product = _dot(rows[r], basis[b])
+            product = dot(rows[r], basis[b])
             explained += product * product
         for m in range(units.shape[0]):
-            along = _dot(rows[r], units[m])
+            along = dot(rows[r], units[m])
             square = squares[r] - explained + along * along
             if square >= _CANCELLED * squares[r]:
                 scores[r, m] = along / math.sqrt(square) if square > 0.0 else math.nan
@@ -185,3 +185,95 @@ def place_cells(
         n_levels += 1
         start = end
     return n_levels
+
+
+@summing_kernel
+def _sum_of_squares(row: Rows, scale: float) -> float:
+    """Squared norm of a scaled row. O(n)."""
+    total = 0.0
+    for k in range(row.size):
+        value = row[k] * scale
+        total += value * value
+    return total
+
+
+@kernel
+def measure_rows(rows: Floats, squares: Floats, scales: Floats) -> None:
+    """Squared norm of each row times a scale that brings it into range. O(n) a row."""
+    for r in range(rows.shape[0]):
+        scales[r] = _power_of_two_scale(rows[r])
+        squares[r] = _sum_of_squares(rows[r], scales[r])
+
+
+@kernel
+def whitened_squares(rows: Floats, n_conditions: int, squares: Floats) -> None:
+    """Squared norm of each RDM weighted by the inverse covariance of its cells. O(n) a row.
+
+    With r the sums of the rows of the square RDM and s their sum, the cells of the double-centred
+    RDM are d_ij - r_i / K - r_j / K + s / K^2, and their product with the cells d_ij is
+    |d|^2 - |r|^2 / K + s^2 / (2 K^2).
+    """
+    sums = np.empty(n_conditions)
+    for r in range(rows.shape[0]):
+        sums[:] = 0.0
+        square = 0.0
+        cell = 0
+        for i in range(n_conditions):
+            own = 0.0
+            for j in range(i + 1, n_conditions):
+                value = rows[r, cell]
+                own += value
+                sums[j] += value
+                square += value * value
+                cell += 1
+            sums[i] += own
+        total = 0.0
+        for i in range(n_conditions):
+            total += sums[i]
+            square -= sums[i] * sums[i] / n_conditions
+        squares[r] = square + 0.5 * (total / n_conditions) ** 2
+
+
+@kernel
+def tie_correction(ties: NDArray[np.uint32], n_ties: NDArray[np.uint32], pairs: Floats) -> None:
+    """Count the pairs of tied cells in each sorted row: runs of positions that tie with the last.
+
+    ties: (n_rows, n_cells), ascending positions; pairs: (n_rows,).
+    """
+    for r in range(ties.shape[0]):
+        count = 0.0
+        length = 1.0
+        for k in range(np.int64(n_ties[r])):
+            follows = k > 0 and ties[r, k] == ties[r, k - 1] + np.uint32(1)
+            length = length + 1.0 if follows else 1.0
+            count += length  # the next cell of a run ties with each cell before it
+        pairs[r] = count
+
+
+@kernel
+def _share(part: float, whole: float) -> float:
+    """Divide a part by the whole: at most 1, whatever the rounding; NaN stays."""
+    share = part / whole
+    return 1.0 if share > 1.0 else share
+
+
+@kernel
+def explain_rows(rows: Rows, squares: Floats, basis: Floats, units: Floats, scores: Floats) -> None:
+    """Share of each row's variance that all models explain, or one model alone beside the others.
+
+    basis: orthonormal rows; units: (n_units, n_cells), unit residual of a model on the others; an
+    empty one asks for the share of all. scores: (n_rows, max(n_units, 1)). O(n) a row and vector.
+    """
+    for r in range(rows.shape[0]):
+        if not squares[r] > 0.0:
+            scores[r] = math.nan
+            continue
+        if units.shape[0] == 0:
+            explained = 0.0
+            for b in range(basis.shape[0]):
+                product = dot(rows[r], basis[b])
+                explained += product * product
+            scores[r, 0] = _share(explained, squares[r])
+        for m in range(units.shape[0]):
+            along = dot(rows[r], units[m])
+            scores[r, m] = _share(along * along, squares[r])

@@ -2,14 +2,16 @@
 
 import warnings
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bids_rsa.core.comparison import kernels
 from bids_rsa.core.comparison.blocks import CompleteRdms, RdmBlock, cut_into_blocks
+from bids_rsa.core.comparison.fit import Fit, Options, Terms, check_condition_covariance
+from bids_rsa.core.comparison.scaling import unit_rows
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON, Comparison, find_comparison
-from bids_rsa.core.comparison.terms import Terms, unit_rows
 
 Floats = NDArray[np.float64]
 _MIN_CELLS = 3
@@ -32,14 +34,21 @@ class Plan:
     ----------
     comparison : Comparison
     models : (n_models, n_cells) float64
-        As given, NaN where a cell is left out.
-    standardize : bool
+        As given, NaN where a cell is left out; nuisance models last.
+    n_nuisance : int
+    options : Options
     """
 
     comparison: Comparison
     models: Floats
-    standardize: bool
+    n_nuisance: int
+    options: Options
     _groups: tuple[_Group, ...] = field(repr=False)
+
+    @property
+    def n_scores(self) -> int:
+        """Scores of each RDM: one a model, or one of all models together."""
+        return self.comparison.n_scores(len(self.models) - self.n_nuisance)
 
     def score(self, rdms: Floats, out: Floats) -> None:
         """Score RDMs against all models.
@@ -48,16 +57,16 @@ class Plan:
         ----------
         rdms : (n_rdms, n_cells) float64, C-contiguous
             NaN cells are left out; with fewer than three left the scores are NaN.
-        out : (n_models, n_rdms) float64
+        out : (n_scores, n_rdms) float64
             Written in place; any strides.
         """
         for block in cut_into_blocks(rdms, np.arange(len(rdms))):
-            scores = np.empty((len(self.models), len(block.rdms)))
+            scores = np.empty((self.n_scores, len(block.rdms)))
             self.score_block(block, scores)
             out[:, block.centers] = scores
 
     def score_block(self, block: RdmBlock, out: Floats) -> None:
-        """Score the RDMs of a block, (n_models, n_rdms), sharing its sorts and ranks."""
+        """Score the RDMs of a block, (n_scores, n_rdms), sharing its sorts and ranks."""
         for part in block.parts:
             if part.cells is None:
                 out[:, part.rows] = self._scores(part.rdms)
@@ -67,20 +76,27 @@ class Plan:
                 out[:, part.rows] = _restricted(self, part.cells)._scores(part.rdms)
 
     def _scores(self, rdms: CompleteRdms) -> Floats:
-        """Scores (n_models, n_rdms) of RDMs without NaN, one group of models after the other."""
-        scores = np.full((len(self.models), len(rdms.rows)), np.nan)
+        """Scores (n_scores, n_rdms) of RDMs without NaN, one group of models after the other."""
+        scores = np.full((self.n_scores, len(rdms.rows)), np.nan)
         for group in self._groups:
             if group.terms is None:
                 continue
-            if group.cells is None:
-                scores[group.models] = group.terms.score(rdms).T
-            else:
-                rows = np.ascontiguousarray(rdms.rows[:, group.cells])
-                scores[group.models] = group.terms.score(CompleteRdms(rows)).T
+            scored = np.arange(len(scores)) if self.comparison.joint else group.models
+            own = rdms
+            if group.cells is not None:
+                own = CompleteRdms(np.ascontiguousarray(rdms.rows[:, group.cells]))
+            scores[scored] = group.terms.score(own)[:, : len(scored)].T
         return scores
 
 
-def prepare(models: ArrayLike, comparison: str, *, standardize: bool = False) -> Plan:
+def prepare(
+    models: ArrayLike,
+    comparison: str,
+    *,
+    standardize: bool = False,
+    nuisance: ArrayLike | None = None,
+    condition_covariance: ArrayLike | None = None,
+) -> Plan:
     """Precompute all that a comparison needs of its models.
 
     Parameters
@@ -91,7 +107,13 @@ def prepare(models: ArrayLike, comparison: str, *, standardize: bool = False) ->
     comparison : str
         A key of `bids_rsa.core.comparison.table.COMPARISONS`.
     standardize : bool
-        z-score the RDM and the models; changes the weights of ``regression``, nothing else.
+        z-score the RDM and the models; changes the weights of regressions, nothing else.
+    nuisance : (n_nuisance, n_cells) array_like, optional
+        Further models that take part in joint fits and get no score; other comparisons leave
+        them out.
+    condition_covariance : (n_conditions, n_conditions) array_like, optional
+        Covariance of the condition estimates, up to a factor, for whitened comparisons; without
+        it conditions are independent and equally noisy.
 
     Returns
     -------
@@ -100,41 +122,74 @@ def prepare(models: ArrayLike, comparison: str, *, standardize: bool = False) ->
     Raises
     ------
     ValueError
-        Unknown comparison, models of the wrong shape, infinite cells, too few models.
+        Unknown comparison, models of the wrong shape, infinite cells, too few models, a
+        covariance that is none.
 
     Warns
     -----
     UserWarning
-        ``regression`` with linearly dependent models (the minimum-norm weights are returned).
+        Weights of linearly dependent models (those of minimum norm are returned).
     """
     chosen = find_comparison(comparison)
-    models = np.array(models, dtype=np.float64, ndmin=2, order="C")
-    if models.ndim != 2 or not len(models):
-        raise ValueError(f"models must be (n_models, n_cells), not of shape {models.shape}")
-    if np.isinf(models).any():
-        raise ValueError("model RDMs hold infinite cells; a cell is a number, or NaN to leave out")
-    if len(models) < chosen.min_models:
+    given = _checked_models(models, nuisance if chosen.joint else None)
+    n_nuisance = len(given) - len(_rows(models))
+    if len(given) < chosen.min_models:
         raise ValueError(
             f"comparison '{comparison}' needs at least {chosen.min_models} models, "
-            f"{len(models)} given"
+            f"{len(given)} given"
         )
-    if chosen.weights and (dependent := dependent_models(models)):
+    if chosen.weights and (dependent := dependent_models(given)):
         warnings.warn(
             f"the models at positions {', '.join(map(str, dependent))} (from 0) are linearly "
             "dependent: the weights of minimum norm are returned, which are not unique",
             stacklevel=2,
         )
-    return _plan(chosen, models, standardize)
+    covariance = None
+    if chosen.whitened:
+        covariance = check_condition_covariance(condition_covariance, given.shape[1])
+    return _plan(chosen, given, n_nuisance, Options(standardize, covariance), None, given.shape[1])
 
 
-def _plan(comparison: Comparison, models: Floats, standardize: bool) -> Plan:
-    """Group models by the cells they use and precompute each group's terms."""
+def _rows(models: ArrayLike) -> Floats:
+    """Models as float64 rows."""
+    return np.array(models, dtype=np.float64, ndmin=2, order="C")
+
+
+def _checked_models(models: ArrayLike, nuisance: ArrayLike | None) -> Floats:
+    """Check models, and put nuisance models below them."""
+    rows = _rows(models)
+    if rows.ndim != 2 or not len(rows):
+        raise ValueError(f"models must be (n_models, n_cells), not of shape {rows.shape}")
+    if nuisance is not None and np.size(nuisance):
+        further = _rows(nuisance)
+        if further.ndim != 2 or further.shape[1] != rows.shape[1]:
+            raise ValueError(
+                f"nuisance models must have {rows.shape[1]} cells, not shape {further.shape}"
+            )
+        rows = np.concatenate([rows, further])
+    if np.isinf(rows).any():
+        raise ValueError("model RDMs hold infinite cells; a cell is a number, or NaN to leave out")
+    return rows
+
+
+def _plan(
+    comparison: Comparison,
+    models: Floats,
+    n_nuisance: int,
+    options: Options,
+    used: NDArray[np.intp] | None,
+    n_all_cells: int,
+) -> Plan:
+    """Group models by the cells they use and precompute each group's terms.
+
+    ``used`` says which cells of the whole RDM the models' columns are; None: all.
+    """
     finite = np.isfinite(models)
     if comparison.joint:
         finite[:] = finite.all(axis=0)
     members: dict[bytes, list[int]] = {}
-    for row, mask in enumerate(finite):
-        members.setdefault(mask.tobytes(), []).append(row)
+    for m, row in enumerate(finite):
+        members.setdefault(row.tobytes(), []).append(m)
     groups = []
     for rows in map(np.array, members.values()):
         mask = finite[rows[0]]
@@ -142,24 +197,23 @@ def _plan(comparison: Comparison, models: Floats, standardize: bool) -> Plan:
         cells = None if n_cells == mask.size else np.flatnonzero(mask)
         terms = None
         if n_cells >= _MIN_CELLS:
-            used = models[rows] if cells is None else np.ascontiguousarray(models[rows][:, cells])
-            terms = comparison.make_terms(used, comparison.ranked, standardize)
+            own = models[rows] if cells is None else np.ascontiguousarray(models[rows][:, cells])
+            among = cells if used is None else used[mask]
+            fit = Fit(own, n_nuisance, comparison.ranked, options, among, n_all_cells)
+            terms = comparison.make_terms(fit)
         groups.append(_Group(rows, cells, terms))
-    return Plan(comparison, models, standardize, tuple(groups))
+    return Plan(comparison, models, n_nuisance, options, tuple(groups))
 
 
 def _restricted(plan: Plan, cells: NDArray[np.bool_]) -> Plan:
     """Return the same comparison on fewer cells."""
     models = np.ascontiguousarray(plan.models[:, cells])
-    return _plan(plan.comparison, models, plan.standardize)
+    among = np.flatnonzero(cells)
+    return _plan(plan.comparison, models, plan.n_nuisance, plan.options, among, len(cells))
 
 
 def compare(
-    rdm: ArrayLike,
-    models: ArrayLike,
-    comparison: str = DEFAULT_COMPARISON,
-    *,
-    standardize: bool = False,
+    rdm: ArrayLike, models: ArrayLike, comparison: str = DEFAULT_COMPARISON, **options: Any
 ) -> Floats:
     """Compare one RDM with model RDMs.
 
@@ -171,26 +225,27 @@ def compare(
         Condensed model RDMs.
     comparison : str
         A key of `bids_rsa.core.comparison.table.COMPARISONS`.
-    standardize : bool
-        See `prepare`.
+    **options
+        ``standardize``, ``nuisance``, ``condition_covariance``; see `prepare`.
 
     Returns
     -------
-    scores : (n_models,) float64
-        NaN where undefined: fewer than three cells, a constant RDM, no residual.
+    scores : (n_scores,) float64
+        One a model, or one of all models together; NaN where undefined: fewer than three cells, a
+        constant RDM, no residual.
 
     Raises
     ------
     ValueError
         See `prepare`; also when the numbers of cells differ.
     """
-    plan = prepare(models, comparison, standardize=standardize)
+    plan = prepare(models, comparison, **options)
     row = np.array(rdm, dtype=np.float64, ndmin=2, order="C")
     if row.shape != (1, plan.models.shape[1]):
         raise ValueError(
             f"the RDM has shape {np.shape(rdm)}, the models have {plan.models.shape[1]} cells each"
         )
-    out = np.empty((len(plan.models), 1))
+    out = np.empty((plan.n_scores, 1))
     plan.score(row, out)
     return out[:, 0]
 

@@ -11,10 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from bids_rsa.core.comparison.terms import Terms
+    from bids_rsa.core.comparison.fit import Fit, Terms
 
 DEFAULT_COMPARISON = "spearman"
 Scale = Literal["symmetric", "positive", "share"]
@@ -23,8 +20,8 @@ Scale = Literal["symmetric", "positive", "share"]
 class MakeTerms(Protocol):
     """Precompute what a comparison needs of its models."""
 
-    def __call__(self, models: NDArray[np.float64], ranked: bool, standardize: bool) -> Terms:
-        """Take models (n_models, n_cells) without NaN."""
+    def __call__(self, fit: Fit) -> Terms:
+        """Take models that use the same cells."""
 
 
 def _no_step(n_cells: int) -> float:
@@ -77,6 +74,10 @@ class Comparison:
         group level takes no spread over subjects to be below half of it.
     scale : {'symmetric', 'positive', 'share'}
         Colours of a map: symmetric about 0, from 0 to the largest score, or from 0 to 1.
+    pooled : bool
+        One score of all models together instead of one a model.
+    whitened : bool
+        Takes the covariance of the condition estimates, and needs the cells of a whole RDM.
     """
 
     name: str
@@ -92,14 +93,19 @@ class Comparison:
     transform: Literal["fisher", "none"] = "none"
     score_step: Callable[[int], float] = field(default=_no_step, repr=False)
     scale: Scale = "symmetric"
+    pooled: bool = False
+    whitened: bool = False
+
+    def n_scores(self, n_models: int) -> int:
+        """Count the scores (maps) that so many models get."""
+        return min(n_models, 1) if self.pooled else n_models
 
 
-def _terms(builder: str) -> MakeTerms:
-    """Return a builder of `bids_rsa.core.comparison.terms`, which compiles kernels, unimported."""
+def _terms(builder: str, module: str = "terms") -> MakeTerms:
+    """Return a builder of a module beside this one, which compiles kernels, unimported."""
 
-    def make_terms(models: NDArray[np.float64], ranked: bool, standardize: bool) -> Terms:
-        module = import_module("bids_rsa.core.comparison.terms")
-        made: Terms = getattr(module, builder)(models, ranked, standardize)
+    def make_terms(fit: Fit) -> Terms:
+        made: Terms = getattr(import_module(f"bids_rsa.core.comparison.{module}"), builder)(fit)
         return made
 
     return make_terms
@@ -140,7 +146,7 @@ COMPARISONS: dict[str, Comparison] = {
             "partial",
             "partial correlation given all other models",
             "partial correlation",
-            _terms("partial_terms"),
+            _terms("partial_terms", "joint_terms"),
             joint=True,
             min_models=2,
             transform="fisher",
@@ -150,7 +156,7 @@ COMPARISONS: dict[str, Comparison] = {
             "partialspearman",
             "partial rank correlation given all other models",
             "partial rank correlation",
-            _terms("partial_terms"),
+            _terms("partial_terms", "joint_terms"),
             ranked=True,
             joint=True,
             min_models=2,
@@ -162,10 +168,82 @@ COMPARISONS: dict[str, Comparison] = {
             "regression",
             "least-squares weight beside all other models",
             "regression weight",
-            _terms("regression_terms"),
+            _terms("regression_terms", "joint_terms"),
             joint=True,
             weights=True,
             linear=True,
+        ),
+        Comparison(
+            "rho-a",
+            "rhoa",
+            "Spearman's rho expected under random breaking of ties",
+            "rho-a",
+            _terms("expected_rank_correlation_terms"),
+            ranked=True,
+            transform="fisher",
+            score_step=_rank_step,
+        ),
+        Comparison(
+            "kendall-tau-b",
+            "kendalltaub",
+            "Kendall's tau-b",
+            "Kendall's tau-b",
+            _terms("tie_corrected_concordance_terms"),
+            ranked=True,
+            score_step=_concordance_step,
+        ),
+        Comparison(
+            "cosine",
+            "cosine",
+            "cosine similarity",
+            "cosine",
+            _terms("cosine_terms"),
+        ),
+        Comparison(
+            "whitened-cosine",
+            "whitenedcosine",
+            "cosine similarity whitened by the covariance of the cells",
+            "whitened cosine",
+            _terms("whitened_terms"),
+            whitened=True,
+        ),
+        Comparison(
+            "whitened-pearson",
+            "whitenedpearson",
+            "Pearson's correlation whitened by the covariance of the cells",
+            "whitened r",
+            _terms("whitened_correlation_terms"),
+            transform="fisher",
+            whitened=True,
+        ),
+        Comparison(
+            "regression-nonneg",
+            "regressionnonneg",
+            "least-squares weight, not below 0, beside all other models",
+            "regression weight",
+            _terms("nonnegative_regression_terms", "joint_terms"),
+            joint=True,
+            weights=True,
+            scale="positive",
+        ),
+        Comparison(
+            "r2",
+            "r2",
+            "share of variance that all models explain together",
+            "variance explained",
+            _terms("explained_terms", "joint_terms"),
+            joint=True,
+            pooled=True,
+            scale="share",
+        ),
+        Comparison(
+            "unique-variance",
+            "uniquevariance",
+            "share of variance that only this model explains",
+            "unique variance",
+            _terms("unique_variance_terms", "joint_terms"),
+            joint=True,
+            scale="positive",
         ),
     )
 }

@@ -1,4 +1,4 @@
-"""What each comparison precomputes from its models, and how it scores a block of RDMs."""
+"""Comparisons that take each model alone: what each precomputes, and how it scores a block."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,11 @@ from numpy.typing import NDArray
 from bids_rsa.core.comparison import kernels
 from bids_rsa.core.comparison.blocks import CompleteRdms
 from bids_rsa.core.comparison.concordance import concord_rows
+from bids_rsa.core.comparison.fit import Fit, Terms
+from bids_rsa.core.comparison.scaling import ranked_rows, rows_of_unit_norm, unit_rows
+from bids_rsa.core.comparison.whitening import CellWeights, cell_weights
 
 Floats = NDArray[np.float64]
-
-
-class Terms:
-    """What one comparison precomputes from models without NaN."""
-
-    def score(self, block: CompleteRdms) -> Floats:
-        """Scores (n_rdms, n_models) of a block of rows."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -36,138 +31,137 @@ class _Correlation(Terms):
 
 
 @dataclass(frozen=True)
-class _Partial(Terms):
-    """Orthonormal basis of all models, and each model's unit residual on the others."""
+class _ExpectedRankCorrelation(Terms):
+    """Centred ranks of models, divided by the norm that untied ranks have."""
 
-    ranked: bool
-    basis: Floats
     units: Floats
+    square: float
 
     def score(self, block: CompleteRdms) -> Floats:
         """Scores (n_rdms, n_models)."""
-        rows, squares = block.ranks() if self.ranked else block.centered()[:2]
+        rows, squares = block.ranks()
         scores = np.empty((len(rows), len(self.units)))
-        kernels.partial_rows(rows, squares, self.basis, self.units, scores)
+        untied = np.where(squares > 0.0, self.square, np.nan)
+        kernels.correlate_rows(rows, untied, self.units, scores)
         return scores
 
 
 @dataclass(frozen=True)
-class _Regression(Terms):
-    """Pseudo-inverse of the centred models."""
+class _Cosine(Terms):
+    """Models of unit norm."""
 
-    inverse: Floats
-    standardize: bool
+    units: Floats
 
     def score(self, block: CompleteRdms) -> Floats:
         """Scores (n_rdms, n_models)."""
-        rows, squares, scales = block.centered()
-        scores = np.empty((len(rows), len(self.inverse)))
-        kernels.regress_rows(rows, squares, scales, self.inverse, self.standardize, scores)
+        rows, squares = block.scaled()
+        scores = np.empty((len(rows), len(self.units)))
+        kernels.correlate_rows(rows, squares, self.units, scores)
+        return scores
+
+
+@dataclass(frozen=True)
+class _Whitened(Terms):
+    """Models weighted by the inverse covariance of the cells, of unit norm in it."""
+
+    centered: bool
+    weights: CellWeights
+    units: Floats
+
+    def score(self, block: CompleteRdms) -> Floats:
+        """Scores (n_rdms, n_models)."""
+        rows, plain = block.centered()[:2] if self.centered else block.scaled()
+        squares = np.where(plain > 0.0, self.weights.squares(rows), np.nan)
+        scores = np.empty((len(rows), len(self.units)))
+        kernels.correlate_rows(rows, squares, self.units, scores)
         return scores
 
 
 @dataclass(frozen=True)
 class _Concordance(Terms):
-    """Models as levels 0, 1, ... and each cell's place among the model's sorted cells."""
+    """Models as levels 0, 1, ... and each cell's place among the model's sorted cells.
+
+    ``untied`` holds the pairs of cells that each model tells apart; None: every pair counts.
+    """
 
     levels: NDArray[np.uint32]
     n_levels: NDArray[np.int32]
     slots: NDArray[np.uint32]
+    untied: Floats | None = None
 
     def score(self, block: CompleteRdms) -> Floats:
         """Scores (n_rdms, n_models)."""
         scores = np.empty((len(block.rows), len(self.levels)))
-        concord_rows(*block.sorted(), self.levels, self.n_levels, self.slots, scores)
-        return scores
+        orders, ties, n_ties = block.sorted()
+        concord_rows(orders, ties, n_ties, self.levels, self.n_levels, self.slots, scores)
+        if self.untied is None:
+            return scores
+        tied, n = np.empty(len(scores)), block.rows.shape[1]
+        kernels.tie_correction(ties, n_ties, tied)
+        pairs = 0.5 * n * (n - 1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            corrected = scores * pairs / np.sqrt((pairs - tied)[:, None] * self.untied)
+        return np.asarray(np.clip(corrected, -1.0, 1.0))
 
 
-def unit_rows(rows: Floats) -> Floats:
-    """Rows centred and divided by their norm; NaN where constant."""
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        scaled = rows / np.max(np.abs(rows), axis=1, keepdims=True)
-        centered = scaled - scaled.mean(axis=1, keepdims=True)
-        centered -= centered.mean(axis=1, keepdims=True)
-        norms = np.linalg.norm(centered, axis=1)
-        norms[norms <= kernels.CONSTANT * np.linalg.norm(scaled, axis=1)] = np.nan
-        return np.ascontiguousarray(centered / norms[:, None])
-
-
-def _ranked(models: Floats) -> Floats:
-    """Average ranks of each model's cells."""
-    ranks = np.empty(models.shape)
-    for row, own in zip(models, ranks, strict=True):
-        kernels.rank_cells(row, np.argsort(row), own)
-    return ranks
-
-
-def _orthonormal(rows: Floats, tolerance: float | None = None) -> Floats:
-    """Orthonormal rows that span the given unit rows; tolerance None: that of least squares."""
-    _, sizes, basis = np.linalg.svd(rows, full_matrices=False)
-    if tolerance is None:
-        tolerance = max(rows.shape) * np.finfo(np.float64).eps * sizes.max(initial=1.0)
-    return np.ascontiguousarray(basis[sizes > tolerance])
-
-
-def _residual_units(units: Floats) -> Floats:
-    """Take from each row what all others explain, to unit norm; NaN where 1e-10 or less is left."""
-    residuals = np.full_like(units, np.nan)
-    known = np.isfinite(units[:, 0])
-    for i in np.flatnonzero(known):
-        others = _orthonormal(units[known & (np.arange(len(units)) != i)])
-        rest = units[i]
-        for _ in range(2):  # once more takes away the rounding of the first
-            rest = rest - (others @ rest) @ others
-        norm = np.linalg.norm(rest)
-        if norm >= kernels.RESIDUAL:
-            residuals[i] = rest / norm
-    return residuals
-
-
-def correlation_terms(models: Floats, ranked: bool, standardize: bool) -> Terms:
+def correlation_terms(fit: Fit) -> Terms:
     """Models, or their ranks, centred and of unit norm."""
-    return _Correlation(ranked, unit_rows(_ranked(models) if ranked else models))
+    return _Correlation(
+        fit.ranked, unit_rows(ranked_rows(fit.models) if fit.ranked else fit.models)
+    )
 
 
-def partial_terms(models: Floats, ranked: bool, standardize: bool) -> Terms:
-    """Span of all models, or of their ranks, and what is left of each beside all others."""
-    units = unit_rows(_ranked(models) if ranked else models)
-    residuals = _residual_units(units)
-    if models.shape[1] <= len(models) + 1:
-        residuals = np.full_like(units, np.nan)
-    return _Partial(ranked, _orthonormal(units[np.isfinite(units[:, 0])]), residuals)
+def expected_rank_correlation_terms(fit: Fit) -> Terms:
+    """Centred ranks of models, not divided by the spread that ties leave them."""
+    n = fit.models.shape[1]
+    ranks = ranked_rows(fit.models) - 0.5 * (n + 1)
+    ranks[(ranks == 0.0).all(axis=1)] = np.nan
+    square = (n**3 - n) / 12.0
+    return _ExpectedRankCorrelation(np.ascontiguousarray(ranks / np.sqrt(square)), square)
 
 
-def regression_terms(models: Floats, ranked: bool, standardize: bool) -> Terms:
-    """Pseudo-inverse of models, their rank judged on centred unit-norm models."""
-    units = unit_rows(models)
-    units[~np.isfinite(units[:, 0])] = 0.0
-    rank = len(_orthonormal(units, kernels.RESIDUAL))
-    norms = _centered_norms(models)
-    if rank == len(models):
-        # full rank: the weights don't depend on scale, so that unit-norm models are safe
-        inverse = np.linalg.pinv(units.T, rcond=kernels.RESIDUAL)
-        inverse /= np.sqrt(models.shape[1]) if standardize else norms[:, None]
-    else:
-        design = units * (np.sqrt(models.shape[1]) if standardize else norms[:, None])
-        left, sizes, right = np.linalg.svd(design, full_matrices=False)
-        inverse = (left[:, :rank] / sizes[:rank]) @ right[:rank]
-    return _Regression(np.ascontiguousarray(inverse), standardize)
+def cosine_terms(fit: Fit) -> Terms:
+    """Models of unit norm; NaN for models of zeros."""
+    return _Cosine(rows_of_unit_norm(fit.models))
 
 
-def _centered_norms(models: Floats) -> Floats:
-    """Norms of the centred rows, safe at any scale; 0 for rows of zeros."""
-    sizes = np.max(np.abs(models), axis=1)
-    scaled = models / np.where(sizes > 0, sizes, 1.0)[:, None]
-    norms: Floats = sizes * np.linalg.norm(scaled - scaled.mean(axis=1, keepdims=True), axis=1)
-    return norms
+def whitened_terms(fit: Fit) -> Terms:
+    """Models weighted by the inverse covariance of the cells."""
+    return _whitened(fit, rows_of_unit_norm(fit.models), centered=False)
 
 
-def concordance_terms(models: Floats, ranked: bool, standardize: bool) -> Terms:
+def whitened_correlation_terms(fit: Fit) -> Terms:
+    """Models less the mean of their cells, weighted by the inverse covariance of the cells."""
+    return _whitened(fit, unit_rows(fit.models), centered=True)
+
+
+def _whitened(fit: Fit, models: Floats, centered: bool) -> Terms:
+    """Bring models to unit norm in the metric of the inverse covariance."""
+    weights = cell_weights(fit)
+    weighted = weights.weigh(models)
+    norms = np.sqrt(np.einsum("mc,mc->m", models, weighted))
+    return _Whitened(centered, weights, np.ascontiguousarray(weighted / norms[:, None]))
+
+
+def concordance_terms(fit: Fit) -> Terms:
     """Levels and slots of each model's cells."""
+    return _concordance(fit.models)
+
+
+def tie_corrected_concordance_terms(fit: Fit) -> Terms:
+    """Levels and slots, and how many pairs of cells each model tells apart."""
+    n = fit.models.shape[1]
+    counts = (np.unique(model, return_counts=True)[1] for model in fit.models)
+    tied = np.array([(count * (count - 1.0)).sum() / 2 for count in counts])
+    return _concordance(fit.models, 0.5 * n * (n - 1) - tied)
+
+
+def _concordance(models: Floats, untied: Floats | None = None) -> Terms:
+    """Find levels and slots of each model's cells."""
     levels = np.empty(models.shape, np.uint32)
     slots = np.empty((*models.shape, 3), np.uint32)
     n_levels = [
         kernels.place_cells(row, np.argsort(row), *own)
         for row, *own in zip(models, levels, slots, strict=True)
     ]
-    return _Concordance(levels, np.array(n_levels, dtype=np.int32), slots)
+    return _Concordance(levels, np.array(n_levels, dtype=np.int32), slots, untied)

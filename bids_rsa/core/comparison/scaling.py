@@ -1,0 +1,42 @@
+"""Models ranked, centred, and of unit norm, at any scale."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.comparison import kernels
+
+Floats = NDArray[np.float64]
+
+
+def unit_rows(rows: Floats) -> Floats:
+    """Rows centred and divided by their norm; NaN where constant."""
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        scaled = rows / np.max(np.abs(rows), axis=1, keepdims=True)
+        centered = scaled - scaled.mean(axis=1, keepdims=True)
+        centered -= centered.mean(axis=1, keepdims=True)
+        norms = np.linalg.norm(centered, axis=1)
+        norms[norms <= kernels.CONSTANT * np.linalg.norm(scaled, axis=1)] = np.nan
+        return np.ascontiguousarray(centered / norms[:, None])
+
+
+def ranked_rows(models: Floats) -> Floats:
+    """Average ranks of each model's cells."""
+    ranks = np.empty(models.shape)
+    for row, own in zip(models, ranks, strict=True):
+        kernels.rank_cells(row, np.argsort(row), own)
+    return ranks
+
+
+def rows_of_unit_norm(models: Floats) -> Floats:
+    """Divide each model by its norm, safe at any scale; NaN for models of zeros."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scaled = models / np.max(np.abs(models), axis=1, keepdims=True)
+        return np.ascontiguousarray(scaled / np.linalg.norm(scaled, axis=1, keepdims=True))
+
+
+def centered_norms(models: Floats) -> Floats:
+    """Norms of the centred rows, safe at any scale; 0 for rows of zeros."""
+    sizes = np.max(np.abs(models), axis=1)
+    scaled = models / np.where(sizes > 0, sizes, 1.0)[:, None]
+    norms: Floats = sizes * np.linalg.norm(scaled - scaled.mean(axis=1, keepdims=True), axis=1)
+    return norms
