@@ -90,11 +90,11 @@ def _tell_plan(
     sys.stdout.write(plan_text(discovery, models, failures))
     failed = {subject for subject, _ in failures}
     maps = [
-        derivative_path(analysis, model.name, stat=find_comparison(comparison).label)
+        derivative_path(analysis, name, stat=entry.label)
         for analysis in discovery.groups
         if analysis.subject not in failed
-        for comparison in settings.rsa.comparisons
-        for model in models
+        for entry in map(find_comparison, settings.rsa.comparisons)
+        for name in entry.score_names([model.name for model in models])
     ]
     listed = "".join(f"  {path}\n" for path in maps[:MAPS_LISTED])
     more = f"  ... and {len(maps) - MAPS_LISTED} more\n" if len(maps) > MAPS_LISTED else ""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 
-from bids_rsa.core.comparison.table import find_comparison, single_model_comparisons
+from bids_rsa.core.comparison.table import ALL_MODELS, find_comparison, single_model_comparisons
 from bids_rsa.core.dissimilarity.table import dissimilarities_of_features
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.models.files import read_features, read_npy, read_square
@@ -23,8 +23,8 @@ from bids_rsa.tables import existing_file
 Floats = npt.NDArray[np.float64]
 
 RANK_TOLERANCE = 1e-10
-# the desc- label of the mask of centres and of the map of patch sizes
-RESERVED = "searchlight"
+# desc- labels of maps that are not of one model
+RESERVED = {"searchlight": "maps of the searchlight itself", ALL_MODELS: "scores of all models"}
 
 
 def load_models(inputs: InputSettings) -> tuple[ModelRdm, ...]:
@@ -264,10 +264,10 @@ def _check_names(models: Sequence[ModelRdm]) -> None:
     """No two models may have one name: their maps would overwrite each other."""
     seen: dict[str, str] = {}
     for model in models:
-        if model.name == RESERVED:
+        if model.name in RESERVED:
             raise OptionError(
-                f"A model cannot be named {RESERVED}: maps of the searchlight itself are "
-                f"(desc-{RESERVED}).",
+                f"A model cannot be named {model.name}: {RESERVED[model.name]} are "
+                f"(desc-{model.name}).",
                 f"Name it: --model OTHERNAME={model.path}",
             )
         if model.name in seen:

@@ -56,7 +56,8 @@ def evaluated_centers(
     for comparison, values in scores.scores.items():
         rows = np.flatnonzero(np.isnan(values[:, evaluated]).all(axis=1))
         if rows.size:
-            without = ", ".join(names[int(row)] for row in rows)
+            scored = find_comparison(comparison).score_names(names)
+            without = ", ".join(scored[int(row)] for row in rows)
             raise ContentError(
                 f"{label}: the {comparison} score of {without} is "
                 f"undefined at each of the {evaluated.sum()} centres (constant patterns or RDMs, "
@@ -88,17 +89,19 @@ def write_maps(
     evaluated = scores.n_voxels >= rsa.min_voxels
     n_voxels = scores.n_voxels[evaluated]
     sources = [bids_uri(path, links) for path in stacked.files]
-    by_name = {model.name: (row, model) for row, model in enumerate(models)}
+    names = [model.name for model in models]
     sidecars: dict[Path, dict[str, Any]] = {}
     paths = [output_dir / file.path for file in planned]
     with replacing_together(paths, _described(output_dir, planned, sidecars)) as beside:
         for file, path in zip(planned, paths, strict=True):
             if file.model:
-                row, model = by_name[file.model]
+                entry = find_comparison(file.comparison)
+                row = entry.score_names(names).index(file.model)
                 values = scores.scores[file.comparison][row, evaluated]
                 data: NDArray[Any] = values.astype(np.float32)
-                fitted = models if find_comparison(file.comparison).joint else [model]
-                content = map_sidecar(file, stacked, model, fitted, values, n_voxels, sources)
+                fitted = models if entry.joint else [models[row]]
+                own = "" if entry.pooled else models[row].path
+                content = map_sidecar(file, stacked, own, fitted, values, n_voxels, sources)
             else:
                 is_mask = file.path.endswith("_mask.nii.gz")
                 data = np.ones(n_voxels.size, np.uint8) if is_mask else n_voxels.astype(np.int32)

@@ -29,10 +29,11 @@ def plan_images(
         _planned(derivative_path(analysis, SEARCHLIGHT, stat="nvoxels"), geometry),
     ]
     for comparison in rsa.comparisons:
-        for model in models:
-            path = derivative_path(analysis, model.name, stat=find_comparison(comparison).label)
-            settings = _map_settings(analysis, rsa, comparison, model, models) | geometry
-            files.append(_planned(path, settings, comparison, model.name))
+        entry = find_comparison(comparison)
+        for name in entry.score_names([model.name for model in models]):
+            path = derivative_path(analysis, name, stat=entry.label)
+            settings = _map_settings(analysis, rsa, comparison, name, models) | geometry
+            files.append(_planned(path, settings, comparison, name))
     return tuple(files)
 
 
@@ -62,21 +63,22 @@ def _map_settings(
     analysis: Analysis,
     rsa: RsaSettings,
     comparison: str,
-    model: ModelRdm,
+    name: str,
     models: Sequence[ModelRdm],
 ) -> dict[str, Any]:
     """List the settings that determine the scores of one map."""
-    joint = find_comparison(comparison).joint
+    entry = find_comparison(comparison)
+    own = [_identity(model) for model in models if model.name == name]
     settings: dict[str, Any] = {
         "Dissimilarity": rsa.dissimilarity,
         "DissimilarityParameters": json.loads(rsa.dissimilarity_params),
         "Comparison": comparison,
         "Folds": rsa.folds,
         "Conditions": [name for name in analysis.conditions if name not in analysis.dropped],
-        "Model": _identity(model),
+        "Model": {"Name": name} if entry.pooled else own[0],
         "InputStatistic": sorted({image.statistic for image in analysis.images}),
     }
-    if joint:
+    if entry.joint:
         settings["ModelsInFit"] = [_identity(one) for one in models]
         settings["Standardize"] = rsa.standardize
     return settings
@@ -91,7 +93,7 @@ def _identity(model: ModelRdm) -> dict[str, str]:
 def map_sidecar(
     file: PlannedFile,
     stacked: StackedPatterns,
-    model: ModelRdm,
+    model_path: str,
     fitted: Sequence[ModelRdm],
     scores: np.ndarray,
     n_voxels: np.ndarray,
@@ -103,7 +105,8 @@ def map_sidecar(
     ----------
     file : PlannedFile
     stacked : StackedPatterns
-    model : ModelRdm
+    model_path : str
+        The model's file; empty for a score of all models together.
     fitted : sequence of ModelRdm
         All models whose missing cells are left out: those of a joint fit, or the model alone.
     scores : ndarray, shape (n_evaluated,)
@@ -114,15 +117,16 @@ def map_sidecar(
         BIDS URIs of each file used.
     """
     settings = {key: json.loads(text) for key, text in file.settings}
+    model = f"the model RDM {file.model}" if model_path else "all model RDMs together"
+    of_file = {"File": Path(model_path).name} if model_path else {}
     return {
         "Description": (
             f"{file.comparison} between the {settings['Dissimilarity']} RDM of the patch around "
-            f"each centre and the model RDM {file.model}; 0 outside the evaluated centres, NaN "
-            "where undefined"
+            f"each centre and {model}; 0 outside the evaluated centres, NaN where undefined"
         ),
         **shared_keys(stacked, sources, file.path),
         **settings,
-        "Model": settings["Model"] | {"File": Path(model.path).name},
+        "Model": settings["Model"] | of_file,
         "FoldRuns": list(stacked.fold_labels),
         "CellsUsed": int(_cells_used(fitted, stacked.conditions)),
         "PatchSize": patch_sizes(n_voxels),

@@ -11,8 +11,8 @@ from matplotlib.text import Text
 from scipy.stats import rankdata
 
 from bids_rsa.cli import main
+from bids_rsa.core.comparison.fit import Terms
 from bids_rsa.core.comparison.table import COMPARISONS, Comparison
-from bids_rsa.core.comparison.terms import Terms
 from bids_rsa.example import ExampleSettings, make_example
 
 
@@ -28,9 +28,9 @@ class RhoA(Terms):
         return 12 * (block.ranks()[0] @ self.ranks.T) / (n**3 - n)
 
 
-def make_terms(models, ranked, standardize):
+def make_terms(fit):
     """Centred average ranks of the models."""
-    ranks = rankdata(models, axis=1)
+    ranks = rankdata(fit.models, axis=1)
     return RhoA(ranks - ranks.mean(axis=1, keepdims=True))
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import bids_rsa
-from bids_rsa.core.comparison import terms
 from bids_rsa.core.comparison.blocks import CompleteRdms
+from bids_rsa.core.comparison.fit import Fit, Options, Terms
 from bids_rsa.core.comparison.plans import compare
 from bids_rsa.core.comparison.table import COMPARISONS, DEFAULT_COMPARISON
 from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, DISSIMILARITIES
@@ -70,8 +70,9 @@ def test_labels_are_letters_and_digits_and_differ():
 def test_every_comparison_computes_from_its_entry(name):
     rng = np.random.default_rng(0)
     models = rng.normal(size=(3, 45))
-    made = COMPARISONS[name].make_terms(models, COMPARISONS[name].ranked, False)
-    assert isinstance(made, terms.Terms)
+    fit = Fit(models, 0, COMPARISONS[name].ranked, Options(), None, 45)
+    made = COMPARISONS[name].make_terms(fit)
+    assert isinstance(made, Terms)
     rdm = rng.normal(size=45)
     np.testing.assert_array_equal(
         compare(rdm, models, name), made.score(CompleteRdms(rdm[None]))[0]

@@ -5,7 +5,7 @@ Light to import, for ``--help``: what computes scores is imported when it is fir
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bids_rsa.core.comparison.fit import Fit, Terms
 
 DEFAULT_COMPARISON = "spearman"
+# what a score of all models together is called, in place of a model's name
+ALL_MODELS = "allmodels"
 Scale = Literal["symmetric", "positive", "share"]
 
 
@@ -99,6 +101,10 @@ class Comparison:
     def n_scores(self, n_models: int) -> int:
         """Count the scores (maps) that so many models get."""
         return min(n_models, 1) if self.pooled else n_models
+
+    def score_names(self, models: Sequence[str]) -> tuple[str, ...]:
+        """Name the score of each model, or of all of them together."""
+        return (ALL_MODELS,) if self.pooled else tuple(models)
 
 
 def _terms(builder: str, module: str = "terms") -> MakeTerms:
