@@ -154,6 +154,8 @@ class RunSettings:
     list_participants: bool = False
     validate: bool = False
     keep_residuals: bool = False
+    no_report: bool = False
+    reports_only: bool = False
     debug: bool = False
     verbosity: int = 0
 

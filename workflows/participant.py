@@ -129,7 +129,13 @@ def _output_nodes(job: AnalysisJob) -> tuple[Node, Node]:
         mem_gb=job.needs.write_gb,
     )
     figures = Node(
-        DrawMaps(analysis=job.analysis, planned=job.planned, output_dir=job.output_dir),
+        DrawMaps(
+            analysis=job.analysis,
+            models=job.models,
+            rsa=job.rsa,
+            planned=job.planned,
+            output_dir=job.output_dir,
+        ),
         name="figures",
         mem_gb=job.needs.write_gb,
     )

@@ -45,6 +45,11 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     machine = find_machine()
     LOGGER.info(machine.sentence())
     check_options(settings.group)
+    if settings.run.reports_only:
+        from bids_rsa.app.reports_only import write_reports_only
+
+        memory_gb, _ = usable_memory(machine, settings.run.mem_gb)
+        return write_reports_only(settings, settings.run.n_procs or machine.n_cpus, memory_gb)
     if settings.run.validate:
         validate_input(settings.inputs.bids_dir)
     tests, tried = _find_tests(settings)

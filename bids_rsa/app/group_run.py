@@ -20,6 +20,7 @@ from bids_rsa.app.execution import (
     run_jobs,
     shows_all,
 )
+from bids_rsa.app.pages import GROUP, write_pages
 from bids_rsa.app.summary import show, text_table
 from bids_rsa.app.work_folder import Claim, claim, make_work_dir, work_dir
 from bids_rsa.errors import BidsRsaError, ResourceError
@@ -171,6 +172,9 @@ def _run_jobs(
     done = [job for job in jobs if job.test.label not in failures]
     if done:
         _write_dataset_files(done, settings)
+    has_page = not done or _write_page(
+        output, settings, plugin, make_work_dir(work, output), run_id
+    )
     remove_leftovers(output, with_subfolders=False)
     remove_leftovers(output / FOLDER)
     _tell_end(done)
@@ -187,7 +191,15 @@ def _run_jobs(
         (work / f"{run_id}.log").unlink(missing_ok=True)
         remove_old_logs(work)
         remove_empty((work / RUN_WORKFLOW, work / CRASH_FOLDER, work, work.parent))
-    return 0
+    return int(not has_page)
+
+
+def _write_page(output: Path, settings: Settings, plugin: Plugin, work: Path, run_id: str) -> bool:
+    """Write the group's page unless it is not wanted; tell whether that went well."""
+    if settings.run.no_report:
+        return True
+    configure(work, settings.run.stop_on_first_crash, shows_all(settings.run))
+    return not write_pages(output, [GROUP], plugin, work, run_id)
 
 
 def _run_waiting(

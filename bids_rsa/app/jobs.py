@@ -14,6 +14,7 @@ from bids_rsa.needs import estimation_gb, memory_needs, threads_that_fit
 from bids_rsa.outputs.derivatives import (
     check_maps_beside,
     check_replaceable,
+    details_path,
     map_figure_path,
     with_vectors,
 )
@@ -121,7 +122,10 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
         rsa=settings.rsa,
         models="",
         planned=planned,
-        figures=with_vectors(map_figure_path(path, analysis) for path in pictured),
+        figures=(
+            *with_vectors(map_figure_path(path, analysis) for path in pictured),
+            *(details_path(file.path, analysis) for file in planned if file.model),
+        ),
         links=tuple(links.items()),
         input_hash=" ".join(hashes.as_dict().values()),
         files=hashes.files,

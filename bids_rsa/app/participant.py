@@ -49,6 +49,11 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
         labels = list_participants(settings.inputs, settings.run.output_dir, settings.bold)
         sys.stdout.write(label_lines(labels))
         return 0
+    if settings.run.reports_only:
+        from bids_rsa.app.reports_only import write_reports_only
+
+        memory_gb, _ = usable_memory(machine, settings.run.mem_gb)
+        return write_reports_only(settings, settings.run.n_procs or machine.n_cpus, memory_gb)
     if settings.run.validate:
         validate_input(settings.inputs.bids_dir)
     models = load_models(settings.inputs)

@@ -16,6 +16,7 @@ from bids_rsa.app.execution import (
 )
 from bids_rsa.app.jobs import Run, plan_job
 from bids_rsa.app.outcome import Outcome
+from bids_rsa.app.pages import subjects_with_maps, write_pages
 from bids_rsa.app.preflight import CheckedAnalysis, make_folder
 from bids_rsa.app.summary import end_table, show, summarize
 from bids_rsa.app.work_folder import make_work_dir, work_dir
@@ -82,6 +83,7 @@ def run_all(analyses: Sequence[CheckedAnalysis], run: Run, outcome: Outcome) -> 
     int
         The exit code.
     """
+    without_page: dict[str, BidsRsaError] = {}
     for batch in _batches(analyses, run.plugin):
         if outcome.failures and run.settings.run.stop_on_first_crash:
             break
@@ -89,10 +91,20 @@ def run_all(analyses: Sequence[CheckedAnalysis], run: Run, outcome: Outcome) -> 
         clock = Clock()
         failures = run_jobs(jobs, run.graph, run.folders, _is_complete, run.plugin, clock, run.work)
         _close(jobs, failures, run, outcome, clock)
+        without_page |= _write_pages(batch, run)
     remove_leftovers(run.output, with_subfolders=False)
     for subject in {checked.analysis.subject for checked in analyses}:
         remove_leftovers(run.output / f"sub-{subject}")
-    return _finish(run, outcome)
+    return _finish(run, outcome) or int(bool(without_page))
+
+
+def _write_pages(batch: Sequence[CheckedAnalysis], run: Run) -> dict[str, BidsRsaError]:
+    """Write the pages of the subjects of a batch; tell which could not be written."""
+    if run.settings.run.no_report:
+        return {}
+    wanted = [checked.analysis.subject for checked in batch]
+    subjects = subjects_with_maps(run.output, wanted)
+    return write_pages(run.output, subjects, run.plugin, run.work, run.run_id)
 
 
 def _batches(

@@ -18,11 +18,11 @@ from bids_rsa.interfaces.base import (
 from bids_rsa.interfaces.progress import progress_bar
 from bids_rsa.interfaces.work_files import load_models, load_record, save_record
 from bids_rsa.models.loading import condensed
-from bids_rsa.outputs.design_keys import design_warnings
 from bids_rsa.outputs.maps import evaluated_centers, metric_parameters, write_maps
 from bids_rsa.outputs.provenance import refuse_changed
 from bids_rsa.patterns.stacking import MaskUse, StackedPatterns, stack_group
 from bids_rsa.records import Analysis
+from bids_rsa.reports.details import write_details
 from bids_rsa.reports.participant_pictures import draw_analysis
 from bids_rsa.settings import ReadingSettings, RsaSettings
 
@@ -130,15 +130,12 @@ class SinkDerivatives(RecordingInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Write the images and then their sidecars."""
         inputs = self.inputs
-        stacked, models = _load_stacked(inputs.stacked), load_models(inputs.models)
-        for warning in design_warnings(inputs.planned, stacked, models):
-            LOGGER.warning("%s: %s", inputs.analysis.label, warning)
         images = write_maps(
             Path(inputs.output_dir),
             inputs.planned,
-            stacked,
+            _load_stacked(inputs.stacked),
             load_record(inputs.scores, Scores),
-            models,
+            load_models(inputs.models),
             inputs.rsa,
             inputs.links,
         )
@@ -149,12 +146,14 @@ class _DrawInput(BaseInterfaceInputSpec):
     analysis = traits.Instance(Analysis, mandatory=True)
     stacked = saved_record(mandatory=True)
     images = traits.List(File(exists=True), mandatory=True)
+    models = traits.Str(mandatory=True)
+    rsa = traits.Instance(RsaSettings, mandatory=True)
     planned = traits.Tuple(mandatory=True)
     output_dir = traits.Str(mandatory=True)
 
 
 class DrawMaps(RecordingInterface):
-    """Draw a mosaic picture of each map."""
+    """Draw a mosaic picture of each map, and keep what the report shows beside it."""
 
     _always_run = True
     input_spec = _DrawInput
@@ -162,13 +161,14 @@ class DrawMaps(RecordingInterface):
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Draw all maps of the analysis."""
-        figures = draw_analysis(
-            Path(self.inputs.output_dir),
-            self.inputs.planned,
-            self.inputs.analysis,
-            _load_stacked(self.inputs.stacked),
+        inputs = self.inputs
+        stacked, output_dir = _load_stacked(inputs.stacked), Path(inputs.output_dir)
+        models = load_models(inputs.models)
+        figures = draw_analysis(output_dir, inputs.planned, inputs.analysis, stacked)
+        details = write_details(
+            output_dir, inputs.planned, inputs.analysis, stacked, models, inputs.rsa
         )
-        return {"figures": as_texts(figures)}
+        return {"figures": as_texts([*figures, *details])}
 
 
 def _load_stacked(paths: list[str]) -> StackedPatterns:

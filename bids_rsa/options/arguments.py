@@ -145,7 +145,11 @@ def _pick(settings: Any, given: dict[str, Any]) -> Any:
 
 def _check_combinations(settings: Settings) -> None:
     """Check what only the options together can tell."""
+    if settings.run.reports_only and settings.run.no_report:
+        raise OptionError("--reports-only and --no-report exclude each other.", "Give one of them.")
     if settings.analysis_level != "participant" or settings.run.list_participants:
+        return
+    if settings.run.reports_only:
         return
     check_bold_options(settings)
     check_noise_options(settings)

@@ -160,6 +160,12 @@ def _add_mode_options(add: Callable[..., None]) -> None:
         metavar="FILE",
         help="with --dry-run: write what was found as TSV, a row for each condition and run",
     )
+    add("--no-report", action="store_true", help="write no HTML pages")
+    add(
+        "--reports-only",
+        action="store_true",
+        help="write the HTML pages of the results in OUTPUT_DIR again, and compute nothing",
+    )
     add(
         "--list-participants",
         action="store_true",

@@ -18,7 +18,16 @@ from bids_rsa.outputs.whole_files import replacing
 BIDS_VERSION = "1.11.1"
 DESCRIPTION = "dataset_description.json"
 # a directory pattern must have no trailing slash
-BIDSIGNORE = ("*.html", "figures", "group", "log", "*_statmap.*", "*_relmat.*", "*_design.*")
+BIDSIGNORE = (
+    "*.html",
+    "figures",
+    "group",
+    "log",
+    "logs",
+    "*_statmap.*",
+    "*_relmat.*",
+    "*_design.*",
+)
 # what BIDS 1.11 allows in the name of a functional mask, beside what every name has
 ENTITIES_OF_MASKS = {"ce", "rec", "dir", "echo", "part", "chunk", "label"}
 README = """# Searchlight RSA
@@ -36,6 +45,9 @@ Made by bids_rsa {version}. Each `sub-*/[ses-*/]func` folder holds
 The JSON beside each image says how it was made. `sub-*/figures` holds a picture of each map as
 PNG and SVG, `sub-*/log` the settings and the log of each run; `descriptions.tsv` explains the
 desc- labels.
+
+`sub-*.html` and `group.html` show all of it: open them in a browser, or mail them.
+`logs/CITATION.md` holds a methods text, `logs/CITATION.bib` its references.
 """
 
 

@@ -56,6 +56,17 @@ def pictures_of(output_dir: Path, file: PlannedFile) -> list[Path]:
     return sorted((output_dir / subject / "figures").glob(f"{stem}.*"))
 
 
+def details_path(image_path: str, analysis: Analysis) -> str:
+    """Name the file with a map's peaks and model, relative to the dataset."""
+    return f"{map_figure_path(image_path, analysis).removesuffix('_statmap.png')}_details.json"
+
+
+def anatomy_path(analysis: Analysis) -> str:
+    """Name the anatomy that the maps of an analysis are drawn on, relative to the dataset."""
+    folder = f"sub-{analysis.subject}/figures"
+    return f"{folder}/{analysis.label}_desc-background_anatomy.nii.gz"
+
+
 def vector_path(picture: str) -> str:
     """Name the vector version of a picture, which lies beside the PNG."""
     return f"{picture.removesuffix('.png')}.svg"

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from bids_rsa.core.comparison.table import Scale as Kind
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.outputs.derivatives import PlannedFile, map_figure_path
+from bids_rsa.outputs.derivatives import PlannedFile, anatomy_path, map_figure_path
+from bids_rsa.outputs.whole_files import save_image
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import Analysis
 from bids_rsa.reports.pictures import (
@@ -42,6 +43,7 @@ from bids_rsa.spaces.images import load_volume
 
 LOGGER = logging.getLogger(__name__)
 VOXELS = "voxels in the patch"
+MNI_TEMPLATE = "the MNI template"
 COUNTS_KIND: Kind = "positive"
 OPAQUE_AT = 0.6  # of the scale: lower scores let the anatomy through
 COUNTS_OPACITY = 0.65
@@ -57,7 +59,8 @@ def draw_analysis(
     list of Path
         The pictures.
     """
-    anatomy = read_anatomy(*find_background(analysis, stacked))
+    background, words = find_background(analysis, stacked)
+    anatomy = read_anatomy(background, words)
     mosaic: Mosaic | None = None
     drawn: list[Path] = []
     for file in planned:
@@ -70,7 +73,20 @@ def draw_analysis(
         title = f"{analysis.title}: {title}"
         path = output_dir / map_figure_path(file.path, analysis)
         drawn += draw_map(mosaic, image, path, title, unit, kind)
+    if words != MNI_TEMPLATE:  # kept for the page; the template comes with nilearn
+        path = output_dir / anatomy_path(analysis)
+        save_image(_small(background), path)
+        drawn.append(path)
     return drawn
+
+
+def _small(image: Any) -> Any:
+    """Make an image small: every second voxel of a fine one, half the precision."""
+    data = np.nan_to_num(np.asarray(image.dataobj, dtype=np.float32))
+    fine = np.sqrt((image.affine[:3, :3] ** 2).sum(axis=0)) < 1.5
+    steps = np.where(fine, 2, 1)
+    smaller = nib.Nifti1Image(data, image.affine).slicer[:: steps[0], :: steps[1], :: steps[2]]
+    return nib.Nifti1Image(np.asarray(smaller.dataobj, dtype=np.float32), smaller.affine)
 
 
 def _describe(file: PlannedFile) -> tuple[str, str, Kind]:
@@ -96,7 +112,7 @@ def find_background(analysis: Analysis, stacked: StackedPatterns) -> tuple[Any, 
         except BidsRsaError as error:  # a picture's background is no reason to fail
             LOGGER.warning("%s: the pictures have another background: %s", analysis.label, error)
     if analysis.space and analysis.space.startswith("MNI"):
-        return mni_template(), "the MNI template"
+        return mni_template(), MNI_TEMPLATE
     return nib.Nifti1Image(stacked.mean_volume(), stacked.affine), "the mean image"
 
 

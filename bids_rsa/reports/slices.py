@@ -55,8 +55,9 @@ def read_anatomy(background: Any, words: str = "") -> Anatomy:
     if not filled.size:
         return Anatomy(data, np.zeros(data.shape, np.uint8), affine, words)
     low, high = np.percentile(filled[:: max(1, filled.size // 20_000)], (1, 99.5))
-    # the air around a head is not quite 0
-    inside = data > AIR * high if filled.min() >= 0 else data != 0
+    inside = data != 0
+    if filled.min() >= 0:  # an anatomy; the air around a head is not quite 0
+        low, inside = 0.0, data > AIR * high
     grey = np.clip((data - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
     # few levels make small files
     grey = np.rint(GREY_LEVELS * 0.9 * grey) / GREY_LEVELS
@@ -156,12 +157,36 @@ def lay_out(anatomy: Anatomy, shown: Mask, affine: Floats, cuts: Cuts) -> Mosaic
             left = int(step * number + (step - width) / 2)
             panels.append(Panel(axis, float(place), max(left, 0), top, width, height))
         top += height + _GAP
-    parts = [_pixels(panel, low, mm) for panel in panels]
+    return _mosaic(panels, (top, WIDTH_PIXELS), low, mm, anatomy)
+
+
+def lay_out_row(
+    anatomy: Anatomy, shown: Mask, affine: Floats, place: Sequence[float], width_pixels: int = 330
+) -> Mosaic:
+    """Lay three slices through one place out side by side, small; otherwise as `lay_out`."""
+    low, high = _field_of_view(anatomy, shown, affine)
+    size = high - low
+    mm = max(sum(size[across] for across, _ in _ROWS.values()) / (width_pixels - 2 * _GAP), 1e-3)
+    panels: list[Panel] = []
+    left = 0
+    for axis, (across, upward) in _ROWS.items():
+        width, height = (max(1, int(size[i] / mm)) for i in (across, upward))
+        panels.append(Panel(axis, float(place["xyz".index(axis)]), left, 0, width, height))
+        left += width + _GAP
+    tallest = max(panel.height for panel in panels)
+    return _mosaic(panels, (tallest, width_pixels), low, mm, anatomy)
+
+
+def _mosaic(
+    panels: Sequence[Panel], shape: tuple[int, int], low: Floats, mm: float, anatomy: Anatomy
+) -> Mosaic:
+    """Find the pixels of all panels."""
+    parts = [_pixels(panel, low, mm, shape[1]) for panel in panels]
     rows, columns, places = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Mosaic(tuple(panels), (top, WIDTH_PIXELS), rows, columns, places, anatomy)
+    return Mosaic(tuple(panels), shape, rows, columns, places, anatomy)
 
 
-def _pixels(panel: Panel, low: Floats, mm: float) -> tuple[Any, Any, Floats]:
+def _pixels(panel: Panel, low: Floats, mm: float, width: int) -> tuple[Any, Any, Floats]:
     """List the pixels of a panel and their places."""
     rows, columns = np.indices((panel.height, panel.width)).reshape(2, -1)
     across, upward = _ROWS[panel.axis]
@@ -170,7 +195,7 @@ def _pixels(panel: Panel, low: Floats, mm: float) -> tuple[Any, Any, Floats]:
     places[:, across] = low[across] + (columns + 0.5) * mm
     places[:, upward] = low[upward] + (panel.height - rows - 0.5) * mm
     # a map of few columns or a single slice may leave less room than a panel takes
-    fits = panel.left + columns < WIDTH_PIXELS
+    fits = panel.left + columns < width
     return rows[fits] + panel.top, columns[fits] + panel.left, places[fits]
 
 

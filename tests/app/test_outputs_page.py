@@ -4,13 +4,7 @@ import re
 
 from app_runs import sidecar
 
-ONLY_SOMETIMES = {
-    "SpatialReference",
-    "Resolution",
-    "ModelsInFit",
-    "Standardize",
-    "DesignCorrelation",
-}
+ONLY_SOMETIMES = {"SpatialReference", "Resolution", "ModelsInFit", "Standardize"}
 
 
 def test_the_page_names_the_keys_of_a_map(small_run, pytestconfig):

@@ -79,12 +79,16 @@ def test_every_planned_file_is_there_and_nothing_else(small_run):
     stems += [f"{SPACE}_stat-{c}_desc-planted_statmap" for c in ("spearman", "pearson")]
     expected = {f"sub-01/func/{stem}{end}" for stem in stems for end in (".nii.gz", ".json")}
     expected |= {f"sub-01/figures/{stem}.{end}" for stem in stems[1:] for end in ("png", "svg")}
+    expected |= {
+        f"sub-01/figures/{stem.removesuffix('_statmap')}_details.json" for stem in stems[2:]
+    }
     found = {name for name in files_under(output) if name.startswith("sub-01/")}
     logs = {name for name in found if name.startswith("sub-01/log/")}
     assert found - logs == expected
     assert {Path(name).name for name in logs} == {"bids_rsa.toml", "bids_rsa.log"}
     assert {name for name in files_under(output) if "/" not in name} == {
-        "dataset_description.json", "README.md", "descriptions.tsv", "descriptions.json"
+        "dataset_description.json", "README.md", "descriptions.tsv", "descriptions.json",
+        "sub-01.html", "sub-02.html",
     }  # fmt: skip
 
 
@@ -319,5 +323,6 @@ def test_a_linear_run_goes_on_after_a_subject_that_fails(dataset, tmp_path):
     done = run_small(dataset, tmp_path / "out", "--use-plugin", "Linear")
     assert done.returncode == 1
     assert {name.split("/")[0] for name in files_under(tmp_path / "out") if "/" in name} == {
-        "sub-02"
+        "sub-02",
+        "logs",
     }

@@ -1,0 +1,94 @@
+"""The reporting checklist: what a report of the analysis needs, from the sidecars."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bids_rsa.reports.sidecar_values import Sidecar, counts, distinct, joined, number, span
+
+# item, keys that may hold it (the first is the one named in the page)
+PARTICIPANT_ITEMS = (
+    ("Conditions", ("Conditions",)),
+    ("Trials behind each condition", ("TrialsPerCondition",)),
+    ("Images of each condition", ("ImagesPerCondition",)),
+    ("Runs of each condition", ("RunsPerCondition",)),
+    ("Acquisition and preprocessing", ("Preprocessing",)),
+    ("First-level model", ("FirstLevelModel",)),
+    ("Statistic of the images", ("InputStatistic",)),
+    ("Spatial smoothing of the images", ("InputSmoothingFWHM",)),
+    ("Noise normalisation", ("NoiseNormalization", "Normalization")),
+    ("Space", ("SpatialReference",)),
+    ("Brain mask", ("BrainMask",)),
+    ("Region of interest", ("ROIMask",)),
+    ("Voxels left out", ("VoxelsLeftOut",)),
+    ("Searchlight radius (mm)", ("SearchlightRadius",)),
+    ("Patch sizes (voxels)", ("PatchSize",)),
+    ("Least patch size", ("MinVoxels",)),
+    ("Dissimilarity", ("Dissimilarity",)),
+    ("Cross-validation", ("Folds",)),
+    ("Missing values", ("IgnoreNaN",)),
+    ("Missing runs", ("MissingRuns",)),
+    ("Comparison with the model", ("Comparison",)),
+    ("Models", ("Model",)),
+    ("Cells compared", ("CellsUsed",)),
+    ("Software", ("SoftwareVersions",)),
+)
+GROUP_ITEMS = (
+    ("Participants", ("Participants",)),
+    ("Participants left out", ("LeftOut",)),
+    ("Test", ("Test",)),
+    ("Tail", ("Tail",)),
+    ("Transformation of scores", ("Transform",)),
+    ("Smoothing of score maps (mm)", ("SmoothingFWHM",)),
+    ("Voxels tested", ("VoxelsTested",)),
+    ("Relabelings", ("RelabelingsUsed",)),
+    ("All possible relabelings used", ("RelabelingsExhaustive",)),
+    ("Random seed", ("RandomSeed",)),
+    ("Primary method", ("PrimaryMethod",)),
+    ("Alpha", ("Alpha",)),
+    ("Corrected over", ("FWEOver",)),
+    ("Cluster-forming p", ("ClusterFormingP",)),
+    ("Connectivity", ("Connectivity",)),
+    ("Tests tried", ("Tried",)),
+)
+
+
+def checklist(
+    items: Sequence[tuple[str, Sequence[str]]], sidecars: Sequence[Sidecar]
+) -> list[dict[str, str]]:
+    """Fill in the checklist.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``value`` (empty where it is not known) and ``key``.
+    """
+    rows = []
+    for name, keys in items:
+        values = [words for key in keys for words in _words(key, sidecars)]
+        rows.append({"name": name, "value": "; ".join(dict.fromkeys(values)), "key": keys[0]})
+    return rows
+
+
+def _words(key: str, sidecars: Sequence[Sidecar]) -> list[str]:
+    """Write the different values of a key."""
+    if key in ("ImagesPerCondition", "RunsPerCondition", "TrialsPerCondition"):
+        found = counts(sidecars, key)
+        return [span(found)] if found else []
+    values = [value for value in distinct(sidecars, key) if value != "unknown"]
+    return [in_words(value) for value in values]
+
+
+def in_words(value: Any) -> str:
+    """Write a value of a sidecar for a reader."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return number(value)
+    if isinstance(value, dict):
+        parts = [
+            f"{key}: {in_words(item)}" for key, item in value.items() if item not in ([], "", None)
+        ]
+        return ", ".join(parts) or "none"
+    if isinstance(value, list):
+        return joined([in_words(item) for item in value]) or "none"
+    return str(value)

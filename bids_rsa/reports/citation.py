@@ -1,0 +1,38 @@
+"""The methods text of the whole dataset: logs/CITATION.md and CITATION.bib."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bids_rsa.outputs.dataset_files import dataset_lock, write_text
+from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.reports.group_page import find_tests
+from bids_rsa.reports.methods import LICENCE, methods_text
+from bids_rsa.reports.references import bibtex
+
+FOLDER = "logs"
+
+
+def write_citation(output_dir: Path) -> list[Path]:
+    """Write the methods text of all that lies in a dataset, and the references it cites.
+
+    Returns
+    -------
+    list of Path
+    """
+    with dataset_lock(output_dir):
+        text = methods_text(
+            list(_score_sidecars(output_dir)), [test.sidecar for test in find_tests(output_dir)]
+        )
+        page, references = output_dir / FOLDER / "CITATION.md", output_dir / FOLDER / "CITATION.bib"
+        write_text(page, f"# Methods\n\n{text}\n\n{LICENCE}\n")
+        write_text(references, bibtex(text))
+    return [page, references]
+
+
+def _score_sidecars(output_dir: Path) -> Iterator[dict[str, Any]]:
+    """Read the sidecars of all participants' score maps."""
+    for path in sorted(output_dir.glob("sub-*/**/func/*_statmap.json")):
+        sidecar = read_sidecar(path)
+        if sidecar is not None and "Comparison" in sidecar and "Model" in sidecar:
+            yield sidecar

@@ -1,0 +1,153 @@
+"""What lies in the output folder: maps with their sidecars, pictures and details, by analysis."""
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.comparison.table import COMPARISONS, Comparison
+from bids_rsa.outputs.dataset_files import dataset_links
+from bids_rsa.outputs.derivatives import read_sidecar
+
+_STAT = re.compile(r"_stat-[A-Za-z0-9]+")
+_DESC = re.compile(r"_desc-([A-Za-z0-9]+)_")
+
+
+def open_map(path: Path) -> Any:
+    """Open an image."""
+    return nib.load(path)
+
+
+@dataclass(frozen=True, eq=False)
+class FoundMap:
+    """A map that is finished: its image, its sidecar, and what lies beside its picture."""
+
+    path: Path
+    sidecar: dict[str, Any]
+    figures: Path
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its ending."""
+        return self.path.name.removesuffix(".nii.gz")
+
+    @property
+    def analysis(self) -> str:
+        """The entities that the maps of an analysis share."""
+        return _STAT.split(self.stem)[0]
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """What the scores are; None for a map of something else."""
+        return COMPARISONS.get(str(self.sidecar.get("Comparison", "")))
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        model = self.sidecar.get("Model")
+        return str(model.get("Name", "")) if isinstance(model, dict) else ""
+
+    @property
+    def pooled(self) -> bool:
+        """Whether the scores are of all models together."""
+        return self.comparison is not None and self.comparison.pooled
+
+    @property
+    def title(self) -> str:
+        """What the map shows."""
+        if self.comparison and self.pooled:
+            return f"{self.comparison.title}, all models"
+        if self.comparison and self.model:
+            return f"{self.comparison.title}, model {self.model}"
+        return str(self.sidecar.get("Description", self.stem)).partition(";")[0]
+
+    @property
+    def picture(self) -> Path:
+        """Where its picture lies, if there is one."""
+        return self.figures / f"{self.stem}.png"
+
+    @cached_property
+    def image(self) -> Any:
+        """The image."""
+        return open_map(self.path)
+
+    @cached_property
+    def data(self) -> NDArray[np.float32]:
+        """Its values."""
+        return np.asarray(self.image.dataobj, dtype=np.float32)
+
+    def forget(self) -> None:
+        """Free the memory of the values."""
+        self.__dict__.pop("data", None)
+
+    @cached_property
+    def details(self) -> dict[str, Any]:
+        """Peaks and model cells, where they belong to this map."""
+        path = self.figures / f"{self.stem.removesuffix('_statmap')}_details.json"
+        found = read_sidecar(path) or {}
+        return found if found.get("SettingsHash") == self.sidecar.get("SettingsHash") else {}
+
+
+def find_statmaps(folder: Path, figures: Path | None = None) -> list[FoundMap]:
+    """Find the finished maps below a folder, in the order of their names.
+
+    Without ``figures``, the pictures of each map lie in a folder beside it.
+    """
+    found = []
+    for path in sorted(folder.rglob("*_statmap.nii.gz")):
+        sidecar = read_sidecar(path.with_name(path.name.replace(".nii.gz", ".json")))
+        if "figures" not in path.relative_to(folder).parts and sidecar is not None:
+            found.append(FoundMap(path, sidecar, figures or path.parent / "figures"))
+    return found
+
+
+def participant_maps(output_dir: Path, subject: str) -> list[FoundMap]:
+    """Find the finished maps of a participant."""
+    folder = output_dir / f"sub-{subject}"
+    return find_statmaps(folder, folder / "figures")
+
+
+def resolve_sources(output_dir: Path, uris: Iterable[str]) -> list[Path]:
+    """Say where the files lie that BIDS URIs name; those of unknown datasets are left out."""
+    links = {"": ".", **dataset_links(output_dir)}
+    found = []
+    for uri in uris:
+        _, name, path = uri.split(":", 2)
+        if name in links:
+            root = Path(links[name].removeprefix("file://"))
+            found.append((output_dir / root / path).resolve())
+    return found
+
+
+def analyses_of(maps: Sequence[FoundMap]) -> dict[str, list[FoundMap]]:
+    """Sort maps by analysis."""
+    sorted_maps: dict[str, list[FoundMap]] = {}
+    for one in maps:
+        sorted_maps.setdefault(one.analysis, []).append(one)
+    return sorted_maps
+
+
+def entities_label(stem: str) -> str:
+    """Write the entities of a file's name as words."""
+    words = {"ses": "session", "acq": "acquisition", "res": "resolution"}
+    pairs = [part.split("-", 1) for part in stem.split("_") if "-" in part]
+    return ", ".join(
+        f"sub-{value}" if key == "sub" else f"{words.get(key, key)} {value}" for key, value in pairs
+    )
+
+
+def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Read a TSV: its columns and rows; empty where it cannot be read."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file, delimiter="\t")
+    except (OSError, ValueError):
+        return [], []
+    return header, rows

@@ -1,0 +1,62 @@
+"""What a participant's page shows beside maps and sidecars, kept with the pictures.
+
+The page is made from the output folder alone, so that it can be made again at any time.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bids_rsa.outputs.dataset_files import write_json
+from bids_rsa.outputs.derivatives import PlannedFile, details_path
+from bids_rsa.patterns.stacking import StackedPatterns
+from bids_rsa.records import Analysis, ModelRdm
+from bids_rsa.reports.collect import open_map
+from bids_rsa.reports.peaks import MOST_CONDITIONS, describe_peaks
+from bids_rsa.settings import RsaSettings
+
+
+def write_details(
+    output_dir: Path,
+    planned: Sequence[PlannedFile],
+    analysis: Analysis,
+    stacked: StackedPatterns,
+    models: Sequence[ModelRdm],
+    rsa: RsaSettings,
+) -> list[Path]:
+    """Write a file for each map of scores: the model's cells, and the peaks with their RDMs.
+
+    Returns
+    -------
+    list of Path
+    """
+    by_name = {model.name: model for model in models}
+    written = []
+    for file in planned:
+        if not file.model:
+            continue
+        image = open_map(output_dir / file.path)
+        path = output_dir / details_path(file.path, analysis)
+        content = {
+            "Description": "The model's cells and the peaks of the map, for the report",
+            "SettingsHash": file.settings_hash,
+            "Conditions": list(stacked.conditions),
+            "ModelCells": _model_cells(by_name.get(file.model), stacked.conditions),
+            "Peaks": describe_peaks(np.asarray(image.dataobj), image.affine, stacked, rsa),
+        }
+        write_json(path, content)
+        written.append(path)
+    return written
+
+
+def _model_cells(model: ModelRdm | None, conditions: Sequence[str]) -> list[float | None] | None:
+    """Give the cells above the diagonal in the order of the conditions, None for one left out.
+
+    A score of all models together has no model of its own.
+    """
+    if model is None or len(conditions) > MOST_CONDITIONS:
+        return None
+    index = [model.conditions.index(name) for name in conditions]
+    cells = np.array(model.cells)[np.ix_(index, index)][np.triu_indices(len(index), 1)]
+    return [None if np.isnan(cell) else float(cell) for cell in cells]

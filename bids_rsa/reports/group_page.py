@@ -1,0 +1,260 @@
+"""The group's page, from what lies in the output folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.reports.analysis_view import view
+from bids_rsa.reports.checklist import GROUP_ITEMS, PARTICIPANT_ITEMS, checklist, in_words
+from bids_rsa.reports.collect import (
+    FoundMap,
+    entities_label,
+    find_statmaps,
+    open_map,
+    read_rows,
+    resolve_sources,
+)
+from bids_rsa.reports.methods import methods_text
+from bids_rsa.reports.page import fingerprint, write_page
+from bids_rsa.reports.participant_page import methods_content
+from bids_rsa.reports.participant_pictures import MNI_TEMPLATE, mni_template
+from bids_rsa.reports.parts import embed
+from bids_rsa.reports.pictures import DIVERGING, ONE_SIDED, Scale
+from bids_rsa.reports.sidecar_values import distinct
+from bids_rsa.reports.slices import Anatomy, read_anatomy
+from bids_rsa.reports.thumbnails import make_sheets
+from bids_rsa.reports.volumes import box_mm, highest_mm, pack_map
+
+FOLDER = "group"
+PAGE = "group.html"
+VIEWER_BUDGET = 5_000_000
+# what the viewer shows of a test, where there is room: stat- label, unit
+SHOWN = (("t", "t"), ("mean", "mean score"), ("slope", "slope"), ("tThr", "t where significant"))
+PICTURES = {
+    "glass": "Significant voxels on a glass brain",
+    "mosaic": "Map of t, significant voxels outlined",
+    "null": "Null distribution",
+    "peakscores": "Scores of the participants at the peaks",
+}
+
+
+@dataclass(frozen=True)
+class FoundTest:
+    """The finished maps of a group test: its folder, and its name without stat-."""
+
+    folder: Path
+    name: str
+    maps: tuple[FoundMap, ...]
+
+    @property
+    def sidecar(self) -> dict[str, Any]:
+        """What all maps of the test say."""
+        return self.maps[0].sidecar
+
+    @property
+    def title(self) -> str:
+        """The test in words."""
+        analysis = self.folder.name.removeprefix("analysis-")
+        of = f", analysis {analysis}" if analysis != self.folder.name else ""
+        return f"{entities_label(self.name)}{of}"
+
+
+def find_tests(output_dir: Path) -> list[FoundTest]:
+    """Sort the group's maps by test."""
+    tests: dict[tuple[Path, str], list[FoundMap]] = {}
+    for one in find_statmaps(output_dir / FOLDER):
+        before, _, after = one.stem.partition("_stat-")
+        name = f"{before}_{after.partition('_')[2]}".removesuffix("_statmap")
+        tests.setdefault((one.path.parent, name), []).append(one)
+    return [FoundTest(folder, name, tuple(maps)) for (folder, name), maps in tests.items()]
+
+
+def made_from(output_dir: Path) -> str:
+    """Hash what the group's page is made from."""
+    return _fingerprint(find_tests(output_dir))
+
+
+def _fingerprint(tests: Sequence[FoundTest]) -> str:
+    """Hash what the tests were made from."""
+    return fingerprint(
+        {str(one.path): one.sidecar.get("SettingsHash") for test in tests for one in test.maps}
+    )
+
+
+def write_group_page(output_dir: Path) -> Path:
+    """Write the group's page.
+
+    Parameters
+    ----------
+    output_dir : Path
+        The dataset; nothing else is read.
+
+    Returns
+    -------
+    Path
+    """
+    tests = find_tests(output_dir)
+    sidecars = [test.sidecar for test in tests]
+    of_participants = participant_sidecars(output_dir, sidecars)
+    text = methods_text(of_participants, sidecars)
+    budget = VIEWER_BUDGET // max(1, len(tests))
+    sheets, not_shown = make_sheets(output_dir, sidecars)
+    content: dict[str, Any] = {
+        "title": "Group: representational similarity analysis",
+        "made_from": _fingerprint(tests),
+        "warnings": _sentences(sidecars, "Warnings"),
+        "notes": _sentences(sidecars, "Interpretation") + _sentences(sidecars, "Assumption"),
+        "summary": _summary(tests),
+        "tests": [_test(test) for test in tests],
+        "tried": distinct(sidecars, "Tried"),
+        "viewers": [
+            made
+            for number, test in enumerate(tests)
+            if (made := _viewer(f"viewer-{number}", test, budget))
+        ],
+        "comparisons": _comparisons(tests),
+        "tables": _tables(output_dir),
+        "sheets": sheets,
+        "not_shown": not_shown,
+        "checklist": checklist(PARTICIPANT_ITEMS, of_participants)
+        + checklist(GROUP_ITEMS, sidecars),
+        "provenance": [
+            ("Software", "; ".join(distinct(sidecars, "SoftwareVersions"))),
+            ("Settings hashes", ", ".join(distinct(sidecars, "SettingsHash"))),
+            ("Settings and logs of each run", "group/log"),
+        ],
+        "files": [
+            one.path.relative_to(output_dir).as_posix() for test in tests for one in test.maps
+        ],
+        "sources": sorted({uri for one in sidecars for uri in one.get("Sources", ())}),
+        **methods_content(text),
+    }
+    sections = (
+        ("summary", "Summary", True),
+        ("participants", "Participants", True),
+        ("tests", "Tests", True),
+        ("viewer", "Viewer", bool(content["viewers"])),
+        ("comparisons", "Comparisons of models and groups", bool(content["comparisons"])),
+        ("tables", "Regions and other tables", bool(content["tables"])),
+        ("thumbnails", "All participants", bool(content["sheets"])),
+        ("methods", "Methods text", True),
+        ("checklist", "Reporting checklist", True),
+        ("provenance", "Provenance", True),
+    )
+    content["sections"] = [(key, name) for key, name, there in sections if there]
+    return write_page(output_dir / PAGE, content)
+
+
+def participant_sidecars(
+    output_dir: Path, sidecars: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Read the sidecars of the participants' maps that were tested."""
+    uris = {uri for one in sidecars for uri in one.get("Sources", ()) if "_statmap" in uri}
+    paths = resolve_sources(output_dir, sorted(uris))
+    found = (read_sidecar(path.with_name(path.name.replace(".nii.gz", ".json"))) for path in paths)
+    return [sidecar for sidecar in found if sidecar is not None]
+
+
+def _sentences(sidecars: Sequence[dict[str, Any]], key: str) -> list[str]:
+    """Gather sentences of all sidecars, each once."""
+    found = [one.get(key) or [] for one in sidecars]
+    lists = [value if isinstance(value, list) else [value] for value in found]
+    return list(dict.fromkeys(str(text) for texts in lists for text in texts))
+
+
+def _summary(tests: Sequence[FoundTest]) -> list[tuple[str, str]]:
+    """Say in short what there is."""
+    rows = [("Tests", str(len(tests)))]
+    for test in tests:
+        found = test.sidecar.get("VoxelsSignificant", "not known")
+        rows.append((test.title, f"{found} voxels significant. {test.sidecar.get('Test', '')}"))
+    return rows
+
+
+def _test(test: FoundTest) -> dict[str, Any]:
+    """Gather what the page shows of one test."""
+    sidecar, folder, name, title = test.sidecar, test.folder, test.name, test.title
+    pictures = [
+        embed(folder / "figures" / f"{name}_{kind}.png", f"{words}: {title}")
+        for kind, words in PICTURES.items()
+    ]
+    keys = (
+        "Test", "Tail", "Transform", "SmoothingFWHM", "Covariates", "VoxelsTested", "LeftOut",
+        "RelabelingsUsed", "RelabelingsExhaustive", "RandomSeed", "PrimaryMethod", "Alpha",
+        "CriticalValue", "SmallestP", "VoxelsNeededForFDR", "VoxelsSignificant",
+        "ClusterFormingThreshold",
+    )  # fmt: skip
+    columns, rows = read_rows(folder / f"{name}_clusters.tsv")
+    names, subjects = read_rows(folder / f"{name}_subjects.tsv")
+    return {
+        "title": title,
+        "rows": [(key, in_words(sidecar[key])) for key in keys if sidecar.get(key) is not None],
+        "pictures": [one for one in pictures if one],
+        "clusters": {"columns": columns, "rows": rows},
+        "subjects": {"columns": names, "rows": subjects},
+    }
+
+
+def _anatomy(one: FoundMap, mask: Any) -> Anatomy:
+    """Give the MNI template, or the voxels tested where the space is another."""
+    if "space-MNI" in one.stem:
+        return read_anatomy(mni_template(), MNI_TEMPLATE)
+    return read_anatomy(nib.Nifti1Image(mask.astype(np.float32), one.image.affine), "the mask")
+
+
+def _viewer(viewer_id: str, test: FoundTest, budget: int) -> dict[str, Any] | None:
+    """Pack the maps of a test for the viewer."""
+    path = test.folder / f"{test.name}_mask.nii.gz"
+    by_stat = {one.stem.partition("_stat-")[2].partition("_")[0]: one for one in test.maps}
+    if not path.exists() or "t" not in by_stat:
+        return None
+    mask = np.asarray(open_map(path).dataobj) != 0
+    sidecar = test.sidecar
+    packed = []
+    for stat, unit in SHOWN:
+        one = by_stat.get(stat)
+        if one is None or not np.any(one.data):
+            continue
+        largest = float(np.nanmax(np.abs(one.data))) or 1.0
+        mark = sidecar.get("ClusterFormingThreshold") if stat == "t" else None
+        one_sided = stat in ("t", "tThr") and sidecar.get("Tail") == "greater"
+        scale = (
+            Scale(0.0, largest, ONE_SIDED, unit, mark)
+            if one_sided
+            else Scale(-largest, largest, DIVERGING, unit, mark)
+        )
+        title = f"{unit}, {test.title}"
+        packed.append((pack_map(title, one.data, mask, one.image.affine, scale), scale))
+    first = by_stat["t"]
+    affine = first.image.affine
+    place = box_mm(mask, affine), highest_mm(first.data, affine)
+    made = view(viewer_id, packed, _anatomy(first, mask), place, budget)
+    return {"label": test.title, "viewer": made} if made else None
+
+
+def _comparisons(tests: Sequence[FoundTest]) -> list[tuple[str, str, str]]:
+    """List the tests that compare two models or two groups."""
+    return [
+        (
+            str(test.sidecar.get("Test", test.name)),
+            in_words(test.sidecar.get("VoxelsTested", "not known")),
+            in_words(test.sidecar.get("VoxelsSignificant", "not known")),
+        )
+        for test in tests
+        if "_contrast-" in test.name
+    ]
+
+
+def _tables(output_dir: Path) -> list[dict[str, Any]]:
+    """Read the tables of regions, where there are any."""
+    found = []
+    for path in sorted((output_dir / FOLDER).rglob("*_rsa.tsv")):
+        columns, rows = read_rows(path)
+        if columns:
+            found.append({"title": path.name, "columns": columns, "rows": rows})
+    return found

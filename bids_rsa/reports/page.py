@@ -1,0 +1,62 @@
+"""A page: its templates filled in, written under its name when it is whole."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bids_rsa._version import __version__
+from bids_rsa.outputs.dataset_files import write_text
+from bids_rsa.outputs.provenance import digest
+
+MADE_FROM = '<meta name="bids-rsa-made-from" content="'
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    """Load the templates; whatever is filled in is escaped."""
+    environment = Environment(
+        loader=PackageLoader("bids_rsa.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["words"] = key_words
+    return environment
+
+
+def write_page(path: Path, content: Mapping[str, Any]) -> Path:
+    """Fill in the templates, and write the page."""
+    page = {"version": __version__, "date": date.today().isoformat(), **content}
+    write_text(path, _environment().get_template("base.html").render(page=page))
+    return path
+
+
+def key_words(key: str) -> str:
+    """Write a sidecar's key as words; what is no key stays as it is."""
+    if not re.fullmatch(r"([A-Z]+[a-z]*){2,}", key):
+        return key
+    if key.endswith("NaN"):
+        return f"{key_words(key.removesuffix('NaN'))} NaN"
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", key).split()
+    return " ".join([words[0], *(w if w.isupper() else w.lower() for w in words[1:])])
+
+
+def fingerprint(hashes: Mapping[str, Any]) -> str:
+    """Hash what a page is made from: the settings hash of each file, by name."""
+    return digest([__version__, sorted((name, str(value)) for name, value in hashes.items())])
+
+
+def is_current(path: Path, made_from: str) -> bool:
+    """Tell whether a page was made from what lies there now."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            head = file.read(4000)
+    except OSError:
+        return False
+    return f"{MADE_FROM}{made_from}" in head

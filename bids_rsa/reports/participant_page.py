@@ -1,0 +1,321 @@
+"""A participant's page, from what lies in the output folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import binary_erosion
+from scipy.stats import rankdata
+
+from bids_rsa.reports.analysis_view import make_viewer, read_background
+from bids_rsa.reports.checklist import PARTICIPANT_ITEMS, checklist, in_words
+from bids_rsa.reports.collect import (
+    FoundMap,
+    analyses_of,
+    entities_label,
+    open_map,
+    participant_maps,
+    read_rows,
+)
+from bids_rsa.reports.methods import LICENCE, methods_text
+from bids_rsa.reports.page import fingerprint, write_page
+from bids_rsa.reports.parts import Picture, arrangement, embed, embed_image, histogram, rdm_picture
+from bids_rsa.reports.references import bibtex, cited_keys, references, with_names
+from bids_rsa.reports.sidecar_values import distinct, number
+from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out
+
+VIEWER_BUDGET = 3_200_000  # letters of packed volumes in a page
+MOST_PICTURES = 40
+
+
+def page_path(output_dir: Path, subject: str) -> Path:
+    """Say where a participant's page lies."""
+    return output_dir / f"sub-{subject}.html"
+
+
+def made_from(output_dir: Path, subject: str) -> str:
+    """Hash what a participant's page is made from."""
+    maps = participant_maps(output_dir, subject)
+    return fingerprint({one.stem: one.sidecar.get("SettingsHash") for one in maps})
+
+
+def write_participant_page(output_dir: Path, subject: str) -> Path:
+    """Write the page of a participant.
+
+    Parameters
+    ----------
+    output_dir : Path
+        The dataset; nothing else is read.
+    subject : str
+
+    Returns
+    -------
+    Path
+    """
+    folder = output_dir / f"sub-{subject}"
+    maps = participant_maps(output_dir, subject)
+    sidecars = [one.sidecar for one in maps]
+    scores = [one.sidecar for one in maps if one.comparison and one.model]
+    text = methods_text(scores)
+    content: dict[str, Any] = {
+        "title": f"sub-{subject}: representational similarity analysis",
+        "made_from": fingerprint({one.stem: one.sidecar.get("SettingsHash") for one in maps}),
+        "warnings": _sentences(sidecars, "Warnings"),
+        "notes": _sentences(sidecars, "Notes"),
+        "summary": _summary(subject, maps),
+        "analyses": [
+            _analysis(number, own, folder, VIEWER_BUDGET // max(1, len(analyses_of(maps))))
+            for number, own in enumerate(analyses_of(maps).values())
+        ],
+        "tables": _tables(folder),
+        "pictures": _other_pictures(folder, maps),
+        "checklist": checklist(PARTICIPANT_ITEMS, scores or sidecars),
+        "provenance": _provenance(subject, sidecars),
+        "files": [one.path.relative_to(output_dir).as_posix() for one in maps],
+        "sources": sorted({uri for one in sidecars for uri in one.get("Sources", ())}),
+        **methods_content(text),
+    }
+    content["sections"] = _sections(content)
+    return write_page(page_path(output_dir, subject), content)
+
+
+def methods_content(text: str) -> dict[str, Any]:
+    """Give the methods text and its references as a page shows them."""
+    return {
+        "methods": with_names(text).split("\n\n"),
+        "references": references(cited_keys(text)),
+        "bibtex": bibtex(text),
+        "licence": LICENCE,
+    }
+
+
+def _sections(content: dict[str, Any]) -> list[tuple[str, str]]:
+    """List the sections that have content, in order."""
+    peaks = any(one["peaks"] for analysis in content["analyses"] for one in analysis["maps"])
+    sections = [
+        ("summary", "Summary", True),
+        ("inputs", "What was found", True),
+        ("models", "Models", any(one["models"] for one in content["analyses"])),
+        ("searchlight", "Searchlight", True),
+        ("maps", "Maps", True),
+        ("peaks", "Peaks", peaks),
+        ("tables", "Regions and other tables", bool(content["tables"])),
+        ("pictures", "Further pictures", bool(content["pictures"])),
+        ("methods", "Methods text", True),
+        ("checklist", "Reporting checklist", True),
+        ("provenance", "Provenance", True),
+    ]
+    return [(key, name) for key, name, there in sections if there]
+
+
+def _sentences(sidecars: Sequence[dict[str, Any]], key: str) -> list[str]:
+    """Gather sentences of all sidecars, each once."""
+    lists = [one.get(key) or [] for one in sidecars]
+    return list(dict.fromkeys(text for texts in lists for text in texts))
+
+
+def _summary(subject: str, maps: Sequence[FoundMap]) -> list[tuple[str, str]]:
+    """Say in short what there is."""
+    scores = [one for one in maps if one.comparison and one.model]
+    sidecars = [one.sidecar for one in scores]
+    return [
+        ("Participant", f"sub-{subject}"),
+        ("Analyses", "; ".join(entities_label(key) for key in analyses_of(maps))),
+        ("Maps of scores", str(len(scores))),
+        ("Models", ", ".join(dict.fromkeys(one.model for one in scores if not one.pooled))),
+        ("Comparisons", ", ".join(distinct(sidecars, "Comparison"))),
+        ("Dissimilarity", ", ".join(distinct(sidecars, "Dissimilarity"))),
+        ("Settings and logs", f"sub-{subject}/log"),
+    ]
+
+
+def _provenance(subject: str, sidecars: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Say what the results were made from and with."""
+    return [
+        ("Software", "; ".join(distinct(sidecars, "SoftwareVersions"))),
+        ("Settings hashes", ", ".join(distinct(sidecars, "SettingsHash"))),
+        (
+            "Hashes of the input",
+            "; ".join(in_words(one) for one in distinct(sidecars, "InputHashes")),
+        ),
+        ("Settings and logs of each run", f"sub-{subject}/log"),
+    ]
+
+
+def _analysis(index: int, maps: Sequence[FoundMap], folder: Path, budget: int) -> dict[str, Any]:
+    """Gather what the page shows of one analysis."""
+    scores = [one for one in maps if one.comparison and one.model]
+    modelled = [one for one in scores if not one.pooled]
+    others = [one for one in maps if one not in scores]
+    sizes = next((one for one in others if "_stat-nvoxels_" in one.stem), None)
+    first = (scores or list(maps))[0]
+    mask = _mask_of(first)
+    shown = [one for one in maps if one is not sizes]
+    label, anatomy = entities_label(first.analysis), read_background(first, folder, mask)
+    return {
+        "label": label,
+        "conditions": _conditions(first.sidecar),
+        "masks": _masks(first.sidecar),
+        "coverage": _coverage(mask, anatomy, first),
+        "models": _models(modelled),
+        "model_rows": _model_rows(modelled),
+        **_model_table(modelled),
+        "searchlight": _searchlight(first.sidecar),
+        "sizes": histogram(sizes.data[mask].astype(np.float64), "voxels in the patch")
+        if sizes
+        else None,
+        "sizes_picture": embed(sizes.picture, f"Voxels in the patch, {label}") if sizes else None,
+        "maps": [_map(one, mask) for one in shown],
+        "viewer": make_viewer(f"viewer-{index}", shown, mask, anatomy, budget),
+    }
+
+
+def _coverage(mask: NDArray[np.bool_], anatomy: Anatomy, one: FoundMap) -> Picture:
+    """Draw the edge of the centres evaluated on the anatomy."""
+    affine = one.image.affine
+    mosaic = lay_out(anatomy, mask, affine, cuts_through(mask, affine))
+    picture = np.rint(255 * np.repeat(mosaic.grey[..., None], 3, axis=2)).astype(np.uint8)
+    inside = mosaic.sample(mask, affine) > 0
+    picture[inside & ~binary_erosion(inside, iterations=2)] = (200, 30, 30)
+    said = f"Slices with the edge of the {int(mask.sum())} centres evaluated, on {anatomy.words}"
+    return embed_image(Image.fromarray(picture), said)
+
+
+def _mask_of(one: FoundMap) -> NDArray[np.bool_]:
+    """Read where centres were evaluated; else where the map has values."""
+    path = one.path.with_name(f"{one.analysis}_desc-searchlight_mask.nii.gz")
+    if path.exists():
+        return np.asarray(open_map(path).dataobj) != 0
+    return np.nan_to_num(one.data) != 0
+
+
+def _conditions(sidecar: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Count what is behind each condition."""
+    images, runs = sidecar.get("ImagesPerCondition", {}), sidecar.get("RunsPerCondition", {})
+    trials = sidecar.get("TrialsPerCondition")
+    of_trials = trials if isinstance(trials, dict) else {}
+    names = sidecar.get("Conditions") or list(images)
+    return [
+        (
+            name,
+            *(
+                number(table[name]) if name in table else "not known"
+                for table in (images, runs, of_trials)
+            ),
+        )
+        for name in names
+    ]  # type: ignore[misc]
+
+
+def _masks(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say which masks were used, and what was left out."""
+    keys = ("BrainMask", "ROIMask", "VoxelsLeftOut", "MissingRuns", "FoldRuns", "Folds")
+    return [(key, in_words(sidecar[key])) for key in keys if key in sidecar]
+
+
+def _searchlight(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say what a patch was."""
+    keys = (
+        "SearchlightRadius", "SearchlightRadiusUnits", "SearchlightRule", "MinVoxels", "PatchSize",
+        "CentersEvaluated", "CentersUndefined", "NoiseNormalization", "Normalization",
+    )  # fmt: skip
+    return [(key, in_words(sidecar[key])) for key in keys if key in sidecar]
+
+
+def _models(scores: Sequence[FoundMap]) -> list[dict[str, Any]]:
+    """Draw each model once."""
+    by_name = {one.model: one for one in reversed(scores)}
+    models = []
+    for name in dict.fromkeys(one.model for one in scores):
+        details = by_name[name].details
+        cells = details.get("ModelCells")
+        rdm = rdm_picture(cells, details["Conditions"], f"Model {name}") if cells else None
+        models.append({"name": name, "rdm": rdm, "cells": cells})
+    return models
+
+
+def _model_rows(scores: Sequence[FoundMap]) -> list[tuple[str, str, str, str]]:
+    """Say which file each model is."""
+    by_name = {one.model: one.sidecar for one in reversed(scores)}
+    return [
+        (
+            name,
+            str(by_name[name]["Model"].get("File", "not known")),
+            in_words(by_name[name].get("CellsUsed", "not known")),
+            str(by_name[name]["Model"].get("SHA256", "not known"))[:16],
+        )
+        for name in dict.fromkeys(one.model for one in scores)
+    ]
+
+
+def _model_table(scores: Sequence[FoundMap]) -> dict[str, Any]:
+    """Correlate the models with each other."""
+    models = [one for one in _models(scores) if one["cells"]]
+    nothing: dict[str, Any] = {"model_columns": [], "model_correlations": []}
+    if len(models) < 2 or len({len(one["cells"]) for one in models}) > 1:
+        return nothing
+    cells = np.array([[np.nan if c is None else c for c in one["cells"]] for one in models])
+    cells = cells[:, np.isfinite(cells).all(axis=0)]
+    if cells.shape[1] < 3 or (np.ptp(cells, axis=1) == 0).any():
+        return nothing
+    correlations = np.corrcoef([rankdata(row) for row in cells])
+    inflation = np.diag(np.linalg.pinv(np.corrcoef(cells)))
+    names = [one["name"] for one in models]
+    rows = [
+        (name, *(f"{value:.3f}" for value in row), f"{factor:.2f}")
+        for name, row, factor in zip(names, correlations, inflation, strict=True)
+    ]
+    return {"model_columns": ["model", *names, "variance inflation"], "model_correlations": rows}
+
+
+def _map(one: FoundMap, mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Gather what the page shows of one map."""
+    inside = mask if mask.shape == one.data.shape else np.nan_to_num(one.data) != 0
+    values = one.data[inside].astype(np.float64)
+    known = values[np.isfinite(values)]
+    unit = one.comparison.unit if one.comparison else "value"
+    return {
+        "title": one.title,
+        "picture": embed(
+            one.picture, f"Slices of the map: {one.title}, {entities_label(one.analysis)}"
+        ),
+        "histogram": histogram(values, unit),
+        "mean": f"{known.mean():.3g}" if known.size else "not known",
+        "share": f"{100 * (known > 0).mean():.0f}" if known.size else "0",
+        "peaks": [_peak(k, peak, one) for k, peak in enumerate(one.details.get("Peaks", ()), 1)],
+    }
+
+
+def _peak(rank: int, peak: dict[str, Any], one: FoundMap) -> dict[str, Any]:
+    """Gather what the page shows of one peak."""
+    place = ", ".join(f"{x:g}" for x in peak["Place"])
+    names, cells = one.details["Conditions"], peak["RDM"]
+    return {
+        "place": place,
+        "mm": peak["Place"],
+        "score": f"{peak['Score']:g}",
+        "voxels": str(peak["Voxels"]),
+        "rdm": rdm_picture(cells, names, f"Peak {rank} at ({place}) mm") if cells else None,
+        "mds": arrangement(cells, names, f"peak {rank} of {one.title}") if cells else None,
+    }
+
+
+def _tables(folder: Path) -> list[dict[str, Any]]:
+    """Read the tables of regions, where there are any."""
+    found = []
+    for path in sorted(folder.rglob("*_rsa.tsv")):
+        columns, rows = read_rows(path)
+        if columns:
+            found.append({"title": path.name, "columns": columns, "rows": rows})
+    return found
+
+
+def _other_pictures(folder: Path, maps: Sequence[FoundMap]) -> list[Any]:
+    """Embed the pictures that belong to no map of the page, such as those of surfaces."""
+    known = {one.picture for one in maps}
+    paths = [path for path in sorted((folder / "figures").glob("*.png")) if path not in known]
+    pictures = [embed(path, entities_label(path.stem)) for path in paths[:MOST_PICTURES]]
+    return [one for one in pictures if one]

@@ -1,0 +1,150 @@
+"""All participants' maps on one page, small, on one colour scale."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import apply_affine
+from numpy.typing import NDArray
+from PIL import Image
+
+from bids_rsa.core.comparison.table import COMPARISONS
+from bids_rsa.reports.collect import FoundMap, find_statmaps, resolve_sources
+from bids_rsa.reports.participant_pictures import mni_template, opacity_of, scale_of
+from bids_rsa.reports.parts import embed_image
+from bids_rsa.reports.pictures import Scale, paint
+from bids_rsa.reports.slices import Anatomy, Mosaic, lay_out_row, read_anatomy
+
+BUDGET = 7_000_000  # letters of all thumbnails
+TOP_PERCENTILE = 99.5  # ends the colour scale: one participant's outlier does not fade the others
+
+
+def make_sheets(
+    output_dir: Path, tests: Sequence[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Draw the participants' maps of each test's model and comparison.
+
+    Parameters
+    ----------
+    output_dir : Path
+    tests : sequence of dict
+        A sidecar of each test.
+
+    Returns
+    -------
+    sheets, not_shown
+        A sheet for each kind of map, and the kinds that there was no room for.
+    """
+    sheets: list[dict[str, Any]] = []
+    not_shown: list[str] = []
+    used = 0
+    for title, maps, inside in _kinds(output_dir, tests):
+        n_letters = 0
+        if used < BUDGET:
+            sheet = _sheet(title, maps, inside)
+            n_letters = sum(len(one.uri) for one in sheet["images"])
+        if used + n_letters > BUDGET or not n_letters:
+            not_shown.append(title)
+            continue
+        used += n_letters
+        sheets.append(sheet)
+    return sheets, not_shown
+
+
+def _kinds(
+    output_dir: Path, tests: Sequence[dict[str, Any]]
+) -> list[tuple[str, list[FoundMap], set[str]]]:
+    """List the kinds of maps that were tested: title, the maps, and who is in."""
+    uris = {uri for test in tests for uri in test.get("Sources", ()) if "_statmap" in uri}
+    wanted = set(resolve_sources(output_dir, sorted(uris)))
+    # with those of the participants who were left out
+    folders = sorted({_participant_folder(path) for path in wanted})
+    everyone = sorted({one for folder in folders for one in folder.parent.glob("sub-*")})
+    maps = [
+        one
+        for folder in everyone
+        if folder.is_dir()
+        for one in find_statmaps(folder, folder / "figures")
+    ]
+    kinds: dict[tuple[str, str, str], list[FoundMap]] = {}
+    for one in maps:
+        kinds.setdefault(_kind(one), []).append(one)
+    found = []
+    for (_, comparison, model), own in kinds.items():
+        inside = {_subject(one) for one in own if one.path.resolve() in wanted}
+        if inside:
+            title = COMPARISONS[comparison].title if comparison in COMPARISONS else comparison
+            found.append((f"{title}, model {model}", own, inside))
+    return found
+
+
+def _participant_folder(path: Path) -> Path:
+    """Find the participant's folder that a map lies in."""
+    return next(one for one in path.parents if one.name.startswith("sub-"))
+
+
+def _kind(one: FoundMap) -> tuple[str, str, str]:
+    """Say what maps of several participants share: entities, comparison, model."""
+    return one.analysis.partition("_")[2], str(one.sidecar.get("Comparison")), one.model
+
+
+def _subject(one: FoundMap) -> str:
+    """Name the participant of a map."""
+    return one.stem.partition("_")[0]
+
+
+def _sheet(title: str, maps: Sequence[FoundMap], inside: set[str]) -> dict[str, Any]:
+    """Draw the maps of one kind, each with three slices through the place of the highest mean."""
+    mean, highest = _mean_and_highest(maps)
+    affine = maps[0].image.affine
+    peak = np.unravel_index(int(np.argmax(mean)), mean.shape)
+    place = apply_affine(affine, peak)
+    entry = COMPARISONS[str(maps[0].sidecar["Comparison"])]
+    scale = scale_of(np.array([highest]), entry.unit, entry.scale)
+    anatomy = _anatomy(maps[0], mean)
+    mosaic = lay_out_row(anatomy, mean != 0, affine, place)
+    images = [_thumbnail(one, mosaic, scale, title, _subject(one) in inside) for one in maps]
+    return {
+        "title": title,
+        "unit": scale.unit,
+        "low": f"{scale.low:.3g}",
+        "high": f"{scale.high:.3g}",
+        "place": ", ".join(f"{x:.0f}" for x in place),
+        "images": images,
+    }
+
+
+def _mean_and_highest(maps: Sequence[FoundMap]) -> tuple[NDArray[np.float64], float]:
+    """Average the maps that lie on the first one's grid; find where the colour scale ends."""
+    total = np.zeros(maps[0].image.shape)
+    n, highest = 0, 0.0
+    for one in maps:
+        data = np.nan_to_num(one.data)
+        one.forget()
+        if data.shape == total.shape:
+            total += data
+            n += 1
+        values = np.abs(data[data != 0])
+        highest = max(highest, float(np.percentile(values, TOP_PERCENTILE)) if values.size else 0)
+    return total / n, highest
+
+
+def _anatomy(one: FoundMap, mean: NDArray[np.float64]) -> Anatomy:
+    """Give the MNI template, or where there are scores."""
+    if "_space-MNI" in one.stem:
+        return read_anatomy(mni_template())
+    return read_anatomy(nib.Nifti1Image((mean != 0).astype(np.float32), one.image.affine))
+
+
+def _thumbnail(one: FoundMap, mosaic: Mosaic, scale: Scale, title: str, is_in: bool) -> Any:
+    """Draw one participant's map."""
+    data = np.nan_to_num(one.data)
+    one.forget()
+    values = mosaic.sample(data, one.image.affine)
+    picture = Image.fromarray(paint(mosaic, values, opacity_of(values, scale), scale))
+    name = _subject(one)
+    known = data[data != 0]
+    alt = f"{name}: {title}; mean score {known.mean() if known.size else 0:.3g}"
+    return embed_image(picture, alt, name, not is_in)

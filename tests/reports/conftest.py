@@ -1,0 +1,47 @@
+"""Results to make pages of: a real run at both levels, with names that want to be markup."""
+
+from pathlib import Path
+
+import pytest
+from browser import Browser, find_browser
+from report_inputs import write_inputs
+
+from bids_rsa.cli import main
+
+FAST = ("--n-permutations", "32", "--use-plugin", "Linear", "--nprocs", "1")
+
+
+@pytest.fixture(scope="session")
+def participant_call(tmp_path_factory):
+    """The arguments of the participant run; the second is the output folder."""
+    root = tmp_path_factory.mktemp("inputs")
+    write_inputs(root)
+    out = tmp_path_factory.mktemp("results") / "out"
+    call = (
+        *(root, out, "participant"),
+        *("--betas", root / "sub-{subject}_space-{space}_betas.nii.gz"),
+        *("--labels", root / "labels.tsv", "--brain-mask", root / "mask.nii.gz"),
+        *("--model", root / "halves.tsv", root / "steps.tsv", "--radius", "12"),
+        *("--use-plugin", "Linear", "--nprocs", "1"),
+    )
+    return [str(argument) for argument in call]
+
+
+@pytest.fixture(scope="session")
+def results(participant_call):
+    """The output of both levels; read only."""
+    assert main(participant_call) == 0
+    bids, out = participant_call[:2]
+    assert main([bids, out, "group", "--assume-common-space", *FAST]) == 0
+    return Path(out)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A browser without a network."""
+    program = find_browser()
+    if program is None:
+        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
+    opened = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()

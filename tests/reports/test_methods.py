@@ -1,0 +1,86 @@
+"""The methods text says what the sidecars say, and nothing else."""
+
+import json
+import re
+
+import pytest
+
+from bids_rsa.reports.methods import methods_text
+from bids_rsa.reports.references import _all, bibtex, cited_keys, with_names
+
+NUMBER = re.compile(r"(?<![\w@])-?\d+(?:\.\d+)*(?:e-?\d+)?")
+
+
+def numbers_in(value):
+    """All numbers of a sidecar, also those within texts, and the lengths of its lists."""
+    found = set()
+    if isinstance(value, dict):
+        found |= {str(len(value))}
+        for key, item in value.items():
+            found |= set(NUMBER.findall(str(key))) | numbers_in(item)
+    elif isinstance(value, list):
+        found |= {str(len(value))}
+        for item in value:
+            found |= numbers_in(item)
+    elif isinstance(value, float) and value.is_integer():
+        found.add(str(int(value)))
+    elif value is not None and not isinstance(value, bool):
+        found |= set(NUMBER.findall(str(value)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def sidecars(results):
+    """Those of the participants' score maps, and one of each group test."""
+    maps = sorted(results.glob("sub-*/func/*_stat-spearman_*.json"))
+    tests = sorted(results.glob("group/*_stat-t_*.json"))
+    return tuple([json.loads(path.read_text()) for path in paths] for paths in (maps, tests))
+
+
+def test_every_number_stands_in_a_sidecar(sidecars):
+    maps, tests = sidecars
+    text = re.sub(r"\[@[^]]*\]", "", methods_text(maps, tests))
+    known = numbers_in([*maps, *tests])
+    words = re.sub(r"\(1 minus Pearson's correlation\)", "", text)  # a definition
+    found = NUMBER.findall(words)
+    assert len(found) > 15
+    assert [number for number in found if number not in known] == []
+
+
+def test_the_text_follows_the_sidecars(sidecars):
+    maps, _ = sidecars
+    text = methods_text([{**one, "SearchlightRadius": 7.5, "Folds": "runs"} for one in maps])
+    assert "7.5 mm" in text
+    assert "walther2016" in text
+    assert "walther2016" not in methods_text(maps)
+
+
+def test_it_says_what_is_not_known(sidecars):
+    maps, _ = sidecars
+    assert "Not known" in methods_text(maps)
+    assert "number of trials" in methods_text(maps)
+    told = [{**one, "TrialsPerCondition": {"a": 4}} for one in maps]
+    assert "number of trials" not in methods_text(told)
+
+
+def test_every_cited_key_is_in_the_bibliography_and_nothing_else(results):
+    text = (results / "logs/CITATION.md").read_text()
+    entries = re.findall(r"^@\w+\{(\w+),", (results / "logs/CITATION.bib").read_text(), re.M)
+    assert sorted(entries) == sorted(cited_keys(text))
+    assert len(entries) > 8
+
+
+def test_the_page_and_the_file_hold_the_same_text(results, sidecars):
+    text = (results / "logs/CITATION.md").read_text()
+    assert methods_text(*sidecars) in text
+
+
+def test_every_reference_has_what_a_reader_needs():
+    for entry in _all().values():
+        assert {"author", "title", "doi"} <= entry.fields.keys()
+        assert entry.fields["doi"].startswith("10.")
+        assert "{" not in entry.authors
+        assert bibtex(f"[@{entry.key}]") == entry.bibtex
+    assert (
+        with_names("x [@nili2014; @smith2009].") == "x (Nili et al., 2014; Smith & Nichols, 2009)."
+    )
