@@ -20,6 +20,7 @@ CATEGORIES = {
 CONDITIONS = tuple(name for names in CATEGORIES.values() for name in names)
 SPACE = "MNI152NLin2009aSym"
 TASK = "objects"
+BOLD_SUBJECTS = 6
 SAME_CATEGORY, SAME_DOMAIN, OTHER_DOMAIN = 0.3, 0.6, 1.0
 
 
@@ -59,17 +60,29 @@ def make_example(directory: str | Path, settings: ExampleSettings | None = None)
         The folder holds something already.
     """
     settings = settings or ExampleSettings()
+    root = new_folder(directory)
+    brain = load_mni152_brain_mask(resolution=settings.voxel_mm)
+    planted = planted_mask(brain, settings)
+    _write_dataset_files(root, settings)
+    write_model(root / "models" / "planted.tsv")
+    save_image(planted.astype(np.uint8), brain.affine, root / "sourcedata" / "planted_mask.nii.gz")
+    for number in range(1, settings.n_subjects + 1):
+        _write_subject(root, f"{number:02d}", brain, planted, settings)
+    return root
+
+
+def new_folder(directory: str | Path) -> Path:
+    """Make a folder that is empty.
+
+    Raises
+    ------
+    FileExistsError
+        It holds something already.
+    """
     root = Path(directory)
     if root.exists() and any(root.iterdir()):
         raise FileExistsError(f"{root} is not empty: the example dataset needs a new folder.")
     root.mkdir(parents=True, exist_ok=True)
-    brain = load_mni152_brain_mask(resolution=settings.voxel_mm)
-    planted = _planted_mask(brain, settings)
-    _write_dataset_files(root, settings)
-    _write_model(root / "models" / "planted.tsv")
-    _save(planted.astype(np.uint8), brain.affine, root / "sourcedata" / "planted_mask.nii.gz")
-    for number in range(1, settings.n_subjects + 1):
-        _write_subject(root, f"{number:02d}", brain, planted, settings)
     return root
 
 
@@ -83,7 +96,7 @@ def model_rdm() -> np.ndarray:
     return rdm
 
 
-def _planted_mask(brain: nib.Nifti1Image, settings: ExampleSettings) -> np.ndarray:
+def planted_mask(brain: nib.Nifti1Image, settings: ExampleSettings) -> np.ndarray:
     """Find the brain's voxels within a sphere around the planted place."""
     inside = np.asanyarray(brain.dataobj) > 0
     ijk = np.argwhere(inside)
@@ -104,25 +117,25 @@ def _write_subject(
     """Write one subject's images: its own patterns in the planted place, noise everywhere."""
     random = np.random.default_rng([settings.seed, int(subject)])
     inside = np.asanyarray(brain.dataobj) > 0
-    patterns = settings.signal * _planted_patterns(random, int(planted.sum()))
+    patterns = settings.signal * planted_patterns(random, int(planted.sum()))
     func = root / f"sub-{subject}" / "func"
     for run in range(1, settings.n_runs + 1):
         stem = f"sub-{subject}_task-{TASK}_run-{run}_space-{SPACE}"
-        _save(inside.astype(np.uint8), brain.affine, func / f"{stem}_desc-brain_mask.nii.gz")
+        save_image(inside.astype(np.uint8), brain.affine, func / f"{stem}_desc-brain_mask.nii.gz")
         for condition, pattern in zip(CONDITIONS, patterns, strict=True):
-            image = _smooth_noise(random, inside.shape, settings)
+            image = smooth_noise(random, inside.shape, settings)
             image[planted] += pattern
             path = func / f"{stem}_contrast-{condition}_stat-effect_statmap.nii.gz"
-            _save((image * inside).astype(np.float32), brain.affine, path)
+            save_image((image * inside).astype(np.float32), brain.affine, path)
 
 
-def _planted_patterns(random: np.random.Generator, n_voxels: int) -> np.ndarray:
+def planted_patterns(random: np.random.Generator, n_voxels: int) -> np.ndarray:
     """Draw patterns whose correlations follow the model (n_conditions, n_voxels)."""
     similarity = 1.0 - model_rdm()
     return np.linalg.cholesky(similarity) @ random.standard_normal((len(CONDITIONS), n_voxels))
 
 
-def _smooth_noise(
+def smooth_noise(
     random: np.random.Generator, shape: tuple[int, ...], settings: ExampleSettings
 ) -> np.ndarray:
     """Draw smooth noise of unit variance."""
@@ -131,7 +144,7 @@ def _smooth_noise(
     return noise / noise.std()
 
 
-def _save(data: np.ndarray, affine: np.ndarray, path: Path) -> None:
+def save_image(data: np.ndarray, affine: np.ndarray, path: Path) -> None:
     """Write an image in millimetres."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = nib.Nifti1Image(data, affine)
@@ -139,7 +152,7 @@ def _save(data: np.ndarray, affine: np.ndarray, path: Path) -> None:
     nib.save(image, path)
 
 
-def _write_model(path: Path) -> None:
+def write_model(path: Path) -> None:
     """Write the model RDM as a square table."""
     path.parent.mkdir(parents=True)
     rows = ["\t".join(("condition", *CONDITIONS))]
@@ -168,10 +181,10 @@ def _write_dataset_files(root: Path, settings: ExampleSettings) -> None:
         "`sourcedata/planted_mask.nii.gz` is 1 there. Nothing here was measured on a person.\n"
     )
     (root / ".bidsignore").write_text("models\n*_statmap.*\n")
-    _write_participants(root, settings)
+    write_participants(root, settings)
 
 
-def _write_participants(root: Path, settings: ExampleSettings) -> None:
+def write_participants(root: Path, settings: ExampleSettings) -> None:
     """Write made-up ages and two groups, to try group tests on."""
     random = np.random.default_rng(settings.seed)
     rows = ["participant_id\tage\tgroup"]
@@ -195,16 +208,32 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bids_rsa.example", description=__doc__)
     parser.add_argument("directory", metavar="DIR", help="a new folder")
     parser.add_argument(
-        "--n-subjects", type=int, default=defaults.n_subjects, help="default: %(default)s"
+        "--bold",
+        action="store_true",
+        help="BOLD runs and events as fMRIPrep leaves them, in place of condition images",
+    )
+    parser.add_argument(
+        "--n-subjects",
+        type=int,
+        help=f"default: {defaults.n_subjects}, with --bold {BOLD_SUBJECTS}",
     )
     parser.add_argument("--seed", type=int, default=defaults.seed, help="default: %(default)s")
     arguments = parser.parse_args(argv)
-    settings = ExampleSettings(n_subjects=arguments.n_subjects, seed=arguments.seed)
+    default = BOLD_SUBJECTS if arguments.bold else defaults.n_subjects
+    n_subjects = arguments.n_subjects or default
     try:
-        root = make_example(arguments.directory, settings)
+        if arguments.bold:
+            from bids_rsa.example_bold import BoldExampleSettings, make_bold_example
+
+            bold = BoldExampleSettings(n_subjects=n_subjects, seed=arguments.seed)
+            root = make_bold_example(arguments.directory, bold)
+        else:
+            settings = ExampleSettings(n_subjects=n_subjects, seed=arguments.seed)
+            root = make_example(arguments.directory, settings)
     except OSError as error:
         parser.error(str(error))
-    sys.stdout.write(f"The example dataset lies in {root}, its model in {root}/models.\n")
+    models = root / "derivatives" / "models" if arguments.bold else root / "models"
+    sys.stdout.write(f"The example dataset lies in {root}, its model in {models}.\n")
     return 0
 
 

@@ -81,6 +81,7 @@ class BoldRun:
 
     ``path`` is the image, ``label`` the entities of its name that its estimates keep; ``events``,
     ``confounds`` and ``mask`` are files. Times are in seconds, one for each volume.
+    ``condition_names`` are the path of each estimate and its condition's name in the events.
     """
 
     path: str
@@ -97,6 +98,7 @@ class BoldRun:
     run: str | None = None
     session: str | None = None
     design: DesignFacts | None = None
+    condition_names: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

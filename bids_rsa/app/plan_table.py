@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from bids_rsa.app.bold_table import bold_tables
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.whole_files import replacing
 from bids_rsa.patterns.readers import source_grid
@@ -50,6 +51,7 @@ def plan_text(
         parts.append(_aligned([header, *rows]))
         parts.append(f"Models matched: {', '.join(f'{m.name} ({m.path})' for m in models)}\n")
         parts += _counts(analyses)
+        parts += bold_tables(analyses, _aligned)
         parts += _notes(analyses)
     parts += [f"sub-{subject} cannot run: {error}\n" for subject, error in failures]
     if discovery.skipped:

@@ -18,6 +18,7 @@ from bids_rsa.interfaces.base import (
 from bids_rsa.interfaces.progress import progress_bar
 from bids_rsa.interfaces.work_files import load_models, load_record, save_record
 from bids_rsa.models.loading import condensed
+from bids_rsa.outputs.design_keys import design_warnings
 from bids_rsa.outputs.maps import evaluated_centers, metric_parameters, write_maps
 from bids_rsa.outputs.provenance import refuse_changed
 from bids_rsa.patterns.stacking import MaskUse, StackedPatterns, stack_group
@@ -130,12 +131,15 @@ class SinkDerivatives(RecordingInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Write the images and then their sidecars."""
         inputs = self.inputs
+        stacked, models = _load_stacked(inputs.stacked), load_models(inputs.models)
+        for warning in design_warnings(inputs.planned, stacked, models):
+            LOGGER.warning("%s: %s", inputs.analysis.label, warning)
         images = write_maps(
             Path(inputs.output_dir),
             inputs.planned,
-            _load_stacked(inputs.stacked),
+            stacked,
             load_record(inputs.scores, Scores),
-            load_models(inputs.models),
+            models,
             inputs.rsa,
             inputs.links,
         )

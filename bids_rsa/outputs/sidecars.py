@@ -10,6 +10,7 @@ import numpy as np
 
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.outputs.derivatives import PlannedFile, derivative_path, read_sidecar
+from bids_rsa.outputs.design_keys import design_keys
 from bids_rsa.outputs.provenance import InputHashes, digest, software_versions
 from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
 from bids_rsa.records import Analysis, ModelRdm
@@ -119,12 +120,16 @@ def map_sidecar(
     settings = {key: json.loads(text) for key, text in file.settings}
     model = f"the model RDM {file.model}" if model_path else "all model RDMs together"
     of_file = {"File": Path(model_path).name} if model_path else {}
+    designs, warnings = design_keys(file, stacked, fitted)
+    shared = shared_keys(stacked, sources, file.path)
     return {
         "Description": (
             f"{file.comparison} between the {settings['Dissimilarity']} RDM of the patch around "
             f"each centre and {model}; 0 outside the evaluated centres, NaN where undefined"
         ),
-        **shared_keys(stacked, sources, file.path),
+        **shared,
+        "Warnings": [*shared["Warnings"], *warnings],
+        **designs,
         **settings,
         "Model": settings["Model"] | of_file,
         "FoldRuns": list(stacked.fold_labels),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from bids_rsa.core.comparison.table import COMPARISONS, find_comparison
 from bids_rsa.core.dissimilarity.rdms import compute_rdm
 from bids_rsa.core.dissimilarity.table import find_dissimilarity, unbiased_dissimilarities
 from bids_rsa.errors import OptionError
-from bids_rsa.patterns.stack_plan import StackPlan, images_per_condition
+from bids_rsa.patterns.stack_plan import StackPlan, images_per_condition, trials_per_condition
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.words import few
 
@@ -25,16 +25,19 @@ IMPLAUSIBLE_RADIUS_MM = 100.0
 def warn_unequal_counts(
     plan: StackPlan, dissimilarity: str, comparisons: Sequence[str], standardize: bool = False
 ) -> tuple[str, ...]:
-    """Warn of unequal numbers of images where those make structure out of noise.
+    """Warn of unequal numbers of trials (of images, where trials are unknown).
+
+    With them noise alone makes structure in the RDM.
 
     Cross-validated products are 0 on average without an effect, however many images there are;
     their spread is not equal. Only scores that are linear in them have a mean of 0 as well.
     """
-    counts = images_per_condition(plan)
+    trials = trials_per_condition(plan)
+    counts: Mapping[str, float] = trials or images_per_condition(plan)
     if len(set(counts.values())) <= 1:
         return ()
-    listed = ", ".join(f"{name} {count}" for name, count in counts.items())
-    unequal = f"Conditions have unequal numbers of images ({listed})"
+    listed = ", ".join(f"{name} {count:g}" for name, count in counts.items())
+    unequal = f"Conditions have unequal numbers of {'trials' if trials else 'images'} ({listed})"
     linear = [name for name, entry in COMPARISONS.items() if entry.linear]
     entry = find_dissimilarity(dissimilarity)
     if not plan.fold_labels or entry.signed_root or not entry.is_unbiased({}):

@@ -160,3 +160,13 @@ def runs_per_condition(plan: StackPlan) -> dict[str, int]:
     pairs = {(image.condition, image.run) for image in plan.images}
     counts = Counter(condition for condition, _ in pairs)
     return {name: counts[name] for name in plan.conditions}
+
+
+def trials_per_condition(plan: StackPlan) -> dict[str, float]:
+    """Sum the trials behind each condition; empty where any number is unknown."""
+    if any(image.n_trials is None for image in plan.images):
+        return {}
+    sums = dict.fromkeys(plan.conditions, 0.0)
+    for image in plan.images:
+        sums[image.condition] += image.n_trials or 0.0
+    return sums

@@ -17,12 +17,14 @@ from bids_rsa.core.folds import FoldMeans
 from bids_rsa.core.voxel_rule import VoxelRule
 from bids_rsa.errors import ContentError
 from bids_rsa.patterns import checks
+from bids_rsa.patterns.design_covariance import Matrix, mean_design_covariance, run_warnings
 from bids_rsa.patterns.readers import Bring, open_source, read_images, source_grid, variance_of
 from bids_rsa.patterns.stack_plan import (
     StackPlan,
     images_per_condition,
     plan_stack,
     runs_per_condition,
+    trials_per_condition,
 )
 from bids_rsa.records import Analysis, ConditionImage, MaskChoice
 from bids_rsa.settings import ReadingSettings, RsaSettings
@@ -72,6 +74,8 @@ class StackedPatterns:
         Sentences for the log and the sidecar.
     files : tuple of str
         Each image, variance and mask file used, once.
+    design_covariance : tuple of tuple
+        See `mean_design_covariance`; empty where the images were not estimated by the app.
     """
 
     patterns: NDArray[np.floating]
@@ -91,6 +95,7 @@ class StackedPatterns:
     files: tuple[str, ...] = ()
     statistics: tuple[str, ...] = ()
     n_trials: dict[str, float] = field(default_factory=dict)
+    design_covariance: Matrix = ()
 
     @property
     def n_images(self) -> int:
@@ -184,13 +189,15 @@ def stack_group(group: Analysis, rsa: ReadingSettings, n_threads: int = 1) -> St
         warnings=(
             *frame.brain_use.warnings,
             *frame.roi_use.warnings,
+            *run_warnings(group),
             *_warnings(plan, rsa, patterns),
             *checks.warn_empty_images(empty),
         ),
         notes=(*group.notes, *frame.brain_use.notes, *frame.roi_use.notes),
         files=_files(plan, rsa, frame),
         statistics=tuple(sorted({image.statistic for image in plan.images})),
-        n_trials=_trials(plan),
+        n_trials=trials_per_condition(plan),
+        design_covariance=mean_design_covariance(group, plan),
     )
 
 
@@ -288,16 +295,6 @@ def _files(plan: StackPlan, rsa: ReadingSettings, frame: _Frame) -> tuple[str, .
     if rsa.normalize == "variance":
         paths += [variance_of(image) for image in plan.images]
     return tuple(dict.fromkeys([*paths, *frame.brain_use.paths, *frame.roi_use.paths]))
-
-
-def _trials(plan: StackPlan) -> dict[str, float]:
-    """Sum the trials behind each condition; empty where any number is unknown."""
-    if any(image.n_trials is None for image in plan.images):
-        return {}
-    sums = dict.fromkeys(plan.conditions, 0.0)
-    for image in plan.images:
-        sums[image.condition] += image.n_trials or 0.0
-    return sums
 
 
 def _frame(group: Analysis, plan: StackPlan) -> _Frame:

@@ -40,6 +40,7 @@ class BoldSearch(Search):
 
     def __init__(self, inputs: InputSettings, output_dir: str, bold: BoldSettings) -> None:
         self.bold = bold
+        self.mask_given = inputs.brain_mask is not None
         self.output_dir = str(Path(output_dir).absolute())
         self.runs: dict[str, tuple[BoldFile, Schedule]] = {}
         self._notes: list[str] = []
@@ -139,12 +140,14 @@ class BoldSearch(Search):
     def _completed(self, analysis: Analysis) -> Analysis:
         """Add the runs of one analysis."""
         runs = {}
+        given = next(iter(analysis.brain_mask.paths), None) if self.mask_given else None
         for path in dict.fromkeys(image.reference for image in analysis.images):
             bold, schedule = self.runs[path or ""]
-            runs[path] = plan_run(bold, schedule, _mask(bold, analysis), self.bold)
+            run = plan_run(bold, schedule, _mask(bold, given), self.bold)
+            runs[path] = replace(run, condition_names=_names(run, self.output_dir))
         for image in analysis.images:
             run = runs[image.reference]
-            check_estimable(run, _condition_of(image, run, self.output_dir))
+            check_estimable(run, dict(run.condition_names)[image.path])
         return replace(
             analysis,
             bold_runs=tuple(runs.values()),
@@ -152,26 +155,25 @@ class BoldSearch(Search):
         )
 
 
-def _condition_of(image: ConditionImage, run: BoldRun, output_dir: str) -> str:
-    """Find the name in the events of an image's condition, which may have been renamed."""
+def _names(run: BoldRun, output_dir: str) -> tuple[tuple[str, str], ...]:
+    """Pair the path of each condition's estimates with its name in the events."""
     assert run.design is not None
     labels = contrast_labels(run.design.conditions)
-    names = {
-        f"{output_dir}/{estimate_path(run, label, 'effect')}": n for n, label in labels.items()
-    }
-    return names[image.path]
-
-
-def _mask(bold: BoldFile, analysis: Analysis) -> str:
-    """Choose the mask of the voxels to estimate: the run's own, else the analysis's."""
-    if bold.mask is not None:
-        return bold.mask
-    if analysis.brain_mask.paths:
-        return analysis.brain_mask.paths[0]
-    raise InputError(
-        f"{bold.label}: no mask ..._desc-brain_mask.nii.gz of the run was found.",
-        "Give one with --brain-mask.",
+    return tuple(
+        (f"{output_dir}/{estimate_path(run, label, 'effect')}", name)
+        for name, label in labels.items()
     )
+
+
+def _mask(bold: BoldFile, given: str | None) -> str:
+    """Choose the mask of the voxels to estimate: the run's own, else the one given."""
+    mask = bold.mask or given
+    if mask is None:
+        raise InputError(
+            f"{bold.label}: no mask ..._desc-brain_mask.nii.gz of the run was found.",
+            "Give one with --brain-mask.",
+        )
+    return mask
 
 
 def _timing_notes(runs: Sequence[BoldRun]) -> list[str]:

@@ -4,7 +4,13 @@ import re
 
 from app_runs import sidecar
 
-ONLY_SOMETIMES = {"SpatialReference", "Resolution", "ModelsInFit", "Standardize"}
+ONLY_SOMETIMES = {
+    "SpatialReference",
+    "Resolution",
+    "ModelsInFit",
+    "Standardize",
+    "DesignCorrelation",
+}
 
 
 def test_the_page_names_the_keys_of_a_map(small_run, pytestconfig):

@@ -1,0 +1,489 @@
+"""The way from BOLD to maps: numbers, timing, events, errors, resuming, what is written."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from bold_runs import (
+    CONDITIONS,
+    SHAPE,
+    TR,
+    N,
+    arguments,
+    confounds,
+    derivative,
+    design_json,
+    events,
+    make_dataset,
+    matrix,
+    raw,
+    save_bold,
+    statmap,
+    write_json,
+)
+from nilearn.glm.first_level import FirstLevelModel
+from nilearn.interfaces.bids import save_glm_to_bids
+
+from bids_rsa.app.preflight import validator_command
+from bids_rsa.cli import main
+from bids_rsa.example import CONDITIONS as EXAMPLE_CONDITIONS
+from bids_rsa.example_bold import BoldExampleSettings, make_bold_example
+
+
+def effects(out, run, stat="effect", conditions=CONDITIONS):
+    return np.array([statmap(out, run, name, stat).get_fdata() for name in conditions])
+
+
+def map_of(out, subject="01"):
+    (path,) = (out / f"sub-{subject}" / "func").glob("*_stat-spearman_desc-m_statmap.nii.gz")
+    return nib.load(path).get_fdata()
+
+
+def sidecar_of(out):
+    (path,) = (out / "sub-01" / "func").glob("*_stat-spearman_desc-m_statmap.json")
+    return json.loads(path.read_text())
+
+
+def files(folder):
+    found = (path for path in (folder / "sub-01").rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in found
+        if "log" not in path.parts and path.suffix != ".png"
+    }
+
+
+def test_estimates_are_numpys_and_everything_stands_beside_them(noise_dataset, tmp_path, from_bold):
+    code, said = from_bold(noise_dataset, tmp_path / "out", "--scale", "none")
+    assert code == 0, said
+    for run in (1, 2):
+        bold = nib.load(derivative(noise_dataset, "desc-preproc_bold.nii.gz", run)).get_fdata()
+        design = matrix(events(run), confounds(run))
+        betas = np.linalg.lstsq(design.to_numpy(), bold.reshape(-1, N).T, rcond=None)[0]
+        expected = betas[[list(design.columns).index(name) for name in CONDITIONS]]
+        found = effects(tmp_path / "out", run).reshape(4, -1)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+        keys = design_json(tmp_path / "out", run)
+        assert keys["Rank"] == design.shape[1]
+        assert keys["DegreesOfFreedom"] == N - design.shape[1]
+        assert (keys["HRF"], keys["StartTime"], keys["Estimator"]) == ("spm", 1.0, "OLS")
+        assert keys["HighPass"] == {"CutoffSeconds": None, "Source": "the confounds' cosines"}
+        assert keys["EventsPerCondition"] == dict.fromkeys(CONDITIONS, 5)
+    table = pd.read_csv(next((tmp_path / "out").glob("sub-01/func/*run-1*_design.tsv")), sep="\t")
+    assert list(table)[:5] == ["frame_time", *CONDITIONS]
+    np.testing.assert_allclose(table["frame_time"], 1.0 + TR * np.arange(N))
+    assert sidecar_of(tmp_path / "out")["TrialsPerCondition"] == dict.fromkeys(CONDITIONS, 10)
+
+
+def test_rdms_equal_those_through_nilearns_own_glm_and_files(noise_dataset, tmp_path, from_bold):
+    """The same model, fitted by FirstLevelModel and written by save_glm_to_bids, read as usual."""
+    betas = tmp_path / "glm"
+    for run in (1, 2):
+        path = derivative(noise_dataset, "desc-preproc_bold.nii.gz", run)
+        mask = derivative(noise_dataset, "desc-brain_mask.nii.gz", run)
+        model = FirstLevelModel(
+            mask_img=str(mask), signal_scaling=False, noise_model="ols", minimize_memory=False
+        )
+        model.fit(str(path), design_matrices=matrix(events(run), confounds(run)))
+        prefix = f"sub-01_task-x_run-{run}_space-T1w"
+        save_glm_to_bids(model, contrasts=list(CONDITIONS), out_dir=betas, prefix=prefix)
+    models = noise_dataset / "derivatives" / "models" / "m.tsv"
+    for folds in ("none", "runs"):
+        options = ("--dissimilarity", "sqeuclidean", "--comparison", "pearson", "regression",
+                   "--folds", folds)  # fmt: skip
+        ours, theirs = tmp_path / f"ours-{folds}", tmp_path / f"theirs-{folds}"
+        code, said = from_bold(noise_dataset, ours, "--scale", "none", *options)
+        assert code == 0, said
+        mask = derivative(noise_dataset, "desc-brain_mask.nii.gz")
+        line = [betas, theirs, "participant", "--model", models, "--radius", "8.5",
+                "--brain-mask", mask, *options]  # fmt: skip
+        assert main([str(part) for part in line]) == 0
+        for stat in ("pearson", "regression"):
+            maps = [
+                nib.load(
+                    next(out.glob(f"sub-01/**/*_stat-{stat}_desc-m_statmap.nii.gz"))
+                ).get_fdata()
+                for out in (ours, theirs)
+            ]
+            assert np.abs(maps[0]).max() > 0
+            np.testing.assert_allclose(maps[0], maps[1], atol=1e-6 * np.abs(maps[0]).max())
+
+
+def test_known_betas_without_noise_come_back(tmp_path, from_bold):
+    betas = np.random.default_rng(2).normal(size=(4, *SHAPE))
+    root = make_dataset(tmp_path / "raw", betas=betas, noise=0)
+    code, said = from_bold(root, tmp_path / "out", "--scale", "none")
+    assert code == 0, said
+    for run in (1, 2):
+        # the image holds 1000 + signal in single precision
+        np.testing.assert_allclose(effects(tmp_path / "out", run), betas, atol=1e-4)
+
+
+def test_the_start_time_changes_the_estimates_as_documented(dataset, tmp_path, from_bold):
+    def run(name, start, *options):
+        for number in (1, 2):
+            keys = {"RepetitionTime": TR, "SliceTimingCorrected": True}
+            keys |= {} if start is None else {"StartTime": start}
+            write_json(derivative(dataset, "desc-preproc_bold.json", number), keys)
+        code, said = from_bold(dataset, tmp_path / name, "--scale", "none", *options)
+        assert code == 0, said
+        return effects(tmp_path / name, 1), design_json(tmp_path / name, 1), said
+
+    zero, zero_keys, _ = run("zero", 0)
+    half, half_keys, said_half = run("half", TR / 2)
+    absent, absent_keys, said_absent = run("absent", None)
+    given, given_keys, _ = run("given", 0, "--start-time", "1")
+    assert (zero_keys["StartTime"], half_keys["StartTime"]) == (0, 1)
+    assert np.abs(zero - half).max() > 0.1
+    np.testing.assert_array_equal(absent, half)
+    np.testing.assert_array_equal(given, half)
+    assert absent_keys["StartTimeSource"].startswith("absent, slice times corrected")
+    assert given_keys["StartTimeSource"] == "--start-time"
+    assert "StartTime 1 s (StartTime of the preprocessed BOLD)" in said_half
+    assert "no StartTime (fMRIPrep before 20.2.4)" in said_absent
+    assert any("20.2.4" in text for text in sidecar_of(tmp_path / "absent")["Warnings"])
+
+
+def test_a_header_in_milliseconds_is_read_where_no_sidecar_has_the_time(
+    dataset, tmp_path, from_bold
+):
+    for run in (1, 2):
+        raw(dataset, "bold.json", run).unlink()
+        write_json(derivative(dataset, "desc-preproc_bold.json", run), {"StartTime": TR / 2})
+        path = derivative(dataset, "desc-preproc_bold.nii.gz", run)
+        image = nib.load(path)
+        data = np.asarray(image.dataobj)
+        image = nib.Nifti1Image(data, image.affine)
+        image.header.set_zooms((4, 4, 4, TR * 1000))
+        image.header.set_xyzt_units("mm", "msec")
+        nib.save(image, path)
+    code, said = from_bold(dataset, tmp_path / "out")
+    assert code == 0, said
+    assert "2000 (msec), taken for 2 s" in said
+    assert design_json(tmp_path / "out", 1)["RepetitionTime"] == 2
+
+
+def test_events_at_the_root_are_inherited_and_run_labels_are_numbers(dataset, tmp_path, from_bold):
+    shown = events(1)
+    for run in (1, 2):
+        raw(dataset, "events.tsv", run).unlink()
+    shown.to_csv(dataset / "task-x_events.tsv", sep="\t", index=False)
+    own = dataset / "sub-01" / "func" / "sub-01_task-x_run-02_events.tsv"
+    shown.iloc[::-1].assign(onset=shown["onset"] + 1).to_csv(own, sep="\t", index=False)
+    code, said = from_bold(dataset, tmp_path / "out")
+    assert code == 0, said
+    sources = [design_json(tmp_path / "out", run)["Sources"][1] for run in (1, 2)]
+    assert sources[0].endswith(":task-x_events.tsv")
+    assert sources[1].endswith("sub-01_task-x_run-02_events.tsv")
+
+
+def test_names_of_all_kinds_become_labels_and_stay_in_the_sidecar(dataset, tmp_path, from_bold):
+    new = {"cat": "left hand", "chair": "left_hand!", "face": "Grüße", "house": "10"}
+    for run in (1, 2):
+        shown = events(run)
+        shown["stim"] = shown.pop("trial_type").map(new)
+        shown.to_csv(raw(dataset, "events.tsv", run), sep="\t", index=False)
+    model = dataset / "derivatives" / "models" / "m.tsv"
+    text = model.read_text()
+    for old, name in new.items():
+        text = text.replace(old, name)
+    model.write_text(text)
+    code, said = from_bold(dataset, tmp_path / "out", "--condition-column", "stim")
+    assert code == 0, said
+    found = {}
+    for path in (tmp_path / "out" / "sub-01" / "func").glob("*run-1*_stat-effect_statmap.json"):
+        label = path.name.partition("contrast-")[2].partition("_")[0]
+        assert label.isalnum() and label.isascii()
+        found[json.loads(path.read_text())["Condition"]] = label
+    assert set(found) == set(new.values())
+    assert len({label.casefold() for label in found.values()}) == 4
+    assert sidecar_of(tmp_path / "out")["Conditions"] == list(new.values())
+
+
+@pytest.mark.parametrize("estimate", ["trials", "lss"])
+def test_trials_become_repeats_of_their_condition(dataset, tmp_path, from_bold, estimate):
+    code, said = from_bold(dataset, tmp_path / "out", "--estimate", estimate, "--folds", "runs")
+    assert code == 0, said
+    assert statmap(tmp_path / "out", 1, "face").shape == (*SHAPE, 5)
+    keys = sidecar_of(tmp_path / "out")
+    assert keys["ImagesPerCondition"] == keys["TrialsPerCondition"] == dict.fromkeys(CONDITIONS, 10)
+    assert keys["FoldRuns"] == ["run-1", "run-2"]
+
+
+def test_unequal_numbers_of_trials_are_warned_of(dataset, tmp_path, from_bold):
+    shown = events(1)
+    first = shown.index[shown["trial_type"] == "cat"][:2]
+    shown.drop(index=first).to_csv(raw(dataset, "events.tsv"), sep="\t", index=False)
+    code, said = from_bold(dataset, tmp_path / "out")
+    assert code == 0, said
+    assert "unequal numbers of trials (cat 8, chair 10, face 10, house 10)" in said
+
+
+def test_conditions_missing_from_a_run_are_dealt_with_as_for_images(dataset, tmp_path, from_bold):
+    shown = events(1)
+    shown[shown["trial_type"] != "cat"].to_csv(raw(dataset, "events.tsv"), sep="\t", index=False)
+    code, said = from_bold(dataset, tmp_path / "out")
+    assert code == 66
+    assert "run 1: cat" in said
+    code, said = from_bold(dataset, tmp_path / "out", "--missing-runs", "complete")
+    assert code == 0, said
+
+
+def collinear(dataset):
+    for run in (1, 2):
+        shown = events(run)
+        cats = shown[shown["trial_type"] == "cat"].assign(trial_type="house")
+        both = pd.concat([shown[shown["trial_type"] != "house"], cats])
+        both.to_csv(raw(dataset, "events.tsv", run), sep="\t", index=False)
+
+
+def too_late(dataset):
+    shown = events(2)
+    shown.loc[shown["trial_type"] == "cat", "onset"] = 198.999
+    shown.loc[shown["trial_type"] == "cat", "duration"] = [1, 2, 3, 4, 5]
+    shown.to_csv(raw(dataset, "events.tsv", 2), sep="\t", index=False)
+
+
+def short_confounds(dataset):
+    path = derivative(dataset, "timeseries.tsv", 2)
+    pd.read_csv(path, sep="\t").iloc[:-1].to_csv(path, sep="\t", index=False)
+
+
+def no_events(dataset):
+    raw(dataset, "events.tsv", 2).unlink()
+
+
+def no_mask(dataset):
+    derivative(dataset, "desc-brain_mask.nii.gz", 2).unlink()
+
+
+def dark(dataset):
+    path = derivative(dataset, "desc-preproc_bold.nii.gz", 2)
+    save_bold(np.random.default_rng(0).normal(size=(N, *SHAPE)) - 5, path)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "exit_code", "words"),
+    [
+        (collinear, (), 65, ("run-1", "cat cannot be estimated", "collinear with house")),
+        (too_late, (), 65, ("run-2", "cat cannot be estimated", "no response within the run")),
+        (short_confounds, (), 65, ("run-2", "99 rows", "100 volumes")),
+        (no_events, (), 66, ("run-2", "no events were found")),
+        (no_mask, (), 66, ("run-2", "no mask", "--brain-mask")),
+        (dark, (), 65, ("run-2", "cannot be scaled", "--scale none")),
+        (None, ("--confounds", "sinus.*"), 18, ("--confounds sinus.*", "trans_x")),
+        (None, ("--space", "MNI"), 18, ("--space MNI matches no BOLD image", "T1w")),
+        (None, ("--condition-column", "stimulus"), 65, ("'stimulus'", "trial_type")),
+        (None, ("--betas", "x"), 2, ("--betas", "--from-bold")),
+        (None, ("--hrf", "gamma"), 2, ("gamma", "glover")),
+        (None, ("--estimate", "trials", "--confounds", ".*"), 0, ()),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_said_before_anything_runs(
+    dataset, tmp_path, from_bold, change, options, exit_code, words
+):
+    if change:
+        change(dataset)
+    code, said = from_bold(dataset, tmp_path / "out", *options)
+    assert code == exit_code, said
+    assert all(word in said for word in words), said
+    assert "Traceback" not in said
+    if exit_code and change is not dark:
+        assert not (tmp_path / "out").exists()
+
+
+def test_options_of_estimation_need_from_bold(noise_dataset, tmp_path, capsys):
+    line = [noise_dataset, tmp_path / "out", "participant", "--model", "m.tsv", "--hrf", "glover"]
+    assert main([str(part) for part in line]) == 2
+    assert "--hrf says how images are estimated from BOLD" in capsys.readouterr().err
+
+
+def test_several_spaces_need_a_choice(dataset, tmp_path, from_bold):
+    for run in (1, 2):
+        for ending in ("desc-preproc_bold.nii.gz", "desc-brain_mask.nii.gz"):
+            path = derivative(dataset, ending, run)
+            shutil.copy(path, str(path).replace("space-T1w", "space-MNI"))
+    code, said = from_bold(dataset, tmp_path / "out")
+    assert code == 2
+    assert "MNI, T1w" in said and "--space" in said
+    code, said = from_bold(dataset, tmp_path / "out", "--space", "MNI")
+    assert code == 0, said
+
+
+def test_a_task_without_events_is_left_out(dataset, tmp_path, from_bold):
+    for path in (dataset / "derivatives").rglob("*run-1*"):
+        shutil.copy(path, str(path).replace("task-x_run-1", "task-rest"))
+    code, said = from_bold(dataset, tmp_path / "out")
+    assert code == 0, said
+    assert "No run of task-rest has events: left out." in said
+
+
+def test_the_dry_run_shows_events_times_confounds_and_rank(noise_dataset, tmp_path, from_bold):
+    code, said = from_bold(noise_dataset, tmp_path / "out", "--dry-run")
+    assert code == 0, said
+    assert not (tmp_path / "out").exists()
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    assert "condition run 1 run 2" in lines
+    assert lines.count("cat 5 5") == 1
+    row = next(line for line in lines if line.startswith("1 100 2 1 "))
+    assert "trans_x, trans_y, trans_z, rot_x, rot_y, rot_z" in row or "rot_x" in row
+    assert row.endswith("14 14 86")
+
+
+def test_a_second_run_estimates_nothing_again(dataset, tmp_path, from_bold):
+    out, work = tmp_path / "out", tmp_path / "work"
+    assert from_bold(dataset, out, "-w", work)[0] == 0
+    before = {path: path.stat().st_mtime_ns for path in (out / "sub-01" / "func").iterdir()}
+    code, said = from_bold(dataset, out, "-w", work)
+    assert code == 0 and "skipped" in said
+    # another comparison takes the estimates that are there, also without the work directory
+    shutil.rmtree(work)
+    code, said = from_bold(dataset, out, "--comparison", "pearson")
+    assert code == 0, said
+    assert "voxels" not in said  # the progress bar of an estimation
+    after = {path: path.stat().st_mtime_ns for path in before}
+    assert {p for p in before if before[p] != after[p] and "run-" in p.name} == set()
+
+
+def test_other_settings_are_refused_and_overwrite_replaces(dataset, tmp_path, from_bold):
+    out = tmp_path / "out"
+    assert from_bold(dataset, out)[0] == 0
+    code, said = from_bold(dataset, out, "--hrf", "glover")
+    assert code == 73
+    assert 'HRF is "spm" there and "glover" now' in said
+    code, said = from_bold(dataset, out, "--hrf", "glover", "--overwrite")
+    assert code == 0, said
+    assert design_json(out, 1)["HRF"] == "glover"
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, from_bold):
+    root = make_dataset(tmp_path / "raw", runs=range(1, 7))
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert from_bold(root, whole)[0] == 0
+    command = [sys.executable, "-m", "bids_rsa.cli", *arguments(root, broken)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        done = broken / "sub-01" / "func"
+        while len(list(done.glob("*_design.json"))) < 2 and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+    finished = len(list(done.glob("*_design.json")))
+    assert finished < 6, "the run was over before it could be killed"
+    times = {p: p.stat().st_mtime_ns for p in done.glob("*run-1*statmap.nii.gz")}
+    code, said = from_bold(root, broken)
+    assert code == 0, said
+    assert times == {p: p.stat().st_mtime_ns for p in times}  # what was finished was kept
+    ours, theirs = files(broken), files(whole)
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_residuals_are_kept_where_asked(dataset, tmp_path, from_bold):
+    out = tmp_path / "out"
+    code, said = from_bold(dataset, out, "--keep-residuals", "--scale", "none")
+    assert code == 0, said
+    (path,) = out.glob("sub-01/func/*run-1_*stat-errorts_statmap.nii.gz")
+    image = nib.load(path)
+    assert image.header.get_zooms()[3] == TR
+    design = matrix(events(1), confounds(1)).to_numpy()
+    bold = nib.load(derivative(dataset, "desc-preproc_bold.nii.gz")).get_fdata().reshape(-1, N).T
+    expected = bold - design @ np.linalg.lstsq(design, bold, rcond=None)[0]
+    np.testing.assert_allclose(image.get_fdata().reshape(-1, N).T, expected, atol=1e-3)
+    assert json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())[
+        "DegreesOfFreedom"
+    ] == N - design.shape[1]  # fmt: skip
+    # they join what is there already, and what is there is not estimated in another way
+    plain = tmp_path / "plain"
+    assert from_bold(dataset, plain, "--scale", "none")[0] == 0
+    kept = {n: b for n, b in files(out).items() if "errorts" not in n}
+    assert kept == files(plain)
+
+
+def test_no_event_is_lost_between_the_table_and_the_design(noise_dataset, tmp_path, from_bold):
+    """Estimates of a design with one event moved differ: the table itself is what is used."""
+    assert from_bold(noise_dataset, tmp_path / "a")[0] == 0
+    sources = design_json(tmp_path / "a", 2)["Sources"]
+    assert [s.rpartition("/")[2] for s in sources] == [
+        "sub-01_task-x_run-2_space-T1w_desc-preproc_bold.nii.gz",
+        "sub-01_task-x_run-2_events.tsv",
+        "sub-01_task-x_run-2_desc-confounds_timeseries.tsv",
+        "sub-01_task-x_run-2_space-T1w_desc-brain_mask.nii.gz",
+    ]
+    (keys,) = [sidecar_of(tmp_path / "a")]
+    assert all(source.startswith("bids::sub-01/func/") for source in keys["Sources"][:8])
+    assert all((tmp_path / "a" / s.removeprefix("bids::")).exists() for s in keys["Sources"][:8])
+
+
+def test_a_design_that_looks_like_the_model_is_warned_of(dataset, tmp_path, from_bold):
+    """Pairs of conditions that always follow each other at once: their estimates correlate."""
+    for run in (1, 2):
+        onsets = 6.0 + 18.0 * np.arange(10)
+        rows = []
+        for i, onset in enumerate(onsets):
+            first, second = (("cat", "chair"), ("face", "house"))[i % 2]
+            rows += [(onset, 2.0, first), (onset + 2.0, 2.0, second)]
+        pd.DataFrame(rows, columns=["onset", "duration", "trial_type"]).to_csv(
+            raw(dataset, "events.tsv", run), sep="\t", index=False
+        )
+    pairs = np.array([0, 0, 1, 1])
+    cells = (pairs[:, None] != pairs).astype(float)
+    index = pd.Index(CONDITIONS, name="condition")
+    model = dataset / "derivatives" / "models" / "m.tsv"
+    # correlated negatively: within a pair the noise makes patterns unlike
+    pd.DataFrame(1 - cells - np.eye(4), index=index, columns=CONDITIONS).to_csv(model, sep="\t")
+    code, said = from_bold(dataset, tmp_path / "out")
+    assert code == 0, said
+    keys = sidecar_of(tmp_path / "out")
+    assert keys["DesignCorrelation"]["Largest"] < -0.5
+    assert keys["DesignCorrelation"]["RankCorrelationWithModels"]["m"] > 0.7
+    assert any("The design looks like the model m" in text for text in keys["Warnings"])
+    assert "The design looks like the model m" in said
+    options = ("--folds", "runs", "--dissimilarity", "sqeuclidean")
+    code, said = from_bold(dataset, tmp_path / "folds", *options)
+    assert code == 0 and "looks like the model" not in said
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    """The example dataset as BOLD, and the maps of its participants."""
+    folder = tmp_path_factory.mktemp("example")
+    root = make_bold_example(folder / "raw", BoldExampleSettings(n_subjects=2))
+    models = root / "derivatives" / "models"
+    line = [root, folder / "out", "participant", "--from-bold", "--model", models / "planted.tsv",
+            "--radius", "16", "--folds", "runs", "--dissimilarity", "sqeuclidean"]  # fmt: skip
+    assert main([str(part) for part in line]) == 0
+    return root, folder / "out"
+
+
+def test_the_planted_effect_of_the_example_is_found_where_it_was_planted(example):
+    root, out = example
+    planted = nib.load(root / "derivatives" / "models" / "planted_mask.nii.gz").get_fdata() > 0
+    assert planted.sum() > 20
+    for path in sorted(out.glob("sub-*/func/*_desc-planted_statmap.nii.gz")):
+        scores = nib.load(path).get_fdata()
+        mask = nib.load(str(path).replace("stat-spearman_desc-planted_statmap",
+                                          "desc-searchlight_mask")).get_fdata() > 0  # fmt: skip
+        x = np.argwhere(mask)[:, 0] > mask.shape[0] // 2  # the other hemisphere
+        away = np.zeros_like(mask)
+        away[tuple(np.argwhere(mask)[x].T)] = True
+        assert scores[planted & mask].mean() > 0.5
+        assert abs(scores[away].mean()) < 0.15
+
+
+def test_the_official_validator_passes_the_example_and_what_is_made_of_it(example):
+    root, out = example
+    command = validator_command()
+    if command is None:
+        pytest.skip("bids-validator-deno is not installed")
+    for folder in (root, root / "derivatives" / "fmriprep", out):
+        found = subprocess.run(
+            [command, "--ignoreWarnings", folder], capture_output=True, text=True, check=False
+        )
+        assert found.returncode == 0, found.stdout
+    effects_there = list(out.glob("sub-01/func/*_contrast-*_stat-effect_statmap.nii.gz"))
+    assert len(effects_there) == 4 * len(EXAMPLE_CONDITIONS)
