@@ -135,6 +135,7 @@ class GroupSettings:
     primary: str = "tfce"
     alpha: float = 0.05
     fwe_over: str = "none"
+    null: str = "subjects"
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,18 @@ def with_hashes(tests: Sequence[GroupTest]) -> tuple[GroupTest, ...]:
             for test in tests
             for member in test.members
             for one in member.all_maps
-            for path in (one.path, one.mask_path)
+            for path in _files(one, test)
         }
     )
     with ThreadPoolExecutor() as pool:
         content = dict(zip(files, pool.map(hash_file, files), strict=True))
     return tuple(_with_content(test, content) for test in tests)
+
+
+def _files(one: ParticipantMap, test: GroupTest) -> tuple[str, ...]:
+    """List the files of a map that the test's numbers depend on."""
+    conditions = test.settings.null == "conditions"
+    return (one.path, one.mask_path, *([one.null_path] if conditions else []))
 
 
 def _with_content(test: GroupTest, content: dict[str, str]) -> GroupTest:
@@ -70,4 +76,5 @@ def refuse_changed_map(one: ParticipantMap) -> None:
 
 def _digest(one: ParticipantMap, content: dict[str, str]) -> str:
     """Hash all of a map that the test's numbers depend on."""
-    return digest([content[one.path], content[one.mask_path], one.metadata.get("CellsUsed")])
+    null = [content[one.null_path]] if one.null_path in content else []
+    return digest([content[one.path], content[one.mask_path], one.metadata.get("CellsUsed"), *null])

@@ -92,6 +92,7 @@ def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[s
         "Tail": test.tail,
         "Permutations": group.n_permutations,
         "RandomSeed": group.random_seed,
+        **({"Null": group.null} if group.null != "subjects" else {}),
         "Transform": test.transform,
         "SmoothingFWHM": group.smoothing_fwhm,
         "Coverage": group.coverage,

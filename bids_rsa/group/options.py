@@ -51,6 +51,13 @@ def check_options(group: GroupSettings) -> None:
             f"--participants-file {group.participants_file}: no option uses a column of it.",
             "Name columns with --group-column, --covariates or --test-covariate.",
         )
+    if group.null == "conditions" and (names or group.group_column or group.coverage < 1):
+        raise OptionError(
+            "--null conditions tests mean scores, or the difference of two models, over voxels "
+            "that all subjects have.",
+            "Leave out --group-column, --covariates, --test-covariate and --coverage, or use "
+            "--null subjects.",
+        )
     if group.coverage < 1 and (names or group.group_column):
         raise OptionError(
             f"--coverage {group.coverage:g}: voxels that some subjects lack allow only one-sample "

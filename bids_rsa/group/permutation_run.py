@@ -27,6 +27,7 @@ from bids_rsa.core.inference import (
 )
 from bids_rsa.errors import ContentError
 from bids_rsa.group.load import GroupScores
+from bids_rsa.group.null_maps import find_draws
 from bids_rsa.group.plan import design_of
 from bids_rsa.group.records import GroupTest
 from bids_rsa.outputs.whole_files import replacing
@@ -165,6 +166,8 @@ def read_null(path: Path) -> Null | None:
 
 def warnings_of(test: GroupTest) -> tuple[str, ...]:
     """List what a reader must know about the test's limits, and the participants' own warnings."""
+    if test.settings.null == "conditions":
+        return (*_limits_of_conditions(test), *test.notes, *_participants_warnings(test))
     told = []
     group, design = test.settings, design_of(test)
     relabelings = draw_relabelings(design, group.n_permutations, group.random_seed)
@@ -180,6 +183,24 @@ def warnings_of(test: GroupTest) -> tuple[str, ...]:
             "error up to .3 was simulated for less, where .05 was asked for)."
         )
     return (*told, *test.notes, *_participants_warnings(test))
+
+
+def _limits_of_conditions(test: GroupTest) -> list[str]:
+    """Say when permuted conditions cannot give a p of alpha, and what limits it."""
+    draws, alpha = find_draws(test), test.settings.alpha
+    if draws.smallest_p <= alpha:
+        return []
+    few = draws.smallest_p <= 1 / draws.n_distinct
+    limit = (
+        f"The model has {draws.n_distinct} distinct relabelings of its conditions"
+        if few
+        else f"{draws.n_draws} null maps were kept; at least {math.ceil(1 / alpha - 1e-9) - 1} "
+        "are needed"
+    )
+    return [
+        f"The smallest p that can come out is {draws.smallest_p:.3g}, above alpha {alpha:g}: "
+        f"nothing can be significant. {limit}."
+    ]
 
 
 def _what_limits(test: GroupTest, design: Design, draws: Relabelings, smallest: float) -> str:

@@ -54,6 +54,11 @@ class ParticipantMap:
     sha256: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def null_path(self) -> str:
+        """Where its null maps lie, if the participant level has kept any."""
+        return self.path.removesuffix("_statmap.nii.gz") + "_nullmaps.nii.gz"
+
 
 @dataclass(frozen=True)
 class Member:

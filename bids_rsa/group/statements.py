@@ -57,8 +57,11 @@ def interpretation(test: GroupTest) -> str:
     """Say what a significant centre means, and what it does not."""
     radius = test.metadata.get("SearchlightRadius")
     reach = f"up to one radius ({radius:g} mm) away" if radius else "up to one radius away"
+    over = "subjects, not over conditions"
+    if test.settings.null == "conditions":
+        over = "conditions of this kind, not over subjects"
     return (
-        "Inference generalises over subjects, not over conditions. A significant centre says that "
+        f"Inference generalises over {over}. A significant centre says that "
         f"its patch, {reach}, holds information; it does not say that the centre itself does."
     )
 
@@ -78,6 +81,11 @@ ASSUMPTIONS = {
         "Unequal repeats, missing runs or a design tied to the model break that, and the test "
         "cannot notice."
     ),
+    "conditions": (
+        "Permuted models assume that the conditions could change places without an effect. "
+        "Unequal repeats break that. All subjects have the same permutation in a draw. It is "
+        "tested whether other conditions would do, not whether other subjects would."
+    ),
     "permute": (
         "Permutations assume that the subjects' residuals could change places without an effect."
     ),
@@ -86,6 +94,8 @@ ASSUMPTIONS = {
 
 def assumption(test: GroupTest) -> str:
     """Say what the relabelings assume."""
+    if test.settings.null == "conditions":
+        return ASSUMPTIONS["conditions"]
     return ASSUMPTIONS["flip" if test.kind in ("one-sample", "paired") else "permute"]
 
 

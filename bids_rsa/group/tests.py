@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from bids_rsa.core.inference.group_maps import (
 )
 from bids_rsa.group.load import GroupScores
 from bids_rsa.group.names import degrees_of_freedom, stats_of
+from bids_rsa.group.null_maps import find_draws, run_conditions
 from bids_rsa.group.permutation_run import Prepared, warnings_of
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.spread import resolution_warnings, spread_warnings
@@ -63,16 +64,21 @@ def make_result(
     """Turn a null distribution into maps, clusters and numbers for the sidecar."""
     group = test.settings
     observed = observe(ready.plan, ready.adjacency, group.cluster_p)
-    p = p_maps(ready.plan, observed, null, ready.relabelings, maxima)
+    whole = ready.relabelings.exhaustive
+    if group.null == "conditions":
+        by_conditions = run_conditions(test, scores, ready.adjacency)
+        # t and z stay those over subjects: they describe, the mean is tested
+        observed = replace(by_conditions.observed, t=observed.t, z=observed.z)
+        p, whole = by_conditions.p_maps(maxima), by_conditions.exhaustive
+    else:
+        p = p_maps(ready.plan, observed, null, ready.relabelings, maxima)
     primary = p[PRIMARY_MAPS[group.primary]]
     where = significant(primary, observed, ready.plan, group.alpha)
     clusters = significant_clusters(
         where, primary, observed, scores.scores, ready.adjacency, ready.plan.two_sided
     )
     name = PRIMARY_MAXIMA.get(group.primary)
-    critical = (
-        critical_value(maxima[name], group.alpha, ready.relabelings.exhaustive) if name else None
-    )
+    critical = critical_value(maxima[name], group.alpha, whole) if name else None
     maps = estimates(test, scores, ready)
     maps |= {"t": observed.t, "z": observed.z, "tfce": ready.plan.direction * observed.tfce}
     maps |= p | {f"neglog10{key}": -np.log10(values) for key, values in p.items()}
@@ -130,6 +136,24 @@ def _slope(test: GroupTest, data: Floats) -> Floats:
     return np.asarray(np.linalg.lstsq(x, data, rcond=None)[0][0], dtype=np.float64)
 
 
+def _draws(test: GroupTest, ready: Prepared) -> dict[str, Any]:
+    """Say what was relabelled how often, and the statistic that was compared."""
+    if test.settings.null == "conditions":
+        found = find_draws(test)
+        return {
+            "RelabelingsUsed": found.n_draws,
+            "RelabelingsExhaustive": found.exhaustive,
+            "SmallestP": found.smallest_p,
+            "Statistic": "mean over subjects, in units of its root mean square over relabelings",
+        }
+    return {
+        "RelabelingsUsed": ready.relabelings.n_draws,
+        "RelabelingsExhaustive": ready.relabelings.exhaustive,
+        "SmallestP": ready.smallest_p,
+        "Statistic": "z of each voxel's own df" if ready.plan.as_z else "t",
+    }
+
+
 def _found(
     test: GroupTest,
     scores: GroupScores,
@@ -144,7 +168,8 @@ def _found(
     limited = resolution_warnings(n_little, n_voxels)
     for warning in limited:
         LOGGER.warning("%s: %s", test.label, warning)
-    needed = voxels_needed_at_floor(n_voxels, ready.smallest_p, group.alpha)
+    draws = _draws(test, ready)
+    needed = voxels_needed_at_floor(n_voxels, draws["SmallestP"], group.alpha)
     return {
         "VoxelsTested": n_voxels,
         "VoxelsSignificant": int(where.sum()),
@@ -154,11 +179,8 @@ def _found(
         "PerfectCorrelationsLimited": scores.n_limited,
         "VoxelsWithLittleSpread": n_little,
         "LeftOut": {f"sub-{subject}": why for subject, why in test.left_out},
-        "RelabelingsUsed": ready.relabelings.n_draws,
-        "RelabelingsExhaustive": ready.relabelings.exhaustive,
-        "SmallestP": ready.smallest_p,
+        **draws,
         "VoxelsNeededForFDR": needed,
-        "Statistic": "z of each voxel's own df" if ready.plan.as_z else "t",
         "DegreesOfFreedom": degrees_of_freedom(ready.plan.design),
         "ClusterFormingThreshold": observed.cluster_threshold,
         "CriticalValue": None if critical is None or np.isinf(critical) else critical,

@@ -16,6 +16,7 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, tr
 
 from bids_rsa.core.inference.group_maps import Cluster
 from bids_rsa.group.load import GroupScores, gather_scores
+from bids_rsa.group.null_maps import run_conditions
 from bids_rsa.group.permutation_run import prepare, read_null, run_permutations, save_null
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.tests import GroupResult, joint_maxima, make_result
@@ -67,11 +68,15 @@ class PermuteScores(RecordingInterface):
         """Run the permutations."""
         test = self.inputs.test
         ready = prepare(test, load_record(self.inputs.scores, GroupScores))
+        path = folder / "null.npz"
+        if test.settings.null == "conditions":
+            scores = load_record(self.inputs.scores, GroupScores)
+            save_null(run_conditions(test, scores, ready.adjacency).null, path)
+            return {"null": str(path)}
         with progress_bar(ready.relabelings.n_draws, test.label, 0, "permutations") as advance:
             null = run_permutations(
                 ready, Path(self.inputs.state_dir), self.inputs.n_threads, advance
             )
-        path = folder / "null.npz"
         save_null(null, path)
         return {"null": str(path)}
 

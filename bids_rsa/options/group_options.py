@@ -49,6 +49,14 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--alpha", metavar="P", type=types.share(), help="significance level")
     add(
+        "--null",
+        choices=("subjects", "conditions"),
+        help=(
+            "what is relabelled: subjects (sign flips, permutations), or the conditions of the "
+            "models, from the null maps of the participant level"
+        ),
+    )
+    add(
         "--fwe-over",
         choices=("none", "models"),
         help="models: take the maximum over all maps of this call, so that all are corrected",

@@ -1,5 +1,6 @@
 """A null of conditions: the group's mean score against means of scores of permuted models."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,9 +46,13 @@ class ConditionTest:
     exhaustive: bool
     two_sided: bool
 
-    def p_maps(self) -> dict[str, FloatArray]:
-        """Compute p of every kind, as ``group_maps.p_maps`` does for relabelled subjects."""
-        found, maxima, whole = self.observed, self.null.maxima, self.exhaustive
+    def p_maps(self, joint_maxima: Mapping[str, FloatArray] | None = None) -> dict[str, FloatArray]:
+        """Compute p of every kind, as ``group_maps.p_maps`` does for relabelled subjects.
+
+        ``joint_maxima`` are those over several maps under the same permutations.
+        """
+        found, whole = self.observed, self.exhaustive
+        maxima = self.null.maxima if joint_maxima is None else joint_maxima
         pick = np.abs if self.two_sided else np.asarray
 
         def corrected(values: FloatArray, name: str) -> FloatArray:
