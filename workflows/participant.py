@@ -1,8 +1,6 @@
 """The graph of the participant level: read, searchlight, write and draw, for each subject."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bids_rsa.workflows.estimation import add_estimates
 from nipype.pipeline.engine import Node, Workflow
@@ -14,44 +12,7 @@ from bids_rsa.interfaces.participant import (
     SearchlightRsa,
     SinkDerivatives,
 )
-from bids_rsa.needs import MemoryNeeds
-from bids_rsa.outputs.derivatives import PlannedFile
-from bids_rsa.outputs.estimates import PlannedRun
-from bids_rsa.outputs.provenance import FileState
-from bids_rsa.records import Analysis
-from bids_rsa.settings import RsaSettings
-
-RUN_WORKFLOW = "participant"
-
-
-@dataclass(frozen=True)
-class AnalysisJob:
-    """All that is needed to run one analysis.
-
-    ``models`` is the file of the model RDMs; ``links`` are (path, name) of the input datasets;
-    ``name`` is the graph's, and that of its folder. ``n_threads``, ``needs`` and ``bar_position``
-    say what the nodes may use, and change no result. ``files`` are the inputs as they were hashed.
-    """
-
-    analysis: Analysis
-    rsa: RsaSettings
-    models: str
-    planned: tuple[PlannedFile, ...]
-    figures: tuple[str, ...]
-    links: tuple[tuple[str, str], ...]
-    input_hash: str
-    output_dir: str
-    needs: MemoryNeeds
-    name: str
-    n_threads: int = 1
-    bar_position: int = 0
-    estimates: tuple[PlannedRun, ...] = ()
-    files: tuple[FileState, ...] = ()
-
-    @property
-    def all_planned(self) -> tuple[PlannedFile, ...]:
-        """The files of the analysis, and of the runs that it estimates."""
-        return (*self.planned, *(file for run in self.estimates for file in run.planned))
+from bids_rsa.outputs.analysis_job import RUN_WORKFLOW, AnalysisJob, subject_name
 
 
 def init_run_wf(jobs: Sequence[AnalysisJob], work_dir: str) -> Workflow:
@@ -140,16 +101,6 @@ def _output_nodes(job: AnalysisJob) -> tuple[Node, Node]:
         mem_gb=job.needs.write_gb,
     )
     return sink, figures
-
-
-def subject_name(subject: str) -> str:
-    """Name the graph of a subject."""
-    return node_name(f"sub-{subject}")
-
-
-def node_name(text: str) -> str:
-    """Make a name that Nipype takes, different for different texts."""
-    return re.sub(r"\W", "_", text.replace("+", "_plus_"))
 
 
 def describe(workflow: Workflow) -> str:

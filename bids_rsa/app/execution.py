@@ -12,12 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import nipype
 import yaml
 
-from bids_rsa.app.worker_pool import WorkerPool
 from bids_rsa.errors import BidsRsaError, OptionError, ReadWriteError
-from bids_rsa.interfaces.base import FAILURE_FILE
+from bids_rsa.interfaces.work_files import FAILURE_FILE
 from bids_rsa.settings import RunSettings
 
 LOGGER = logging.getLogger(__name__)
@@ -125,6 +123,8 @@ def _plugin_from_file(path: str, n_procs: int, memory_gb: float) -> Plugin:
 
 def configure(work_dir: Path, stop_on_first_crash: bool, with_messages: bool) -> None:
     """Set Nipype's configuration, and show or hide its own messages."""
+    import nipype  # takes seconds
+
     nipype.config.update_config(
         {
             "execution": {
@@ -215,7 +215,11 @@ def _run_workflow(
         for stale in folder.rglob(FAILURE_FILE):
             stale.unlink()
     arguments = {**plugin.arguments, "status_callback": clock}
-    runner = WorkerPool(arguments) if plugin.name == "MultiProc" else plugin.name
+    runner: Any = plugin.name
+    if plugin.name == "MultiProc":
+        from bids_rsa.app.worker_pool import WorkerPool  # imports Nipype
+
+        runner = WorkerPool(arguments)
     _declare_needs(workflow, plugin)
     try:
         workflow.run(plugin=runner, plugin_args=arguments)

@@ -30,6 +30,7 @@ from bids_rsa.group.records import FOLDER, GroupTest
 from bids_rsa.group.statements import Tried
 from bids_rsa.group.write import GroupJob
 from bids_rsa.machine import GIB
+from bids_rsa.outputs.analysis_job import node_name
 from bids_rsa.outputs.dataset_files import dataset_lock, write_dataset_files
 from bids_rsa.outputs.derivatives import check_replaceable, is_complete, read_sidecar
 from bids_rsa.outputs.provenance import dataset_root, link_datasets, new_run_id
@@ -37,7 +38,6 @@ from bids_rsa.outputs.whole_files import remove_leftovers
 from bids_rsa.settings import Settings
 from bids_rsa.spaces.images import open_image
 from bids_rsa.workflows.group import RUN_WORKFLOW, graph_names, init_group_level_wf, nulls_name
-from bids_rsa.workflows.participant import node_name
 
 LOGGER = logging.getLogger(__name__)
 STATE_FOLDER = "permutations"

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.app.execution import Plugin
+from bids_rsa.app.execution import Plugin, configure, shows_all
 from bids_rsa.app.preflight import CheckedAnalysis
 from bids_rsa.app.work_folder import Claim, claim
-from bids_rsa.estimation.images import n_voxels
 from bids_rsa.interfaces.work_files import save_models
 from bids_rsa.needs import estimation_gb, memory_needs, threads_that_fit
+from bids_rsa.outputs.analysis_job import RUN_WORKFLOW, AnalysisJob, node_name, subject_name
 from bids_rsa.outputs.derivatives import (
     check_maps_beside,
     check_replaceable,
@@ -23,13 +23,6 @@ from bids_rsa.outputs.provenance import THIS_DATASET, dataset_root, hash_analysi
 from bids_rsa.outputs.sidecars import plan_images
 from bids_rsa.records import ESTIMATE, Analysis, ModelRdm
 from bids_rsa.settings import Settings
-from bids_rsa.workflows.participant import (
-    RUN_WORKFLOW,
-    AnalysisJob,
-    init_run_wf,
-    node_name,
-    subject_name,
-)
 
 
 @dataclass(frozen=True)
@@ -70,6 +63,11 @@ class Run:
 
     def graph(self, jobs: Sequence[AnalysisJob]) -> Any:
         """Save the models where each job works, and build the graph."""
+        # Nipype and the plotting libraries take seconds to import: only where something runs
+        from bids_rsa.workflows.participant import init_run_wf
+
+        settings = self.settings.run
+        configure(self.work, settings.stop_on_first_crash, shows_all(settings))
         ready = [
             replace(job, models=save_models(self.models, self.claims[job.name].folder))
             for job in jobs
@@ -141,6 +139,10 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
 def _plan_estimates(analysis: Analysis, run: Run) -> tuple[PlannedRun, ...]:
     """Plan the runs that the images of an analysis are estimated from, where they are."""
     settings, hashes = run.settings.run, hash_runs(analysis.bold_runs, run.plugin.n_procs)
+    if not analysis.bold_runs:
+        return ()
+    from bids_rsa.estimation.images import n_voxels  # takes seconds, for nilearn's models
+
     return tuple(
         plan_run_files(
             bold, hashes[bold.path], settings.keep_residuals, estimation_gb(bold, n_voxels(bold))

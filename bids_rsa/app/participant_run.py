@@ -5,15 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bids_rsa.app.closing import keep_log, remove_empty, remove_old_logs
-from bids_rsa.app.execution import (
-    CRASH_FOLDER,
-    Clock,
-    Plugin,
-    choose_plugin,
-    configure,
-    run_jobs,
-    shows_all,
-)
+from bids_rsa.app.execution import CRASH_FOLDER, Clock, Plugin, choose_plugin, run_jobs
 from bids_rsa.app.jobs import Run, plan_job
 from bids_rsa.app.outcome import Outcome
 from bids_rsa.app.pages import subjects_with_maps, write_pages
@@ -21,6 +13,7 @@ from bids_rsa.app.preflight import CheckedAnalysis, make_folder
 from bids_rsa.app.summary import end_table, show, summarize
 from bids_rsa.app.work_folder import make_work_dir, work_dir
 from bids_rsa.errors import BidsRsaError
+from bids_rsa.outputs.analysis_job import RUN_WORKFLOW, AnalysisJob, subject_name
 from bids_rsa.outputs.dataset_files import dataset_links, dataset_lock, write_dataset_files
 from bids_rsa.outputs.derivatives import is_complete
 from bids_rsa.outputs.provenance import THIS_DATASET, name_datasets, new_run_id
@@ -28,7 +21,6 @@ from bids_rsa.outputs.sidecars import SEARCHLIGHT
 from bids_rsa.outputs.whole_files import remove_leftovers
 from bids_rsa.records import ModelRdm
 from bids_rsa.settings import Settings
-from bids_rsa.workflows.participant import RUN_WORKFLOW, AnalysisJob, subject_name
 
 LOGGER = logging.getLogger(__name__)
 SUBJECTS_PER_WORKER = 4  # in one graph: few enough to start early, enough to keep all busy
@@ -56,7 +48,6 @@ def start_run(
     output = Path(settings.run.output_dir).absolute()
     make_folder(output, "output")
     work = make_work_dir(work_dir(settings.run.work_dir, settings.run.output_dir), output)
-    configure(work, settings.run.stop_on_first_crash, shows_all(settings.run))
     return Run(
         settings=settings,
         models=models,

@@ -9,8 +9,7 @@ from typing import Any
 from nipype.interfaces.base import File, SimpleInterface, TraitedSpec, traits
 
 from bids_rsa.errors import BidsRsaError, ReadWriteError
-
-FAILURE_FILE = "failure.json"
+from bids_rsa.interfaces.work_files import FAILURE_FILE
 
 
 class RecordingInterface(SimpleInterface):

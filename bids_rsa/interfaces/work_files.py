@@ -25,6 +25,7 @@ class DamagedWorkError(Exception):
 
 # smaller arrays are read at once: each mapped one keeps a file open
 MAPPED_BYTES = 2**20
+FAILURE_FILE = "failure.json"
 
 
 def save_record(record: Any, folder: Path, name: str) -> list[str]:

@@ -1,14 +1,9 @@
 """The graph that the README shows is the one that runs."""
 
-from bids_rsa.workflows.participant import (
-    AnalysisJob,
-    describe,
-    init_analysis_wf,
-    init_run_wf,
-    subject_name,
-)
+from bids_rsa.workflows.participant import describe, init_analysis_wf, init_run_wf
 
 from bids_rsa.needs import MemoryNeeds
+from bids_rsa.outputs.analysis_job import AnalysisJob, subject_name
 from bids_rsa.outputs.provenance import InputHashes
 from bids_rsa.outputs.sidecars import plan_images
 from bids_rsa.records import Analysis, ConditionImage, ModelRdm
