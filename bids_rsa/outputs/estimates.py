@@ -1,5 +1,7 @@
 """A run's estimates in the output dataset: what determines them, their names and sidecars."""
 
+from __future__ import annotations
+
 import gzip
 import json
 import math
@@ -8,15 +10,17 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bids_rsa.estimation.images import RunFiles
 from bids_rsa.estimation.names import contrast_labels, design_path, estimate_path, residuals_path
 from bids_rsa.outputs.dataset_files import write_json
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete
 from bids_rsa.outputs.provenance import bids_uri, digest, hash_file, software_versions
 from bids_rsa.outputs.whole_files import replacing
 from bids_rsa.records import BoldRun, DesignFacts
+
+if TYPE_CHECKING:  # it imports nilearn's models, which takes seconds
+    from bids_rsa.estimation.images import RunFiles
 
 _ESTIMATORS = {"ols": "OLS", "ar1": "AR(1)"}
 _STATS = {
