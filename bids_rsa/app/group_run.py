@@ -177,6 +177,7 @@ def _run_jobs(
     )
     remove_leftovers(output, with_subfolders=False)
     remove_leftovers(output / FOLDER)
+    remove_leftovers(work / RUN_WORKFLOW)
     _tell_end(done)
     for label, error in failures.items():
         LOGGER.error("%s: %s", label, error)

@@ -146,7 +146,13 @@ def test_other_settings_do_not_replace_without_overwrite(small_run, small_datase
     assert "SearchlightRadius is 16.0 there and 20.0 now" in done.stderr
     assert "--overwrite" in done.stderr
     assert contents(output) == before
+    # the map of the other comparison shares the mask, which would no longer describe it
     done = run_small(small_dataset, output, *only, "--overwrite")
+    assert done.returncode == 73
+    assert "stat-pearson_desc-planted" in done.stderr
+    assert contents(output) == before
+    both = ("--comparison", "spearman", "pearson")
+    done = run_small(small_dataset, output, *only, *both, "--overwrite")
     assert done.returncode == 0, done.stderr
     assert sidecar(output, "01", "stat-spearman_desc-planted_statmap")["SearchlightRadius"] == 20
     assert sidecar(output, "02", "stat-spearman_desc-planted_statmap")["SearchlightRadius"] == 16
