@@ -9,10 +9,10 @@ from typing import Any
 from bids_rsa.app.closing import remove_empty
 from bids_rsa.app.execution import Clock, Plugin, run_jobs
 from bids_rsa.errors import BidsRsaError
+from bids_rsa.outputs.analysis_job import node_name
 from bids_rsa.reports import group_page, participant_page
 from bids_rsa.reports.citation import write_citation
 from bids_rsa.reports.page import is_current
-from bids_rsa.workflows.participant import node_name
 from bids_rsa.workflows.reports import RUN_WORKFLOW, PageJob, init_reports_wf
 
 LOGGER = logging.getLogger(__name__)
