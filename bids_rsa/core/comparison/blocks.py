@@ -73,6 +73,16 @@ class CompleteRdms:
             self._scaled = (self.rows if plain else self.rows * scales[:, None]), squares
         return self._scaled
 
+    def permuted(self, cells: NDArray[np.intp]) -> "CompleteRdms":
+        """Put the cells of the same RDMs in another order; ranks and centred rows move along."""
+        moved = CompleteRdms(np.ascontiguousarray(self.rows[:, cells]))
+        if self._ranks is not None:
+            moved._ranks = np.ascontiguousarray(self._ranks[0][:, cells]), self._ranks[1]
+        if self._centered is not None:
+            rows, squares, scales = self._centered
+            moved._centered = np.ascontiguousarray(rows[:, cells]), squares, scales
+        return moved
+
 
 class Part(NamedTuple):
     """RDMs of a block that have the same cells.

@@ -69,13 +69,13 @@ class Plan:
         """Score the RDMs of a block, (n_scores, n_rdms), sharing its sorts and ranks."""
         for part in block.parts:
             if part.cells is None:
-                out[:, part.rows] = self._scores(part.rdms)
+                out[:, part.rows] = self.score_complete(part.rdms)
             elif part.cells.sum() < _MIN_CELLS:
                 out[:, part.rows] = np.nan
             else:
-                out[:, part.rows] = _restricted(self, part.cells)._scores(part.rdms)
+                out[:, part.rows] = _restricted(self, part.cells).score_complete(part.rdms)
 
-    def _scores(self, rdms: CompleteRdms) -> Floats:
+    def score_complete(self, rdms: CompleteRdms) -> Floats:
         """Scores (n_scores, n_rdms) of RDMs without NaN, one group of models after the other."""
         scores = np.full((self.n_scores, len(rdms.rows)), np.nan)
         for group in self._groups:

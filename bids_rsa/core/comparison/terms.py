@@ -13,6 +13,18 @@ from bids_rsa.core.comparison.scaling import ranked_rows, rows_of_unit_norm, uni
 from bids_rsa.core.comparison.whitening import CellWeights, cell_weights
 
 Floats = NDArray[np.float64]
+_MANY = 64  # models; from here on a matrix product is faster than one inner product each
+
+
+def _correlate(rows: NDArray[np.floating], squares: Floats, units: Floats) -> Floats:
+    """Inner products (n_rows, n_models) of rows, divided by their norms, and models."""
+    if len(units) < _MANY:
+        scores = np.empty((len(rows), len(units)))
+        kernels.correlate_rows(rows, squares, units, scores)
+        return scores
+    norms = np.sqrt(np.where(squares > 0.0, squares, np.nan))
+    products = (rows / norms[:, None]) @ units.T
+    return np.asarray(np.clip(products, -1.0, 1.0, out=products))
 
 
 @dataclass(frozen=True)
@@ -25,9 +37,7 @@ class _Correlation(Terms):
     def score(self, block: CompleteRdms) -> Floats:
         """Scores (n_rdms, n_models)."""
         rows, squares = block.ranks() if self.ranked else block.centered()[:2]
-        scores = np.empty((len(rows), len(self.units)))
-        kernels.correlate_rows(rows, squares, self.units, scores)
-        return scores
+        return _correlate(rows, squares, self.units)
 
 
 @dataclass(frozen=True)
@@ -40,10 +50,8 @@ class _ExpectedRankCorrelation(Terms):
     def score(self, block: CompleteRdms) -> Floats:
         """Scores (n_rdms, n_models)."""
         rows, squares = block.ranks()
-        scores = np.empty((len(rows), len(self.units)))
         untied = np.where(squares > 0.0, self.square, np.nan)
-        kernels.correlate_rows(rows, untied, self.units, scores)
-        return scores
+        return _correlate(rows, untied, self.units)
 
 
 @dataclass(frozen=True)
@@ -55,9 +63,7 @@ class _Cosine(Terms):
     def score(self, block: CompleteRdms) -> Floats:
         """Scores (n_rdms, n_models)."""
         rows, squares = block.scaled()
-        scores = np.empty((len(rows), len(self.units)))
-        kernels.correlate_rows(rows, squares, self.units, scores)
-        return scores
+        return _correlate(rows, squares, self.units)
 
 
 @dataclass(frozen=True)
@@ -72,9 +78,7 @@ class _Whitened(Terms):
         """Scores (n_rdms, n_models)."""
         rows, plain = block.centered()[:2] if self.centered else block.scaled()
         squares = np.where(plain > 0.0, self.weights.squares(rows), np.nan)
-        scores = np.empty((len(rows), len(self.units)))
-        kernels.correlate_rows(rows, squares, self.units, scores)
-        return scores
+        return _correlate(rows, squares, self.units)
 
 
 @dataclass(frozen=True)
