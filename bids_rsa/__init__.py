@@ -15,8 +15,16 @@ _MODULES = {
     "compute_dsm": "bids_rsa.rdms",
     "compute_dsm_cv": "bids_rsa.rdms",
     "rsa_nifti": "bids_rsa.api",
+    "rsa_regions": "bids_rsa.region_api",
 }
-__all__ = ["__version__", "compare_rdms", "compute_dsm", "compute_dsm_cv", "rsa_nifti"]
+__all__ = [
+    "__version__",
+    "compare_rdms",
+    "compute_dsm",
+    "compute_dsm_cv",
+    "rsa_nifti",
+    "rsa_regions",
+]
 
 
 def __getattr__(name: str) -> Any:

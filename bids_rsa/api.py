@@ -110,7 +110,7 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
         A path that is not there.
     """
     radius_mm = _radius_mm(spatial_radius)
-    n_threads = _n_threads(n_jobs)
+    n_threads = n_threads_of(n_jobs)
     find_dissimilarity(image_dsm_metric)
     if not isinstance(rsa_metric, str):
         raise TypeError(
@@ -121,7 +121,7 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
     models, several = condensed_models(dsm_model, assignment.items, named=y is not None)
     patch_mask, center_mask = _masks(series.grid, brain_mask, roi_mask, radius_mm)
     _check_extent(spatial_radius, series.grid.extent_mm(patch_mask))
-    params = _patch_params(image_dsm_params, patch_mask, radius_mm)
+    params = patch_params(image_dsm_params, patch_mask, radius_mm)
     patterns = read_patterns(series, assignment, patch_mask, ignore_nan)
     n_centers = int(center_mask.sum()) if radius_mm is not None else 1
     with tqdm(total=n_centers, unit="centre", disable=not verbose) as bar:
@@ -180,7 +180,7 @@ def _check_extent(spatial_radius: Any, extent_mm: float) -> None:
     warnings.warn(f"{found} spatial_radius=None gives its value.", stacklevel=4)
 
 
-def _n_threads(n_jobs: Any) -> int:
+def n_threads_of(n_jobs: Any) -> int:
     """Turn n_jobs into a number of threads: -1 is all CPUs that this process may use."""
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer) or n_jobs == 0:
         raise OptionError(f"n_jobs is {n_jobs!r}; a number of CPUs, or -1 for all, is expected.")
@@ -193,17 +193,17 @@ def _masks(
     """Bring the masks to the grid: voxels of patches, and centres."""
     patch_mask = np.ones(grid.shape, dtype=bool)
     if brain_mask is not None:
-        patch_mask = _mask(brain_mask, grid, "brain mask")
+        patch_mask = one_mask(brain_mask, grid, "brain mask")
     center_mask = patch_mask
     if roi_mask is not None:
-        center_mask = patch_mask & _mask(roi_mask, grid, "ROI mask")
+        center_mask = patch_mask & one_mask(roi_mask, grid, "ROI mask")
     if not center_mask.any():
         raise ContentError("roi_mask and brain_mask have no voxel in common.", "Check the masks.")
     # without a radius, the one patch holds the voxels inside both masks
     return (center_mask if radius_mm is None else patch_mask), center_mask
 
 
-def _mask(mask: Image, grid: Grid, kind: str) -> NDArray[np.bool_]:
+def one_mask(mask: Image, grid: Grid, kind: str) -> NDArray[np.bool_]:
     """Bring one mask to the grid, and log how."""
     if not isinstance(mask, SpatialImage | str | os.PathLike):
         raise TypeError(
@@ -217,7 +217,7 @@ def _mask(mask: Image, grid: Grid, kind: str) -> NDArray[np.bool_]:
     return loaded.voxels
 
 
-def _patch_params(
+def patch_params(
     params: dict[str, Any], patch_mask: NDArray[np.bool_], radius_mm: float | None
 ) -> dict[str, Any]:
     """Cut parameters that have one entry for each voxel of the grid down to the patch mask."""

@@ -130,15 +130,27 @@ def on_grid(data: NDArray[Any], source: Grid, target: Grid, name: str, first: st
     return reordered
 
 
-def resample_nearest(mask: NDArray[np.bool_], source: Grid, target: Grid) -> NDArray[np.bool_]:
-    """Take for each target voxel the value of the nearest source voxel; outside is False."""
+def resample_nearest(volume: NDArray[Any], source: Grid, target: Grid) -> NDArray[Any]:
+    """Take for each target voxel the value of the nearest source voxel; outside is 0 (False).
+
+    Parameters
+    ----------
+    volume : (X, Y, Z) ndarray of bool or int32
+        A mask, or labels.
+    source, target : Grid
+
+    Returns
+    -------
+    ndarray, shape target.shape
+        Of the volume's own type.
+    """
     step = np.linalg.solve(source.affine, target.affine)
     resampled = ndimage.affine_transform(
-        mask.astype(np.uint8),
+        volume.astype(np.uint8) if volume.dtype == bool else volume,
         step[:3, :3],
         offset=step[:3, 3],
         output_shape=target.shape,
         order=0,
         mode="grid-constant",
     )
-    return np.asarray(resampled, dtype=bool)
+    return np.asarray(resampled, dtype=volume.dtype)

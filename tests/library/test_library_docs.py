@@ -19,6 +19,7 @@ def test_the_examples_run(tmp_path, monkeypatch):
     nib.save(volume(noise(18, shape), OBLIQUE), "runs.nii.gz")
     mask = np.random.default_rng(0).random(shape) > 0.1
     nib.save(volume(mask.astype("u1"), OBLIQUE), "mask.nii.gz")
+    nib.save(volume((np.indices(shape)[0] // 4 + 1).astype("u1"), OBLIQUE), "atlas.nii.gz")
     names: dict = {}
     maps = []
     for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs/library.md").read_text(), re.S):
@@ -34,3 +35,5 @@ def test_the_examples_run(tmp_path, monkeypatch):
     assert np.all(names["rdm"] > 0)
     assert names["score"] == pytest.approx(spearmanr(names["rdm"], names["model"]).statistic)
     assert names["unique"].shape == (2,)
+    assert list(names["table"]["name"]) == ["1", "2"]
+    assert np.isfinite(names["table"]["score"]).all()

@@ -1,0 +1,1 @@
+"""Regions: atlases, masks and spheres read, placed on the images' grid, and analysed."""

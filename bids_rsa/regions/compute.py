@@ -1,0 +1,201 @@
+"""RSA in regions: each region is one patch, computed by the searchlight's own functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bids_rsa.core.measures import ModelScores, RdmWriter
+from bids_rsa.core.neighborhood.patches import Patches
+from bids_rsa.core.searchlight import searchlight
+from bids_rsa.regions.region import Region, RegionSet
+from bids_rsa.spaces.grid import Grid
+from bids_rsa.words import listing
+
+DEFAULT_MIN_COVERAGE = 0.5
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class RegionPatches:
+    """The voxels of each region that can be used.
+
+    Attributes
+    ----------
+    regions : tuple of Region
+    rows : list of (n_voxels,) int64
+        Rows of the patterns, one array a region.
+    coverage : (n_regions,) float64
+        Share of the region that lies in the images and in the masks; NaN for a region that its
+        label image lacks.
+    n_locations : int
+        Number of rows of the patterns.
+    notes, warnings : tuple of str
+    """
+
+    regions: tuple[Region, ...]
+    rows: list[NDArray[np.int64]]
+    coverage: Floats
+    n_locations: int
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def n_voxels(self) -> NDArray[np.int64]:
+        """Number of voxels of each region that can be used."""
+        return np.array([len(rows) for rows in self.rows], dtype=np.int64)
+
+
+def region_patches(
+    found: RegionSet,
+    grid: Grid,
+    patch_mask: NDArray[np.bool_],
+    usable: NDArray[np.bool_],
+    chosen: Sequence[Region] | None = None,
+) -> RegionPatches:
+    """Find the usable voxels of each region.
+
+    Parameters
+    ----------
+    found : RegionSet
+    grid : Grid
+        The images'.
+    patch_mask : (X, Y, Z) bool
+        Voxels that the patterns have rows for, in the order of ``np.argwhere``.
+    usable : (X, Y, Z) bool
+        Voxels that regions may hold: inside all masks.
+    chosen : sequence of Region, optional
+        Some of the set's regions; all without it.
+    """
+    placement = found.place(grid)
+    inside = (patch_mask & usable).ravel()
+    row_of = np.cumsum(patch_mask.ravel()) - 1
+    places = {region.index: place for place, region in enumerate(found.regions)}
+    regions = tuple(found.regions if chosen is None else chosen)
+    rows, coverage = [], []
+    for region in regions:
+        place = places[region.index]
+        voxels = placement.members[place]
+        kept = voxels[inside[voxels]]
+        rows.append(row_of[kept].astype(np.int64))
+        share = len(kept) / len(voxels) if len(voxels) else 0.0
+        coverage.append(share * placement.in_view[place] if region.present else np.nan)
+    return RegionPatches(
+        regions, rows, np.array(coverage, dtype=np.float64), int(patch_mask.sum()),
+        placement.notes, found.warnings,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class RegionScores:
+    """What was found in the regions of a set.
+
+    Attributes
+    ----------
+    scores : dict of str to (n_scores, n_regions) float64
+        For each comparison; NaN where undefined.
+    rdms : (n_regions, n_cells) float64
+        Condensed; NaN where undefined.
+    n_voxels : (n_regions,) int64
+        Voxels in the patches.
+    coverage : (n_regions,) float64
+    left_out : tuple of str
+        Sentences: which regions are undefined, and why.
+    """
+
+    scores: dict[str, Floats]
+    rdms: Floats
+    n_voxels: NDArray[np.int64]
+    coverage: Floats
+    left_out: tuple[str, ...] = ()
+
+
+def score_regions(
+    patterns: NDArray[np.floating[Any]],
+    patches: RegionPatches,
+    models: ArrayLike,
+    comparisons: Sequence[str],
+    *,
+    min_voxels: int = 1,
+    min_coverage: float = 0.0,
+    scoring: dict[str, Any] | None = None,
+    on_progress: Callable[[int], None] | None = None,
+    **options: Any,
+) -> RegionScores:
+    """Compute the RDM of each region, and compare it with the models.
+
+    Parameters
+    ----------
+    patterns : (n_locations, n_folds, n_conditions) float32 or float64
+    patches : RegionPatches
+    models : (n_models, n_cells) array_like
+    comparisons : sequence of str
+    min_voxels : int
+        Regions with fewer usable voxels are undefined.
+    min_coverage : float
+        Regions of which a smaller share is usable are undefined.
+    scoring : dict, optional
+        Further options of `bids_rsa.core.measures.ModelScores`.
+    on_progress : callable, optional
+    **options
+        Further options of `bids_rsa.core.searchlight.searchlight`.
+
+    Returns
+    -------
+    RegionScores
+
+    Raises
+    ------
+    ValueError
+        As `bids_rsa.core.searchlight.searchlight` does.
+    """
+    sizes, coverage = patches.n_voxels, patches.coverage
+    enough = (sizes >= max(min_voxels, 1)) & (coverage >= min_coverage - 1e-9)
+    kept = np.flatnonzero(enough)
+    measure, writer = ModelScores(models, comparisons, **(scoring or {})), RdmWriter()
+    neighborhood = Patches.of_lists([patches.rows[one] for one in kept], patches.n_locations)
+    searchlight(
+        patterns,
+        neighborhood,
+        [measure, writer],
+        min_voxels=min_voxels,
+        on_progress=on_progress,
+        **options,
+    )
+    n = len(patches.regions)
+    scores = {name: _spread(values.T, kept, n).T for name, values in measure.scores.items()}
+    rdms = _spread(np.asarray(writer.rdms, dtype=np.float64), kept, n)
+    told = _left_out(patches, enough, min_voxels, min_coverage)
+    return RegionScores(scores, rdms, sizes, coverage, told)
+
+
+def _spread(values: Floats, kept: NDArray[np.intp], n_regions: int) -> Floats:
+    """Put rows of some regions among those of all, NaN elsewhere."""
+    spread = np.full((n_regions, values.shape[1]), np.nan)
+    spread[kept] = values
+    return spread
+
+
+def _left_out(
+    patches: RegionPatches, enough: NDArray[np.bool_], min_voxels: int, min_coverage: float
+) -> tuple[str, ...]:
+    """Name the regions that are undefined, by their reason."""
+    absent, small, uncovered = [], [], []
+    for place in np.flatnonzero(~enough):
+        region, size = patches.regions[place], len(patches.rows[place])
+        if not region.present:
+            absent.append(region.name)
+        elif patches.coverage[place] < min_coverage - 1e-9:
+            uncovered.append(f"{region.name} ({patches.coverage[place]:.3g})")
+        else:
+            small.append(f"{region.name} ({size})")
+    reasons = (
+        ("without a voxel in the label image", absent),
+        (f"with a coverage below {min_coverage:g}", uncovered),
+        (f"with fewer than {min_voxels} usable voxels", small),
+    )
+    return tuple(f"Regions {why}: {listing(names)}." for why, names in reasons if names)

@@ -1,0 +1,100 @@
+"""A region, its label in file names, and what all kinds of sets of regions share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.spaces.grid import Grid
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A region.
+
+    Attributes
+    ----------
+    index : int
+        Its value in the label image; for masks and spheres its place among them, from 1.
+    name : str
+        As its table or the user wrote it.
+    label : str
+        Letters and digits only, for file names; unique in its set.
+    present : bool
+        False for a row of the table whose index the image lacks.
+    """
+
+    index: int
+    name: str
+    label: str
+    present: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where the regions of a set lie on a grid.
+
+    Attributes
+    ----------
+    members : list of (n_voxels,) int64
+        Flat indices into the grid (last axis fastest), one array a region.
+    in_view : (n_regions,) float64
+        Share of each region that lies inside the grid.
+    notes : tuple of str
+        How it was brought there, in sentences.
+    """
+
+    members: list[Integers]
+    in_view: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+
+class RegionSet(Protocol):
+    """Regions as their files or options define them."""
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The regions, in the order of their rows."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about them, in sentences."""
+
+    def place(self, grid: Grid) -> Placement:
+        """Find the voxels of each region on a grid.
+
+        Raises
+        ------
+        ContentError
+            No region shares a voxel with the grid.
+        """
+
+
+def make_regions(
+    indices: Sequence[int], names: Sequence[str], present: Sequence[bool] | None = None
+) -> tuple[Region, ...]:
+    """Make regions, with a label for file names that no other of them has.
+
+    Parameters
+    ----------
+    indices : sequence of int
+    names : sequence of str
+        Whatever characters they hold: only ASCII letters and digits go into labels.
+    present : sequence of bool, optional
+    """
+    plain = ["".join(c for c in name if c.isascii() and c.isalnum()) for name in names]
+    # file systems that ignore case would take two such names for one
+    counts = Counter(label.lower() for label in plain)
+    labels = [
+        label if label and counts[label.lower()] == 1 else f"{label or 'region'}x{index}"
+        for index, label in zip(indices, plain, strict=True)
+    ]
+    there = [True] * len(labels) if present is None else present
+    return tuple(map(Region, map(int, indices), names, labels, map(bool, there)))
