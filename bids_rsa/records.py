@@ -172,6 +172,8 @@ class ModelRdm:
 
     Two models are equal when they were made from the same file in the same way.
     ``metric`` is the dissimilarity that made it of features; empty for an RDM that was given.
+    A ``nuisance`` model takes part in joint fits and gets no map. ``excluded`` is the table
+    (path, SHA-256) that says which cells are left out.
     """
 
     name: str
@@ -180,6 +182,8 @@ class ModelRdm:
     conditions: tuple[str, ...]
     cells: NDArray[np.float64] = field(compare=False, repr=False)
     metric: str = ""
+    nuisance: bool = False
+    excluded: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ class ReadingSettings:
     ignore_nan: bool = False
     missing_runs: str = "error"
     normalize: str = "none"
+    center: str = "none"
     dissimilarity: str = DEFAULT_DISSIMILARITY
     comparisons: tuple[str, ...] = (DEFAULT_COMPARISON,)
     standardize: bool = False
@@ -30,10 +31,12 @@ class RsaSettings(ReadingSettings):
     """The science of the participant level: what is computed at each centre.
 
     ``dissimilarity_params`` is canonical JSON (sorted keys). ``folds`` is ``none``, ``runs``,
-    ``max`` or a number.
+    ``max`` or a number. ``condition_covariance`` is ``none``, ``design`` or a file.
     """
 
     radius_mm: float = 10.0
+    exclude_within: str = "none"
+    condition_covariance: str = "none"
     dissimilarity_params: str = "{}"
     min_voxels: int = 10
 
@@ -74,6 +77,8 @@ class InputSettings:
     roi_mask: str | None = None
     models: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    nuisance: tuple[str, ...] = ()
+    exclude_cells: str | None = None
     conditions: tuple[str, ...] = ()
     condition_map: str | None = None
     missing: str = "error"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bids_rsa.app.compared import covariance_of, models_of
 from bids_rsa.app.execution import Plugin, configure, shows_all
 from bids_rsa.app.preflight import CheckedAnalysis
 from bids_rsa.app.work_folder import Claim, claim
@@ -21,6 +22,7 @@ from bids_rsa.outputs.derivatives import (
 from bids_rsa.outputs.estimates import PlannedRun, hash_runs, plan_run_files, run_sources
 from bids_rsa.outputs.provenance import THIS_DATASET, dataset_root, hash_analysis, link_datasets
 from bids_rsa.outputs.sidecars import plan_images
+from bids_rsa.patterns.stack_plan import plan_stack
 from bids_rsa.records import ESTIMATE, Analysis, ModelRdm
 from bids_rsa.settings import Settings
 
@@ -68,11 +70,15 @@ class Run:
 
         settings = self.settings.run
         configure(self.work, settings.stop_on_first_crash, shows_all(settings))
-        ready = [
-            replace(job, models=save_models(self.models, self.claims[job.name].folder))
-            for job in jobs
-        ]
-        return init_run_wf(ready, str(self.work))
+        return init_run_wf([self._with_models(job) for job in jobs], str(self.work))
+
+    def _with_models(self, job: AnalysisJob) -> AnalysisJob:
+        """Save what the RDMs of a job are compared with."""
+        rsa, folder = self.settings.rsa, self.claims[job.name].folder
+        plan = plan_stack(job.analysis, rsa.reading)
+        models = models_of(job.analysis, plan, self.models, rsa)
+        covariance = covariance_of(job.analysis, plan, rsa)
+        return replace(job, models=save_models(models, folder, covariance))
 
     def release(self, job: AnalysisJob, done: bool) -> None:
         """Give a job's folder back, and remove it when nobody needs it any more."""

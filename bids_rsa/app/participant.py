@@ -13,6 +13,7 @@ from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.dataset import find_groups, list_participants
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.machine import find_machine
+from bids_rsa.models.cells import scored
 from bids_rsa.models.loading import check_models, load_models
 from bids_rsa.needs import usable_memory
 from bids_rsa.outputs.derivatives import derivative_path
@@ -99,7 +100,7 @@ def _tell_plan(
         for analysis in discovery.groups
         if analysis.subject not in failed
         for entry in map(find_comparison, settings.rsa.comparisons)
-        for name in entry.score_names([model.name for model in models])
+        for name in entry.score_names([model.name for model in scored(models)])
     ]
     listed = "".join(f"  {path}\n" for path in maps[:MAPS_LISTED])
     more = f"  ... and {len(maps) - MAPS_LISTED} more\n" if len(maps) > MAPS_LISTED else ""

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from bids_rsa.app.compared import covariance_of, models_of
 from bids_rsa.app.work_folder import work_dir
 from bids_rsa.core.dissimilarity.params import check_params
 from bids_rsa.errors import BidsRsaError, OptionError, OutputError, ValidationError
+from bids_rsa.models.cells import scored
 from bids_rsa.models.loading import check_models
 from bids_rsa.needs import AnalysisSize, analysis_size, memory_needs, refuse_too_large
 from bids_rsa.patterns.stacking import check_group
@@ -184,13 +186,15 @@ def check_analyses(
     """
     failures: dict[str, BidsRsaError] = {}
     fine: list[CheckedAnalysis] = []
-    n_maps = len(models) * len(rsa.comparisons)
+    n_maps = len(scored(models)) * len(rsa.comparisons)
     for analysis in analyses:
         if analysis.subject in failures:
             continue
         try:
             plan = check_group(analysis, rsa)
-            check_models(models, rsa.comparisons, plan.conditions)
+            own = models_of(analysis, plan, models, rsa)
+            check_models(own, rsa.comparisons, plan.conditions)
+            covariance_of(analysis, plan, rsa)
             size = analysis_size(analysis, plan, n_maps)
             check_metric_parameters(rsa, size.n_grid)
             refuse_too_large(analysis.label, memory_needs(size, 1), *memory)

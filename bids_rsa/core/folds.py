@@ -8,6 +8,22 @@ from numpy.typing import NDArray
 _BLOCK = 4096  # voxels turned at a time: a block of all conditions fits the cache
 
 
+def center_conditions(patterns: NDArray[np.floating[Any]]) -> None:
+    """Take the mean pattern over conditions away from each fold, in place.
+
+    Parameters
+    ----------
+    patterns : (n_voxels, n_folds, n_conditions) float32 or float64
+        NaN is a missing value: the mean is that of the conditions that a voxel has.
+    """
+    for start in range(0, len(patterns), _BLOCK):
+        block = patterns[start : start + _BLOCK]
+        there = np.isfinite(block)
+        sums = np.where(there, block, 0.0).sum(axis=2, dtype=np.float64, keepdims=True)
+        with np.errstate(invalid="ignore"):
+            block -= sums / there.sum(axis=2, keepdims=True)
+
+
 def consecutive_groups(n_runs: int, n_folds: int) -> NDArray[np.intp]:
     """Group consecutive runs into folds as evenly as possible; earlier folds take the rest.
 

@@ -203,6 +203,8 @@ def searchlight_rsa(
     ignore_nan: bool = False,
     min_voxels: int = 1,
     standardize: bool = False,
+    nuisance: ArrayLike | None = None,
+    condition_covariance: ArrayLike | None = None,
     noise: NoiseModel | None = None,
     n_threads: int = 1,
     on_progress: Callable[[int], None] | None = None,
@@ -233,7 +235,9 @@ def searchlight_rsa(
     min_voxels : int
         Centres with smaller patches are undefined.
     standardize : bool
-        z-score RDMs and models (changes ``regression`` only).
+        z-score RDMs and models (changes the weights of regressions only).
+    nuisance, condition_covariance
+        See `bids_rsa.core.comparison.plans.prepare`.
     noise : NoiseModel
         See `searchlight`.
     n_threads : int
@@ -261,7 +265,13 @@ def searchlight_rsa(
         neighborhood = Patches.whole(n_voxels) if radius_mm is None else none
     else:
         neighborhood = sphere_rows(patch_mask, center_mask, affine, radius_mm)
-    measure = ModelScores(models, comparisons, standardize=standardize)
+    measure = ModelScores(
+        models,
+        comparisons,
+        standardize=standardize,
+        nuisance=nuisance,
+        condition_covariance=condition_covariance,
+    )
     shrinkage = None if noise is None else np.full(neighborhood.n_centers, np.nan)
     sizes = searchlight(
         patterns,

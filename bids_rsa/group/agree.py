@@ -20,6 +20,11 @@ AGREEING = (
     "Conditions",
     "InputStatistic",
     "Normalization",
+    "Centering",
+    "ExcludedCells",
+    "ExcludeWithin",
+    "NuisanceModels",
+    "ConditionCovariance",
 )
 AGREEING_OF_A_MODEL = ("Model", "CellsUsed")
 # differences in these change which voxels count, not what a score means

@@ -32,6 +32,11 @@ SHARED_KEYS = (
     "CellsUsed",
     "InputStatistic",
     "Normalization",
+    "Centering",
+    "ExcludedCells",
+    "ExcludeWithin",
+    "NuisanceModels",
+    "ConditionCovariance",
     "Standardize",
     "ModelsInFit",
 )

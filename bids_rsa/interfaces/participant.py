@@ -16,7 +16,13 @@ from bids_rsa.interfaces.base import (
     saved_record,
 )
 from bids_rsa.interfaces.progress import progress_bar
-from bids_rsa.interfaces.work_files import load_models, load_record, save_record
+from bids_rsa.interfaces.work_files import (
+    load_condition_covariance,
+    load_models,
+    load_record,
+    save_record,
+)
+from bids_rsa.models.cells import scored
 from bids_rsa.models.loading import condensed
 from bids_rsa.outputs.design_keys import design_warnings
 from bids_rsa.outputs.maps import evaluated_centers, metric_parameters, write_maps
@@ -86,6 +92,7 @@ class SearchlightRsa(RecordingInterface):
         """Run the searchlight."""
         stacked, rsa = _load_stacked(self.inputs.stacked), self.inputs.rsa
         models = load_models(self.inputs.models)
+        own, nuisance = scored(models), [model for model in models if model.nuisance]
         n_centers = int(stacked.center_mask.sum())
         with progress_bar(n_centers, self.inputs.label, self.inputs.bar_position) as advance:
             scores = searchlight_rsa(
@@ -94,17 +101,19 @@ class SearchlightRsa(RecordingInterface):
                 stacked.center_mask,
                 stacked.affine,
                 rsa.radius_mm,
-                condensed(models, stacked.conditions),
+                condensed(own, stacked.conditions),
                 dissimilarity=rsa.dissimilarity,
                 params=metric_parameters(rsa, stacked.patch_mask),
                 comparisons=rsa.comparisons,
                 ignore_nan=rsa.ignore_nan,
                 min_voxels=rsa.min_voxels,
                 standardize=rsa.standardize,
+                nuisance=condensed(nuisance, stacked.conditions),
+                condition_covariance=load_condition_covariance(self.inputs.models),
                 n_threads=self.inputs.n_threads,
                 on_progress=advance,
             )
-        names = [model.name for model in models]
+        names = [model.name for model in own]
         evaluated_centers(scores, rsa, self.inputs.label, names)
         return {"scores": save_record(scores, folder, "scores")}
 

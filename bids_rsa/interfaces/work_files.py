@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import SpatialImage
+from numpy.typing import NDArray
 
 from bids_rsa.records import ModelRdm
 from bids_rsa.spaces.images import volume_image
@@ -81,8 +82,12 @@ def load_record(paths: Sequence[str], kind: type[Record], *inner: type) -> Recor
     return record
 
 
-def save_models(models: tuple[ModelRdm, ...], folder: Path) -> str:
-    """Save model RDMs once, in a folder that is named by what they are.
+def save_models(
+    models: tuple[ModelRdm, ...],
+    folder: Path,
+    condition_covariance: NDArray[np.float64] | None = None,
+) -> str:
+    """Save what RDMs are compared with, once, in a folder that is named by what it holds.
 
     Returns
     -------
@@ -90,13 +95,16 @@ def save_models(models: tuple[ModelRdm, ...], folder: Path) -> str:
         The path of the JSON file: the same for the same models.
     """
     content = hashlib.sha256(repr(models).encode())
-    for model in models:
-        content.update(np.ascontiguousarray(model.cells).data)
+    arrays = [model.cells for model in models]
+    if condition_covariance is not None:
+        arrays.append(condition_covariance)
+    for array in arrays:
+        content.update(np.ascontiguousarray(array).data)
     final = folder / f"models_{content.hexdigest()[:16]}"
     if not final.exists():
         beside = folder / f"unfinished_{uuid.uuid4().hex[:12]}"
         beside.mkdir(parents=True)
-        save_record(_Models(models), beside, "models")
+        save_record(_Models(models, condition_covariance), beside, "models")
         try:
             beside.rename(final)
         except OSError:  # another run was faster
@@ -109,11 +117,17 @@ def load_models(path: str) -> tuple[ModelRdm, ...]:
     return load_record([path], _Models, ModelRdm).models
 
 
+def load_condition_covariance(path: str) -> NDArray[np.float64] | None:
+    """Load the covariance of the condition estimates that `save_models` saved, if any."""
+    return load_record([path], _Models, ModelRdm).condition_covariance
+
+
 @dataclasses.dataclass(frozen=True)
 class _Models:
     """All models of a run."""
 
     models: tuple[ModelRdm, ...]
+    condition_covariance: NDArray[np.float64] | None = None
 
 
 class _Files:

@@ -15,6 +15,7 @@ from scipy.stats import rankdata
 from bids_rsa.core.comparison.table import ALL_MODELS, find_comparison, single_model_comparisons
 from bids_rsa.core.dissimilarity.table import dissimilarities_of_features
 from bids_rsa.errors import ContentError, OptionError
+from bids_rsa.models.cells import check_cells_left, exclude_table, mark_nuisance
 from bids_rsa.models.files import read_features, read_npy, read_square
 from bids_rsa.records import ModelRdm
 from bids_rsa.settings import InputSettings
@@ -62,7 +63,7 @@ def load_models(inputs: InputSettings) -> tuple[ModelRdm, ...]:
         )
     _check_names(models)
     _check_same_conditions(models)
-    return tuple(models)
+    return exclude_table(mark_nuisance(models, inputs.nuisance), inputs.exclude_cells)
 
 
 def condensed(models: Sequence[ModelRdm], conditions: Sequence[str]) -> Floats:
@@ -116,6 +117,7 @@ def check_models(
     """
     entries = [find_comparison(name) for name in comparisons]
     alone = single_model_comparisons(2)
+    check_cells_left(models, entries, conditions or models[0].conditions)
     for entry in entries:
         if len(models) < entry.min_models:
             raise OptionError(

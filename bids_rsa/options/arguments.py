@@ -8,7 +8,7 @@ from typing import Any
 import tomli_w
 
 from bids_rsa._version import __version__
-from bids_rsa.core.comparison.table import find_comparison, single_model_comparisons
+from bids_rsa.core.comparison.table import COMPARISONS, find_comparison, single_model_comparisons
 from bids_rsa.errors import OptionError
 from bids_rsa.options.bold_options import check_bold_options
 from bids_rsa.options.config_file import as_arguments
@@ -159,6 +159,7 @@ def _check_combinations(settings: Settings) -> None:
             "No model RDM was given.",
             "Name at least one with --model [NAME=]FILE or --features [NAME=]FILE:METRIC.",
         )
+    _check_cell_options(settings)
     for entry in map(find_comparison, settings.rsa.comparisons):
         if len(models) < entry.min_models:
             raise OptionError(
@@ -166,4 +167,28 @@ def _check_combinations(settings: Settings) -> None:
                 f"{len(models)} was given: {models[0]}.",
                 "Name the other models as well, or use "
                 f"{' or '.join(single_model_comparisons(2))}.",
+            )
+
+
+def _check_cell_options(settings: Settings) -> None:
+    """Refuse options that no comparison asked for would use."""
+    entries = [find_comparison(name) for name in settings.rsa.comparisons]
+    for option, given, used, needed in (
+        (
+            "--nuisance",
+            settings.inputs.nuisance,
+            any(entry.joint for entry in entries),
+            [entry.name for entry in COMPARISONS.values() if entry.joint],
+        ),
+        (
+            "--condition-covariance",
+            settings.rsa.condition_covariance != "none",
+            any(entry.whitened for entry in entries),
+            [entry.name for entry in COMPARISONS.values() if entry.whitened],
+        ),
+    ):
+        if given and not used:
+            raise OptionError(
+                f"{option} changes nothing with --comparison {' '.join(settings.rsa.comparisons)}.",
+                f"It takes part in {', '.join(needed)}.",
             )

@@ -56,6 +56,7 @@ def _add_science_options(parser: argparse.ArgumentParser) -> None:
         ),
     )
     _add_rule_options(add)
+    _add_cell_options(add)
 
 
 def _add_rule_options(add: Callable[..., None]) -> None:
@@ -88,6 +89,43 @@ def _add_rule_options(add: Callable[..., None]) -> None:
         ),
     )
     add("--standardize", action="store_true", help="z-score RDM and models before regression")
+    add(
+        "--center",
+        choices=("none", "conditions"),
+        help="take the mean pattern over conditions away from each fold before anything else",
+    )
+
+
+def _add_cell_options(add: Callable[..., None]) -> None:
+    """Add the options that say which cells of RDMs are compared, and how they are weighed."""
+    add(
+        "--nuisance",
+        nargs="+",
+        metavar="NAME",
+        help=(
+            "models that take part in joint fits (partial correlations, regressions, shares of "
+            "variance) and get no map"
+        ),
+    )
+    add(
+        "--exclude-cells",
+        metavar="FILE",
+        help="a square table of the conditions: cells that are 0 or empty are left out",
+    )
+    add(
+        "--exclude-within",
+        choices=("none", "run"),
+        help="leave out cells of two conditions whose images all come from one and the same run",
+    )
+    add(
+        "--condition-covariance",
+        metavar="none|design|FILE",
+        help=(
+            "covariance of the condition estimates, for whitened comparisons: none (independent, "
+            "equally noisy), design (of the runs' design matrices, with --from-bold), or a square "
+            "table"
+        ),
+    )
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:

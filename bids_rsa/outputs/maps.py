@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.searchlight import Scores
 from bids_rsa.errors import ContentError
+from bids_rsa.models.cells import in_fit, scored
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete, pictures_of
 from bids_rsa.outputs.provenance import bids_uri
@@ -89,7 +90,8 @@ def write_maps(
     evaluated = scores.n_voxels >= rsa.min_voxels
     n_voxels = scores.n_voxels[evaluated]
     sources = [bids_uri(path, links) for path in stacked.files]
-    names = [model.name for model in models]
+    own = scored(models)
+    names = [model.name for model in own]
     sidecars: dict[Path, dict[str, Any]] = {}
     paths = [output_dir / file.path for file in planned]
     with replacing_together(paths, _described(output_dir, planned, sidecars)) as beside:
@@ -99,9 +101,9 @@ def write_maps(
                 row = entry.score_names(names).index(file.model)
                 values = scores.scores[file.comparison][row, evaluated]
                 data: NDArray[Any] = values.astype(np.float32)
-                fitted = models if entry.joint else [models[row]]
-                own = "" if entry.pooled else models[row].path
-                content = map_sidecar(file, stacked, own, fitted, values, n_voxels, sources)
+                fitted = in_fit(models, joint=True) if entry.joint else [own[row]]
+                source = "" if entry.pooled else own[row].path
+                content = map_sidecar(file, stacked, source, fitted, values, n_voxels, sources)
             else:
                 is_mask = file.path.endswith("_mask.nii.gz")
                 data = np.ones(n_voxels.size, np.uint8) if is_mask else n_voxels.astype(np.int32)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.models.cells import in_fit, scored
+from bids_rsa.models.covariance import covariance_identity
 from bids_rsa.outputs.derivatives import PlannedFile, derivative_path, read_sidecar
 from bids_rsa.outputs.design_keys import design_keys
 from bids_rsa.outputs.provenance import InputHashes, digest, software_versions
@@ -31,7 +33,7 @@ def plan_images(
     ]
     for comparison in rsa.comparisons:
         entry = find_comparison(comparison)
-        for name in entry.score_names([model.name for model in models]):
+        for name in entry.score_names([model.name for model in scored(models)]):
             path = derivative_path(analysis, name, stat=entry.label)
             settings = _map_settings(analysis, rsa, comparison, name, models) | geometry
             files.append(_planned(path, settings, comparison, name))
@@ -56,6 +58,7 @@ def _geometry(rsa: RsaSettings, hashes: InputHashes) -> dict[str, Any]:
         "IgnoreNaN": rsa.ignore_nan,
         "MissingRuns": rsa.missing_runs,
         "Normalization": rsa.normalize,
+        "Centering": rsa.center,
         "InputHashes": hashes.as_dict(),
     }
 
@@ -80,8 +83,16 @@ def _map_settings(
         "InputStatistic": sorted({image.statistic for image in analysis.images}),
     }
     if entry.joint:
-        settings["ModelsInFit"] = [_identity(one) for one in models]
+        settings["ModelsInFit"] = [_identity(one) for one in in_fit(models, joint=True)]
+        settings["NuisanceModels"] = [model.name for model in models if model.nuisance]
         settings["Standardize"] = rsa.standardize
+    if entry.whitened:
+        settings["ConditionCovariance"] = covariance_identity(rsa.condition_covariance)
+    if models[0].excluded is not None:
+        path, digest_of_table = models[0].excluded
+        settings["ExcludedCells"] = {"File": Path(path).name, "SHA256": digest_of_table}
+    if rsa.exclude_within != "none":
+        settings["ExcludeWithin"] = rsa.exclude_within
     return settings
 
 

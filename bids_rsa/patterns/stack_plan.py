@@ -69,7 +69,40 @@ def plan_stack(group: Analysis, rsa: ReadingSettings) -> StackPlan:
         warnings=warnings,
     )
     _refuse_empty_cells(group, plan)
+    if rsa.center == "conditions" and not labels and len(conditions) < 3:
+        raise OptionError(
+            f"{group.label}: --center conditions takes the mean over conditions away; of "
+            f"{len(conditions)} conditions without folds only a pattern and its negative are left.",
+            "Use --folds, more conditions, or --center none.",
+        )
     return plan
+
+
+def cells_within_run(group: Analysis, plan: StackPlan) -> NDArray[np.bool_]:
+    """Find the pairs of conditions whose images all come from one and the same run.
+
+    Returns
+    -------
+    within : (n_conditions, n_conditions) bool
+
+    Raises
+    ------
+    OptionError
+        The images carry no run.
+    """
+    runs: dict[str, set[str | None]] = {name: set() for name in plan.conditions}
+    for image in plan.images:
+        runs[image.condition].add(image.run)
+    if None in set.union(*runs.values()):
+        raise OptionError(
+            f"{group.label}: --exclude-within run needs images of single runs, and these carry "
+            f"no run, for example {plan.images[0].path}.",
+            "Fit the GLM run by run, or leave the option out.",
+        )
+    single = [next(iter(runs[name])) if len(runs[name]) == 1 else None for name in plan.conditions]
+    alone = np.array([run is not None for run in single])
+    same = np.array([[one == other for other in single] for one in single])
+    return np.asarray(same & alone & alone[:, None] & ~np.eye(len(single), dtype=bool))
 
 
 def _complete_runs(

@@ -13,7 +13,7 @@ import numpy as np
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
-from bids_rsa.core.folds import FoldMeans
+from bids_rsa.core.folds import FoldMeans, center_conditions
 from bids_rsa.core.voxel_rule import VoxelRule
 from bids_rsa.errors import ContentError
 from bids_rsa.patterns import checks
@@ -172,6 +172,8 @@ def stack_group(group: Analysis, rsa: ReadingSettings, n_threads: int = 1) -> St
     for note in (*frame.brain_use.notes, *frame.roi_use.notes):
         logger.info("%s: %s", group.title, note)
     patterns, patch_mask, left_out, empty = _read(group, plan, frame, rsa, n_threads)
+    if rsa.center == "conditions":
+        center_conditions(patterns)
     first = plan.images[0]
     return StackedPatterns(
         patterns=patterns,
