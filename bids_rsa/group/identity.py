@@ -58,7 +58,7 @@ def _with_content(test: GroupTest, content: dict[str, str]) -> GroupTest:
     return replace(test, members=tuple(members))
 
 
-def refuse_changed_map(one: ParticipantMap) -> None:
+def refuse_changed_map(one: ParticipantMap, test: GroupTest) -> None:
     """Refuse a map or mask that is not what it was when the test was planned.
 
     Raises
@@ -66,7 +66,7 @@ def refuse_changed_map(one: ParticipantMap) -> None:
     ReadWriteError
         Names the map.
     """
-    content = {path: hash_file(path) for path in (one.path, one.mask_path)}
+    content = {path: hash_file(path) for path in _files(one, test)}
     if one.sha256 and _digest(one, content) != one.sha256:
         raise ReadWriteError(
             f"{one.path} or its mask was changed or replaced while it was being read.",

@@ -151,7 +151,7 @@ def _load_member(member: Member, test: GroupTest, grid: Grid) -> _Volumes:
     transformed, raw, limited = [], [], 0
     variance = np.zeros(grid.shape)
     for maps in member.maps:
-        values = [_load_map(one, grid) for one in maps]
+        values = [_load_map(one, test, grid) for one in maps]
         pairs = [_transform(v, one, test) for v, one in zip(values, maps, strict=True)]
         transformed.append(np.mean([z for z, _ in pairs], axis=0))
         raw.append(np.mean(values, axis=0))
@@ -163,13 +163,13 @@ def _load_member(member: Member, test: GroupTest, grid: Grid) -> _Volumes:
     return _Volumes(transformed, variance, tested, inside, limited)
 
 
-def _load_map(one: ParticipantMap, grid: Grid) -> Floats:
+def _load_map(one: ParticipantMap, test: GroupTest, grid: Grid) -> Floats:
     """Read a map; NaN outside the mask of its centres."""
     data, _ = load_volume(one.path)
     mask = load_mask(one.mask_path, grid, "mask of centres")
     if mask.warning:
         LOGGER.warning("sub-%s: %s", one.subject, mask.warning)
-    refuse_changed_map(one)
+    refuse_changed_map(one, test)
     values = np.where(mask.voxels, data.astype(np.float64), np.nan)
     if not np.isfinite(values).any():
         raise ContentError(

@@ -18,6 +18,7 @@ from bids_rsa.core.inference import (
 )
 from bids_rsa.core.inference.group_scores import fisher_z, smooth_inside
 from bids_rsa.errors import ContentError, InputError
+from bids_rsa.group.identity import refuse_changed_map
 from bids_rsa.group.load import GroupScores
 from bids_rsa.group.records import GroupTest, ParticipantMap
 from bids_rsa.outputs.derivatives import read_sidecar
@@ -150,6 +151,7 @@ def load_null_means(test: GroupTest, scores: GroupScores, n_draws: int) -> NDArr
             weight = sign / (len(maps) * len(test.members))
             for one in maps:
                 _add_null_maps(means, one, test, scores, weight)
+                refuse_changed_map(one, test)
     return means
 
 
