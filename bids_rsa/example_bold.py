@@ -48,13 +48,17 @@ class BoldExampleSettings(ExampleSettings):
     start_time_s: float = 1.0
     events_per_condition: int = 4
     event_duration_s: float = 2.0
-    interval_s: float = 6.0
+    intervals_s: tuple[float, ...] = (3.0, 4.0, 5.0, 14.0)
+
+    @property
+    def run_intervals_s(self) -> NDArray[np.float64]:
+        """From each event of a run to the next, unordered: unequal ones tell responses apart."""
+        return np.resize(self.intervals_s, len(CONDITIONS) * self.events_per_condition)
 
     @property
     def n_volumes(self) -> int:
         """Volumes of a run: all events, and 16 s for the last response."""
-        n_events = len(CONDITIONS) * self.events_per_condition
-        return int((n_events * self.interval_s + 16.0) / self.repetition_time_s)
+        return int((self.run_intervals_s.sum() + 16.0) / self.repetition_time_s)
 
     @property
     def frame_times_s(self) -> NDArray[np.float64]:
@@ -126,9 +130,10 @@ def _write_subject(
 def _events(random: np.random.Generator, settings: BoldExampleSettings) -> pd.DataFrame:
     """Draw the order of a run's events."""
     order = random.permutation(np.repeat(CONDITIONS, settings.events_per_condition))
+    intervals = random.permutation(settings.run_intervals_s)
     return pd.DataFrame(
         {
-            "onset": settings.interval_s * np.arange(len(order)),
+            "onset": np.cumsum(intervals) - intervals[0],
             "duration": settings.event_duration_s,
             "trial_type": order,
         }

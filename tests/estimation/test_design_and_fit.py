@@ -2,6 +2,7 @@
 
 import tracemalloc
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,11 +10,15 @@ from nilearn.glm.contrasts import compute_contrast
 from nilearn.glm.first_level import make_first_level_design_matrix, run_glm
 
 from bids_rsa.errors import ContentError
-from bids_rsa.estimation.confounds import Nuisance
+from bids_rsa.estimation.confounds import STRATEGIES, Nuisance
 from bids_rsa.estimation.covariance import design_correlation, design_covariance
-from bids_rsa.estimation.design import build_design, trial_designs
+from bids_rsa.estimation.design import HRF_MODELS, build_design, trial_designs
 from bids_rsa.estimation.events import Events
 from bids_rsa.estimation.fit import fit_run, scale_factors
+from bids_rsa.estimation.images import estimate_run
+from bids_rsa.estimation.names import CONFOUND_STRATEGIES, HRF_NAMES
+from bids_rsa.records import BoldRun
+from bids_rsa.settings import BoldSettings
 
 N, TR = 120, 2.0
 TIMES = 1.0 + TR * np.arange(N)
@@ -271,3 +276,36 @@ def test_a_design_that_looks_like_the_model_is_found():
     ranks = dict(found.with_models)
     assert ranks["same"] > 0.7
     assert ranks["flat"] == 0
+
+
+def test_a_whole_run_is_estimated_in_little_more_memory_than_its_array(tmp_path):
+    """From file to files, with residuals: below 1.5 times the run's voxels in single precision."""
+    shape, n_volumes = (50, 50, 40), 60
+    random = np.random.default_rng(0)
+    series = random.integers(900, 1100, size=(*shape, n_volumes), dtype=np.int16)
+    nib.save(nib.Nifti1Image(series, np.eye(4)), tmp_path / "sub-1_bold.nii.gz")
+    mask = nib.Nifti1Image(np.ones(shape, np.uint8), np.eye(4))
+    nib.save(mask, tmp_path / "mask.nii.gz")
+    rows = [f"{3 + 4 * i}\t1\t{name}" for i, name in enumerate(NAMES * 5)]
+    (tmp_path / "events.tsv").write_text("\n".join(["onset\tduration\ttrial_type", *rows]))
+    run = BoldRun(
+        path=str(tmp_path / "sub-1_bold.nii.gz"), label="sub-1",
+        events=str(tmp_path / "events.tsv"),
+        confounds=None, mask=str(tmp_path / "mask.nii.gz"),
+        frame_times_s=tuple((1.0 + 2.0 * np.arange(n_volumes)).tolist()),
+        repetition_time_s=2.0, repetition_time_source="", start_time_s=1.0, start_time_source="",
+        settings=BoldSettings(from_bold=True, confounds=("none",)),
+    )  # fmt: skip
+    array = series.size * 4
+    del series
+    tracemalloc.start()
+    files = estimate_run(run, tmp_path, keep_residuals=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(files.images) == 6
+    assert peak < 1.5 * array
+
+
+def test_the_names_offered_are_those_that_are_known():
+    assert set(HRF_NAMES) == set(HRF_MODELS)
+    assert set(CONFOUND_STRATEGIES) == set(STRATEGIES)
