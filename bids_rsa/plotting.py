@@ -2,59 +2,310 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.spatial.distance import squareform
 
-Floats = NDArray[np.float64]
+from bids_rsa.core.mds import classical_mds, square_rdm
 
-__all__ = ["classical_mds"]
+__all__ = ["classical_mds", "plot_map", "plot_mds", "plot_model_scores", "plot_rdm", "plot_rdms"]
+
+MOST_NAMES = 40  # of conditions along an axis
 
 
-def classical_mds(rdm: ArrayLike, n_components: int = 2) -> Floats:
-    """Arrange items so that their distances approximate an RDM (Torgerson 1952).
+def _axes(ax: Any, **figure: Any) -> Any:
+    """Use the axes given, else those of a new figure."""
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot as plt
 
-    Distances below 0, as cross-validation gives them, are taken as they are: their squares keep
-    the sign, so that noise about 0 stays noise about 0.
+    return plt.subplots(layout="constrained", **figure)[1]
+
+
+def plot_rdm(
+    rdm: ArrayLike,
+    conditions: Sequence[str] | None = None,
+    *,
+    title: str = "",
+    label: str = "dissimilarity",
+    vmin: float | None = None,
+    vmax: float | None = None,
+    cmap: str = "viridis",
+    colorbar: bool = True,
+    ax: Any = None,
+) -> Any:
+    """Plot an RDM.
 
     Parameters
     ----------
     rdm : (n, n) or (n * (n - 1) / 2,) array_like
-        No NaN.
-    n_components : int
+        NaN cells are grey, the diagonal is white.
+    conditions : sequence of str, optional
+        Names of the rows.
+    title, label : str
+        Above the RDM, and beside its colour bar.
+    vmin, vmax : float, optional
+        Ends of the colour scale; by default the smallest and largest cell off the diagonal.
+    cmap : str
+        A colour map of matplotlib.
+    colorbar : bool
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure.
 
     Returns
     -------
-    (n, n_components) float64
-        Centred; the first axis has the largest spread. Signs are fixed by the item farthest out.
+    matplotlib.axes.Axes
 
     Raises
     ------
     ValueError
-        An RDM that is not square and symmetric, or has NaN.
+        An RDM that is not square and symmetric, or another number of names.
     """
-    square = _square(rdm)
-    if np.isnan(square).any():
-        raise ValueError("the RDM has cells without a value, which cannot be arranged")
-    signed = np.sign(square) * square**2
-    centre = np.eye(len(square)) - 1 / len(square)
-    values, vectors = np.linalg.eigh(-0.5 * centre @ signed @ centre)
-    order = np.argsort(-values)[:n_components]
-    points = vectors[:, order] * np.sqrt(np.maximum(values[order], 0))
-    if points.shape[1] < n_components:
-        points = np.pad(points, ((0, 0), (0, n_components - points.shape[1])))
-    farthest = np.abs(points).argmax(axis=0)
-    signs = np.sign(points[farthest, np.arange(n_components)])
-    return np.asarray(points * np.where(signs == 0, 1, signs), dtype=np.float64)
+    from matplotlib import colormaps
+
+    square = square_rdm(rdm)
+    names = list(conditions or ())
+    if names and len(names) != len(square):
+        raise ValueError(f"there are {len(names)} names for {len(square)} conditions")
+    shown = np.ma.masked_array(square, mask=np.eye(len(square), dtype=bool))
+    colours = colormaps[cmap].with_extremes(bad="white")
+    axes = _axes(ax, figsize=(5, 4.2))
+    axes.set_facecolor("0.8")
+    axes.imshow(np.isnan(square), cmap="Greys", vmin=0, vmax=4, interpolation="none")
+    image = axes.imshow(
+        np.ma.masked_invalid(shown), cmap=colours.with_extremes(bad=(0, 0, 0, 0)), vmin=vmin,
+        vmax=vmax, interpolation="none",
+    )  # fmt: skip
+    if colorbar:
+        axes.figure.colorbar(image, ax=axes, label=label, shrink=0.85)
+    _name_rows(axes, names)
+    axes.set_title(title)
+    return axes
 
 
-def _square(rdm: ArrayLike) -> Floats:
-    """Bring an RDM to its square form."""
-    cells = np.asarray(rdm, dtype=np.float64)
-    if cells.ndim == 1:
-        return np.asarray(squareform(cells, checks=False), dtype=np.float64)
-    if cells.ndim != 2 or cells.shape[0] != cells.shape[1]:
-        raise ValueError(f"an RDM is square or condensed, not of shape {cells.shape}")
-    if not np.allclose(cells, cells.T, equal_nan=True):
-        raise ValueError("the RDM is not symmetric")
-    return cells
+def _name_rows(axes: Any, names: Sequence[str]) -> None:
+    """Write the conditions along both axes, where they are few enough to read."""
+    if not names or len(names) > MOST_NAMES:
+        axes.set(xticks=[], yticks=[])
+        return
+    size = 9 if len(names) <= 16 else 6
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
+    axes.set_yticks(range(len(names)), names, fontsize=size)
+
+
+def plot_rdms(
+    rdms: Mapping[str, ArrayLike],
+    conditions: Sequence[str] | None = None,
+    *,
+    label: str = "dissimilarity",
+    shared: bool = False,
+    cmap: str = "viridis",
+) -> Any:
+    """Plot several RDMs side by side.
+
+    Parameters
+    ----------
+    rdms : mapping of str to array_like
+        Each RDM by its title.
+    conditions, label, cmap
+        As in `plot_rdm`.
+    shared : bool
+        Whether all have one colour scale.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        No RDM, or as in `plot_rdm`.
+    """
+    from matplotlib import pyplot as plt
+
+    if not rdms:
+        raise ValueError("there is no RDM to plot")
+    n_columns = min(len(rdms), 4)
+    n_rows = -(-len(rdms) // n_columns)
+    figure, grid = plt.subplots(
+        n_rows, n_columns, figsize=(4 * n_columns, 3.4 * n_rows), layout="constrained",
+        squeeze=False,
+    )  # fmt: skip
+    ends = _shared_ends(rdms) if shared else (None, None)
+    for axes, (title, rdm) in zip(grid.flat, rdms.items(), strict=False):
+        plot_rdm(
+            rdm, conditions, title=title, label=label, vmin=ends[0], vmax=ends[1], cmap=cmap,
+            ax=axes,
+        )  # fmt: skip
+    for axes in grid.flat[len(rdms) :]:
+        axes.set_axis_off()
+    return figure
+
+
+def _shared_ends(rdms: Mapping[str, ArrayLike]) -> tuple[float, float]:
+    """Find the smallest and the largest cell of all RDMs."""
+    cells = [squareform(square_rdm(rdm), checks=False) for rdm in rdms.values()]
+    return float(min(map(np.nanmin, cells))), float(max(map(np.nanmax, cells)))
+
+
+def plot_mds(
+    rdm: ArrayLike,
+    conditions: Sequence[str] | None = None,
+    *,
+    groups: Sequence[str] | None = None,
+    title: str = "",
+    ax: Any = None,
+) -> Any:
+    """Plot the conditions in two dimensions, by `classical_mds`.
+
+    Parameters
+    ----------
+    rdm : (n, n) or (n * (n - 1) / 2,) array_like
+        No NaN; cells may be below 0.
+    conditions : sequence of str, optional
+        Names beside the points.
+    groups : sequence of str, optional
+        A group for each condition, shown by colour.
+    title : str
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        As `classical_mds`, or another number of names or groups.
+    """
+    points = classical_mds(rdm)
+    for given, what in ((conditions, "names"), (groups, "groups")):
+        if given is not None and len(given) != len(points):
+            raise ValueError(f"there are {len(given)} {what} for {len(points)} conditions")
+    kinds = np.array(groups if groups is not None else [""] * len(points))
+    axes = _axes(ax, figsize=(4.5, 4.5))
+    for kind in dict.fromkeys(kinds.tolist()):
+        own = kinds == kind
+        axes.plot(points[own, 0], points[own, 1], "o", label=kind or None)
+    for name, place in zip(conditions or (), points, strict=False):
+        axes.annotate(name, place, xytext=(4, 3), textcoords="offset points", fontsize=9)
+    if groups is not None:
+        axes.legend()
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set(xticks=[], yticks=[], title=title)
+    return axes
+
+
+def plot_model_scores(
+    scores: Mapping[str, ArrayLike],
+    *,
+    ceiling: tuple[float, float] | None = None,
+    label: str = "score",
+    title: str = "",
+    level: float = 0.95,
+    ax: Any = None,
+) -> Any:
+    """Plot the scores of models: a dot for each participant, the mean and its t interval.
+
+    Parameters
+    ----------
+    scores : mapping of str to (n_participants,) array_like
+        By model; NaN is left out.
+    ceiling : tuple of float, optional
+        Lower and upper noise ceiling, drawn as a band.
+    label, title : str
+    level : float
+        Of the interval.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        No model.
+    """
+    from scipy import stats
+
+    if not scores:
+        raise ValueError("there are no scores to plot")
+    axes = _axes(ax, figsize=(1.6 + 1.1 * len(scores), 4))
+    axes.axhline(0, color="0.5", linewidth=0.8)
+    if ceiling is not None:
+        axes.axhspan(*ceiling, color="0.85", label="noise ceiling")
+        axes.legend()
+    for place, values in enumerate(scores.values()):
+        known = np.asarray(values, dtype=np.float64).ravel()
+        known = known[np.isfinite(known)]
+        spread = np.linspace(-0.12, 0.12, len(known)) if len(known) > 1 else np.zeros(len(known))
+        (dots,) = axes.plot(place + spread, known, "o", alpha=0.5, markersize=4)
+        if len(known) > 1:
+            half = stats.t.ppf((1 + level) / 2, len(known) - 1) * stats.sem(known)
+            axes.errorbar(
+                place + 0.2, known.mean(), half, fmt="s", color=dots.get_color(), capsize=4
+            )
+    axes.set_xticks(range(len(scores)), list(scores))
+    axes.set(ylabel=label, title=title, xlim=(-0.6, len(scores) - 0.4))
+    return axes
+
+
+def plot_map(
+    image: Any,
+    background: Any = None,
+    *,
+    label: str = "score",
+    title: str = "",
+    threshold: float | None = None,
+    vmax: float | None = None,
+) -> Any:
+    """Plot slices of a map in three directions, as the app does.
+
+    Parameters
+    ----------
+    image : path or nibabel image
+        0 or NaN where there is no score.
+    background : path or nibabel image, optional
+        The anatomy, on whatever grid in the same space; by default the MNI template.
+    label, title : str
+        Beside the colour bar, and above the slices.
+    threshold : float, optional
+        Values of at least this size are opaque and outlined, smaller ones are faint (Taylor et
+        al. 2023). Without it colours are fainter the nearer a value is to 0.
+    vmax : float, optional
+        End of the colour scale; by default the largest size of a value.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        A map that is not 3D, or holds no value.
+    """
+    import nibabel as nib
+    from matplotlib import pyplot as plt
+
+    from bids_rsa.reports.drawing import mni_template, opacity_of, scale_of
+    from bids_rsa.reports.pictures import mosaic_figure, paint
+    from bids_rsa.reports.slices import cuts_through, lay_out, read_anatomy
+
+    shown: Any = image if hasattr(image, "dataobj") else nib.load(image)
+    data = np.nan_to_num(np.asarray(shown.dataobj, dtype=np.float32))
+    if data.ndim != 3 or not data.any():
+        raise ValueError(f"a map of shape {data.shape} with {np.count_nonzero(data)} values")
+    behind = mni_template() if background is None else background
+    anatomy = read_anatomy(behind if hasattr(behind, "dataobj") else nib.load(behind))
+    scale = scale_of(data, label, "symmetric" if data.min() < 0 else "positive", vmax, threshold)
+    peak = np.unravel_index(int(np.abs(data).argmax()), data.shape)
+    place = nib.affines.apply_affine(shown.affine, peak)
+    mosaic = lay_out(anatomy, data != 0, shown.affine, cuts_through(data != 0, shown.affine, place))
+    values = mosaic.sample(data, shown.affine)
+    outline = None if threshold is None else (np.abs(values) >= threshold).astype(np.float32)
+    picture = paint(mosaic, values, opacity_of(values, scale), scale)
+    return mosaic_figure(mosaic, picture, scale, title, (), outline, plt.figure)

@@ -1,22 +1,42 @@
 """Pages at the end of a level: which of them have to be written, and the run that does it."""
 
+from __future__ import annotations
+
 import logging
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bids_rsa.app.closing import remove_empty
-from bids_rsa.app.execution import Clock, Plugin, run_jobs
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.analysis_job import node_name
-from bids_rsa.reports import group_page, participant_page
-from bids_rsa.reports.citation import write_citation
-from bids_rsa.reports.page import is_current
-from bids_rsa.workflows.reports import RUN_WORKFLOW, PageJob, init_reports_wf
+from bids_rsa.reports.citation import is_cited, write_citation
+from bids_rsa.reports.collect import participant_made_from, participant_maps
+from bids_rsa.reports.found_tests import find_tests, group_made_from
+from bids_rsa.reports.page_state import is_current, page_path
+
+if TYPE_CHECKING:
+    from bids_rsa.app.execution import Plugin
 
 LOGGER = logging.getLogger(__name__)
 GROUP = ""  # in place of a participant's label
+RUN_WORKFLOW = "reports"
+
+
+@dataclass(frozen=True)
+class PageJob:
+    """A page to write: a participant's, or the group's where ``subject`` is empty."""
+
+    name: str
+    subject: str
+    output_dir: str
+
+    @property
+    def path(self) -> Path:
+        """Where the page lies."""
+        return page_path(Path(self.output_dir), self.subject)
 
 
 def write_pages(
@@ -50,25 +70,37 @@ def write_pages(
         for subject in dict.fromkeys(subjects)
     ]
     waiting = [job for job in jobs if anew or not _is_current(job)]
-    before = {job.name: _written_at(job) for job in waiting}
+    failures = _run(waiting, plugin, work) if waiting else {}
+    if waiting or (jobs and not is_cited(output)):
+        write_citation(output)
+    for job in waiting:
+        if job.name in failures:
+            LOGGER.error("The page %s could not be written: %s", job.path, failures[job.name])
+        else:
+            LOGGER.info("Page: %s", job.path)
+    return {job.subject: failures[job.name] for job in waiting if job.name in failures}
+
+
+def _run(jobs: Sequence[PageJob], plugin: Plugin, work: Path) -> dict[str, BidsRsaError]:
+    """Run the graph of the pages; tell by job which could not be written."""
+    # Nipype and the plotting libraries take seconds to import: only for what has to be written
+    from bids_rsa.app.execution import Clock, run_jobs
+    from bids_rsa.workflows.reports import init_reports_wf
+
+    before = {job.name: _written_at(job) for job in jobs}
     failures = run_jobs(
-        waiting,
-        lambda some: init_reports_wf(some, str(work)),
+        jobs,
+        lambda some: init_reports_wf(
+            {job.name: (job.output_dir, job.subject) for job in some}, RUN_WORKFLOW, str(work)
+        ),
         lambda job: [work / RUN_WORKFLOW / job.name],
         lambda job: _is_current(job) and _written_at(job) != before[job.name],
         plugin,
         Clock(),
         work,
     )
-    if jobs:
-        write_citation(output)
-    _tidy(waiting, work)
-    for job in waiting:
-        if job.name in failures:
-            LOGGER.error("The page %s could not be written: %s", _path(job), failures[job.name])
-        else:
-            LOGGER.info("Page: %s", _path(job))
-    return {job.subject: failures[job.name] for job in waiting if job.name in failures}
+    _tidy(jobs, work)
+    return failures
 
 
 def subjects_with_maps(output: Path, wanted: Sequence[str]) -> list[str]:
@@ -77,32 +109,23 @@ def subjects_with_maps(output: Path, wanted: Sequence[str]) -> list[str]:
     return [
         label
         for label in labels
-        if (not wanted or label in wanted) and participant_page.participant_maps(output, label)
+        if (not wanted or label in wanted) and participant_maps(output, label)
     ]
-
-
-def _path(job: PageJob) -> Path:
-    """Say where a page lies."""
-    output = Path(job.output_dir)
-    if job.subject:
-        return participant_page.page_path(output, job.subject)
-    return output / group_page.PAGE
 
 
 def _written_at(job: PageJob) -> int:
     """Say when a page was written; 0 where there is none."""
-    return _path(job).stat().st_mtime_ns if _path(job).exists() else 0
+    return job.path.stat().st_mtime_ns if job.path.exists() else 0
 
 
 def _is_current(job: PageJob) -> bool:
     """Tell whether a page was made from what lies there now."""
     output = Path(job.output_dir)
-    made_from: Any
     if job.subject:
-        made_from = participant_page.made_from(output, job.subject)
+        made_from = participant_made_from(participant_maps(output, job.subject))
     else:
-        made_from = group_page.made_from(output)
-    return is_current(_path(job), made_from)
+        made_from = group_made_from(find_tests(output))
+    return is_current(job.path, made_from)
 
 
 def _tidy(jobs: Sequence[PageJob], work: Path) -> None:

@@ -8,7 +8,7 @@ from bids_rsa.app.pages import GROUP, subjects_with_maps, write_pages
 from bids_rsa.app.work_folder import make_work_dir, work_dir
 from bids_rsa.errors import InputError
 from bids_rsa.outputs.provenance import new_run_id
-from bids_rsa.reports.group_page import find_tests
+from bids_rsa.reports.found_tests import find_tests
 from bids_rsa.settings import Settings
 
 

@@ -12,7 +12,7 @@ PARTICIPANT_ITEMS = (
     ("Images of each condition", ("ImagesPerCondition",)),
     ("Runs of each condition", ("RunsPerCondition",)),
     ("Acquisition and preprocessing", ("Preprocessing",)),
-    ("First-level model", ("FirstLevelModel",)),
+    ("First-level model", ("Estimator", "HRF", "HighPass", "Confounds")),
     ("Statistic of the images", ("InputStatistic",)),
     ("Spatial smoothing of the images", ("InputSmoothingFWHM",)),
     ("Noise normalisation", ("NoiseNormalization", "Normalization")),

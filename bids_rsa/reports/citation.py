@@ -6,7 +6,8 @@ from typing import Any
 
 from bids_rsa.outputs.dataset_files import dataset_lock, write_text
 from bids_rsa.outputs.derivatives import read_sidecar
-from bids_rsa.reports.group_page import find_tests
+from bids_rsa.reports.designs import find_designs
+from bids_rsa.reports.found_tests import find_tests
 from bids_rsa.reports.methods import LICENCE, methods_text
 from bids_rsa.reports.references import bibtex
 
@@ -22,12 +23,25 @@ def write_citation(output_dir: Path) -> list[Path]:
     """
     with dataset_lock(output_dir):
         text = methods_text(
-            list(_score_sidecars(output_dir)), [test.sidecar for test in find_tests(output_dir)]
+            list(_score_sidecars(output_dir)),
+            [test.sidecar for test in find_tests(output_dir)],
+            [one for folder in sorted(output_dir.glob("sub-*")) for one in _designs(folder)],
         )
         page, references = output_dir / FOLDER / "CITATION.md", output_dir / FOLDER / "CITATION.bib"
         write_text(page, f"# Methods\n\n{text}\n\n{LICENCE}\n")
         write_text(references, bibtex(text))
     return [page, references]
+
+
+def is_cited(output_dir: Path) -> bool:
+    """Tell whether the text and its references are there."""
+    folder = output_dir / FOLDER
+    return (folder / "CITATION.md").exists() and (folder / "CITATION.bib").exists()
+
+
+def _designs(folder: Path) -> list[dict[str, Any]]:
+    """Read the designs of a participant."""
+    return list(find_designs(folder).values()) if folder.is_dir() else []
 
 
 def _score_sidecars(output_dir: Path) -> Iterator[dict[str, Any]]:

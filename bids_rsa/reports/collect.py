@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import COMPARISONS, Comparison
 from bids_rsa.outputs.dataset_files import dataset_links
 from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.reports.page_state import fingerprint
 
 _STAT = re.compile(r"_stat-[A-Za-z0-9]+")
 _DESC = re.compile(r"_desc-([A-Za-z0-9]+)_")
@@ -22,6 +22,8 @@ _DESC = re.compile(r"_desc-([A-Za-z0-9]+)_")
 
 def open_map(path: Path) -> Any:
     """Open an image."""
+    import nibabel as nib
+
     return nib.load(path)
 
 
@@ -109,9 +111,20 @@ def find_statmaps(folder: Path, figures: Path | None = None) -> list[FoundMap]:
 
 
 def participant_maps(output_dir: Path, subject: str) -> list[FoundMap]:
-    """Find the finished maps of a participant."""
+    """Find the finished maps of a participant, and not the condition images estimated here."""
     folder = output_dir / f"sub-{subject}"
-    return find_statmaps(folder, folder / "figures")
+    maps = find_statmaps(folder, folder / "figures")
+    return [one for one in maps if "SearchlightRadius" in one.sidecar or one.comparison]
+
+
+def participant_made_from(maps: Sequence[FoundMap]) -> str:
+    """Hash what a participant's page is made from."""
+    return fingerprint({one.stem: one.sidecar.get("SettingsHash") for one in maps})
+
+
+def participant_folder(path: Path) -> Path:
+    """Find the participant's folder that a map lies in."""
+    return next(one for one in path.parents if one.name.startswith("sub-"))
 
 
 def resolve_sources(output_dir: Path, uris: Iterable[str]) -> list[Path]:

@@ -1,7 +1,6 @@
 """The group's page, from what lies in the output folder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,19 @@ from bids_rsa.reports.analysis_view import view
 from bids_rsa.reports.checklist import GROUP_ITEMS, PARTICIPANT_ITEMS, checklist, in_words
 from bids_rsa.reports.collect import (
     FoundMap,
-    entities_label,
-    find_statmaps,
     open_map,
+    participant_folder,
     read_rows,
     resolve_sources,
 )
+from bids_rsa.reports.designs import find_designs
+from bids_rsa.reports.drawing import mni_template
+from bids_rsa.reports.found_tests import FOLDER, FoundTest, find_tests, group_made_from
 from bids_rsa.reports.methods import methods_text
-from bids_rsa.reports.page import fingerprint, write_page
+from bids_rsa.reports.page import write_page
+from bids_rsa.reports.page_state import page_path
 from bids_rsa.reports.participant_page import methods_content
-from bids_rsa.reports.participant_pictures import MNI_TEMPLATE, mni_template
+from bids_rsa.reports.participant_pictures import MNI_TEMPLATE
 from bids_rsa.reports.parts import embed
 from bids_rsa.reports.pictures import DIVERGING, ONE_SIDED, Scale
 from bids_rsa.reports.sidecar_values import distinct
@@ -30,8 +32,6 @@ from bids_rsa.reports.slices import Anatomy, read_anatomy
 from bids_rsa.reports.thumbnails import make_sheets
 from bids_rsa.reports.volumes import box_mm, highest_mm, pack_map
 
-FOLDER = "group"
-PAGE = "group.html"
 VIEWER_BUDGET = 5_000_000
 # what the viewer shows of a test, where there is room: stat- label, unit
 SHOWN = (("t", "t"), ("mean", "mean score"), ("slope", "slope"), ("tThr", "t where significant"))
@@ -41,49 +41,6 @@ PICTURES = {
     "null": "Null distribution",
     "peakscores": "Scores of the participants at the peaks",
 }
-
-
-@dataclass(frozen=True)
-class FoundTest:
-    """The finished maps of a group test: its folder, and its name without stat-."""
-
-    folder: Path
-    name: str
-    maps: tuple[FoundMap, ...]
-
-    @property
-    def sidecar(self) -> dict[str, Any]:
-        """What all maps of the test say."""
-        return self.maps[0].sidecar
-
-    @property
-    def title(self) -> str:
-        """The test in words."""
-        analysis = self.folder.name.removeprefix("analysis-")
-        of = f", analysis {analysis}" if analysis != self.folder.name else ""
-        return f"{entities_label(self.name)}{of}"
-
-
-def find_tests(output_dir: Path) -> list[FoundTest]:
-    """Sort the group's maps by test."""
-    tests: dict[tuple[Path, str], list[FoundMap]] = {}
-    for one in find_statmaps(output_dir / FOLDER):
-        before, _, after = one.stem.partition("_stat-")
-        name = f"{before}_{after.partition('_')[2]}".removesuffix("_statmap")
-        tests.setdefault((one.path.parent, name), []).append(one)
-    return [FoundTest(folder, name, tuple(maps)) for (folder, name), maps in tests.items()]
-
-
-def made_from(output_dir: Path) -> str:
-    """Hash what the group's page is made from."""
-    return _fingerprint(find_tests(output_dir))
-
-
-def _fingerprint(tests: Sequence[FoundTest]) -> str:
-    """Hash what the tests were made from."""
-    return fingerprint(
-        {str(one.path): one.sidecar.get("SettingsHash") for test in tests for one in test.maps}
-    )
 
 
 def write_group_page(output_dir: Path) -> Path:
@@ -101,12 +58,17 @@ def write_group_page(output_dir: Path) -> Path:
     tests = find_tests(output_dir)
     sidecars = [test.sidecar for test in tests]
     of_participants = participant_sidecars(output_dir, sidecars)
-    text = methods_text(of_participants, sidecars)
+    designs = [
+        design
+        for folder in participant_folders(output_dir, sidecars)
+        for design in find_designs(folder).values()
+    ]
+    text = methods_text(of_participants, sidecars, designs)
     budget = VIEWER_BUDGET // max(1, len(tests))
     sheets, not_shown = make_sheets(output_dir, sidecars)
     content: dict[str, Any] = {
         "title": "Group: representational similarity analysis",
-        "made_from": _fingerprint(tests),
+        "made_from": group_made_from(tests),
         "warnings": _sentences(sidecars, "Warnings"),
         "notes": _sentences(sidecars, "Interpretation") + _sentences(sidecars, "Assumption"),
         "summary": _summary(tests),
@@ -121,7 +83,7 @@ def write_group_page(output_dir: Path) -> Path:
         "tables": _tables(output_dir),
         "sheets": sheets,
         "not_shown": not_shown,
-        "checklist": checklist(PARTICIPANT_ITEMS, of_participants)
+        "checklist": checklist(PARTICIPANT_ITEMS, [*of_participants, *designs])
         + checklist(GROUP_ITEMS, sidecars),
         "provenance": [
             ("Software", "; ".join(distinct(sidecars, "SoftwareVersions"))),
@@ -147,17 +109,28 @@ def write_group_page(output_dir: Path) -> Path:
         ("provenance", "Provenance", True),
     )
     content["sections"] = [(key, name) for key, name, there in sections if there]
-    return write_page(output_dir / PAGE, content)
+    return write_page(page_path(output_dir), content)
 
 
 def participant_sidecars(
     output_dir: Path, sidecars: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Read the sidecars of the participants' maps that were tested."""
-    uris = {uri for one in sidecars for uri in one.get("Sources", ()) if "_statmap" in uri}
-    paths = resolve_sources(output_dir, sorted(uris))
+    paths = _map_paths(output_dir, sidecars)
     found = (read_sidecar(path.with_name(path.name.replace(".nii.gz", ".json"))) for path in paths)
     return [sidecar for sidecar in found if sidecar is not None]
+
+
+def participant_folders(output_dir: Path, sidecars: Sequence[dict[str, Any]]) -> list[Path]:
+    """List the folders of the participants whose maps were tested."""
+    paths = _map_paths(output_dir, sidecars)
+    return sorted({participant_folder(path) for path in paths})
+
+
+def _map_paths(output_dir: Path, sidecars: Sequence[dict[str, Any]]) -> list[Path]:
+    """List the participants' maps that were tested."""
+    uris = {uri for one in sidecars for uri in one.get("Sources", ()) if "_statmap" in uri}
+    return resolve_sources(output_dir, sorted(uris))
 
 
 def _sentences(sidecars: Sequence[dict[str, Any]], key: str) -> list[str]:

@@ -20,9 +20,9 @@ from bids_rsa.group.statements import interpretation
 from bids_rsa.group.tables import peak_places_mm
 from bids_rsa.group.tests import GroupResult
 from bids_rsa.group.write import GroupJob
+from bids_rsa.reports.drawing import mni_template
 from bids_rsa.reports.glass import glass_figure
 from bids_rsa.reports.group_words import found_sentence, headline
-from bids_rsa.reports.participant_pictures import mni_template
 from bids_rsa.reports.peak_pictures import draw_scores, draw_slopes
 from bids_rsa.reports.pictures import (
     DIVERGING,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bids_rsa.core.comparison.table import COMPARISONS
+from bids_rsa.reports.designs import design_sentences
 from bids_rsa.reports.group_methods import group_paragraph
 from bids_rsa.reports.sidecar_values import (
     Sidecar,
@@ -48,7 +49,9 @@ LICENCE = (
 )
 
 
-def methods_text(maps: Sequence[Sidecar], tests: Sequence[Sidecar] = ()) -> str:
+def methods_text(
+    maps: Sequence[Sidecar], tests: Sequence[Sidecar] = (), designs: Sequence[Sidecar] = ()
+) -> str:
     """Write the methods of an analysis.
 
     Parameters
@@ -57,6 +60,8 @@ def methods_text(maps: Sequence[Sidecar], tests: Sequence[Sidecar] = ()) -> str:
         Sidecars of participants' score maps.
     tests : sequence of mapping
         A sidecar of each group test.
+    designs : sequence of mapping
+        Sidecars of the designs of runs that were estimated here.
 
     Returns
     -------
@@ -65,13 +70,14 @@ def methods_text(maps: Sequence[Sidecar], tests: Sequence[Sidecar] = ()) -> str:
         a sidecar, or counts a list that stands there.
     """
     paragraphs = [
+        _paragraph(design_sentences(designs)),
         _paragraph(_patterns(maps)),
         _paragraph(_searchlight(maps)),
         _paragraph(_comparison(maps)),
         *(group_paragraph(test) for test in tests),
         _paragraph(_tried(tests)),
         _paragraph(_software([*maps, *tests])),
-        _paragraph(_not_known(maps)),
+        _paragraph(_not_known(maps, designs)),
     ]
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
@@ -207,21 +213,21 @@ def _software(sidecars: Sequence[Sidecar]) -> Iterator[str]:
     )
 
 
-def _not_known(maps: Sequence[Sidecar]) -> Iterator[str]:
+def _not_known(maps: Sequence[Sidecar], designs: Sequence[Sidecar]) -> Iterator[str]:
     """Say what the sidecars do not tell and a methods section needs."""
-    missing = [item for item, known in unknown_items(maps) if not known]
+    missing = [item for item, known in unknown_items(maps, designs) if not known]
     if missing:
         yield f"Not known to bids_rsa, and to be added by the authors: {'; '.join(missing)}."
 
 
-def unknown_items(maps: Sequence[Sidecar]) -> list[tuple[str, bool]]:
+def unknown_items(maps: Sequence[Sidecar], designs: Sequence[Sidecar]) -> list[tuple[str, bool]]:
     """List what a reader needs and this program may not know, and whether it does."""
     trials = distinct(maps, "TrialsPerCondition")
     return [
         ("acquisition and preprocessing of the images", bool(distinct(maps, "Preprocessing"))),
         (
             "the model by which the condition images were estimated",
-            bool(distinct(maps, "FirstLevelModel")),
+            bool(designs),
         ),
         ("spatial smoothing of the condition images", bool(distinct(maps, "InputSmoothingFWHM"))),
         ("the number of trials behind each condition", bool(trials) and "unknown" not in trials),

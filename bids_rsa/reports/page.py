@@ -11,9 +11,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bids_rsa._version import __version__
 from bids_rsa.outputs.dataset_files import write_text
-from bids_rsa.outputs.provenance import digest
-
-MADE_FROM = '<meta name="bids-rsa-made-from" content="'
 
 
 @lru_cache(maxsize=1)
@@ -45,18 +42,3 @@ def key_words(key: str) -> str:
         return f"{key_words(key.removesuffix('NaN'))} NaN"
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", key).split()
     return " ".join([words[0], *(w if w.isupper() else w.lower() for w in words[1:])])
-
-
-def fingerprint(hashes: Mapping[str, Any]) -> str:
-    """Hash what a page is made from: the settings hash of each file, by name."""
-    return digest([__version__, sorted((name, str(value)) for name, value in hashes.items())])
-
-
-def is_current(path: Path, made_from: str) -> bool:
-    """Tell whether a page was made from what lies there now."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            head = file.read(4000)
-    except OSError:
-        return False
-    return f"{MADE_FROM}{made_from}" in head

@@ -17,11 +17,14 @@ from bids_rsa.reports.collect import (
     analyses_of,
     entities_label,
     open_map,
+    participant_made_from,
     participant_maps,
     read_rows,
 )
+from bids_rsa.reports.designs import DESIGN_COLUMNS, design_rows, find_designs
 from bids_rsa.reports.methods import LICENCE, methods_text
-from bids_rsa.reports.page import fingerprint, write_page
+from bids_rsa.reports.page import write_page
+from bids_rsa.reports.page_state import page_path
 from bids_rsa.reports.parts import Picture, arrangement, embed, embed_image, histogram, rdm_picture
 from bids_rsa.reports.references import bibtex, cited_keys, references, with_names
 from bids_rsa.reports.sidecar_values import distinct, number
@@ -29,17 +32,6 @@ from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out
 
 VIEWER_BUDGET = 3_200_000  # letters of packed volumes in a page
 MOST_PICTURES = 40
-
-
-def page_path(output_dir: Path, subject: str) -> Path:
-    """Say where a participant's page lies."""
-    return output_dir / f"sub-{subject}.html"
-
-
-def made_from(output_dir: Path, subject: str) -> str:
-    """Hash what a participant's page is made from."""
-    maps = participant_maps(output_dir, subject)
-    return fingerprint({one.stem: one.sidecar.get("SettingsHash") for one in maps})
 
 
 def write_participant_page(output_dir: Path, subject: str) -> Path:
@@ -59,10 +51,11 @@ def write_participant_page(output_dir: Path, subject: str) -> Path:
     maps = participant_maps(output_dir, subject)
     sidecars = [one.sidecar for one in maps]
     scores = [one.sidecar for one in maps if one.comparison and one.model]
-    text = methods_text(scores)
+    designs = find_designs(folder)
+    text = methods_text(scores, (), list(designs.values()))
     content: dict[str, Any] = {
         "title": f"sub-{subject}: representational similarity analysis",
-        "made_from": fingerprint({one.stem: one.sidecar.get("SettingsHash") for one in maps}),
+        "made_from": participant_made_from(maps),
         "warnings": _sentences(sidecars, "Warnings"),
         "notes": _sentences(sidecars, "Notes"),
         "summary": _summary(subject, maps),
@@ -70,9 +63,11 @@ def write_participant_page(output_dir: Path, subject: str) -> Path:
             _analysis(number, own, folder, VIEWER_BUDGET // max(1, len(analyses_of(maps))))
             for number, own in enumerate(analyses_of(maps).values())
         ],
+        "design_columns": DESIGN_COLUMNS,
+        "design_rows": design_rows(designs),
         "tables": _tables(folder),
         "pictures": _other_pictures(folder, maps),
-        "checklist": checklist(PARTICIPANT_ITEMS, scores or sidecars),
+        "checklist": checklist(PARTICIPANT_ITEMS, [*(scores or sidecars), *designs.values()]),
         "provenance": _provenance(subject, sidecars),
         "files": [one.path.relative_to(output_dir).as_posix() for one in maps],
         "sources": sorted({uri for one in sidecars for uri in one.get("Sources", ())}),
@@ -99,6 +94,7 @@ def _sections(content: dict[str, Any]) -> list[tuple[str, str]]:
         ("summary", "Summary", True),
         ("inputs", "What was found", True),
         ("models", "Models", any(one["models"] for one in content["analyses"])),
+        ("design", "Design", bool(content["design_rows"])),
         ("searchlight", "Searchlight", True),
         ("maps", "Maps", True),
         ("peaks", "Peaks", peaks),
@@ -163,6 +159,10 @@ def _analysis(index: int, maps: Sequence[FoundMap], folder: Path, budget: int) -
         "models": _models(modelled),
         "model_rows": _model_rows(modelled),
         **_model_table(modelled),
+        "design_correlation": [
+            (key, in_words(value))
+            for key, value in first.sidecar.get("DesignCorrelation", {}).items()
+        ],
         "searchlight": _searchlight(first.sidecar),
         "sizes": histogram(sizes.data[mask].astype(np.float64), "voxels in the patch")
         if sizes

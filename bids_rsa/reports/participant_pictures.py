@@ -2,18 +2,11 @@
 
 import logging
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import nibabel as nib
 import numpy as np
-from nilearn.datasets import load_mni152_template
-from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import Scale as Kind
 from bids_rsa.core.comparison.table import find_comparison
@@ -22,30 +15,14 @@ from bids_rsa.outputs.derivatives import PlannedFile, anatomy_path, map_figure_p
 from bids_rsa.outputs.whole_files import save_image
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import Analysis
-from bids_rsa.reports.pictures import (
-    COUNTS,
-    DIVERGING,
-    ONE_SIDED,
-    Scale,
-    mosaic_figure,
-    paint,
-    save_figure,
-)
-from bids_rsa.reports.slices import (
-    BACKGROUND_MM,
-    Anatomy,
-    Mosaic,
-    cuts_through,
-    lay_out,
-    read_anatomy,
-)
+from bids_rsa.reports.drawing import VOXELS, mni_template, opacity_of, scale_of
+from bids_rsa.reports.pictures import mosaic_figure, paint, save_figure
+from bids_rsa.reports.slices import Anatomy, Mosaic, cuts_through, lay_out, read_anatomy
 from bids_rsa.spaces.images import load_volume
 
 LOGGER = logging.getLogger(__name__)
-VOXELS = "voxels in the patch"
 MNI_TEMPLATE = "the MNI template"
 COUNTS_KIND: Kind = "positive"
-OPAQUE_AT = 0.6  # of the scale: lower scores let the anatomy through
 COUNTS_OPACITY = 0.65
 
 
@@ -116,12 +93,6 @@ def find_background(analysis: Analysis, stacked: StackedPatterns) -> tuple[Any, 
     return nib.Nifti1Image(stacked.mean_volume(), stacked.affine), "the mean image"
 
 
-@lru_cache(maxsize=1)
-def mni_template() -> Any:
-    """Load the MNI template once."""
-    return load_mni152_template(resolution=BACKGROUND_MM)
-
-
 def _lay_out(image: Any, anatomy: Anatomy) -> Mosaic:
     """Lay slices through a map's values."""
     shown = np.nan_to_num(np.asarray(image.dataobj, dtype=np.float32)) != 0
@@ -159,17 +130,3 @@ def draw_map(
     drawn_on = f"Drawn on {mosaic.anatomy.words}." if mosaic.anatomy.words else ""
     figure = mosaic_figure(mosaic, picture, scale, title, [f"{drawn_on} {note}".strip()])
     return save_figure(figure, path)
-
-
-def scale_of(data: NDArray[Any], unit: str, kind: Kind) -> Scale:
-    """Choose the colours of a map and the ends of their scale."""
-    limit = float(np.abs(data).max()) or 1.0
-    if kind == "symmetric":
-        return Scale(-limit, limit, DIVERGING, unit)
-    colours = COUNTS if unit == VOXELS else ONE_SIDED
-    return Scale(0.0, 1.0 if kind == "share" else limit, colours, unit)
-
-
-def opacity_of(values: NDArray[Any], scale: Scale) -> NDArray[Any]:
-    """Let the anatomy through where scores are near 0."""
-    return np.clip(np.abs(values) / (OPAQUE_AT * scale.high), 0, 1)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.distance import squareform
 
-from bids_rsa.plotting import classical_mds
+from bids_rsa.core.mds import classical_mds
 
 WEBP_QUALITY = 82
 N_BARS = 40

@@ -1,7 +1,7 @@
 """Pictures of maps: colours over anatomy, a colour bar, words; saved as PNG and as SVG."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,7 @@ def mosaic_figure(
     title: str,
     notes: Sequence[str] = (),
     outline: NDArray[Any] | None = None,
+    make: Callable[..., Figure] = Figure,
 ) -> Figure:
     """Make a figure of a painted mosaic.
 
@@ -92,13 +93,15 @@ def mosaic_figure(
         Sentences below the slices.
     outline : (height, width), optional
         Its region above 0.5 is outlined.
+    make : callable
+        Makes the figure: `matplotlib.figure.Figure`, or ``pyplot.figure`` for a notebook.
     """
     lines = textwrap.wrap(title, _TITLE_LETTERS)
     below = [line for note in notes for line in textwrap.wrap(note, _NOTE_LETTERS)]
     head = 0.12 + 1.25 * _LINE_INCHES * len(lines)
     foot = 0.1 + 0.85 * _LINE_INCHES * len(below)
     width, height = WIDTH_PIXELS / DPI + _BAR_INCHES, mosaic.shape[0] / DPI + head + foot
-    figure = Figure(figsize=(width, height), facecolor="white")
+    figure = make(figsize=(width, height), facecolor="white")
     figure.text(0.1 / width, 1 - 0.1 / height, "\n".join(lines), fontsize=12, va="top")
     figure.text(0.1 / width, (foot - 0.05) / height, "\n".join(below), fontsize=8.5, va="top")
     body = (0, foot / height, WIDTH_PIXELS / DPI / width, mosaic.shape[0] / DPI / height)

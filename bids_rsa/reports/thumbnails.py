@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_rsa.core.comparison.table import COMPARISONS
-from bids_rsa.reports.collect import FoundMap, find_statmaps, resolve_sources
-from bids_rsa.reports.participant_pictures import mni_template, opacity_of, scale_of
+from bids_rsa.reports.collect import FoundMap, find_statmaps, participant_folder, resolve_sources
+from bids_rsa.reports.drawing import mni_template, opacity_of, scale_of
 from bids_rsa.reports.parts import embed_image
 from bids_rsa.reports.pictures import Scale, paint
 from bids_rsa.reports.slices import Anatomy, Mosaic, lay_out_row, read_anatomy
@@ -60,13 +60,14 @@ def _kinds(
     uris = {uri for test in tests for uri in test.get("Sources", ()) if "_statmap" in uri}
     wanted = set(resolve_sources(output_dir, sorted(uris)))
     # with those of the participants who were left out
-    folders = sorted({_participant_folder(path) for path in wanted})
+    folders = sorted({participant_folder(path) for path in wanted})
     everyone = sorted({one for folder in folders for one in folder.parent.glob("sub-*")})
     maps = [
         one
         for folder in everyone
         if folder.is_dir()
         for one in find_statmaps(folder, folder / "figures")
+        if one.comparison
     ]
     kinds: dict[tuple[str, str, str], list[FoundMap]] = {}
     for one in maps:
@@ -78,11 +79,6 @@ def _kinds(
             title = COMPARISONS[comparison].title if comparison in COMPARISONS else comparison
             found.append((f"{title}, model {model}", own, inside))
     return found
-
-
-def _participant_folder(path: Path) -> Path:
-    """Find the participant's folder that a map lies in."""
-    return next(one for one in path.parents if one.name.startswith("sub-"))
 
 
 def _kind(one: FoundMap) -> tuple[str, str, str]:

@@ -1,0 +1,68 @@
+"""The first-level models of runs that the app has estimated itself: their sidecars, in words."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.reports.sidecar_values import Sidecar, counts, distinct, joined, number, span
+
+ESTIMATORS = {"OLS": "ordinary least squares", "AR(1)": "least squares with an AR(1) noise model"}
+
+
+def find_designs(folder: Path) -> dict[str, dict[str, Any]]:
+    """Read the sidecars of the design matrices below a folder, by name."""
+    found = {}
+    for path in sorted(folder.rglob("*_design.json")):
+        sidecar = read_sidecar(path)
+        if sidecar is not None and "Estimator" in sidecar:
+            found[path.stem.removesuffix("_design")] = sidecar
+    return found
+
+
+def design_rows(designs: dict[str, dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Describe the design of each run: a row of `DESIGN_COLUMNS`."""
+    return [
+        (
+            name,
+            str(one["Estimator"]),
+            str(one.get("HRF", "not known")),
+            number(one["RepetitionTime"]),
+            span(counts([one], "EventsPerCondition")),
+            str(len(one.get("Confounds", ()))),
+            str(len(one.get("SpikeVolumes", ()))),
+            number(one["DegreesOfFreedom"]),
+        )
+        for name, one in designs.items()
+    ]
+
+
+DESIGN_COLUMNS = (
+    *("run", "estimator", "response function", "repetition time (s)", "events of a condition"),
+    *("confounds", "spikes", "degrees of freedom"),
+)
+
+
+def design_sentences(designs: Sequence[Sidecar]) -> Iterator[str]:
+    """Say how condition images were estimated from the BOLD series."""
+    if not designs:
+        return
+    how = joined([ESTIMATORS.get(name, name) for name in distinct(designs, "Estimator")])
+    responses = joined([str(name) for name in distinct(designs, "HRF")])
+    times = joined([number(seconds) for seconds in distinct(designs, "RepetitionTime")])
+    yield (
+        "Condition images were estimated from the preprocessed BOLD series of each run by a "
+        f"general linear model ({how}; response function: {responses}; repetition time "
+        f"{times} s) with Nilearn [@abraham2014]."
+    )
+    cutoffs = [one.get("CutoffSeconds") for one in distinct(designs, "HighPass")]
+    known = [number(seconds) for seconds in cutoffs if seconds]
+    if known:
+        yield f"Drifts were modelled with a high-pass cut-off of {joined(known)} s."
+    confounds = [len(one.get("Confounds", ())) for one in designs]
+    yield f"The design held {span(confounds)} confounds per run."
+    spikes = [len(one.get("SpikeVolumes", ())) for one in designs]
+    if any(spikes):
+        yield f"{span(spikes)} volumes per run were modelled as spikes."
+    freedom = span(one["DegreesOfFreedom"] for one in designs)
+    yield f"The residual degrees of freedom were {freedom} per run."

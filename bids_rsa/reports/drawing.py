@@ -1,0 +1,46 @@
+"""What pictures, viewers and notebooks draw alike: the template, colours, opacity."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from nilearn.datasets import load_mni152_template
+from numpy.typing import NDArray
+
+from bids_rsa.core.comparison.table import Scale as Kind
+from bids_rsa.reports.pictures import COUNTS, DIVERGING, ONE_SIDED, Scale
+from bids_rsa.reports.slices import BACKGROUND_MM
+
+VOXELS = "voxels in the patch"
+OPAQUE_AT = 0.6  # of the scale: lower scores let the anatomy through
+
+
+@lru_cache(maxsize=1)
+def mni_template() -> Any:
+    """Load the MNI template once."""
+    return load_mni152_template(resolution=BACKGROUND_MM)
+
+
+def scale_of(
+    data: NDArray[Any],
+    unit: str,
+    kind: Kind,
+    limit: float | None = None,
+    threshold: float | None = None,
+) -> Scale:
+    """Choose the colours of a map and the ends of their scale."""
+    limit = limit or float(np.abs(data).max()) or 1.0
+    if kind == "symmetric":
+        return Scale(-limit, limit, DIVERGING, unit, threshold)
+    colours = COUNTS if unit == VOXELS else ONE_SIDED
+    return Scale(0.0, 1.0 if kind == "share" else limit, colours, unit, threshold)
+
+
+def opacity_of(values: NDArray[Any], scale: Scale) -> NDArray[Any]:
+    """Let the anatomy through where scores are near 0, or below the threshold where there is one.
+
+    Transparent thresholding: Taylor et al. 2023, NeuroImage 274, 120138.
+    """
+    if scale.threshold:
+        return np.clip(np.abs(values) / scale.threshold, 0, 1) ** 2
+    return np.clip(np.abs(values) / (OPAQUE_AT * scale.high), 0, 1)
