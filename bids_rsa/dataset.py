@@ -18,6 +18,7 @@ from bids_rsa.discovery.grouping import (
 from bids_rsa.discovery.masks import check_given
 from bids_rsa.discovery.selection import select
 from bids_rsa.errors import BidsRsaError, InputError, OptionError, SelectionError
+from bids_rsa.producers.residuals import with_residuals
 from bids_rsa.producers.search import Search, raise_all
 from bids_rsa.records import Analysis, ConditionImage, Discovery, ModelRdm
 from bids_rsa.settings import BoldSettings, InputSettings, RsaSettings
@@ -171,7 +172,8 @@ class _Outcome:
     ) -> None:
         """Make a participant's groups, or note why not."""
         try:
-            self.groups += search.completed(subject_groups(images, search.files[subject], wanted))
+            groups = search.completed(subject_groups(images, search.files[subject], wanted))
+            self.groups += with_residuals(groups, search.files[subject], wanted)
         except SkippedError as reason:
             self.skipped.append(subject)
             self.notes.append(f"Left out (--missing skip): {reason}")

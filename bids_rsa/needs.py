@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from bids_rsa.errors import ResourceError
 from bids_rsa.machine import GIB, Machine
+from bids_rsa.patterns.noise_plan import plan_noise
 from bids_rsa.patterns.readers import source_grid
 from bids_rsa.patterns.stack_plan import StackPlan
 from bids_rsa.records import Analysis, BoldRun
+from bids_rsa.settings import RsaSettings
 from bids_rsa.spaces.masks import load_mask
 
 # a process that has imported its libraries and compiled or loaded the kernels (measured: 0.3)
@@ -21,6 +23,8 @@ _BLOCK_COPIES = 3
 _MODEL_COPIES = 4
 # centres of a block at the least, which with many conditions outweigh all else
 _MANY_CENTERS = 16
+# voxels whose noise covariances a thread computes at a time
+_TILE_VOXELS = 4500
 _FLOAT64 = 8
 _FLOAT32 = 4
 # volumes of a 4D file that one task reads before it hands them over
@@ -32,7 +36,8 @@ class AnalysisSize:
     """The sizes that decide how much memory an analysis needs.
 
     ``n_grid`` counts the voxels of the grid, ``n_voxels`` those that patches may use;
-    ``n_maps`` is models times comparisons.
+    ``n_maps`` is models times comparisons; ``n_noise_images`` and ``n_residual_volumes`` count
+    what noise is estimated from.
     """
 
     n_grid: int
@@ -40,6 +45,8 @@ class AnalysisSize:
     n_folds: int
     n_conditions: int
     n_maps: int
+    n_noise_images: int = 0
+    n_residual_volumes: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,9 @@ class MemoryNeeds:
         return max(self.read_gb, self.searchlight_gb, self.write_gb)
 
 
-def analysis_size(analysis: Analysis, plan: StackPlan, n_maps: int) -> AnalysisSize:
+def analysis_size(
+    analysis: Analysis, plan: StackPlan, rsa: RsaSettings, n_maps: int
+) -> AnalysisSize:
     """Find the sizes of an analysis from headers and masks; no image's values are read."""
     first = plan.images[0]
     grid = source_grid(first)
@@ -64,7 +73,10 @@ def analysis_size(analysis: Analysis, plan: StackPlan, n_maps: int) -> AnalysisS
     if analysis.brain_mask.paths:
         n_voxels = int(load_mask(analysis.brain_mask.paths[0], grid, "brain mask").voxels.sum())
     n_folds, n_conditions = plan.counts.shape
-    return AnalysisSize(n_grid, n_voxels, n_folds, n_conditions, n_maps)
+    noise = plan_noise(analysis, plan, rsa, grid)
+    n_images = len(plan.images) if noise is not None and noise.source == "images" else 0
+    n_volumes = sum(noise.volumes) if noise is not None else 0
+    return AnalysisSize(n_grid, n_voxels, n_folds, n_conditions, n_maps, n_images, n_volumes)
 
 
 def memory_needs(size: AnalysisSize, n_threads: int) -> MemoryNeeds:
@@ -87,8 +99,22 @@ def memory_needs(size: AnalysisSize, n_threads: int) -> MemoryNeeds:
     blocks = n_threads * (_BLOCK_GB + _BLOCK_COPIES * _MANY_CENTERS * cells)
     models = _MODEL_COPIES * size.n_maps * cells
     searchlight = 2 * patterns + 2 * scores + 4 * volume + blocks + models
+    searchlight += _noise_gb(size, n_threads)
     write = 2 * scores + 8 * volume
     return MemoryNeeds(*(_LIBRARIES_GB + need for need in (read, searchlight, write)))
+
+
+def _noise_gb(size: AnalysisSize, n_threads: int) -> float:
+    """Bound what noise covariances add; samples are mapped from a file.
+
+    Each thread holds the matrix of a tile and its samples; of images, their rows are held as well.
+    """
+    if not size.n_noise_images and not size.n_residual_volumes:
+        return 0.0
+    n_samples = max(size.n_noise_images, size.n_residual_volumes)
+    tile = min(size.n_voxels, _TILE_VOXELS)
+    rows = size.n_voxels * size.n_noise_images
+    return (n_threads * tile * (tile + 3 * n_samples) + 2 * rows) * _FLOAT64 / GIB
 
 
 def estimation_gb(run: BoldRun, n_voxels: int) -> float:

@@ -112,13 +112,28 @@ class MaskChoice:
 
 
 @dataclass(frozen=True)
+class Residuals:
+    """The residuals of one run's first-level model: one 4D file, or a file for each volume.
+
+    ``whitened`` says whether the model was whitened in time (None: not known), ``dof`` its degrees
+    of freedom, where a file says so.
+    """
+
+    run: str | None
+    paths: tuple[str, ...]
+    whitened: bool | None = None
+    dof: float | None = None
+
+
+@dataclass(frozen=True)
 class Analysis:
     """The images of one analysis: they agree in all entities but run, contrast, stat and desc.
 
     ``conditions`` is the order in which the model's rows stand. ``dropped`` names conditions
     without images whose cells are left out (``--missing drop``). ``left_out`` names conditions
     found that no model names. ``bold_runs`` are the runs that the images are estimated from, where
-    the app does that itself. ``notes`` are sentences for the log and the sidecar.
+    the app does that itself. ``residuals`` are those of the runs of the images, where they are
+    looked for and found. ``notes`` are sentences for the log and the sidecar.
     """
 
     subject: str
@@ -137,6 +152,7 @@ class Analysis:
     notes: tuple[str, ...] = ()
     others: Pairs = ()
     bold_runs: tuple[BoldRun, ...] = ()
+    residuals: tuple[Residuals, ...] = ()
 
     @property
     def label(self) -> str:

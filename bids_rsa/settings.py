@@ -32,6 +32,7 @@ class RsaSettings(ReadingSettings):
 
     ``dissimilarity_params`` is canonical JSON (sorted keys). ``folds`` is ``none``, ``runs``,
     ``max`` or a number. ``condition_covariance`` is ``none``, ``design`` or a file.
+    ``residual_dof`` are the degrees of freedom of all runs' residuals.
     """
 
     radius_mm: float = 10.0
@@ -39,6 +40,9 @@ class RsaSettings(ReadingSettings):
     condition_covariance: str = "none"
     dissimilarity_params: str = "{}"
     min_voxels: int = 10
+    noise: str = "none"
+    noise_from: str = "auto"
+    residual_dof: float | None = None
 
     @property
     def reading(self) -> ReadingSettings:
@@ -88,6 +92,7 @@ class InputSettings:
     reference_image: str | None = None
     basis_function: int | None = None
     bids_database_dir: str | None = None
+    residuals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

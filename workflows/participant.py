@@ -6,6 +6,7 @@ from bids_rsa.workflows.estimation import add_estimates
 from nipype.pipeline.engine import Node, Workflow
 
 from bids_rsa._version import __version__
+from bids_rsa.interfaces.noise import ReadNoise
 from bids_rsa.interfaces.participant import (
     DrawMaps,
     ReadPatterns,
@@ -13,6 +14,7 @@ from bids_rsa.interfaces.participant import (
     SinkDerivatives,
 )
 from bids_rsa.outputs.analysis_job import RUN_WORKFLOW, AnalysisJob, subject_name
+from bids_rsa.settings import RsaSettings
 
 
 def init_run_wf(jobs: Sequence[AnalysisJob], work_dir: str) -> Workflow:
@@ -72,7 +74,25 @@ def init_analysis_wf(job: AnalysisJob) -> Workflow:
             (sink, figures, [("images", "images")]),
         ]
     )
+    if rsa.noise != RsaSettings.noise:
+        _add_noise(workflow, masking, [searchlight, sink, figures], job)
     return workflow
+
+
+def _add_noise(workflow: Workflow, masking: Node, users: Sequence[Node], job: AnalysisJob) -> None:
+    """Add the node that reads what noise is estimated from."""
+    noise = Node(
+        ReadNoise(analysis=job.analysis, rsa=job.rsa, version=__version__, n_threads=job.n_threads),
+        name="noise",
+        n_procs=job.n_threads,
+        mem_gb=job.needs.read_gb,
+    )
+    workflow.connect(
+        [
+            (masking, noise, [("stacked", "stacked")]),
+            *((noise, user, [("noise", "noise")]) for user in users),
+        ]
+    )
 
 
 def _output_nodes(job: AnalysisJob) -> tuple[Node, Node]:

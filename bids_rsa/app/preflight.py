@@ -195,7 +195,7 @@ def check_analyses(
             own = models_of(analysis, plan, models, rsa)
             check_models(own, rsa.comparisons, plan.conditions)
             covariance_of(analysis, plan, rsa)
-            size = analysis_size(analysis, plan, n_maps)
+            size = analysis_size(analysis, plan, rsa, n_maps)
             check_metric_parameters(rsa, size.n_grid)
             refuse_too_large(analysis.label, memory_needs(size, 1), *memory)
         except BidsRsaError as error:

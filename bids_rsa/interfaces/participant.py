@@ -5,8 +5,16 @@ import re
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
 
+from bids_rsa.core.dissimilarity.table import needs_noise
+from bids_rsa.core.noise.model import NoiseModel, no_noise
 from bids_rsa.core.searchlight import Scores, searchlight_rsa
 from bids_rsa.interfaces.base import (
     FiguresOutput,
@@ -15,6 +23,7 @@ from bids_rsa.interfaces.base import (
     as_texts,
     saved_record,
 )
+from bids_rsa.interfaces.noise import load_noise
 from bids_rsa.interfaces.progress import progress_bar
 from bids_rsa.interfaces.work_files import (
     load_condition_covariance,
@@ -27,6 +36,7 @@ from bids_rsa.models.loading import condensed
 from bids_rsa.outputs.design_keys import design_warnings
 from bids_rsa.outputs.maps import evaluated_centers, metric_parameters, write_maps
 from bids_rsa.outputs.provenance import refuse_changed
+from bids_rsa.patterns.noise_samples import unusable_noise
 from bids_rsa.patterns.stacking import MaskUse, StackedPatterns, stack_group
 from bids_rsa.records import Analysis
 from bids_rsa.reports.details import write_details
@@ -72,6 +82,7 @@ class _SearchlightInput(BaseInterfaceInputSpec):
     stacked = saved_record(mandatory=True)
     models = traits.Str(mandatory=True, desc="file of the model RDMs, named by its content")
     rsa = traits.Instance(RsaSettings, mandatory=True)
+    noise = saved_record(desc="what noise is estimated from")
     version = traits.Str(mandatory=True)
     label = traits.Str(mandatory=True, desc="what the progress bar is called")
     n_threads = traits.Int(1, usedefault=True, nohash=True)
@@ -93,8 +104,10 @@ class SearchlightRsa(RecordingInterface):
         stacked, rsa = _load_stacked(self.inputs.stacked), self.inputs.rsa
         models = load_models(self.inputs.models)
         own, nuisance = scored(models), [model for model in models if model.nuisance]
+        noise = _noise(self.inputs.noise, rsa, len(stacked.patterns))
         n_centers = int(stacked.center_mask.sum())
-        with progress_bar(n_centers, self.inputs.label, self.inputs.bar_position) as advance:
+        bar = progress_bar(n_centers, self.inputs.label, self.inputs.bar_position)
+        with bar as advance, unusable_noise(noise, self.inputs.label):
             scores = searchlight_rsa(
                 stacked.patterns,
                 stacked.patch_mask,
@@ -110,6 +123,7 @@ class SearchlightRsa(RecordingInterface):
                 standardize=rsa.standardize,
                 nuisance=condensed(nuisance, stacked.conditions),
                 condition_covariance=load_condition_covariance(self.inputs.models),
+                noise=noise,
                 n_threads=self.inputs.n_threads,
                 on_progress=advance,
             )
@@ -122,6 +136,7 @@ class _SinkInput(BaseInterfaceInputSpec):
     analysis = traits.Instance(Analysis, mandatory=True)
     stacked = saved_record(mandatory=True)
     scores = saved_record(mandatory=True)
+    noise = saved_record(desc="what noise was estimated from")
     models = traits.Str(mandatory=True)
     rsa = traits.Instance(RsaSettings, mandatory=True)
     planned = traits.Tuple(mandatory=True, desc="the files to write")
@@ -151,6 +166,7 @@ class SinkDerivatives(RecordingInterface):
             models,
             inputs.rsa,
             inputs.links,
+            load_noise(inputs.noise)[0] if isdefined(inputs.noise) else None,
         )
         return {"images": as_texts(images)}
 
@@ -162,6 +178,7 @@ class _DrawInput(BaseInterfaceInputSpec):
     models = traits.Str(mandatory=True)
     rsa = traits.Instance(RsaSettings, mandatory=True)
     planned = traits.Tuple(mandatory=True)
+    noise = saved_record(desc="what noise was estimated from")
     output_dir = traits.Str(mandatory=True)
 
 
@@ -179,9 +196,22 @@ class DrawMaps(RecordingInterface):
         models = load_models(inputs.models)
         figures = draw_analysis(output_dir, inputs.planned, inputs.analysis, stacked)
         details = write_details(
-            output_dir, inputs.planned, inputs.analysis, stacked, models, inputs.rsa
+            output_dir,
+            inputs.planned,
+            inputs.analysis,
+            stacked,
+            models,
+            inputs.rsa,
+            _noise(inputs.noise, inputs.rsa, len(stacked.patterns)),
         )
         return {"figures": as_texts([*figures, *details])}
+
+
+def _noise(paths: Any, rsa: RsaSettings, n_voxels: int) -> NoiseModel | None:
+    """Load the noise; none is the identity for what is defined by a noise covariance alone."""
+    if isdefined(paths):
+        return load_noise(paths)[1]
+    return no_noise(n_voxels) if needs_noise(rsa.dissimilarity) else None
 
 
 def _load_stacked(paths: list[str]) -> StackedPatterns:

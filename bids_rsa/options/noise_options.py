@@ -1,8 +1,64 @@
 """Options of noise normalisation, and what goes with them."""
 
-from bids_rsa.core.dissimilarity.table import find_dissimilarity
+import argparse
+
+from bids_rsa.core.dissimilarity.codes import SQUARES_PER_VOXEL
+from bids_rsa.core.dissimilarity.table import (
+    Dissimilarity,
+    cross_validated_with_noise,
+    dissimilarities_with_noise,
+    find_dissimilarity,
+)
 from bids_rsa.errors import OptionError
-from bids_rsa.settings import Settings
+from bids_rsa.options import argument_types as types
+from bids_rsa.options.option_group import OptionGroup
+from bids_rsa.settings import RsaSettings, Settings
+
+NOISE = ("none", "diagonal", "shrinkage", "shrinkage-identity", "full")
+SOURCES = ("auto", "residuals", "images")
+
+
+def add_noise_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of noise normalisation."""
+    add = OptionGroup(parser, "Noise normalisation").add
+    add(
+        "--noise",
+        choices=NOISE,
+        help=(
+            "normalise patterns by the noise covariance of each patch's voxels: variances alone, "
+            "shrunk towards the variances (recommended) or towards a multiple of the identity, or "
+            f"as it is; goes with {', '.join(dissimilarities_with_noise())}"
+        ),
+    )
+    add(
+        "--noise-from",
+        choices=SOURCES,
+        help=(
+            "what noise is estimated from: residuals of the first-level models, or deviations of "
+            "images from the mean of their condition (two runs or more); auto: residuals where "
+            "every run has them, else images"
+        ),
+    )
+    add(
+        "--residuals",
+        nargs="+",
+        metavar="PATTERN",
+        help=(
+            "where residuals lie, with the fields of --betas, from BIDS_DIR: one 4D image for each "
+            "run, or one image for each volume; without it those beside the images (stat-errorts, "
+            "res4d, Res_*, errts)"
+        ),
+    )
+    add(
+        "--residual-dof",
+        metavar="N",
+        type=types.positive_number("degrees of freedom"),
+        help=(
+            "degrees of freedom of the residuals of all runs together: volumes minus the rank of "
+            "the designs; without it what the first-level models say, else one less than the "
+            "volumes of each run"
+        ),
+    )
 
 
 def check_noise_options(settings: Settings) -> None:
@@ -18,4 +74,54 @@ def check_noise_options(settings: Settings) -> None:
         raise OptionError(
             f"--dissimilarity {known.name} is cross-validated, and --folds is none.",
             "Give --folds runs (one run a fold) or a number of folds.",
+        )
+    if known.noise_code == SQUARES_PER_VOXEL and not known.needs_folds and rsa.folds != "none":
+        raise OptionError(
+            f"--dissimilarity {known.name} is not cross-validated, and --folds is {rsa.folds}.",
+            f"Cross-validated it is --dissimilarity {' or '.join(cross_validated_with_noise())}.",
+        )
+    if rsa.noise == "none":
+        _refuse_without_noise(settings)
+    else:
+        _refuse_with_noise(rsa, known)
+    if settings.inputs.residuals and rsa.noise_from == "images":
+        raise OptionError(
+            "--residuals names residuals, and --noise-from is images.",
+            "Leave one of the two away.",
+        )
+
+
+def _refuse_without_noise(settings: Settings) -> None:
+    """Refuse options that mean nothing without noise normalisation."""
+    given = {
+        "--noise-from": settings.rsa.noise_from != "auto",
+        "--residuals": bool(settings.inputs.residuals),
+        "--residual-dof": settings.rsa.residual_dof is not None,
+    }
+    for option, is_given in given.items():
+        if is_given:
+            raise OptionError(
+                f"{option} was given, and --noise is none.",
+                "Choose an estimator as well, for example --noise shrinkage.",
+            )
+
+
+def _refuse_with_noise(rsa: RsaSettings, known: Dissimilarity) -> None:
+    """Refuse what does not go with noise normalisation."""
+    if known.noise_code is None:
+        raise OptionError(
+            f"--noise {rsa.noise} does not go with --dissimilarity {known.name}.",
+            f"It goes with {', '.join(dissimilarities_with_noise())}.",
+        )
+    if rsa.dissimilarity_params != "{}":
+        raise OptionError(
+            f"--noise {rsa.noise} does not go with --dissimilarity-params "
+            f"{rsa.dissimilarity_params}.",
+            "Leave one of the two away.",
+        )
+    if rsa.normalize != "none":
+        raise OptionError(
+            f"--normalize {rsa.normalize} divides by each voxel's noise already, and --noise is "
+            f"{rsa.noise}.",
+            "Leave --normalize away.",
         )

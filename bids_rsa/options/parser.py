@@ -10,6 +10,7 @@ from bids_rsa.options import argument_types as types
 from bids_rsa.options.bold_options import add_bold_options
 from bids_rsa.options.group_options import add_group_options
 from bids_rsa.options.input_options import add_input_options, add_selection_options
+from bids_rsa.options.noise_options import add_noise_options
 from bids_rsa.options.option_group import ExecSpec, OptionGroup, Parser
 
 
@@ -291,6 +292,7 @@ def build_parser(positionals: bool = True) -> argparse.ArgumentParser:
         add_input_options,
         add_bold_options,
         _add_science_options,
+        add_noise_options,
         add_group_options,
         _add_run_options,
     ):

@@ -38,7 +38,9 @@ Made by bids_rsa {version}. Each `sub-*/[ses-*/]func` folder holds
   representational dissimilarity matrix (RDM) of the patch around it and a model RDM;
 - `*_desc-searchlight_mask.nii.gz`: the centres that were evaluated; a map is 0 outside of them,
   and NaN where its score is undefined;
-- `*_stat-nvoxels_desc-searchlight_statmap.nii.gz`: the number of voxels in each patch.
+- `*_stat-nvoxels_desc-searchlight_statmap.nii.gz`: the number of voxels in each patch;
+- `*_stat-shrinkage_desc-searchlight_statmap.nii.gz`, with noise normalisation: how much the noise
+  covariance of each patch was shrunk, from 0 (not at all) to 1.
 
 `group` holds the tests across subjects, once the group level was run: maps, tables and `figures`.
 

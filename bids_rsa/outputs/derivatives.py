@@ -151,7 +151,7 @@ def _differences(found: Mapping[str, Any], wanted: Mapping[str, str]) -> list[st
     told = []
     for key, text in wanted.items():
         value, old = json.loads(text), found.get(key)
-        if key == "Model" and isinstance(old, dict):
+        if key in ("Model", "NoiseNormalization") and isinstance(old, dict):
             old = {name: old.get(name) for name in value}
         if value == old:
             continue

@@ -17,8 +17,9 @@ from bids_rsa.models.cells import in_fit, scored
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete, pictures_of
 from bids_rsa.outputs.provenance import bids_uri
-from bids_rsa.outputs.sidecars import map_sidecar, mask_sidecar
+from bids_rsa.outputs.sidecars import is_shrinkage, map_sidecar, mask_sidecar, noise_keys
 from bids_rsa.outputs.whole_files import replacing_together
+from bids_rsa.patterns.noise_samples import NoiseSamples
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import ModelRdm
 from bids_rsa.settings import RsaSettings
@@ -76,6 +77,7 @@ def write_maps(
     models: Sequence[ModelRdm],
     rsa: RsaSettings,
     links: Mapping[str, str],
+    noise: NoiseSamples | None = None,
 ) -> list[Path]:
     """Write the images of an analysis, and after all of them their sidecars.
 
@@ -89,7 +91,9 @@ def write_maps(
     """
     evaluated = scores.n_voxels >= rsa.min_voxels
     n_voxels = scores.n_voxels[evaluated]
-    sources = [bids_uri(path, links) for path in stacked.files]
+    used = (*stacked.files, *(noise.files if noise is not None else ()))
+    sources = [bids_uri(path, links) for path in used]
+    shrinkage = np.empty(0) if scores.shrinkage is None else scores.shrinkage[evaluated]
     own = scored(models)
     names = [model.name for model in own]
     sidecars: dict[Path, dict[str, Any]] = {}
@@ -104,10 +108,15 @@ def write_maps(
                 fitted = in_fit(models, joint=True) if entry.joint else [own[row]]
                 source = "" if entry.pooled else own[row].path
                 content = map_sidecar(file, stacked, source, fitted, values, n_voxels, sources)
+            elif is_shrinkage(file):
+                data = shrinkage.astype(np.float32)
+                content = mask_sidecar(file, stacked, n_voxels, sources)
             else:
                 is_mask = file.path.endswith("_mask.nii.gz")
                 data = np.ones(n_voxels.size, np.uint8) if is_mask else n_voxels.astype(np.int32)
                 content = mask_sidecar(file, stacked, n_voxels, sources)
+            if noise is not None:
+                content |= noise_keys(content, noise, shrinkage)
             nib.save(_image(data, stacked, evaluated), beside[path])
             sidecars[output_dir / file.sidecar] = content
     return paths

@@ -126,7 +126,10 @@ def hash_analysis(
     """
     known = estimated or {}
     files = {path for image in analysis.images for path in _image_files(image) if path}
-    paths = sorted(files | {*analysis.brain_mask.paths, *analysis.roi_mask.paths})
+    residuals = [path for run in analysis.residuals for path in run.paths]
+    paths = sorted(
+        files | {*analysis.brain_mask.paths, *analysis.roi_mask.paths} | _with_partners(residuals)
+    )
     with ThreadPoolExecutor(n_threads) as pool:
         states = tuple(pool.map(file_state, paths))
     content = {state.path: state.sha256 for state in states}
@@ -137,11 +140,19 @@ def hash_analysis(
         for image in analysis.images
     ]
     return InputHashes(
-        images=digest([images, analysis.conditions, analysis.dropped]),
+        images=digest(
+            [images, analysis.conditions, analysis.dropped]
+            + [[content[path] for path in sorted(_with_partners(residuals))]] * bool(residuals)
+        ),
         brain_mask=_mask_digest(analysis.brain_mask.paths, content),
         roi_mask=_mask_digest(analysis.roi_mask.paths, content),
         files=states,
     )
+
+
+def _with_partners(paths: Sequence[str]) -> set[str]:
+    """Add the other files of Analyze and AFNI pairs."""
+    return {file for path in paths for file in (path, _partner(path)) if file}
 
 
 def _is_estimate(image: ConditionImage) -> bool:

@@ -14,11 +14,13 @@ from bids_rsa.models.covariance import covariance_identity
 from bids_rsa.outputs.derivatives import PlannedFile, derivative_path, read_sidecar
 from bids_rsa.outputs.design_keys import design_keys
 from bids_rsa.outputs.provenance import InputHashes, digest, software_versions
+from bids_rsa.patterns.noise_samples import NoiseSamples
 from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import RsaSettings
 
 SEARCHLIGHT = "searchlight"
+_SHRINKAGE = "shrinkage"
 RULE = "center distance <= radius"
 
 
@@ -31,6 +33,9 @@ def plan_images(
         _planned(derivative_path(analysis, SEARCHLIGHT, suffix="mask"), geometry),
         _planned(derivative_path(analysis, SEARCHLIGHT, stat="nvoxels"), geometry),
     ]
+    if rsa.noise.startswith(_SHRINKAGE):
+        path = derivative_path(analysis, SEARCHLIGHT, stat=_SHRINKAGE)
+        files.append(_planned(path, geometry))
     for comparison in rsa.comparisons:
         entry = find_comparison(comparison)
         for name in entry.score_names([model.name for model in scored(models)]):
@@ -50,6 +55,7 @@ def _planned(
 
 def _geometry(rsa: RsaSettings, hashes: InputHashes) -> dict[str, Any]:
     """List the settings that determine which centres there are, and their patches."""
+    noise = {"Method": rsa.noise, "From": rsa.noise_from, "ResidualDof": rsa.residual_dof}
     return {
         "SearchlightRadius": rsa.radius_mm,
         "SearchlightRadiusUnits": "mm",
@@ -60,7 +66,44 @@ def _geometry(rsa: RsaSettings, hashes: InputHashes) -> dict[str, Any]:
         "Normalization": rsa.normalize,
         "Centering": rsa.center,
         "InputHashes": hashes.as_dict(),
+    } | ({"NoiseNormalization": noise} if rsa.noise != RsaSettings.noise else {})
+
+
+def is_shrinkage(file: PlannedFile) -> bool:
+    """Tell whether a file is the map of the noise covariances' shrinkage."""
+    return f"_stat-{_SHRINKAGE}_" in file.path
+
+
+def noise_keys(
+    sidecar: Mapping[str, Any], noise: NoiseSamples, shrinkage: np.ndarray
+) -> dict[str, Any]:
+    """Say what noise was estimated from, and how much covariances were shrunk.
+
+    Parameters
+    ----------
+    sidecar : mapping
+        What was asked for stands in it.
+    noise : NoiseSamples
+    shrinkage : ndarray, shape (n_evaluated,)
+        NaN where undefined.
+    """
+    known = shrinkage[np.isfinite(shrinkage)]
+    amounts = {}
+    if known.size:
+        amounts["ShrinkageLambda"] = {
+            "Min": float(known.min()),
+            "Median": float(np.median(known)),
+            "Max": float(known.max()),
+        }
+    found = {
+        "Source": noise.source,
+        "Files": [Path(path).name for path in noise.files],
+        "DegreesOfFreedom": noise.dof,
+        "DegreesOfFreedomFrom": noise.dof_from,
+        "Samples": len(noise.group_of) or len(noise.condition_of),
+        "WhitenedInTime": noise.whitened,
     }
+    return {"NoiseNormalization": sidecar["NoiseNormalization"] | found | amounts}
 
 
 def _map_settings(
@@ -162,6 +205,11 @@ def mask_sidecar(
     """Gather the sidecar of the mask of evaluated centres, or of the map of patch sizes."""
     is_mask = file.path.endswith("_mask.nii.gz")
     words = "Centres evaluated" if is_mask else "Number of voxels in the patch around each centre"
+    if is_shrinkage(file):
+        words = (
+            "Shrinkage of the noise covariance of the patch around each centre, from 0 (not "
+            "shrunk) to 1 (nothing but its target); NaN where undefined"
+        )
     keys: dict[str, Any] = {"Description": words}
     if is_mask:
         keys["Type"] = "ROI"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from bids_rsa.core.comparison.table import COMPARISONS, find_comparison
-from bids_rsa.core.dissimilarity.rdms import compute_rdm
+from bids_rsa.core.dissimilarity.rdms import compute_rdm, compute_rdm_cv
 from bids_rsa.core.dissimilarity.table import find_dissimilarity, unbiased_dissimilarities
 from bids_rsa.errors import OptionError
 from bids_rsa.patterns.stack_plan import StackPlan, images_per_condition, trials_per_condition
@@ -139,10 +139,15 @@ def common_pattern(patterns: NDArray[np.floating]) -> float:
 
 def cancels_common_pattern(dissimilarity: str) -> bool:
     """Tell whether a pattern added to all conditions leaves their dissimilarities as they are."""
-    patterns = np.random.default_rng(0).random((6, 4))
+    patterns = np.random.default_rng(0).random((2, 6, 4))
+    shift = np.arange(1.0, 5.0)
     with np.errstate(all="ignore"):
-        alone = compute_rdm(patterns, dissimilarity)
-        shifted = compute_rdm(patterns + np.arange(1.0, 5.0), dissimilarity)
+        if find_dissimilarity(dissimilarity).needs_folds:
+            alone = compute_rdm_cv(patterns, dissimilarity)
+            shifted = compute_rdm_cv(patterns + shift, dissimilarity)
+        else:
+            alone = compute_rdm(patterns[0], dissimilarity)
+            shifted = compute_rdm(patterns[0] + shift, dissimilarity)
     return bool(np.allclose(alone, shifted))
 
 

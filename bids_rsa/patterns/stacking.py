@@ -18,6 +18,7 @@ from bids_rsa.core.voxel_rule import VoxelRule
 from bids_rsa.errors import ContentError
 from bids_rsa.patterns import checks
 from bids_rsa.patterns.design_covariance import Matrix, mean_design_covariance, run_warnings
+from bids_rsa.patterns.noise_plan import plan_noise
 from bids_rsa.patterns.readers import Bring, open_source, read_images, source_grid, variance_of
 from bids_rsa.patterns.stack_plan import (
     StackPlan,
@@ -138,6 +139,7 @@ def check_group(group: Analysis, rsa: RsaSettings) -> StackPlan:
         if rsa.normalize == "variance":
             path = variance_of(image)
             _check_grid(header_of(path).grid, frame.grid, path, frame.first)
+    plan_noise(group, plan, rsa, frame.grid)
     return plan
 
 

@@ -15,13 +15,17 @@ from bids_rsa.errors import ContentError, InputError, MissingFileError, ReadWrit
 class SpmDesign:
     """What is needed of SPM.mat: regressors, the betas' files, contrasts (name, con, t), basis.
 
-    ``basis`` is SPM's name of the set of basis functions, empty where there is none.
+    ``basis`` is SPM's name of the set of basis functions, empty where there is none. ``n_volumes``
+    counts the volumes of each session; ``residual_dof`` are the effective degrees of freedom of all
+    sessions.
     """
 
     regressors: tuple[str, ...]
     betas: tuple[str, ...]
     contrasts: tuple[tuple[str, str, str], ...]
     basis: str = ""
+    n_volumes: tuple[int, ...] = ()
+    residual_dof: float | None = None
 
 
 def read_spm(path: Path) -> SpmDesign:
@@ -63,7 +67,15 @@ def _read_v7(spm: Any) -> SpmDesign:
     ]
     names = tuple(str(name) for name in _each(spm.xX.name))
     basis = str(getattr(getattr(spm, "xBF", None), "name", ""))
-    return SpmDesign(names, tuple(betas), tuple(contrasts), basis)
+    counts = tuple(map(int, _numbers(getattr(spm, "nscan", []))))
+    dof = _numbers(getattr(spm.xX, "erdf", []))
+    return SpmDesign(names, tuple(betas), tuple(contrasts), basis, counts, dof[0] if dof else None)
+
+
+def _numbers(value: Any) -> list[float]:
+    """Return MATLAB's numbers as a list."""
+    array = np.asarray(value)
+    return [float(x) for x in array.ravel()] if array.dtype.kind in "iuf" else []
 
 
 def _each(value: Any) -> Iterator[Any]:
@@ -103,7 +115,11 @@ def _read_v73(path: Path) -> SpmDesign:
                     (name, _handle(file, con["Vcon"], i), _handle(file, con["Vspm"], i))
                 )
         basis = "".join(_field(file, spm.get("xBF"), "name"))
-    return SpmDesign(tuple(names), tuple(betas), tuple(contrasts), basis)
+        counts = tuple(map(int, _numbers(spm["nscan"][()]))) if "nscan" in spm else ()
+        dof = _numbers(spm["xX"]["erdf"][()]) if "erdf" in spm["xX"] else []
+    return SpmDesign(
+        tuple(names), tuple(betas), tuple(contrasts), basis, counts, dof[0] if dof else None
+    )
 
 
 def _items(file: Any, dataset: Any) -> list[Any]:

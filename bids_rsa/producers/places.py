@@ -38,7 +38,11 @@ class Place:
 
 
 def find_places(
-    pattern: str, base: str, subjects: Sequence[str], participants: Sequence[str] = ()
+    pattern: str,
+    base: str,
+    subjects: Sequence[str],
+    participants: Sequence[str] = (),
+    option: str = "--betas",
 ) -> list[Place]:
     """Find what a pattern matches.
 
@@ -52,6 +56,8 @@ def find_places(
         Only these; all without them.
     participants : sequence of str
         The one label of which stands for a missing {subject}.
+    option : str
+        Whose value it is, for messages.
 
     Returns
     -------
@@ -65,11 +71,11 @@ def find_places(
     SelectionError
         The pattern matches nothing; says how far it got.
     """
-    _check_fields(pattern)
+    _check_fields(pattern, option)
     if "{subject}" not in pattern and len(participants) != 1:
         raise OptionError(
-            f"--betas {pattern}: the field {{subject}} is needed, to know whose images these are.",
-            "For example --betas 'sub-{subject}/SPM.mat'; or select one --participant-label.",
+            f"{option} {pattern}: the field {{subject}} is needed, to know whose images these are.",
+            f"For example {option} 'sub-{{subject}}/SPM.mat'; or select one --participant-label.",
         )
     alone = {} if "{subject}" in pattern else {"subject": participants[0]}
     starts = [pattern] if Path(pattern).is_absolute() else [f"{base}/{pattern}", pattern]
@@ -81,20 +87,20 @@ def find_places(
         if found:
             return sorted(found, key=lambda place: place.path)
     raise SelectionError(
-        f"--betas {pattern} matches nothing. {_how_far(Path(starts[0]).absolute())}",
+        f"{option} {pattern} matches nothing. {_how_far(Path(starts[0]).absolute())}",
         "A relative pattern starts in BIDS_DIR; fields: "
         + ", ".join(f"{{{name}}}" for name in FIELDS),
     )
 
 
-def _check_fields(pattern: str) -> None:
+def _check_fields(pattern: str, option: str) -> None:
     """Refuse fields that are not known."""
     unknown = [
         f"{{{m[1]}}}" for m in _TOKEN.finditer(pattern) if m[1] is not None and m[1] not in FIELDS
     ]
     if unknown:
         raise OptionError(
-            f"--betas {pattern}: unknown field {', '.join(unknown)}.",
+            f"{option} {pattern}: unknown field {', '.join(unknown)}.",
             f"Known fields: {', '.join('{' + name + '}' for name in FIELDS)}.",
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bids_rsa.core.noise.model import NoiseModel
 from bids_rsa.outputs.dataset_files import write_json
 from bids_rsa.outputs.derivatives import PlannedFile, details_path
 from bids_rsa.patterns.stacking import StackedPatterns
@@ -24,6 +25,7 @@ def write_details(
     stacked: StackedPatterns,
     models: Sequence[ModelRdm],
     rsa: RsaSettings,
+    noise: NoiseModel | None = None,
 ) -> list[Path]:
     """Write a file for each map of scores: the model's cells, and the peaks with their RDMs.
 
@@ -43,7 +45,7 @@ def write_details(
             "SettingsHash": file.settings_hash,
             "Conditions": list(stacked.conditions),
             "ModelCells": _model_cells(by_name.get(file.model), stacked.conditions),
-            "Peaks": describe_peaks(np.asarray(image.dataobj), image.affine, stacked, rsa),
+            "Peaks": describe_peaks(np.asarray(image.dataobj), image.affine, stacked, rsa, noise),
         }
         write_json(path, content)
         written.append(path)

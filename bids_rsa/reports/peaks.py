@@ -7,9 +7,11 @@ import numpy as np
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.params import select_voxels
-from bids_rsa.core.dissimilarity.rdms import patch_rdm
+from bids_rsa.core.measures import RdmWriter
+from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.neighborhood.spheres import sphere_offsets
+from bids_rsa.core.noise.model import NoiseModel
+from bids_rsa.core.searchlight import searchlight
 from bids_rsa.outputs.maps import metric_parameters
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.settings import RsaSettings
@@ -65,18 +67,22 @@ def patch_rows(stacked: StackedPatterns, center: Sequence[int], radius_mm: float
 
 
 def describe_peaks(
-    data: NDArray[Any], affine: Floats, stacked: StackedPatterns, rsa: RsaSettings
+    data: NDArray[Any],
+    affine: Floats,
+    stacked: StackedPatterns,
+    rsa: RsaSettings,
+    noise: NoiseModel | None = None,
 ) -> list[dict[str, Any]]:
     """Describe the peaks of a map: place, score, patch size, RDM (None where it is too large)."""
-    params = metric_parameters(rsa, stacked.patch_mask)
-    n_conditions = stacked.patterns.shape[2]
+    peaks = local_maxima(data, affine, APART * rsa.radius_mm)
+    patches = [patch_rows(stacked, peak, rsa.radius_mm) for peak in peaks]
+    rdms: Any = [None] * len(peaks)
+    if peaks and stacked.patterns.shape[2] <= MOST_CONDITIONS:
+        rdms = _rdms(patches, stacked, rsa, noise)
     described = []
-    for peak in local_maxima(data, affine, APART * rsa.radius_mm):
-        rows = patch_rows(stacked, peak, rsa.radius_mm)
+    for peak, rows, cells in zip(peaks, patches, rdms, strict=True):
         rdm = None
-        if n_conditions <= MOST_CONDITIONS:
-            folds = np.ascontiguousarray(stacked.patterns[rows].transpose(1, 2, 0), np.float64)
-            cells = patch_rdm(folds, rsa.dissimilarity, rsa.ignore_nan, select_voxels(params, rows))
+        if cells is not None and not np.isnan(cells).all():
             rdm = [None if np.isnan(cell) else float(f"{cell:.6g}") for cell in cells]
         described.append(
             {
@@ -87,3 +93,20 @@ def describe_peaks(
             }
         )
     return described
+
+
+def _rdms(
+    patches: list[Any], stacked: StackedPatterns, rsa: RsaSettings, noise: NoiseModel | None
+) -> NDArray[np.floating]:
+    """Compute the RDMs (n_patches, n_cells) of some patches as the searchlight did."""
+    writer = RdmWriter()
+    searchlight(
+        stacked.patterns,
+        Patches.of_lists(patches, len(stacked.patterns)),
+        [writer],
+        dissimilarity=rsa.dissimilarity,
+        params=metric_parameters(rsa, stacked.patch_mask),
+        ignore_nan=rsa.ignore_nan,
+        noise=noise,
+    )
+    return writer.rdms

@@ -10,6 +10,7 @@ ONLY_SOMETIMES = {
     "ModelsInFit",
     "Standardize",
     "DesignCorrelation",
+    "NoiseNormalization",
 }
 
 

@@ -100,7 +100,8 @@ def test_sizes_come_from_headers_and_masks(folder):
     )
     choice = MaskChoice((str(folder / "mask.nii"),), "given")
     group = Analysis("01", images, conditions, brain_mask=choice)
-    size = analysis_size(group, plan_stack(group, RsaSettings(folds="runs")), n_maps=3)
+    rsa = RsaSettings(folds="runs")
+    size = analysis_size(group, plan_stack(group, rsa), rsa, n_maps=3)
     assert size == AnalysisSize(int(np.prod(SHAPE)), 1000, N_RUNS, N_CONDITIONS, 3)
 
 

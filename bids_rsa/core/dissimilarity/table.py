@@ -239,6 +239,17 @@ def dissimilarities_with_noise() -> list[str]:
     return [entry.name for entry in DISSIMILARITIES.values() if entry.noise_code is not None]
 
 
+def cross_validated_with_noise() -> list[str]:
+    """Name those that take a noise covariance and are defined across folds only."""
+    return [d.name for d in DISSIMILARITIES.values() if d.noise_code is not None and d.needs_folds]
+
+
+def needs_noise(metric: Metric) -> bool:
+    """Tell whether the app computes it with a noise covariance only: without one, the identity."""
+    known = find_dissimilarity(metric)
+    return known.noise_code == codes.SQUARES_PER_VOXEL and not known.needs_folds
+
+
 def check_folds(known: Dissimilarity, n_folds: int) -> None:
     """Refuse one fold for what is defined across folds only.
 

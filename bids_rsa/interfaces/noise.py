@@ -1,0 +1,60 @@
+"""Nipype interface that reads what noise is estimated from."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import BaseInterfaceInputSpec, TraitedSpec, traits
+
+from bids_rsa.core.noise.model import NoiseModel
+from bids_rsa.interfaces.base import RecordingInterface, saved_record
+from bids_rsa.interfaces.work_files import load_record, save_record
+from bids_rsa.patterns.noise_samples import NoiseSamples, noise_of
+from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
+from bids_rsa.records import Analysis
+from bids_rsa.settings import RsaSettings
+
+LOGGER = logging.getLogger(__name__)
+_SAMPLES = "samples.npy"
+
+
+class _NoiseInput(BaseInterfaceInputSpec):
+    analysis = traits.Instance(Analysis, mandatory=True)
+    rsa = traits.Instance(RsaSettings, mandatory=True)
+    stacked = saved_record(mandatory=True)
+    version = traits.Str(mandatory=True)
+    n_threads = traits.Int(1, usedefault=True, nohash=True)
+
+
+class _NoiseOutput(TraitedSpec):
+    noise = saved_record(desc="residuals or images in the voxels of patches, and whose they are")
+
+
+class ReadNoise(RecordingInterface):
+    """Read residuals, or images again, into a file with a row for each voxel of the patches."""
+
+    input_spec = _NoiseInput
+    output_spec = _NoiseOutput
+
+    def _call(self, folder: Path) -> dict[str, Any]:
+        """Read the noise."""
+        inputs = self.inputs
+        stacked = load_record(inputs.stacked, StackedPatterns, MaskUse)
+        samples = noise_of(
+            inputs.analysis,
+            inputs.rsa,
+            stacked.patch_mask,
+            stacked.affine,
+            folder / _SAMPLES,
+            inputs.n_threads,
+        )
+        LOGGER.info("%s: %s", inputs.analysis.label, samples.note)
+        paths = save_record(replace(samples, path=""), folder, "noise")
+        return {"noise": [*paths, str(folder / _SAMPLES)]}
+
+
+def load_noise(paths: list[str]) -> tuple[NoiseSamples, NoiseModel]:
+    """Load what `ReadNoise` saved; the samples are mapped into memory."""
+    samples = replace(load_record(paths, NoiseSamples), path=paths[-1])
+    return samples, samples.model()

@@ -1,0 +1,194 @@
+"""Which noise an analysis is normalised by, checked before any value is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bids_rsa.core.noise.covariance import check_dof
+from bids_rsa.errors import ContentError, InputError, OptionError
+from bids_rsa.patterns.readers import open_source
+from bids_rsa.patterns.stack_plan import StackPlan
+from bids_rsa.records import Analysis, Residuals
+from bids_rsa.settings import RsaSettings
+from bids_rsa.spaces.grid import Grid, reorder
+from bids_rsa.spaces.images import n_volumes, open_image
+from bids_rsa.words import few, listing
+
+_NO_NOISE = "none"
+
+
+@dataclass(frozen=True)
+class NoisePlan:
+    """Where the noise of an analysis is estimated from.
+
+    ``source`` is ``residuals`` or ``images``; ``volumes`` are the volumes of each of ``residuals``;
+    ``dof_from`` says where the degrees of freedom come from.
+    """
+
+    method: str
+    source: str
+    dof: float
+    dof_from: str
+    residuals: tuple[Residuals, ...] = ()
+    volumes: tuple[int, ...] = ()
+    note: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files of residuals."""
+        return tuple(path for residuals in self.residuals for path in residuals.paths)
+
+    @property
+    def whitened(self) -> bool | None:
+        """Whether residuals were whitened in time; None: not known, or not of one kind."""
+        kinds = {residuals.whitened for residuals in self.residuals}
+        return kinds.pop() if len(kinds) == 1 else None
+
+
+def plan_noise(
+    analysis: Analysis, plan: StackPlan, rsa: RsaSettings, grid: Grid
+) -> NoisePlan | None:
+    """Choose the source of the noise, and check it.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        Its ``residuals`` are those that were found.
+    plan : StackPlan
+        The images that are used.
+    rsa : RsaSettings
+        ``noise``, ``noise_from``, ``residual_dof`` are used.
+    grid : Grid
+        Of the images.
+
+    Returns
+    -------
+    NoisePlan or None
+        None without noise normalisation.
+
+    Raises
+    ------
+    InputError
+        Runs without residuals, or too few images.
+    ContentError
+        Residuals on another grid, or that are no series.
+    OptionError
+        Degrees of freedom that are not positive.
+    """
+    if rsa.noise == _NO_NOISE:
+        return None
+    runs = list(dict.fromkeys(image.run for image in plan.images))
+    found = {residuals.run: residuals for residuals in analysis.residuals}
+    lacking = [run for run in runs if run not in found]
+    if rsa.noise_from == "residuals" and lacking:
+        raise InputError(
+            f"{analysis.label}: --noise-from residuals, and there are no residuals of "
+            f"{_runs(lacking)} beside the images (of {plan.images[0].source}).",
+            "Let the first-level model keep its residuals (nilearn: minimize_memory=False; "
+            "fitlins: --error-ts; SPM: spm_write_residuals; FEAT: res4d is kept by default), name "
+            "them with --residuals, or use --noise-from images.",
+        )
+    if rsa.noise_from != "images" and not lacking:
+        return _from_residuals(analysis, [found[run] for run in runs], rsa, grid)
+    return _from_images(analysis, plan, rsa, lacking)
+
+
+def _from_residuals(
+    analysis: Analysis, residuals: list[Residuals], rsa: RsaSettings, grid: Grid
+) -> NoisePlan:
+    """Check the headers of residuals, and count degrees of freedom."""
+    volumes = tuple(_check_series(one, grid, analysis) for one in residuals)
+    known = [one.dof for one in residuals]
+    if rsa.residual_dof is not None:
+        dof, origin = rsa.residual_dof, "--residual-dof"
+    elif all(value is not None for value in known):
+        dof, origin = float(sum(value or 0.0 for value in known)), "the first-level models"
+    else:
+        dof, origin = float(sum(volumes) - len(volumes)), "volumes minus one for each run"
+    try:
+        check_dof(dof)
+    except ValueError as error:
+        raise OptionError(
+            f"{analysis.label}: {error} ({origin}; {sum(volumes)} volumes of {len(volumes)} runs).",
+            "Give the volumes minus the rank of the design, of all runs, with --residual-dof.",
+        ) from None
+    if dof > sum(volumes):
+        raise OptionError(
+            f"{analysis.label}: {dof:g} degrees of freedom ({origin}) are more than the "
+            f"{sum(volumes)} volumes of the residuals.",
+            "Give the volumes minus the rank of the design, of all runs, with --residual-dof.",
+        )
+    plan = NoisePlan(rsa.noise, "residuals", dof, origin, tuple(residuals), volumes)
+    how = {True: "whitened in time", False: "not whitened in time", None: "whitened or not"}
+    note = (
+        f"Noise ({rsa.noise}) from the residuals of {len(volumes)} "
+        f"run{'s' if len(volumes) > 1 else ''} ({how[plan.whitened]}): {few(plan.files)}; "
+        f"{sum(volumes)} volumes, {dof:g} degrees of freedom ({origin})."
+    )
+    return NoisePlan(rsa.noise, "residuals", dof, origin, plan.residuals, volumes, note)
+
+
+def _check_series(residuals: Residuals, grid: Grid, analysis: Analysis) -> int:
+    """Check the files of one run; return its volumes."""
+    count = 0
+    for path in residuals.paths:
+        source = open_source(path, "nifti")
+        count += n_volumes(open_image(path))
+        if not source.grid.equals(grid) and not _same_voxels(source.grid, grid):
+            raise ContentError(
+                f"{analysis.label}: the residuals lie on another grid than the images: "
+                f"{source.grid.differences(grid)} differ.\n  images: {grid.describe()}\n"
+                f"  {path}: {source.grid.describe()}",
+                "Residuals must be of the same model as the images, in the same space; or use "
+                "--noise-from images.",
+            )
+    if count < 2:
+        raise ContentError(
+            f"{analysis.label}: the residuals of {_runs([residuals.run])} hold {count} volume "
+            f"({few(residuals.paths)}); a series is expected.",
+            "Name a 4D image, or all files of the run, with --residuals.",
+        )
+    return count
+
+
+def _same_voxels(source: Grid, target: Grid) -> bool:
+    """Tell whether a grid holds the same voxels in another orientation."""
+    import numpy as np
+
+    return reorder(np.broadcast_to(np.False_, source.shape), source, target) is not None
+
+
+def _from_images(
+    analysis: Analysis, plan: StackPlan, rsa: RsaSettings, lacking: list[str | None]
+) -> NoisePlan:
+    """Count what images leave after the mean of each condition."""
+    if rsa.residual_dof is not None:
+        raise OptionError(
+            f"{analysis.label}: --residual-dof goes with residuals, and the noise is estimated "
+            f"from images{f' ({_runs(lacking)} has no residuals)' if lacking else ''}.",
+            "Leave --residual-dof away, or name the residuals with --residuals.",
+        )
+    dof = len(plan.images) - len(plan.conditions)
+    if dof <= 0:
+        raise InputError(
+            f"{analysis.label}: the noise cannot be estimated: there are no residuals beside the "
+            f"images, and each of the {len(plan.conditions)} conditions has a single image.",
+            "Name the residuals of the first-level model with --residuals, give images of two runs "
+            "or more, or use --noise none.",
+        )
+    why = ""
+    if rsa.noise_from == "auto":
+        why = f" (no residuals of {_runs(lacking)} were found)"
+    note = (
+        f"Noise ({rsa.noise}) from the deviations of {len(plan.images)} images from the mean of "
+        f"their condition{why}: {dof} degrees of freedom."
+    )
+    return NoisePlan(rsa.noise, "images", float(dof), "images minus conditions", note=note)
+
+
+def _runs(runs: list[str | None]) -> str:
+    """Name runs for a message."""
+    named = [run for run in runs if run is not None]
+    if not named:
+        return "the model"
+    return f"run{'s' if len(named) > 1 else ''} {listing(named)}"

@@ -1,0 +1,212 @@
+"""Residuals, or images, as one array in a file: a row for each voxel, mapped into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.noise.model import NoiseModel, noise_from_images, noise_from_residuals
+from bids_rsa.errors import BidsRsaError, OptionError
+from bids_rsa.patterns.noise_plan import NoisePlan, plan_noise
+from bids_rsa.patterns.readers import open_source, read_images
+from bids_rsa.patterns.stack_plan import StackPlan, plan_stack
+from bids_rsa.records import Analysis
+from bids_rsa.settings import RsaSettings
+from bids_rsa.spaces.grid import Grid, on_grid
+from bids_rsa.spaces.images import n_volumes, open_image
+
+# volumes that are turned into rows at a time
+_VOLUMES = 64
+
+
+@dataclass(frozen=True)
+class NoiseSamples:
+    """What noise is estimated from, as it lies in a file.
+
+    ``group_of`` is the run of each volume; of images, ``condition_of`` and ``fold_of`` say where
+    they belong.
+    """
+
+    path: str
+    method: str
+    source: str
+    dof: float
+    group_of: tuple[int, ...] = ()
+    condition_of: tuple[int, ...] = ()
+    fold_of: tuple[int, ...] = ()
+    dof_from: str = ""
+    whitened: bool | None = None
+    files: tuple[str, ...] = ()
+    note: str = ""
+
+    def model(self) -> NoiseModel:
+        """Map the file, and find each voxel's noise variance."""
+        samples: Any = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        if self.source == "images":
+            return noise_from_images(samples, self.condition_of, self.fold_of, self.method)
+        return noise_from_residuals(samples, self.group_of, self.dof, self.method)
+
+
+def noise_of(
+    analysis: Analysis,
+    rsa: RsaSettings,
+    patch_mask: NDArray[np.bool_],
+    affine: NDArray[np.float64],
+    path: Path,
+    n_threads: int,
+) -> NoiseSamples:
+    """Choose what noise is estimated from, and read it.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    rsa : RsaSettings
+    patch_mask : (X, Y, Z) bool
+        Voxels of the patches.
+    affine : (4, 4) float64
+    path : Path
+        The .npy file to write.
+    n_threads : int
+        Images read at a time.
+
+    Raises
+    ------
+    BidsRsaError
+        See `bids_rsa.patterns.noise_plan.plan_noise`; a file that is missing or damaged.
+    """
+    plan, grid = plan_stack(analysis, rsa.reading), Grid(patch_mask.shape, affine)
+    noise = plan_noise(analysis, plan, rsa, grid)
+    if noise is None:
+        raise ValueError("there is no noise normalisation to read noise for")
+    normalize = rsa.normalize == "variance"
+    samples = read_noise(noise, plan, patch_mask, grid, path, normalize, n_threads)
+    return replace(
+        samples,
+        dof_from=noise.dof_from,
+        whitened=noise.whitened,
+        files=noise.files,
+        note=noise.note,
+    )
+
+
+def read_noise(
+    noise: NoisePlan,
+    plan: StackPlan,
+    patch_mask: NDArray[np.bool_],
+    grid: Grid,
+    path: Path,
+    normalize: bool,
+    n_threads: int,
+) -> NoiseSamples:
+    """Write the noise's samples in the voxels of patches to a file.
+
+    Parameters
+    ----------
+    noise : NoisePlan
+    plan : StackPlan
+        The images that are used.
+    patch_mask : (X, Y, Z) bool
+    grid : Grid
+        Of the mask.
+    path : Path
+        The .npy file to write.
+    normalize : bool
+        Divide images by the square root of their variance images.
+    n_threads : int
+        Images read at a time.
+
+    Raises
+    ------
+    BidsRsaError
+        A file that is missing, damaged, or on another grid.
+    """
+    inside = np.flatnonzero(patch_mask)
+    if noise.source == "residuals":
+        _write(path, _residual_volumes(noise, grid, inside), len(inside), sum(noise.volumes))
+        runs = np.repeat(np.arange(len(noise.volumes)), noise.volumes)
+        return NoiseSamples(
+            str(path), noise.method, noise.source, noise.dof, group_of=tuple(runs.tolist())
+        )
+
+    def bring(values: NDArray[Any], source: Grid, name: str) -> NDArray[Any]:
+        return np.ascontiguousarray(on_grid(values, source, grid, name, "the mask")).ravel()[inside]
+
+    images = read_images(plan.images, bring, normalize, n_threads)
+    _write(path, images, len(inside), len(plan.images))
+    return NoiseSamples(
+        str(path), noise.method, noise.source, noise.dof,
+        condition_of=plan.condition_of, fold_of=plan.fold_of,
+    )  # fmt: skip
+
+
+@contextmanager
+def unusable_noise(noise: NoiseModel | None, label: str) -> Iterator[None]:
+    """Turn what the core refuses of a noise covariance into an error for users."""
+    try:
+        yield
+    except ValueError as error:
+        if noise is None or isinstance(error, BidsRsaError):
+            raise
+        raise OptionError(f"{label}: --noise {noise.method}: {error}.") from error
+
+
+def _residual_volumes(
+    noise: NoisePlan, grid: Grid, inside: NDArray[np.intp]
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield the volumes of all runs, each with its number."""
+    number = 0
+    for path in noise.files:
+        source = open_source(path, "nifti")
+        count = n_volumes(open_image(path))
+        for volume in range(count):
+            values = source.read(volume if count > 1 else None)
+            brought = on_grid(values, source.grid, grid, path, "the images")
+            yield number, np.ascontiguousarray(brought).ravel()[inside]
+            number += 1
+
+
+def _write(
+    path: Path, samples: Iterator[tuple[int, NDArray[Any]]], n_voxels: int, n_samples: int
+) -> None:
+    """Write samples as the columns of a file, some at a time."""
+    out: Any = None
+    block: list[tuple[int, NDArray[Any]]] = []
+    for sample in samples:
+        if out is None or sample[1].dtype.itemsize > out.dtype.itemsize:
+            out = _wider(out, path, sample[1].dtype, (n_voxels, n_samples))
+        block.append(sample)
+        if len(block) == _VOLUMES:
+            _flush(out, block)
+    _flush(out, block)
+    if out is not None:
+        out.flush()
+
+
+def _wider(old: Any, path: Path, dtype: Any, shape: tuple[int, int]) -> Any:
+    """Make the file, or make it again with a wider type: later files may hold doubles."""
+    aside = path.with_suffix(".wider.npy") if old is not None else path
+    new = np.lib.format.open_memmap(aside, mode="w+", dtype=dtype, shape=shape)
+    if old is not None:
+        for start in range(0, shape[0], 2**12):
+            new[start : start + 2**12] = old[start : start + 2**12]
+        aside.replace(path)
+    return new
+
+
+def _flush(out: Any, block: list[tuple[int, NDArray[Any]]]) -> None:
+    """Write some columns, those that lie side by side in one go."""
+    if not block:
+        return
+    numbers = [number for number, _ in block]
+    columns = np.stack([values for _, values in block], axis=1)
+    if numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+        out[:, numbers[0] : numbers[0] + len(numbers)] = columns
+    else:
+        out[:, numbers] = columns
+    block.clear()
