@@ -53,6 +53,11 @@ class Run:
         """Whether intermediate results are wanted after success."""
         return self.settings.run.work_dir is not None or self.settings.run.debug
 
+    def configure(self) -> None:
+        """Set Nipype's configuration for this run."""
+        settings = self.settings.run
+        configure(self.work, settings.stop_on_first_crash, shows_all(settings))
+
     def claim(self, job: AnalysisJob) -> AnalysisJob:
         """Claim a folder for a job, beside the folders of other runs that work on it now."""
         own = claim(self.work / RUN_WORKFLOW / subject_name(job.analysis.subject), job.name)
@@ -68,8 +73,7 @@ class Run:
         # Nipype and the plotting libraries take seconds to import: only where something runs
         from bids_rsa.workflows.participant import init_run_wf
 
-        settings = self.settings.run
-        configure(self.work, settings.stop_on_first_crash, shows_all(settings))
+        self.configure()
         return init_run_wf([self._with_models(job) for job in jobs], str(self.work))
 
     def _with_models(self, job: AnalysisJob) -> AnalysisJob:

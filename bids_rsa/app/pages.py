@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +46,7 @@ def write_pages(
     work: Path,
     run_id: str,
     anew: bool = False,
+    configure: Callable[[], None] = lambda: None,
 ) -> dict[str, BidsRsaError]:
     """Write the pages that were not made from what lies there now, and the methods text.
 
@@ -59,6 +60,8 @@ def write_pages(
     run_id : str
     anew : bool
         Write all of them, also those that are up to date.
+    configure : callable
+        Sets Nipype's configuration, where that has not been done.
 
     Returns
     -------
@@ -70,7 +73,10 @@ def write_pages(
         for subject in dict.fromkeys(subjects)
     ]
     waiting = [job for job in jobs if anew or not _is_current(job)]
-    failures = _run(waiting, plugin, work) if waiting else {}
+    failures = {}
+    if waiting:
+        configure()
+        failures = _run(waiting, plugin, work)
     if waiting or (jobs and not is_cited(output)):
         write_citation(output)
     for job in waiting:

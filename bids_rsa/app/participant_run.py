@@ -95,7 +95,8 @@ def _write_pages(batch: Sequence[CheckedAnalysis], run: Run) -> dict[str, BidsRs
         return {}
     wanted = [checked.analysis.subject for checked in batch]
     subjects = subjects_with_maps(run.output, wanted)
-    return write_pages(run.output, subjects, run.plugin, run.work, run.run_id)
+    output, configure = run.output, run.configure
+    return write_pages(output, subjects, run.plugin, run.work, run.run_id, configure=configure)
 
 
 def _batches(
