@@ -11,6 +11,7 @@ from bids_rsa.patterns.readers import source_grid
 from bids_rsa.patterns.stack_plan import StackPlan
 from bids_rsa.records import Analysis, BoldRun
 from bids_rsa.settings import RsaSettings
+from bids_rsa.spaces.images import header_of
 from bids_rsa.spaces.masks import load_mask
 
 # a process that has imported its libraries and compiled or loaded the kernels (measured: 0.3)
@@ -117,14 +118,15 @@ def _noise_gb(size: AnalysisSize, n_threads: int) -> float:
     return (n_threads * tile * (tile + 3 * n_samples) + 2 * rows) * _FLOAT64 / GIB
 
 
-def estimation_gb(run: BoldRun, n_voxels: int) -> float:
-    """Bound the memory that estimating a run of so many voxels needs, in GiB.
+def estimation_needs(run: BoldRun) -> MemoryNeeds:
+    """Bound the memory that estimating a run needs.
 
     The run's own array in single precision, the estimates, and a block of voxels for each thread.
     """
-    n_images = 2 * len(run.design.estimates) if run.design else 0
-    array = (len(run.frame_times_s) + n_images) * n_voxels * _FLOAT32 / GIB
-    return _LIBRARIES_GB + 1.2 * array
+    mask = load_mask(run.mask, header_of(run.path).grid, "brain mask").voxels
+    n_images = len(run.frame_times_s) + (2 * len(run.design.estimates) if run.design else 0)
+    array = n_images * int(mask.sum()) * _FLOAT32 / GIB
+    return MemoryNeeds(_LIBRARIES_GB + 1.2 * array, 0.0, 0.0)
 
 
 def threads_that_fit(size: AnalysisSize, n_threads: int, memory_gb: float) -> int:

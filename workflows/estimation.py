@@ -53,6 +53,7 @@ def _run_nodes(
         EstimateRun(
             run=planned.run,
             input_hash=planned.input_hash,
+            files=planned.files,
             keep_residuals=planned.keep_residuals,
             version=__version__,
             n_threads=n_threads,

@@ -32,7 +32,7 @@ def bold_tables(analyses: Sequence[Analysis], aligned: Layout) -> list[str]:
         rows = [HEADER, *(_row(run) for run in ordered)]
         runs.setdefault(aligned(rows), []).append(analysis.label)
         for run in ordered:
-            for text in (*run.warnings, *run.notes):
+            for text in run.warnings:
                 warnings.setdefault(text, []).append(run.label)
     return [
         *(f"Events of {few(labels)}:\n{table}" for table, labels in events.items()),

@@ -10,7 +10,7 @@ from bids_rsa.app.execution import Plugin, configure, shows_all
 from bids_rsa.app.preflight import CheckedAnalysis
 from bids_rsa.app.work_folder import Claim, claim
 from bids_rsa.interfaces.work_files import save_models
-from bids_rsa.needs import estimation_gb, memory_needs, threads_that_fit
+from bids_rsa.needs import estimation_needs, memory_needs, threads_that_fit
 from bids_rsa.outputs.analysis_job import RUN_WORKFLOW, AnalysisJob, node_name, subject_name
 from bids_rsa.outputs.derivatives import (
     check_maps_beside,
@@ -148,15 +148,10 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
 
 def _plan_estimates(analysis: Analysis, run: Run) -> tuple[PlannedRun, ...]:
     """Plan the runs that the images of an analysis are estimated from, where they are."""
-    settings, hashes = run.settings.run, hash_runs(analysis.bold_runs, run.plugin.n_procs)
-    if not analysis.bold_runs:
-        return ()
-    from bids_rsa.estimation.images import n_voxels  # takes seconds, for nilearn's models
-
+    keep = run.settings.run.keep_residuals
+    states = hash_runs(analysis.bold_runs, run.plugin.n_procs)
     return tuple(
-        plan_run_files(
-            bold, hashes[bold.path], settings.keep_residuals, estimation_gb(bold, n_voxels(bold))
-        )
+        plan_run_files(bold, states, keep, estimation_needs(bold).largest_gb)
         for bold in analysis.bold_runs
     )
 

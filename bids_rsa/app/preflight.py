@@ -16,7 +16,13 @@ from bids_rsa.core.dissimilarity.params import check_params
 from bids_rsa.errors import BidsRsaError, OptionError, OutputError, ValidationError
 from bids_rsa.models.cells import scored
 from bids_rsa.models.loading import check_models
-from bids_rsa.needs import AnalysisSize, analysis_size, memory_needs, refuse_too_large
+from bids_rsa.needs import (
+    AnalysisSize,
+    analysis_size,
+    estimation_needs,
+    memory_needs,
+    refuse_too_large,
+)
 from bids_rsa.patterns.stacking import check_group
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import RsaSettings, Settings
@@ -198,6 +204,8 @@ def check_analyses(
             size = analysis_size(analysis, plan, rsa, n_maps)
             check_metric_parameters(rsa, size.n_grid)
             refuse_too_large(analysis.label, memory_needs(size, 1), *memory)
+            for run in analysis.bold_runs:
+                refuse_too_large(run.label, estimation_needs(run), *memory)
         except BidsRsaError as error:
             failures[analysis.subject] = error
         else:

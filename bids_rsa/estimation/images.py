@@ -1,6 +1,7 @@
 """A run's BOLD in, images of its estimates out: read, fit, write."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +30,18 @@ class RunFiles:
     residuals: Path | None
 
 
+@contextmanager
+def _no_progress(n_voxels: int) -> Iterator[Callable[[int], None]]:
+    """Show nothing."""
+    yield lambda n_new: None
+
+
 def estimate_run(
     run: BoldRun,
     folder: Path,
     keep_residuals: bool = False,
     n_threads: int = 1,
-    on_progress: Callable[[int], None] = lambda n: None,
+    progress: Callable[[int], AbstractContextManager[Callable[[int], None]]] = _no_progress,
 ) -> RunFiles:
     """Estimate a run, and write what comes of it under its final names into a folder.
 
@@ -46,8 +53,8 @@ def estimate_run(
         Write the residuals as well, as one 4D image that is not compressed.
     n_threads : int
         Changes no byte.
-    on_progress : callable
-        Takes the number of voxels finished.
+    progress : callable
+        Takes the number of voxels; gives a context whose value takes the number finished.
 
     Returns
     -------
@@ -63,15 +70,16 @@ def estimate_run(
     design, _ = run_design(run)
     series = read_series(image, mask)
     try:
-        estimates = fit_run(
-            series,
-            design,
-            run.settings.glm_noise,
-            run.settings.scale,
-            keep_residuals,
-            n_threads,
-            on_progress,
-        )
+        with progress(series.shape[1]) as advance:
+            estimates = fit_run(
+                series,
+                design,
+                run.settings.glm_noise,
+                run.settings.scale,
+                keep_residuals,
+                n_threads,
+                advance,
+            )
     except ValueError as error:
         raise ContentError(
             f"{run.path} cannot be scaled inside {run.mask}: {error}.",
@@ -84,11 +92,6 @@ def estimate_run(
     table = folder / Path(design_path(run)).name
     write_design(design, table)
     return RunFiles(_write_images(run, design, estimates, mask, image, folder), table, residuals)
-
-
-def n_voxels(run: BoldRun) -> int:
-    """Count the voxels of a run that are estimated."""
-    return int(load_mask(run.mask, grid_of(open_image(run.path)), "brain mask").voxels.sum())
 
 
 def read_series(image: SpatialImage, mask: NDArray[np.bool_]) -> NDArray[np.float32]:

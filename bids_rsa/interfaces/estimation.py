@@ -1,14 +1,17 @@
 """Nipype interfaces that estimate condition images from a BOLD run, and write them."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
 
-from bids_rsa.estimation.images import RunFiles, estimate_run, n_voxels
+from bids_rsa.estimation.images import RunFiles, estimate_run
 from bids_rsa.interfaces.base import RecordingInterface, as_texts
 from bids_rsa.interfaces.progress import progress_bar
 from bids_rsa.outputs.estimates import PlannedRun, write_run
+from bids_rsa.outputs.provenance import refuse_changed
 from bids_rsa.records import BoldRun
 
 
@@ -18,6 +21,7 @@ class _EstimateInput(BaseInterfaceInputSpec):
     keep_residuals = traits.Bool(False, usedefault=True)
     version = traits.Str(mandatory=True, desc="version of the app")
     n_threads = traits.Int(1, usedefault=True, nohash=True)
+    files = traits.Tuple(usedefault=True, nohash=True, desc="the files as they were hashed")
     bar_position = traits.Int(0, usedefault=True, nohash=True)
 
 
@@ -37,8 +41,12 @@ class EstimateRun(RecordingInterface):
         """Estimate the run."""
         inputs = self.inputs
         run = inputs.run
-        with progress_bar(n_voxels(run), run.label, inputs.bar_position, "voxels", "") as advance:
-            files = estimate_run(run, folder, inputs.keep_residuals, inputs.n_threads, advance)
+
+        def progress(n_voxels: int) -> AbstractContextManager[Callable[[int], None]]:
+            return progress_bar(n_voxels, run.label, inputs.bar_position, "voxels", "")
+
+        files = estimate_run(run, folder, inputs.keep_residuals, inputs.n_threads, progress)
+        refuse_changed(inputs.files)
         return {
             "images": as_texts(files.images),
             "design": str(files.design),

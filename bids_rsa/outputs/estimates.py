@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bids_rsa.estimation.names import contrast_labels, design_path, estimate_path, residuals_path
 from bids_rsa.outputs.dataset_files import write_json
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete
-from bids_rsa.outputs.provenance import bids_uri, digest, hash_file, software_versions
+from bids_rsa.outputs.provenance import FileState, bids_uri, digest, file_state, software_versions
 from bids_rsa.outputs.whole_files import replacing
 from bids_rsa.records import BoldRun, DesignFacts
 
@@ -33,13 +33,14 @@ _STATS = {
 class PlannedRun:
     """A run to estimate: its files in the output dataset, and a hash of all that determines them.
 
-    ``sources`` are the files it is made of; ``memory_gb`` is what its estimation needs.
+    ``files`` are those it is made of, as they were hashed; ``memory_gb`` is what its estimation
+    needs.
     """
 
     run: BoldRun
     planned: tuple[PlannedFile, ...]
     input_hash: str
-    sources: tuple[str, ...]
+    files: tuple[FileState, ...]
     keep_residuals: bool = False
     memory_gb: float = 1.0
 
@@ -53,27 +54,21 @@ def run_sources(run: BoldRun) -> tuple[str, ...]:
     return tuple(path for path in (run.path, run.events, run.confounds, run.mask) if path)
 
 
-def hash_runs(runs: Sequence[BoldRun], n_threads: int = 1) -> dict[str, dict[str, str]]:
-    """Hash the inputs of runs.
-
-    Returns
-    -------
-    dict
-        By the path of the BOLD image: ``BOLD``, ``Events``, ``Confounds``, ``BrainMask`` and
-        ``FrameTimes``.
-    """
+def hash_runs(runs: Sequence[BoldRun], n_threads: int = 1) -> dict[str, FileState]:
+    """Hash the files that runs are made of, each once; by their path."""
     paths = sorted({path for run in runs for path in run_sources(run)})
     with ThreadPoolExecutor(n_threads) as pool:
-        content = dict(zip(paths, pool.map(hash_file, paths), strict=True))
+        return dict(zip(paths, pool.map(file_state, paths), strict=True))
+
+
+def _hashes(run: BoldRun, states: Mapping[str, FileState]) -> dict[str, str]:
+    """Name the hashes of a run's inputs."""
     return {
-        run.path: {
-            "BOLD": content[run.path],
-            "Events": content[run.events],
-            "Confounds": content[run.confounds] if run.confounds else "none",
-            "BrainMask": content[run.mask],
-            "FrameTimes": digest(run.frame_times_s),
-        }
-        for run in runs
+        "BOLD": states[run.path].sha256,
+        "Events": states[run.events].sha256,
+        "Confounds": states[run.confounds].sha256 if run.confounds else "none",
+        "BrainMask": states[run.mask].sha256,
+        "FrameTimes": digest(run.frame_times_s),
     }
 
 
@@ -103,19 +98,19 @@ def _design(run: BoldRun) -> DesignFacts:
 
 
 def plan_run_files(
-    run: BoldRun, hashes: Mapping[str, str], keep_residuals: bool, memory_gb: float
+    run: BoldRun, states: Mapping[str, FileState], keep_residuals: bool, memory_gb: float
 ) -> PlannedRun:
     """Name the files of a run's estimates.
 
     Parameters
     ----------
     run : BoldRun
-    hashes : mapping
+    states : mapping
         From `hash_runs`.
     keep_residuals : bool
     memory_gb : float
     """
-    settings = run_settings(run, hashes)
+    settings = run_settings(run, _hashes(run, states))
     frozen = tuple((key, json.dumps(value)) for key, value in settings.items())
     labels = contrast_labels(_design(run).conditions)
     lost = dict(_design(run).unestimable)
@@ -130,7 +125,8 @@ def plan_run_files(
         paths.append(residuals_path(run))
     key = digest(settings)
     planned = tuple(PlannedFile(path, frozen, key) for path in paths)
-    return PlannedRun(run, planned, key, run_sources(run), keep_residuals, memory_gb)
+    files = tuple(states[path] for path in run_sources(run))
+    return PlannedRun(run, planned, key, files, keep_residuals, memory_gb)
 
 
 def write_run(
@@ -157,7 +153,7 @@ def write_run(
                 shutil.copyfile(made[path.name], beside)
             elif files.residuals is not None:
                 _compress(files.residuals, beside)
-    sources = [bids_uri(path, links) for path in planned.sources]
+    sources = [bids_uri(file.path, links) for file in planned.files]
     for file in planned.planned:
         write_json(output_dir / file.sidecar, _sidecar(file, planned.run, sources))
     return final

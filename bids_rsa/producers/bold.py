@@ -1,6 +1,6 @@
 """Condition images that are still to be estimated: from BOLD runs and their events."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,7 @@ class BoldSearch(Search):
         return replace(
             analysis,
             bold_runs=tuple(runs.values()),
-            notes=(*analysis.notes, *_timing_notes(tuple(runs.values()))),
+            notes=(*analysis.notes, *_timing_notes(tuple(runs.values())), *_notes(runs.values())),
         )
 
 
@@ -189,6 +189,15 @@ def _timing_notes(runs: Sequence[BoldRun]) -> list[str]:
         f"BOLD, {'all runs' if len(told) == 1 else f'runs {few(names)}'}: {text}."
         for text, names in told.items()
     ]
+
+
+def _notes(runs: Iterable[BoldRun]) -> list[str]:
+    """List the notes on the runs' events and designs, each once."""
+    told: dict[str, list[str]] = {}
+    for run in runs:
+        for note in run.notes:
+            told.setdefault(note, []).append(run.run or run.label)
+    return [f"Run {few(names)}: {note}" for note, names in told.items()]
 
 
 def _select(found: Sequence[BoldFile], selection: Selection) -> list[BoldFile]:
