@@ -1,8 +1,7 @@
 """RDMs of many patches at once, for metrics without a Gram matrix."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class PairDistances:
+class PairDistances(NamedTuple):
     """One metric with its parameters, ready to fill the RDMs of many patches.
 
     Attributes
@@ -63,10 +61,7 @@ class PairDistances:
         rdms : (n_patches, n_cells) float64
             Written.
         """
-        _fill(
-            self.code, self.weights, self.power, self.estimate_variances, self.upscale_power,
-            patterns, members, starts, max(min_voxels, 1), ignore_nan, rdms,
-        )  # fmt: skip
+        _fill(self, patterns, members, starts, max(min_voxels, 1), ignore_nan, rdms)
 
 
 @kernel
@@ -178,11 +173,7 @@ def find_complete(items: Floats, complete: NDArray[np.bool_]) -> None:
 
 @kernel
 def _fill(
-    code: int,
-    weights: Floats,
-    power: float,
-    estimate: bool,
-    upscale: float,
+    metric: PairDistances,
     patterns: NDArray[np.floating[Any]],
     members: Rows,
     starts: Rows,
@@ -212,27 +203,26 @@ def _fill(
             continue
         w = own_weights[: rows.size]
         for k in range(rows.size):
-            w[k] = weights[rows[k]]
-        if estimate:
+            w[k] = metric.weights[rows[k]]
+        if metric.estimate_variances:
             _inverse_variances(items, w)
-        _fill_one(code, items, finite, n_lacking, w, power, upscale, informations, pair, rdm)
+        _fill_one(metric, items, finite, n_lacking, w, informations, pair, rdm)
 
 
 @kernel
 def _fill_one(
-    code: int,
+    metric: PairDistances,
     items: Floats,
     finite: NDArray[np.bool_],
     n_lacking: int,
     w: Floats,
-    power: float,
-    upscale: float,
     informations: Floats,
     pair: Floats,
     rdm: Floats,
 ) -> None:
     """Fill the RDM of one patch; all NaN when a pair that lacks nothing is undefined."""
     n_items, n = items.shape
+    code, power, upscale = metric.code, metric.power, metric.upscale_power
     n_seen = count_seen(items) if n_lacking else n
     has_all = finite
     if n_lacking:
