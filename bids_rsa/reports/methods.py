@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bids_rsa.core.comparison.table import COMPARISONS
+from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
 from bids_rsa.reports.designs import design_sentences
 from bids_rsa.reports.group_methods import group_paragraph
 from bids_rsa.reports.sidecar_values import (
@@ -20,14 +21,6 @@ STATISTICS = {
     "effect": "effect estimates (regression coefficients)",
     "t": "t values",
     "z": "z values",
-}
-DISSIMILARITIES = {
-    "correlation": "the correlation distance (1 minus Pearson's correlation)",
-    "cosine": "the cosine distance",
-    "euclidean": "the Euclidean distance",
-    "sqeuclidean": "the squared Euclidean distance",
-    "mahalanobis": "the Mahalanobis distance",
-    "crossnobis": "the crossnobis distance (cross-validated squared Mahalanobis distance)",
 }
 LIBRARIES = {
     "nipype": ("Nipype", "gorgolewski2011"),
@@ -170,7 +163,7 @@ def _comparison(maps: Sequence[Sidecar]) -> Iterator[str]:
     how = ", cross-validated over runs [@walther2016]" if crossed else ", without cross-validation"
     yield (
         "In each patch, the representational dissimilarity matrix (RDM) held "
-        f"{joined([DISSIMILARITIES.get(name, f'the {name} distance') for name in names])} between "
+        f"{joined([_distance(name) for name in names])} between "
         f"the patterns of each two conditions{how}."
     )
     models = list(dict.fromkeys(one["Name"] for one in distinct(maps, "Model") if "SHA256" in one))
@@ -232,3 +225,9 @@ def unknown_items(maps: Sequence[Sidecar], designs: Sequence[Sidecar]) -> list[t
         ("spatial smoothing of the condition images", bool(distinct(maps, "InputSmoothingFWHM"))),
         ("the number of trials behind each condition", bool(trials) and "unknown" not in trials),
     ]
+
+
+def _distance(name: str) -> str:
+    """Return what a dissimilarity is called in a sentence."""
+    entry = DISSIMILARITIES.get(name)
+    return (entry.title if entry else "") or f"the {name} distance"

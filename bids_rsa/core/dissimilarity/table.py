@@ -54,6 +54,8 @@ class Dissimilarity:
         Divided by the number of voxels.
     needs_folds : bool
         Defined across folds only; scipy's ``pdist`` does not know it.
+    title : str
+        What it is called in a sentence; empty where only its name is known.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Dissimilarity:
     noise_code: int | None = None
     per_voxel: bool = False
     needs_folds: bool = False
+    title: str = ""
 
     @property
     def sums_voxels(self) -> bool:
@@ -118,6 +121,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             constant_undefined=True,
             gram_code=codes.CORRELATION,
             noise_code=codes.CORRELATION,
+            title="the correlation distance (1 minus Pearson's correlation)",
         ),
         Dissimilarity(
             "cosine",
@@ -126,6 +130,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             min_voxels=2,
             gram_code=codes.COSINE,
             noise_code=codes.COSINE,
+            title="the cosine distance",
         ),
         Dissimilarity(
             "crossnobis",
@@ -137,6 +142,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             noise_code=codes.SQUARES_PER_VOXEL,
             per_voxel=True,
             needs_folds=True,
+            title="the crossnobis distance (cross-validated squared Mahalanobis distance)",
         ),
         Dissimilarity(
             "dice",
@@ -153,6 +159,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             pair_code=codes.SUM_OF_SQUARES,
             gram_code=codes.EUCLIDEAN,
             noise_code=codes.EUCLIDEAN,
+            title="the Euclidean distance",
         ),
         Dissimilarity("hamming", "", ("hamm", "ha", "h"), pair_code=codes.HAMMING),
         Dissimilarity("jaccard", "", ("jacc", "ja", "j"), pair_code=codes.JACCARD),
@@ -165,6 +172,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             estimated="VI",
             unbiased_given=("VI",),
             noise_code=codes.SQUARES_PER_VOXEL,
+            title="the Mahalanobis distance",
         ),
         Dissimilarity("matching", pair_code=codes.HAMMING),
         Dissimilarity(
@@ -196,6 +204,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             upscale_power=1.0,
             gram_code=codes.SQEUCLIDEAN,
             noise_code=codes.SQEUCLIDEAN,
+            title="the squared Euclidean distance",
         ),
         Dissimilarity("yule", pair_code=codes.YULE),
     )
