@@ -60,9 +60,10 @@ def design_sentences(designs: Sequence[Sidecar]) -> Iterator[str]:
     if known:
         yield f"Drifts were modelled with a high-pass cut-off of {joined(known)} s."
     confounds = [len(one.get("Confounds", ())) for one in designs]
-    yield f"The design held {span(confounds)} confounds per run."
+    if any(confounds):
+        yield f"Confounds in the design: {span(confounds)} per run."
     spikes = [len(one.get("SpikeVolumes", ())) for one in designs]
     if any(spikes):
-        yield f"{span(spikes)} volumes per run were modelled as spikes."
+        yield f"Volumes modelled as spikes: {span(spikes)} per run."
     freedom = span(one["DegreesOfFreedom"] for one in designs)
     yield f"The residual degrees of freedom were {freedom} per run."

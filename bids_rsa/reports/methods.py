@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bids_rsa.core.comparison.table import COMPARISONS
-from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
+from bids_rsa.core.dissimilarity.table import DISSIMILARITIES, find_dissimilarity
 from bids_rsa.reports.designs import design_sentences
 from bids_rsa.reports.group_methods import group_paragraph
 from bids_rsa.reports.sidecar_values import (
@@ -159,8 +159,7 @@ def _comparison(maps: Sequence[Sidecar]) -> Iterator[str]:
     names = distinct(maps, "Dissimilarity")
     if not names:
         return
-    crossed = [value for value in distinct(maps, "Folds") if value != "none"]
-    how = ", cross-validated over runs [@walther2016]" if crossed else ", without cross-validation"
+    how = _cross_validation(maps)
     yield (
         "In each patch, the representational dissimilarity matrix (RDM) held "
         f"{joined([_distance(name) for name in names])} between "
@@ -176,6 +175,17 @@ def _comparison(maps: Sequence[Sidecar]) -> Iterator[str]:
     )
     if any(distinct(maps, "IgnoreNaN")):
         yield "Missing values were left out pair by pair."
+
+
+def _cross_validation(maps: Sequence[Sidecar]) -> str:
+    """Say how distances were cross-validated, if they were."""
+    crossed = [one for one in maps if one.get("Folds", "none") != "none"]
+    if not crossed:
+        return ", without cross-validation"
+    names, params = distinct(crossed, "Dissimilarity"), crossed[0].get("DissimilarityParameters")
+    if all(find_dissimilarity(name).is_unbiased(params or {}) for name in names):
+        return ", cross-validated over pairs of folds and unbiased [@walther2016]"
+    return ", averaged over folds, each compared with the mean of the others"
 
 
 def _measure(name: str) -> str:

@@ -126,7 +126,7 @@ def _name_slices(axes: Any, mosaic: Mosaic) -> None:
         if panel.axis != "x" and panel.axis not in named:
             named.add(panel.axis)
             for side, place in (("L", panel.left), ("R", panel.left + panel.width)):
-                axes.text(place, panel.top - 5, side, fontsize=9, ha="center", weight="bold")
+                axes.text(place, panel.top, side, fontsize=9, ha="center", va="top", weight="bold")
 
 
 def _draw_bar(figure: Figure, scale: Scale, corner: tuple[float, float], height: float) -> None:

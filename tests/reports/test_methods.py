@@ -49,9 +49,12 @@ def test_every_number_stands_in_a_sidecar(sidecars):
 
 def test_the_text_follows_the_sidecars(sidecars):
     maps, _ = sidecars
-    text = methods_text([{**one, "SearchlightRadius": 7.5, "Folds": "runs"} for one in maps])
+    changes = {"SearchlightRadius": 7.5, "Folds": "runs", "Dissimilarity": "sqeuclidean"}
+    text = methods_text([{**one, **changes} for one in maps])
     assert "7.5 mm" in text
     assert "walther2016" in text
+    # the correlation distance has no unbiased estimate
+    assert "walther2016" not in methods_text([{**one, "Folds": "runs"} for one in maps])
     assert "walther2016" not in methods_text(maps)
 
 
