@@ -116,13 +116,15 @@ class Residuals:
     """The residuals of one run's first-level model: one 4D file, or a file for each volume.
 
     ``whitened`` says whether the model was whitened in time (None: not known), ``dof`` its degrees
-    of freedom, where a file says so.
+    of freedom, where a file says so. With ``from_bold`` the app makes them itself, and ``paths``
+    names the BOLD image that they are made from.
     """
 
     run: str | None
     paths: tuple[str, ...]
     whitened: bool | None = None
     dof: float | None = None
+    from_bold: bool = False
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,9 @@ def init_analysis_wf(job: AnalysisJob) -> Workflow:
     )
     sink, figures = _output_nodes(job)
     workflow = Workflow(job.name)
-    add_estimates(workflow, masking, job.estimates, job.output_dir, dict(job.links), job.n_threads)
+    estimates = add_estimates(
+        workflow, masking, job.estimates, job.output_dir, dict(job.links), job.n_threads
+    )
     workflow.connect(
         [
             (masking, searchlight, [("stacked", "stacked")]),
@@ -75,11 +77,12 @@ def init_analysis_wf(job: AnalysisJob) -> Workflow:
         ]
     )
     if rsa.noise != RsaSettings.noise:
-        _add_noise(workflow, masking, [searchlight, sink, figures], job)
+        noise = _add_noise(workflow, masking, [searchlight, sink, figures], job)
+        estimates.connect_residuals(workflow, noise)
     return workflow
 
 
-def _add_noise(workflow: Workflow, masking: Node, users: Sequence[Node], job: AnalysisJob) -> None:
+def _add_noise(workflow: Workflow, masking: Node, users: Sequence[Node], job: AnalysisJob) -> Node:
     """Add the node that reads what noise is estimated from."""
     noise = Node(
         ReadNoise(analysis=job.analysis, rsa=job.rsa, version=__version__, n_threads=job.n_threads),
@@ -93,6 +96,7 @@ def _add_noise(workflow: Workflow, masking: Node, users: Sequence[Node], job: An
             *((noise, user, [("noise", "noise")]) for user in users),
         ]
     )
+    return noise
 
 
 def _output_nodes(job: AnalysisJob) -> tuple[Node, Node]:

@@ -149,9 +149,12 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
 def _plan_estimates(analysis: Analysis, run: Run) -> tuple[PlannedRun, ...]:
     """Plan the runs that the images of an analysis are estimated from, where they are."""
     keep = run.settings.run.keep_residuals
+    for_noise = {path for made in analysis.residuals if made.from_bold for path in made.paths}
     states = hash_runs(analysis.bold_runs, run.plugin.n_procs)
     return tuple(
-        plan_run_files(bold, states, keep, estimation_needs(bold).largest_gb)
+        plan_run_files(
+            bold, states, keep, bold.path in for_noise, estimation_needs(bold).largest_gb
+        )
         for bold in analysis.bold_runs
     )
 

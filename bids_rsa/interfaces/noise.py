@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import BaseInterfaceInputSpec, TraitedSpec, traits
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
 
 from bids_rsa.core.noise.model import NoiseModel
 from bids_rsa.interfaces.base import RecordingInterface, saved_record
@@ -25,6 +25,12 @@ class _NoiseInput(BaseInterfaceInputSpec):
     stacked = saved_record(mandatory=True)
     version = traits.Str(mandatory=True)
     n_threads = traits.Int(1, usedefault=True, nohash=True)
+    bold = traits.List(
+        traits.Str, [], usedefault=True, desc="the BOLD images that the app made residuals from"
+    )
+    residuals = traits.List(
+        File(exists=True), [], usedefault=True, desc="these residuals, in the same order"
+    )
 
 
 class _NoiseOutput(TraitedSpec):
@@ -48,6 +54,7 @@ class ReadNoise(RecordingInterface):
             stacked.affine,
             folder / _SAMPLES,
             inputs.n_threads,
+            dict(zip(inputs.bold, inputs.residuals, strict=True)),
         )
         LOGGER.info("%s: %s", inputs.analysis.label, samples.note)
         paths = save_record(replace(samples, path=""), folder, "noise")

@@ -34,7 +34,8 @@ class PlannedRun:
     """A run to estimate: its files in the output dataset, and a hash of all that determines them.
 
     ``files`` are those it is made of, as they were hashed; ``memory_gb`` is what its estimation
-    needs.
+    needs. ``keep_residuals``: they are written to the dataset; ``for_noise``: noise is estimated
+    from them.
     """
 
     run: BoldRun
@@ -42,11 +43,16 @@ class PlannedRun:
     input_hash: str
     files: tuple[FileState, ...]
     keep_residuals: bool = False
+    for_noise: bool = False
     memory_gb: float = 1.0
 
     def is_complete(self, output_dir: Path) -> bool:
         """Tell whether all files are there, made with the same settings and inputs."""
         return is_complete(output_dir, self.planned, ())
+
+    def is_needed(self, output_dir: Path) -> bool:
+        """Tell whether the run must be estimated: something is missing, or only in work folders."""
+        return not self.is_complete(output_dir) or (self.for_noise and not self.keep_residuals)
 
 
 def run_sources(run: BoldRun) -> tuple[str, ...]:
@@ -98,7 +104,11 @@ def _design(run: BoldRun) -> DesignFacts:
 
 
 def plan_run_files(
-    run: BoldRun, states: Mapping[str, FileState], keep_residuals: bool, memory_gb: float
+    run: BoldRun,
+    states: Mapping[str, FileState],
+    keep_residuals: bool,
+    for_noise: bool,
+    memory_gb: float,
 ) -> PlannedRun:
     """Name the files of a run's estimates.
 
@@ -107,7 +117,8 @@ def plan_run_files(
     run : BoldRun
     states : mapping
         From `hash_runs`.
-    keep_residuals : bool
+    keep_residuals, for_noise : bool
+        See `PlannedRun`.
     memory_gb : float
     """
     settings = run_settings(run, _hashes(run, states))
@@ -126,7 +137,7 @@ def plan_run_files(
     key = digest(settings)
     planned = tuple(PlannedFile(path, frozen, key) for path in paths)
     files = tuple(states[path] for path in run_sources(run))
-    return PlannedRun(run, planned, key, files, keep_residuals, memory_gb)
+    return PlannedRun(run, planned, key, files, keep_residuals, for_noise, memory_gb)
 
 
 def write_run(

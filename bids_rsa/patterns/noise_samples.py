@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,6 +60,7 @@ def noise_of(
     affine: NDArray[np.float64],
     path: Path,
     n_threads: int,
+    made: Mapping[str, str] | None = None,
 ) -> NoiseSamples:
     """Choose what noise is estimated from, and read it.
 
@@ -74,6 +75,8 @@ def noise_of(
         The .npy file to write.
     n_threads : int
         Images read at a time.
+    made : mapping, optional
+        By the path of a BOLD image: the residuals that the app made from it.
 
     Raises
     ------
@@ -85,7 +88,7 @@ def noise_of(
     if noise is None:
         raise ValueError("there is no noise normalisation to read noise for")
     normalize = rsa.normalize == "variance"
-    samples = read_noise(noise, plan, patch_mask, grid, path, normalize, n_threads)
+    samples = read_noise(noise, plan, patch_mask, grid, path, normalize, n_threads, made or {})
     return replace(
         samples,
         dof_from=noise.dof_from,
@@ -103,6 +106,7 @@ def read_noise(
     path: Path,
     normalize: bool,
     n_threads: int,
+    made: Mapping[str, str],
 ) -> NoiseSamples:
     """Write the noise's samples in the voxels of patches to a file.
 
@@ -120,6 +124,8 @@ def read_noise(
         Divide images by the square root of their variance images.
     n_threads : int
         Images read at a time.
+    made : mapping
+        By the path of a BOLD image: the residuals that the app made from it.
 
     Raises
     ------
@@ -128,7 +134,7 @@ def read_noise(
     """
     inside = np.flatnonzero(patch_mask)
     if noise.source == "residuals":
-        _write(path, _residual_volumes(noise, grid, inside), len(inside), sum(noise.volumes))
+        _write(path, _residual_volumes(noise, grid, inside, made), len(inside), sum(noise.volumes))
         runs = np.repeat(np.arange(len(noise.volumes)), noise.volumes)
         return NoiseSamples(
             str(path), noise.method, noise.source, noise.dof, group_of=tuple(runs.tolist())
@@ -156,12 +162,21 @@ def unusable_noise(noise: NoiseModel | None, label: str) -> Iterator[None]:
         raise OptionError(f"{label}: --noise {noise.method}: {error}.") from error
 
 
+def _residual_files(noise: NoisePlan, made: Mapping[str, str]) -> list[str]:
+    """List the files of residuals; those that the app made lie where ``made`` says."""
+    return [
+        made[path] if residuals.from_bold else path
+        for residuals in noise.residuals
+        for path in residuals.paths
+    ]
+
+
 def _residual_volumes(
-    noise: NoisePlan, grid: Grid, inside: NDArray[np.intp]
+    noise: NoisePlan, grid: Grid, inside: NDArray[np.intp], made: Mapping[str, str]
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield the volumes of all runs, each with its number."""
     number = 0
-    for path in noise.files:
+    for path in _residual_files(noise, made):
         source = open_source(path, "nifti")
         count = n_volumes(open_image(path))
         for volume in range(count):

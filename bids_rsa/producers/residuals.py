@@ -18,7 +18,7 @@ from bids_rsa.producers import afni, feat, spm
 from bids_rsa.producers.common import volume_file
 from bids_rsa.producers.matfile import read_spm
 from bids_rsa.producers.places import find_places
-from bids_rsa.records import Analysis, ConditionImage, Residuals, natural_key
+from bids_rsa.records import Analysis, BoldRun, ConditionImage, Residuals, natural_key
 
 RESIDUAL_STAT = "errorts"
 _DOF_KEY = "DegreesOfFreedom"
@@ -42,10 +42,19 @@ def with_residuals(
             analysis,
             residuals=residuals_by_pattern(analysis.images, inputs.residuals, inputs.bids_dir)
             if inputs.residuals
-            else find_residuals(analysis.images, files),
+            else _of_runs(analysis.bold_runs) or find_residuals(analysis.images, files),
         )
         for analysis in analyses
     ]
+
+
+def _of_runs(runs: Sequence[BoldRun]) -> tuple[Residuals, ...]:
+    """Name the residuals that the app makes itself, with their designs' degrees of freedom."""
+    return tuple(
+        Residuals(run.run, (run.path,), False, float(run.design.dof), from_bold=True)
+        for run in runs
+        if run.design is not None
+    )
 
 
 def find_residuals(

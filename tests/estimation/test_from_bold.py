@@ -404,6 +404,40 @@ def test_residuals_are_kept_where_asked(dataset, tmp_path, from_bold):
     assert kept == files(plain)
 
 
+def test_noise_normalisation_takes_the_residuals_from_wherever_they_are(
+    noise_dataset, tmp_path, from_bold
+):
+    noise = ("--dissimilarity", "crossnobis", "--noise", "shrinkage", "--folds", "runs")
+
+    def run(out, *options):
+        code, said = from_bold(noise_dataset, out, *noise, *options)
+        assert code == 0, said
+        assert f"200 volumes, {2 * (N - 14)} degrees of freedom (the first-level models)" in said
+        return map_of(out)
+
+    kept, work = tmp_path / "kept", tmp_path / "work"
+    expected = run(kept, "--keep-residuals")
+    np.testing.assert_array_equal(run(work), expected)
+    assert not list(work.rglob("*errorts*"))
+    # the estimates and residuals of the first call, as another program's, found by their names
+    glm = tmp_path / "glm"
+    shutil.copytree(kept / "sub-01" / "func", glm / "sub-01" / "func")
+    for path in glm.rglob("*_desc-*"):
+        path.unlink()
+    write_json(glm / "dataset_description.json", {"Name": "g", "BIDSVersion": "1.11.1",
+               "DatasetType": "derivative", "GeneratedBy": [{"Name": "other"}]})  # fmt: skip
+    line = [glm, tmp_path / "theirs", "participant", "--radius", "8.5", *noise, "--model",
+            noise_dataset / "derivatives/models/m.tsv", "--brain-mask",
+            derivative(noise_dataset, "desc-brain_mask.nii.gz")]  # fmt: skip
+    assert main([str(part) for part in line]) == 0
+    np.testing.assert_array_equal(map_of(tmp_path / "theirs"), expected)
+    # without the work directory the residuals that were kept are read, the others made again
+    for out, options in ((kept, ("--keep-residuals",)), (work, ())):
+        run(out, "--comparison", "pearson", *options)
+    pearson = [nib.load(next(out.rglob("*stat-pearson*statmap.nii.gz"))) for out in (kept, work)]
+    np.testing.assert_array_equal(pearson[0].get_fdata(), pearson[1].get_fdata())
+
+
 def test_no_event_is_lost_between_the_table_and_the_design(noise_dataset, tmp_path, from_bold):
     """Estimates of a design with one event moved differ: the table itself is what is used."""
     assert from_bold(noise_dataset, tmp_path / "a")[0] == 0
