@@ -43,6 +43,10 @@ class RsaSettings(ReadingSettings):
     noise: str = "none"
     noise_from: str = "auto"
     residual_dof: float | None = None
+    condition_permutations: int = 0
+    keep_null: int = 0
+    random_seed: int = 0
+    alpha: float = 0.05
 
     @property
     def reading(self) -> ReadingSettings:

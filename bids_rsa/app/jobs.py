@@ -120,7 +120,7 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
     if not settings.run.overwrite:
         check_replaceable(run.output, (*(f for e in estimates for f in e.planned), *planned))
     check_maps_beside(run.output, planned)
-    pictured = [file.path for file in planned if not file.path.endswith("_mask.nii.gz")]
+    pictured = [file.path for file in planned if file.is_pictured]
     roots = (dataset_root(path, run.datasets) for path in _input_files(analysis))
     links = link_datasets(roots, run.datasets)
     if estimates:

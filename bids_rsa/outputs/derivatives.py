@@ -13,13 +13,23 @@ from bids_rsa.tables import json_object_of
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """An image to write: its path within the dataset, and the settings that determine it."""
+    """An image to write: its path within the dataset, and the settings that determine it.
+
+    ``comparison`` and ``model`` are those of a map of scores; ``kind`` says what a map holds that
+    goes with scores.
+    """
 
     path: str
     settings: tuple[tuple[str, str], ...]
     settings_hash: str
     comparison: str = ""
     model: str = ""
+    kind: str = ""
+
+    @property
+    def is_pictured(self) -> bool:
+        """Whether a picture is drawn of it."""
+        return not (self.kind or self.path.endswith("_mask.nii.gz"))
 
     @property
     def sidecar(self) -> str:

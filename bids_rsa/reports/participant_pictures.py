@@ -41,7 +41,7 @@ def draw_analysis(
     mosaic: Mosaic | None = None
     drawn: list[Path] = []
     for file in planned:
-        if file.path.endswith("_mask.nii.gz"):
+        if not file.is_pictured:
             continue
         image = nib.load(output_dir / file.path)
         # all maps of an analysis have values at the same centres

@@ -1,0 +1,192 @@
+"""Files of a participant's null of conditions: p, z, corrected p, and null maps."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.comparison.permutations import Relabelings, draw_permutations
+from bids_rsa.core.condition_null import NullOfScore
+from bids_rsa.outputs.derivatives import PlannedFile
+from bids_rsa.outputs.provenance import digest, software_versions
+from bids_rsa.settings import RsaSettings
+
+# what is added to the comparison's label in a file name, and what the map holds
+STATS = {
+    "P": "p of the score under permutations of the conditions, not corrected",
+    "Z": "score minus the mean of its null, in standard deviations of the null",
+    "MaxFWEp": "p of the score under permutations of the conditions, corrected for the "
+    "family-wise error by the maximum of the score over centres",
+}
+NULL_MAPS = "nullmaps"
+ASSUMPTION = (
+    "Without an effect the conditions could change places. Unequal numbers of images of the "
+    "conditions break that."
+)
+
+
+def plan_null_files(score: PlannedFile, rsa: RsaSettings) -> tuple[PlannedFile, ...]:
+    """List the files that permutations of the conditions add to a map of scores."""
+    if not rsa.condition_permutations:
+        return ()
+    settings = {key: json.loads(text) for key, text in score.settings} | {
+        "ConditionPermutations": rsa.condition_permutations,
+        "RandomSeed": rsa.random_seed,
+    }
+    stem, _, desc = score.path.rpartition("_desc-")
+    files = [(stat, f"{stem}{stat}_desc-{desc}", settings) for stat in STATS]
+    if rsa.keep_null:
+        path = score.path.replace("_statmap.", f"_{NULL_MAPS}.")
+        files.append((NULL_MAPS, path, settings | {"KeptNullMaps": rsa.keep_null}))
+    return tuple(
+        replace(
+            score,
+            path=path,
+            settings=tuple((key, json.dumps(value)) for key, value in own.items()),
+            settings_hash=digest(own),
+            comparison="",
+            model="",
+            kind=kind,
+        )
+        for kind, path, own in files
+    )
+
+
+def null_values(
+    file: PlannedFile, null: NullOfScore, evaluated: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Give the values of a file at the evaluated centres; (n_centers, n_kept) of null maps."""
+    if file.kind == NULL_MAPS:
+        return np.ascontiguousarray(null.kept[:, evaluated].T)
+    values = {"P": null.p, "Z": null.z, "MaxFWEp": null.max_p}[file.kind]
+    return values[evaluated].astype(np.float32)
+
+
+def outside(file: PlannedFile) -> float:
+    """Give the value of a map where there is no centre: p is 1 there."""
+    return 1.0 if file.kind in ("P", "MaxFWEp") else 0.0
+
+
+def null_sidecar(
+    file: PlannedFile,
+    null: NullOfScore,
+    shared: Mapping[str, Any],
+    evaluated: NDArray[np.bool_],
+    warnings: Sequence[str],
+) -> dict[str, Any]:
+    """Gather the sidecar of a file; ``shared`` are the keys that all images of an analysis have."""
+    settings = {key: json.loads(text) for key, text in file.settings}
+    is_maps = file.kind == NULL_MAPS
+    defined = np.isfinite(null.p[evaluated])
+    what = (
+        "Scores under permutations of the conditions, one volume each; the same permutations in "
+        "all maps and participants with the same conditions"
+        if is_maps
+        else STATS[file.kind]
+    )
+    score = f"{settings['Comparison']}, model {settings['Model']['Name']}"
+    said = [*shared.get("Warnings", ()), *warnings]
+    return {
+        "Description": f"{what}: {score}",
+        **shared,
+        **settings,
+        "Relabelings": _kept(null, settings) if is_maps else _used(null),
+        "SmallestP": null.smallest_p,
+        "NullMean": _summary(null.mean[evaluated][defined]),
+        "NullSD": _summary(null.sd[evaluated][defined]),
+        "Assumption": ASSUMPTION,
+        "Warnings": said,
+        "CentersEvaluated": int(evaluated.sum()),
+        "CentersUndefined": int((~defined).sum()),
+        "SettingsHash": file.settings_hash,
+        "SoftwareVersions": software_versions(),
+    }
+
+
+def _used(null: NullOfScore) -> dict[str, Any]:
+    """Say how many relabelings p is made of, and how many there are."""
+    return {
+        "Used": null.n_used,
+        "Distinct": null.n_distinct,
+        "DistinctIsLowerBound": null.is_lower_bound,
+        "Exhaustive": null.exhaustive,
+    }
+
+
+def _kept(null: NullOfScore, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Say which permutations the null maps are of."""
+    permutations = draw_permutations(
+        len(settings["Conditions"]), settings["ConditionPermutations"], settings["RandomSeed"]
+    )
+    orders, whole = permutations.kept(settings["KeptNullMaps"])
+    return {
+        "Kept": len(null.kept),
+        "Distinct": null.n_distinct,
+        "DistinctIsLowerBound": null.is_lower_bound,
+        "Exhaustive": whole,
+        "SHA256": hashlib.sha256(orders.astype("<i4").tobytes()).hexdigest(),
+    }
+
+
+def _summary(values: NDArray[np.float64]) -> dict[str, float] | None:
+    """Summarise values over centres."""
+    if not values.size:
+        return None
+    found = (values.min(), np.median(values), values.max())
+    return {key: float(f"{x:.6g}") for key, x in zip(("Min", "Median", "Max"), found, strict=True)}
+
+
+def relabeling_notes(
+    relabelings: Mapping[str, Sequence[Relabelings]],
+    names: Mapping[str, Sequence[str]],
+    alpha: float,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Say how many relabelings there are of each score, and where they are too few.
+
+    Parameters
+    ----------
+    relabelings : mapping of str to sequence of Relabelings
+        For each comparison, one for each score.
+    names : mapping of str to sequence of str
+        The names of the scores.
+    alpha : float
+
+    Returns
+    -------
+    notes, warnings : tuple of str
+    """
+    notes, told = [], []
+    for comparison, found in relabelings.items():
+        for name, one in zip(names[comparison], found, strict=True):
+            count = f"{'more than ' if one.is_lower_bound else ''}{one.n_distinct:,}"
+            which = "all of them" if one.exhaustive else f"{len(one.used):,} permutations"
+            sentence = (
+                f"{comparison}, {name}: {count} distinct relabelings of the conditions, {which} "
+                f"used; the smallest p is {one.smallest_p:.3g}"
+            )
+            notes.append(f"{sentence}.")
+            if one.smallest_p > alpha:
+                advice = (
+                    "More conditions, or a model with more levels, have more relabelings."
+                    if one.exhaustive or 1 / one.n_distinct > alpha
+                    else "Use more --condition-permutations."
+                )
+                told.append(
+                    f"{sentence}, above alpha {alpha:g}: nothing can be significant. {advice}"
+                )
+    return tuple(notes), tuple(told)
+
+
+def unequal_images_warning(images_per_condition: Mapping[str, int]) -> tuple[str, ...]:
+    """Warn that conditions with unequal numbers of images are not exchangeable."""
+    counts = images_per_condition.values()
+    if len(set(counts)) <= 1:
+        return ()
+    return (
+        f"Conditions have {min(counts)} to {max(counts)} images: they are then not exchangeable "
+        "where nothing differs, so p of --condition-permutations can be too small or too large.",
+    )
