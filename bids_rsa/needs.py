@@ -26,6 +26,9 @@ _MODEL_COPIES = 4
 _MANY_CENTERS = 16
 # voxels whose noise covariances a thread computes at a time
 _TILE_VOXELS = 4500
+# scores of permuted models at the centres of a block: as computed, compared, and squared
+_NULL_COPIES = 4
+_NULL_CENTERS = 512
 _FLOAT64 = 8
 _FLOAT32 = 4
 # volumes of a 4D file that one task reads before it hands them over
@@ -38,7 +41,8 @@ class AnalysisSize:
 
     ``n_grid`` counts the voxels of the grid, ``n_voxels`` those that patches may use;
     ``n_maps`` is models times comparisons; ``n_noise_images`` and ``n_residual_volumes`` count
-    what noise is estimated from.
+    what noise is estimated from; ``n_permutations`` and ``n_kept_null`` are permutations of the
+    conditions, and null maps kept of each map.
     """
 
     n_grid: int
@@ -48,6 +52,8 @@ class AnalysisSize:
     n_maps: int
     n_noise_images: int = 0
     n_residual_volumes: int = 0
+    n_permutations: int = 0
+    n_kept_null: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,12 @@ def memory_needs(size: AnalysisSize, n_threads: int) -> MemoryNeeds:
     searchlight = 2 * patterns + 2 * scores + 4 * volume + blocks + models
     searchlight += _noise_gb(size, n_threads)
     write = 2 * scores + 8 * volume
+    forms = size.n_permutations * cells
+    searchlight += _MODEL_COPIES * size.n_maps * forms
+    searchlight += n_threads * _NULL_COPIES * size.n_permutations * _NULL_CENTERS * _FLOAT64 / GIB
+    null_maps = size.n_kept_null * _FLOAT32 / GIB
+    searchlight += 2 * size.n_maps * null_maps * size.n_voxels
+    write += null_maps * (size.n_maps * size.n_voxels + 2 * size.n_grid)
     return MemoryNeeds(*(_LIBRARIES_GB + need for need in (read, searchlight, write)))
 
 

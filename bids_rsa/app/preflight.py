@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from bids_rsa.core.dissimilarity.params import check_params
 from bids_rsa.errors import BidsRsaError, OptionError, OutputError, ValidationError
 from bids_rsa.models.cells import scored
 from bids_rsa.models.loading import check_models
+from bids_rsa.models.permutable import check_permutable
 from bids_rsa.needs import (
     AnalysisSize,
     analysis_size,
@@ -201,7 +202,13 @@ def check_analyses(
             own = models_of(analysis, plan, models, rsa)
             check_models(own, rsa.comparisons, plan.conditions)
             covariance_of(analysis, plan, rsa)
-            size = analysis_size(analysis, plan, rsa, n_maps)
+            if rsa.condition_permutations:
+                check_permutable(own, plan.conditions)
+            size = replace(
+                analysis_size(analysis, plan, rsa, n_maps),
+                n_permutations=rsa.condition_permutations,
+                n_kept_null=rsa.keep_null,
+            )
             check_metric_parameters(rsa, size.n_grid)
             refuse_too_large(analysis.label, memory_needs(size, 1), *memory)
             for run in analysis.bold_runs:

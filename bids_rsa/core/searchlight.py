@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from bids_rsa.core.comparison.blocks import cut_into_blocks
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
+from bids_rsa.core.condition_null import ConditionNull, NullOfScore
 from bids_rsa.core.dissimilarity.params import check_params
 from bids_rsa.core.dissimilarity.sources import PatchRule, RdmSource, choose_source
 from bids_rsa.core.dissimilarity.table import (
@@ -182,11 +183,14 @@ class Scores:
         Patch sizes.
     shrinkage : (n_centers,) float64 or None
         Shrinkage of the noise covariance, NaN where undefined; None without noise normalisation.
+    nulls : dict of str to tuple of NullOfScore
+        For each comparison, the null of each score; empty without permutations of conditions.
     """
 
     scores: dict[str, Floats]
     n_voxels: NDArray[np.int32]
     shrinkage: Floats | None = None
+    nulls: dict[str, tuple[NullOfScore, ...]] = field(default_factory=dict)
 
 
 def searchlight_rsa(
@@ -206,6 +210,7 @@ def searchlight_rsa(
     nuisance: ArrayLike | None = None,
     condition_covariance: ArrayLike | None = None,
     noise: NoiseModel | None = None,
+    null: ConditionNull | None = None,
     n_threads: int = 1,
     on_progress: Callable[[int], None] | None = None,
 ) -> Scores:
@@ -240,6 +245,8 @@ def searchlight_rsa(
         See `bids_rsa.core.comparison.plans.prepare`.
     noise : NoiseModel
         See `searchlight`.
+    null : ConditionNull
+        Takes the same RDMs: the scores of models whose conditions were permuted.
     n_threads : int
         Changes nothing in the result.
     on_progress : callable
@@ -276,7 +283,7 @@ def searchlight_rsa(
     sizes = searchlight(
         patterns,
         neighborhood,
-        [measure],
+        [measure] if null is None else [measure, null],
         dissimilarity=dissimilarity,
         params=params,
         ignore_nan=ignore_nan,
@@ -286,4 +293,4 @@ def searchlight_rsa(
         n_threads=n_threads,
         on_progress=on_progress,
     )
-    return Scores(measure.scores, sizes, shrinkage)
+    return Scores(measure.scores, sizes, shrinkage, {} if null is None else null.results())

@@ -35,7 +35,8 @@ MAKE_THEM = "Run the participant level for them with --condition-permutations N 
 class NullDraws:
     """The permutations of conditions that all null maps of a test share.
 
-    ``exhaustive`` says that the maps are all distinct relabelings, the identity once.
+    ``exhaustive`` says that the maps are those of all permutations, the identity once;
+    ``n_distinct`` counts the permuted models that differ.
     """
 
     n_draws: int
@@ -76,7 +77,11 @@ def find_draws(test: GroupTest) -> NullDraws:
             + "\n  ".join(complaints),
             f"{MAKE_THEM} Use the same seed, conditions and numbers for all (--overwrite).",
         )
-    return _draws(test, maps[0], read[0])
+    # of two models the one with more relabelings bounds p
+    return max(
+        (_draws(test, one, own) for one, own in zip(maps, read, strict=True)),
+        key=lambda draws: draws.n_distinct,
+    )
 
 
 def _sidecar(one: ParticipantMap) -> dict[str, Any] | None:
@@ -90,7 +95,7 @@ def _odd_ones(
     maps: Sequence[ParticipantMap], sidecars: Sequence[dict[str, Any]], key: str
 ) -> str | None:
     """Name the participants whose value is not that of most."""
-    values = [json.dumps(found.get(key), sort_keys=True) for found in sidecars]
+    values = [json.dumps(_shared(found.get(key)), sort_keys=True) for found in sidecars]
     usual, n_usual = Counter(values).most_common(1)[0]
     if n_usual == len(values):
         return None
@@ -102,12 +107,19 @@ def _odd_ones(
     return f"{key} is {usual[:120]} in {n_usual} of them, but not in {listing(odd)}."
 
 
+def _shared(value: Any) -> Any:
+    """Leave out of a sidecar's value what is the model's own: how many of its forms differ."""
+    if not isinstance(value, dict):
+        return value
+    return {key: one for key, one in value.items() if not key.startswith("Distinct")}
+
+
 def _draws(test: GroupTest, one: ParticipantMap, sidecar: dict[str, Any]) -> NullDraws:
     """Read the numbers of relabelings from a sidecar."""
     relabelings = sidecar.get("Relabelings") or {}
     try:
         kept, distinct = int(relabelings["Kept"]), int(relabelings["Distinct"])
-        exhaustive = bool(relabelings["Exhaustive"]) and kept == distinct
+        exhaustive = bool(relabelings["Exhaustive"])
     except (KeyError, TypeError, ValueError):
         raise ContentError(
             f"{test.label}: the sidecar of {one.null_path} does not say in Relabelings how many "

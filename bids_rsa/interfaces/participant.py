@@ -2,9 +2,11 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
     File,
@@ -12,7 +14,11 @@ from nipype.interfaces.base import (
     isdefined,
     traits,
 )
+from numpy.typing import NDArray
 
+from bids_rsa.core.comparison.permutations import draw_permutations
+from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.core.condition_null import ConditionNull, NullOfScore
 from bids_rsa.core.dissimilarity.table import needs_noise
 from bids_rsa.core.noise.model import NoiseModel, no_noise
 from bids_rsa.core.searchlight import Scores, searchlight_rsa
@@ -35,10 +41,11 @@ from bids_rsa.models.cells import scored
 from bids_rsa.models.loading import condensed
 from bids_rsa.outputs.design_keys import design_warnings
 from bids_rsa.outputs.maps import evaluated_centers, metric_parameters, write_maps
+from bids_rsa.outputs.null_files import relabeling_notes, unequal_images_warning
 from bids_rsa.outputs.provenance import refuse_changed
 from bids_rsa.patterns.noise_samples import unusable_noise
 from bids_rsa.patterns.stacking import MaskUse, StackedPatterns, stack_group
-from bids_rsa.records import Analysis
+from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.reports.details import write_details
 from bids_rsa.reports.participant_pictures import draw_analysis
 from bids_rsa.settings import ReadingSettings, RsaSettings
@@ -105,6 +112,10 @@ class SearchlightRsa(RecordingInterface):
         models = load_models(self.inputs.models)
         own, nuisance = scored(models), [model for model in models if model.nuisance]
         noise = _noise(self.inputs.noise, rsa, len(stacked.patterns))
+        names = [model.name for model in own]
+        null = _null(own, nuisance, stacked, rsa, load_condition_covariance(self.inputs.models))
+        if null is not None:
+            _say_relabelings(null, rsa, names, stacked, self.inputs.label)
         n_centers = int(stacked.center_mask.sum())
         bar = progress_bar(n_centers, self.inputs.label, self.inputs.bar_position)
         with bar as advance, unusable_noise(noise, self.inputs.label):
@@ -124,12 +135,50 @@ class SearchlightRsa(RecordingInterface):
                 nuisance=condensed(nuisance, stacked.conditions),
                 condition_covariance=load_condition_covariance(self.inputs.models),
                 noise=noise,
+                null=null,
                 n_threads=self.inputs.n_threads,
                 on_progress=advance,
             )
-        names = [model.name for model in own]
         evaluated_centers(scores, rsa, self.inputs.label, names)
         return {"scores": save_record(scores, folder, "scores")}
+
+
+def _null(
+    models: Sequence[ModelRdm],
+    nuisance: Sequence[ModelRdm],
+    stacked: StackedPatterns,
+    rsa: RsaSettings,
+    covariance: NDArray[np.float64] | None,
+) -> ConditionNull | None:
+    """Prepare the permuted models, where permutations were asked for."""
+    if not rsa.condition_permutations:
+        return None
+    n_conditions = len(stacked.conditions)
+    return ConditionNull(
+        condensed(models, stacked.conditions),
+        draw_permutations(n_conditions, rsa.condition_permutations, rsa.random_seed),
+        rsa.comparisons,
+        n_kept=rsa.keep_null,
+        standardize=rsa.standardize,
+        nuisance=condensed(nuisance, stacked.conditions),
+        condition_covariance=covariance,
+    )
+
+
+def _say_relabelings(
+    null: ConditionNull,
+    rsa: RsaSettings,
+    names: Sequence[str],
+    stacked: StackedPatterns,
+    label: str,
+) -> None:
+    """Log how many relabelings there are, and what they assume where it does not hold."""
+    scores = {name: find_comparison(name).score_names(names) for name in rsa.comparisons}
+    notes, told = relabeling_notes(null.relabelings, scores, rsa.alpha)
+    for note in notes:
+        LOGGER.info("%s: %s", label, note)
+    for warning in (*told, *unequal_images_warning(stacked.images_per_condition)):
+        LOGGER.warning("%s: %s", label, warning)
 
 
 class _SinkInput(BaseInterfaceInputSpec):
@@ -162,7 +211,7 @@ class SinkDerivatives(RecordingInterface):
             Path(inputs.output_dir),
             inputs.planned,
             stacked,
-            load_record(inputs.scores, Scores),
+            load_record(inputs.scores, Scores, NullOfScore),
             models,
             inputs.rsa,
             inputs.links,

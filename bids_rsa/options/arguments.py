@@ -13,6 +13,7 @@ from bids_rsa.errors import OptionError
 from bids_rsa.options.bold_options import check_bold_options
 from bids_rsa.options.config_file import as_arguments
 from bids_rsa.options.noise_options import check_noise_options
+from bids_rsa.options.null_options import check_null_options
 from bids_rsa.options.parser import build_parser
 from bids_rsa.options.swallowed import find_swallowed
 from bids_rsa.settings import (
@@ -153,6 +154,7 @@ def _check_combinations(settings: Settings) -> None:
         return
     check_bold_options(settings)
     check_noise_options(settings)
+    check_null_options(settings)
     models = (*settings.inputs.models, *settings.inputs.features)
     if not models:
         raise OptionError(

@@ -11,6 +11,7 @@ from bids_rsa.options.bold_options import add_bold_options
 from bids_rsa.options.group_options import add_group_options
 from bids_rsa.options.input_options import add_input_options, add_selection_options
 from bids_rsa.options.noise_options import add_noise_options
+from bids_rsa.options.null_options import add_null_options
 from bids_rsa.options.option_group import ExecSpec, OptionGroup, Parser
 
 
@@ -293,6 +294,7 @@ def build_parser(positionals: bool = True) -> argparse.ArgumentParser:
         add_bold_options,
         _add_science_options,
         add_noise_options,
+        add_null_options,
         add_group_options,
         _add_run_options,
     ):

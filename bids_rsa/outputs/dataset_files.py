@@ -26,6 +26,7 @@ BIDSIGNORE = (
     "logs",
     "*_statmap.*",
     "*_relmat.*",
+    "*_nullmaps.*",
     "*_design.*",
 )
 # what BIDS 1.11 allows in the name of a functional mask, beside what every name has

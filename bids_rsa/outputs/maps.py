@@ -11,13 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.core.condition_null import NullOfScore
 from bids_rsa.core.searchlight import Scores
 from bids_rsa.errors import ContentError
 from bids_rsa.models.cells import in_fit, scored
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete, pictures_of
+from bids_rsa.outputs.null_files import (
+    null_sidecar,
+    null_values,
+    outside,
+    unequal_images_warning,
+)
 from bids_rsa.outputs.provenance import bids_uri
-from bids_rsa.outputs.sidecars import is_shrinkage, map_sidecar, mask_sidecar, noise_keys
+from bids_rsa.outputs.sidecars import (
+    is_shrinkage,
+    map_sidecar,
+    mask_sidecar,
+    noise_keys,
+    shared_keys,
+)
 from bids_rsa.outputs.whole_files import replacing_together
 from bids_rsa.patterns.noise_samples import NoiseSamples
 from bids_rsa.patterns.stacking import StackedPatterns
@@ -100,11 +113,17 @@ def write_maps(
     paths = [output_dir / file.path for file in planned]
     with replacing_together(paths, _described(output_dir, planned, sidecars)) as beside:
         for file, path in zip(planned, paths, strict=True):
-            if file.model:
+            fill = 0.0
+            if file.kind:
+                null = _null_of(file, scores, names)
+                data: NDArray[Any] = null_values(file, null, evaluated)
+                content = _null_content(file, null, stacked, sources, evaluated, rsa)
+                fill = outside(file)
+            elif file.model:
                 entry = find_comparison(file.comparison)
                 row = entry.score_names(names).index(file.model)
                 values = scores.scores[file.comparison][row, evaluated]
-                data: NDArray[Any] = values.astype(np.float32)
+                data = values.astype(np.float32)
                 fitted = in_fit(models, joint=True) if entry.joint else [own[row]]
                 source = "" if entry.pooled else own[row].path
                 content = map_sidecar(file, stacked, source, fitted, values, n_voxels, sources)
@@ -117,7 +136,7 @@ def write_maps(
                 content = mask_sidecar(file, stacked, n_voxels, sources)
             if noise is not None:
                 content |= noise_keys(content, noise, shrinkage)
-            nib.save(_image(data, stacked, evaluated), beside[path])
+            nib.save(_image(data, stacked, evaluated, fill), beside[path])
             sidecars[output_dir / file.sidecar] = content
     return paths
 
@@ -142,11 +161,36 @@ def _described(
             write_json(path, content)
 
 
+def _null_of(file: PlannedFile, scores: Scores, names: Sequence[str]) -> NullOfScore:
+    """Find the null that a file is of."""
+    settings = {key: json.loads(text) for key, text in file.settings}
+    entry = find_comparison(settings["Comparison"])
+    return scores.nulls[entry.name][entry.score_names(names).index(settings["Model"]["Name"])]
+
+
+def _null_content(
+    file: PlannedFile,
+    null: NullOfScore,
+    stacked: StackedPatterns,
+    sources: Sequence[str],
+    evaluated: NDArray[np.bool_],
+    rsa: RsaSettings,
+) -> dict[str, Any]:
+    """Gather the sidecar of a file of a null."""
+    told = list(unequal_images_warning(stacked.images_per_condition))
+    if null.smallest_p > rsa.alpha:
+        told.append(
+            f"The smallest p that can come out is {null.smallest_p:.3g}, above alpha "
+            f"{rsa.alpha:g}: nothing can be significant."
+        )
+    return null_sidecar(file, null, shared_keys(stacked, sources, file.path), evaluated, told)
+
+
 def _image(
-    values: NDArray[Any], stacked: StackedPatterns, evaluated: NDArray[np.bool_]
+    values: NDArray[Any], stacked: StackedPatterns, evaluated: NDArray[np.bool_], fill: float = 0.0
 ) -> nib.Nifti1Image:
-    """Put values at the evaluated centres, 0 elsewhere."""
-    volume = np.zeros(stacked.center_mask.shape, values.dtype)
+    """Put values (n_centers, ...) at the evaluated centres, and another value elsewhere."""
+    volume = np.full((*stacked.center_mask.shape, *values.shape[1:]), fill, values.dtype)
     centers = np.argwhere(stacked.center_mask)[evaluated]
     volume[tuple(centers.T)] = values
     return volume_image(volume, stacked.affine, stacked.template)

@@ -13,6 +13,7 @@ from bids_rsa.models.cells import in_fit, scored
 from bids_rsa.models.covariance import covariance_identity
 from bids_rsa.outputs.derivatives import PlannedFile, derivative_path, read_sidecar
 from bids_rsa.outputs.design_keys import design_keys
+from bids_rsa.outputs.null_files import plan_null_files
 from bids_rsa.outputs.provenance import InputHashes, digest, software_versions
 from bids_rsa.patterns.noise_samples import NoiseSamples
 from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
@@ -42,6 +43,7 @@ def plan_images(
             path = derivative_path(analysis, name, stat=entry.label)
             settings = _map_settings(analysis, rsa, comparison, name, models) | geometry
             files.append(_planned(path, settings, comparison, name))
+            files.extend(plan_null_files(files[-1], rsa))
     return tuple(files)
 
 

@@ -321,7 +321,7 @@ def load_volume(path: str | os.PathLike[str], volume: int | None = None) -> tupl
 def volume_image(
     data: NDArray[Any], affine: NDArray[np.float64], template: SpatialImage | None = None
 ) -> nib.Nifti1Image:
-    """Make a 3D NIfTI image of the data's own type; space codes and units are the template's."""
+    """Make a NIfTI image of the data's own type; space codes and units are the template's."""
     header = nib.Nifti1Header()
     header.set_data_dtype(data.dtype)
     header.set_xyzt_units("mm")
