@@ -6,9 +6,9 @@ import shutil
 import nibabel as nib
 import numpy as np
 import pytest
-from conftest import RADIUS
 from scipy.ndimage import distance_transform_edt
 
+RADIUS = ("--radius", "16")  # voxels of 10 mm
 STEM = "sub-{}/func/sub-{}_task-objects_space-MNI152NLin2009aSym"
 
 
