@@ -24,6 +24,7 @@ class ReadingSettings:
     dissimilarity: str = DEFAULT_DISSIMILARITY
     comparisons: tuple[str, ...] = (DEFAULT_COMPARISON,)
     standardize: bool = False
+    reliability: bool = False
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def init_analysis_wf(job: AnalysisJob) -> Workflow:
     )
     workflow.connect(
         [
-            (masking, searchlight, [("stacked", "stacked")]),
+            (masking, searchlight, [("stacked", "stacked"), ("halves", "halves")]),
             (masking, sink, [("stacked", "stacked")]),
             (searchlight, sink, [("scores", "scores")]),
             (masking, figures, [("stacked", "stacked")]),

@@ -185,12 +185,18 @@ class Scores:
         Shrinkage of the noise covariance, NaN where undefined; None without noise normalisation.
     nulls : dict of str to tuple of NullOfScore
         For each comparison, the null of each score; empty without permutations of conditions.
+    reliability : (n_centers,) float64 or None
+        Agreement of the RDMs of two halves, where that was asked for.
+    halves : tuple of str
+        The runs of each half.
     """
 
     scores: dict[str, Floats]
     n_voxels: NDArray[np.int32]
     shrinkage: Floats | None = None
     nulls: dict[str, tuple[NullOfScore, ...]] = field(default_factory=dict)
+    reliability: Floats | None = None
+    halves: tuple[str, ...] = ()
 
 
 def searchlight_rsa(

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from bids_rsa.interfaces.base import (
     as_texts,
     saved_record,
 )
+from bids_rsa.interfaces.halves import Halves, reliability_of
 from bids_rsa.interfaces.noise import load_noise
 from bids_rsa.interfaces.progress import progress_bar
 from bids_rsa.interfaces.work_files import (
@@ -44,6 +46,7 @@ from bids_rsa.outputs.maps import evaluated_centers, metric_parameters, write_ma
 from bids_rsa.outputs.null_files import relabeling_notes, unequal_images_warning
 from bids_rsa.outputs.provenance import refuse_changed
 from bids_rsa.patterns.noise_samples import unusable_noise
+from bids_rsa.patterns.stack_plan import HALVES, half_labels
 from bids_rsa.patterns.stacking import MaskUse, StackedPatterns, stack_group
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.reports.details import write_details
@@ -65,6 +68,7 @@ class _ReadInput(BaseInterfaceInputSpec):
 
 class _ReadOutput(TraitedSpec):
     stacked = saved_record(desc="the patterns of all conditions and folds, and their masks")
+    halves = traits.List(traits.Str, desc="the patterns of odd and even runs, where needed")
 
 
 class ReadPatterns(RecordingInterface):
@@ -82,7 +86,22 @@ class ReadPatterns(RecordingInterface):
         LOGGER.info("%s: brain mask: %s.", who, origin)
         for warning in stacked.warnings:
             LOGGER.warning("%s: %s", who, warning)
-        return {"stacked": save_record(stacked, folder, "stacked")}
+        return {
+            "stacked": save_record(stacked, folder, "stacked"),
+            "halves": self._halves(stacked, folder),
+        }
+
+    def _halves(self, stacked: StackedPatterns, folder: Path) -> list[str]:
+        """Stack odd and even runs apart, where their reliability is asked for."""
+        reading = self.inputs.reading
+        if not reading.reliability:
+            return []
+        halves = Halves(stacked.patterns, half_labels(self.inputs.analysis, reading))
+        if reading.folds == "none":
+            apart = replace(reading, folds=HALVES)
+            own = stack_group(self.inputs.analysis, apart, self.inputs.n_threads)
+            halves = Halves(own.patterns, halves.labels)
+        return save_record(halves, folder, "halves")
 
 
 class _SearchlightInput(BaseInterfaceInputSpec):
@@ -90,6 +109,7 @@ class _SearchlightInput(BaseInterfaceInputSpec):
     models = traits.Str(mandatory=True, desc="file of the model RDMs, named by its content")
     rsa = traits.Instance(RsaSettings, mandatory=True)
     noise = saved_record(desc="what noise is estimated from")
+    halves = traits.List(traits.Str, desc="the patterns of odd and even runs, where needed")
     version = traits.Str(mandatory=True)
     label = traits.Str(mandatory=True, desc="what the progress bar is called")
     n_threads = traits.Int(1, usedefault=True, nohash=True)
@@ -140,6 +160,10 @@ class SearchlightRsa(RecordingInterface):
                 on_progress=advance,
             )
         evaluated_centers(scores, rsa, self.inputs.label, names)
+        if rsa.reliability:
+            halves = load_record(self.inputs.halves, Halves)
+            found = reliability_of(halves, stacked, rsa, noise, self.inputs.n_threads)
+            scores = replace(scores, reliability=found, halves=halves.labels)
         return {"scores": save_record(scores, folder, "scores")}
 
 

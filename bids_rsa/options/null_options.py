@@ -31,6 +31,16 @@ def add_null_options(parser: argparse.ArgumentParser) -> None:
         ),
     )
 
+    add(
+        "--reliability",
+        action="store_true",
+        help=(
+            "compare the RDMs of odd and even runs (with --folds: of odd and even folds) at each "
+            "centre: rho-a, or Pearson's correlation where --comparison begins with one that "
+            "does not rank"
+        ),
+    )
+
 
 def check_null_options(settings: Settings) -> None:
     """Check what only the options together can tell.

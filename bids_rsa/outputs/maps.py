@@ -24,6 +24,7 @@ from bids_rsa.outputs.null_files import (
     unequal_images_warning,
 )
 from bids_rsa.outputs.provenance import bids_uri
+from bids_rsa.outputs.reliability_files import reliability_sidecar, reliability_values
 from bids_rsa.outputs.sidecars import (
     is_shrinkage,
     map_sidecar,
@@ -114,9 +115,13 @@ def write_maps(
     with replacing_together(paths, _described(output_dir, planned, sidecars)) as beside:
         for file, path in zip(planned, paths, strict=True):
             fill = 0.0
-            if file.kind:
+            if file.kind.startswith("reliability") and scores.reliability is not None:
+                data: NDArray[Any] = reliability_values(file, scores.reliability[evaluated])
+                shared = shared_keys(stacked, sources, file.path)
+                content = reliability_sidecar(file, data, shared, scores.halves)
+            elif file.kind:
                 null = _null_of(file, scores, names)
-                data: NDArray[Any] = null_values(file, null, evaluated)
+                data = null_values(file, null, evaluated)
                 content = _null_content(file, null, stacked, sources, evaluated, rsa)
                 fill = outside(file)
             elif file.model:

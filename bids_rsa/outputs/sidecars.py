@@ -15,6 +15,7 @@ from bids_rsa.outputs.derivatives import PlannedFile, derivative_path, read_side
 from bids_rsa.outputs.design_keys import design_keys
 from bids_rsa.outputs.null_files import plan_null_files
 from bids_rsa.outputs.provenance import InputHashes, digest, software_versions
+from bids_rsa.outputs.reliability_files import plan_reliability
 from bids_rsa.patterns.noise_samples import NoiseSamples
 from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
 from bids_rsa.records import Analysis, ModelRdm
@@ -37,6 +38,7 @@ def plan_images(
     if rsa.noise.startswith(_SHRINKAGE):
         path = derivative_path(analysis, SEARCHLIGHT, stat=_SHRINKAGE)
         files.append(_planned(path, geometry))
+    files.extend(plan_reliability(analysis, rsa, geometry, SEARCHLIGHT))
     for comparison in rsa.comparisons:
         entry = find_comparison(comparison)
         for name in entry.score_names([model.name for model in scored(models)]):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from bids_rsa.core.folds import cell_counts, consecutive_groups
 from bids_rsa.errors import InputError, OptionError
 from bids_rsa.records import Analysis, ConditionImage, missing_by_run, natural_key
 from bids_rsa.settings import ReadingSettings
+
+HALVES = "halves"  # folds: odd and even runs
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,8 @@ def _folds(
     if folds == "none":
         return (0,) * len(images), ()
     runs = sorted({image.run for image in images}, key=natural_key)
+    if folds == HALVES:
+        return _halves(group, images, runs)
     if None in runs:
         raise OptionError(
             f"{group.label}: --folds {folds} needs images of single runs, but these carry no run, "
@@ -163,6 +168,41 @@ def _folds(
         for fold in range(n_folds)
     )
     return tuple(fold_of_run[image.run] for image in images), labels
+
+
+def _halves(
+    group: Analysis, images: tuple[ConditionImage, ...], runs: Sequence[str | None]
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Assign the first, third ... run to one half, the others to the other."""
+    if len(runs) < 2:
+        raise OptionError(
+            f"{group.label}: --reliability compares odd and even runs, and there "
+            f"{'is only one run' if runs[0] else 'are only images that carry no run'}, for "
+            f"example {images[0].path}.",
+            "Fit the GLM run by run, or leave --reliability away.",
+        )
+    labels = tuple("+".join(f"run-{run}" for run in runs[half::2]) for half in range(2))
+    return tuple(runs.index(image.run) % 2 for image in images), labels
+
+
+def half_labels(group: Analysis, rsa: ReadingSettings) -> tuple[str, ...]:
+    """Name the runs of the two halves whose RDMs ``--reliability`` compares.
+
+    Raises
+    ------
+    InputError, OptionError
+        Too few runs, or a half without an image of a condition.
+    """
+    if rsa.folds == "none":
+        return plan_stack(group, replace(rsa, folds=HALVES)).fold_labels
+    folds = plan_stack(group, rsa).fold_labels
+    if len(folds) < 4:
+        raise OptionError(
+            f"{group.label}: --reliability compares odd and even folds, each half cross-validated "
+            f"by itself: that needs at least four folds, and there are {len(folds)}.",
+            "Use more folds, --folds none, or leave --reliability away.",
+        )
+    return "+".join(folds[::2]), "+".join(folds[1::2])
 
 
 def _refuse_empty_cells(group: Analysis, plan: StackPlan) -> None:

@@ -22,6 +22,7 @@ from bids_rsa.patterns.noise_plan import plan_noise
 from bids_rsa.patterns.readers import Bring, open_source, read_images, source_grid, variance_of
 from bids_rsa.patterns.stack_plan import (
     StackPlan,
+    half_labels,
     images_per_condition,
     plan_stack,
     runs_per_condition,
@@ -134,6 +135,8 @@ def check_group(group: Analysis, rsa: RsaSettings) -> StackPlan:
     plan = plan_stack(group, rsa.reading)
     frame = _frame(group, plan)
     checks.check_radius(rsa.radius_mm, frame.grid, frame.first)
+    if rsa.reliability:
+        half_labels(group, rsa.reading)
     for image in plan.images:
         _check_grid(source_grid(image), frame.grid, image.path, frame.first)
         if rsa.normalize == "variance":

@@ -80,6 +80,8 @@ class Comparison:
         One score of all models together instead of one a model.
     whitened : bool
         Takes the covariance of the condition estimates, and needs the cells of a whole RDM.
+    ceiling : str
+        What is averaged over subjects for noise ceilings, in words; empty: there are none.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Comparison:
     scale: Scale = "symmetric"
     pooled: bool = False
     whitened: bool = False
+    ceiling: str = ""
 
     def n_scores(self, n_models: int) -> int:
         """Count the scores (maps) that so many models get."""
@@ -129,6 +132,7 @@ COMPARISONS: dict[str, Comparison] = {
             ranked=True,
             transform="fisher",
             score_step=_rank_step,
+            ceiling="mean of centred ranks of unit norm, not ranked again",
         ),
         Comparison(
             "pearson",
@@ -137,6 +141,7 @@ COMPARISONS: dict[str, Comparison] = {
             "Pearson's r",
             _terms("correlation_terms"),
             transform="fisher",
+            ceiling="mean of z-scored RDMs",
         ),
         Comparison(
             "kendall-tau-a",
@@ -146,6 +151,7 @@ COMPARISONS: dict[str, Comparison] = {
             _terms("concordance_terms"),
             ranked=True,
             score_step=_concordance_step,
+            ceiling="mean of ranks, ranked again: an approximation of the highest tau",
         ),
         Comparison(
             "partial",
@@ -188,6 +194,7 @@ COMPARISONS: dict[str, Comparison] = {
             ranked=True,
             transform="fisher",
             score_step=_rank_step,
+            ceiling="mean of ranks, ranked again",
         ),
         Comparison(
             "kendall-tau-b",
@@ -197,6 +204,7 @@ COMPARISONS: dict[str, Comparison] = {
             _terms("tie_corrected_concordance_terms"),
             ranked=True,
             score_step=_concordance_step,
+            ceiling="mean of ranks, ranked again: an approximation of the highest tau",
         ),
         Comparison(
             "cosine",
@@ -204,6 +212,7 @@ COMPARISONS: dict[str, Comparison] = {
             "cosine similarity",
             "cosine",
             _terms("cosine_terms"),
+            ceiling="mean of RDMs of unit norm",
         ),
         Comparison(
             "whitened-cosine",
@@ -212,6 +221,7 @@ COMPARISONS: dict[str, Comparison] = {
             "whitened cosine",
             _terms("whitened_terms"),
             whitened=True,
+            ceiling="mean of RDMs of unit whitened norm",
         ),
         Comparison(
             "whitened-pearson",
@@ -221,6 +231,7 @@ COMPARISONS: dict[str, Comparison] = {
             _terms("whitened_correlation_terms"),
             transform="fisher",
             whitened=True,
+            ceiling="mean of centred RDMs of unit whitened norm",
         ),
         Comparison(
             "regression-nonneg",

@@ -1,0 +1,143 @@
+"""RDMs of several sets of patterns at the same centres, block by block: nothing is stored."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, Metric
+from bids_rsa.core.measures import RdmWriter
+from bids_rsa.core.neighborhood.spheres import sphere_rows
+from bids_rsa.core.noise.model import NoiseModel
+from bids_rsa.core.searchlight import searchlight
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+_PER_VOXEL = ("V", "w")
+# bytes of RDMs of all sets that are held at a time
+BLOCK_BYTES = 2**26
+
+
+@dataclass(frozen=True, eq=False)
+class PatternSet:
+    """Patterns of one subject or one half of the runs, and what makes RDMs of them.
+
+    Attributes
+    ----------
+    patterns : (n_patch_voxels, n_folds, n_conditions)
+        In the order of ``np.argwhere(patch_mask)``; may be a memory map.
+    patch_mask : (X, Y, Z) bool
+    params : mapping
+        The dissimilarity's parameters; ``V`` and ``w`` have one entry per row of ``patterns``.
+    min_voxels : int
+    ignore_nan : bool
+    noise : NoiseModel or None
+    """
+
+    patterns: NDArray[np.floating[Any]]
+    patch_mask: Mask
+    dissimilarity: Metric = DEFAULT_DISSIMILARITY
+    params: Mapping[str, Any] = field(default_factory=dict)
+    min_voxels: int = 1
+    ignore_nan: bool = False
+    noise: NoiseModel | None = None
+
+
+def rdms_side_by_side(
+    sets: Sequence[PatternSet],
+    center_mask: Mask,
+    affine: Floats,
+    radius_mm: float,
+    take: Callable[[NDArray[np.intp], Floats], None],
+    n_threads: int = 1,
+    on_progress: Callable[[int], None] | None = None,
+) -> None:
+    """Compute the RDMs of all sets at each centre, and hand them on in blocks of centres.
+
+    Parameters
+    ----------
+    sets : sequence of PatternSet
+        On one grid, with the same conditions.
+    center_mask : (X, Y, Z) bool
+    affine : (4, 4) float64
+        Voxel indices to mm.
+    radius_mm : float
+    take : callable
+        Called with the numbers of the centres (n,), in the order of ``np.argwhere(center_mask)``,
+        and their RDMs (n_sets, n, n_cells); NaN where undefined.
+    n_threads : int
+        Changes nothing in the result.
+    on_progress : callable
+        Called with the number of newly finished centres.
+    """
+    n_conditions = sets[0].patterns.shape[2]
+    n_cells = n_conditions * (n_conditions - 1) // 2
+    step = max(16, BLOCK_BYTES // (8 * n_cells * len(sets)))
+    for numbers, chosen in _blocks(center_mask, step):
+        rdms = np.empty((len(sets), len(numbers), n_cells))
+        for one, out in zip(sets, rdms, strict=True):
+            _fill(one, chosen, affine, radius_mm, n_threads, out)
+        take(numbers, rdms)
+        if on_progress is not None:
+            on_progress(len(numbers))
+
+
+def _blocks(center_mask: Mask, step: int) -> Iterator[tuple[NDArray[np.intp], Mask]]:
+    """Cut the centres into blocks of neighbours."""
+    places = np.flatnonzero(center_mask.ravel())
+    for start in range(0, len(places), step):
+        chosen = np.zeros(center_mask.shape, dtype=bool)
+        chosen.ravel()[places[start : start + step]] = True
+        yield np.arange(start, min(start + step, len(places))), chosen
+
+
+def _fill(
+    one: PatternSet,
+    centers: Mask,
+    affine: Floats,
+    radius_mm: float,
+    n_threads: int,
+    out: Floats,
+) -> None:
+    """Write the RDMs of one set; only the slab of voxels that patches reach is used."""
+    own = _slab(one, centers, affine, radius_mm)
+    out[:] = np.nan
+    if not own.patch_mask.any():
+        return
+    # a centre need not lie in a set's own mask
+    neighborhood = sphere_rows(own.patch_mask, centers, affine, radius_mm)
+    writer = RdmWriter(rdms=out)
+    searchlight(
+        own.patterns,
+        neighborhood,
+        [writer],
+        dissimilarity=own.dissimilarity,
+        params=own.params,
+        ignore_nan=own.ignore_nan,
+        min_voxels=own.min_voxels,
+        noise=own.noise,
+        n_threads=n_threads,
+    )
+
+
+def _slab(one: PatternSet, centers: Mask, affine: Floats, radius_mm: float) -> PatternSet:
+    """Keep the voxels within one radius of the centres along the first axis."""
+    if one.noise is not None:
+        return one
+    inverse = np.linalg.inv(np.asarray(affine)[:3, :3])
+    reach = int(np.ceil(radius_mm * np.linalg.norm(inverse[0]) * (1 + 1e-6)))
+    along = np.flatnonzero(centers.any(axis=(1, 2)))
+    first, last = max(0, int(along[0]) - reach), int(along[-1]) + reach + 1
+    per_plane = np.concatenate([[0], np.cumsum(one.patch_mask.sum(axis=(1, 2)))])
+    start, stop = int(per_plane[first]), int(per_plane[min(last, len(one.patch_mask))])
+    mask = np.zeros_like(one.patch_mask)
+    mask[first:last] = one.patch_mask[first:last]
+    params = {
+        name: np.asarray(value)[start:stop] if name in _PER_VOXEL else value
+        for name, value in one.params.items()
+    }
+    patterns = np.ascontiguousarray(one.patterns[start:stop])
+    return replace(one, patterns=patterns, patch_mask=mask, params=params)

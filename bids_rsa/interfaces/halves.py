@@ -1,0 +1,52 @@
+"""The reliability of an analysis's RDMs, from patterns to a map."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.noise.model import NoiseModel
+from bids_rsa.core.reliability import split_half_reliability
+from bids_rsa.core.side_by_side import PatternSet, rdms_side_by_side
+from bids_rsa.outputs.maps import metric_parameters
+from bids_rsa.outputs.reliability_files import reliability_comparison
+from bids_rsa.patterns.stacking import StackedPatterns
+from bids_rsa.settings import RsaSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Halves:
+    """Patterns (n_voxels, n_folds, n_conditions): odd folds are one half, even folds the other."""
+
+    patterns: NDArray[np.floating]
+    labels: tuple[str, ...]
+
+
+def reliability_of(
+    halves: Halves,
+    stacked: StackedPatterns,
+    rsa: RsaSettings,
+    noise: NoiseModel | None,
+    n_threads: int,
+) -> NDArray[np.float64]:
+    """Compare the RDMs of both halves at each centre (n_centers,)."""
+    sets = [
+        PatternSet(
+            np.ascontiguousarray(halves.patterns[:, half::2]),
+            stacked.patch_mask,
+            rsa.dissimilarity,
+            metric_parameters(rsa, stacked.patch_mask),
+            rsa.min_voxels,
+            rsa.ignore_nan,
+            noise,
+        )
+        for half in range(2)
+    ]
+    found = np.full(int(stacked.center_mask.sum()), np.nan)
+    comparison = reliability_comparison(rsa.comparisons)
+
+    def take(numbers: NDArray[np.intp], rdms: NDArray[np.float64]) -> None:
+        found[numbers] = split_half_reliability(rdms[0], rdms[1], comparison)
+
+    rdms_side_by_side(sets, stacked.center_mask, stacked.affine, rsa.radius_mm, take, n_threads)
+    return found
