@@ -14,16 +14,30 @@ _MODULES = {
     "compare_rdms": "bids_rsa.rdms",
     "compute_dsm": "bids_rsa.rdms",
     "compute_dsm_cv": "bids_rsa.rdms",
+    "crossnobis": "bids_rsa.core.noise.definition",
+    "mahalanobis": "bids_rsa.core.noise.definition",
+    "noise_covariance": "bids_rsa.core.noise.covariance",
+    "noise_from_images": "bids_rsa.core.noise.model",
+    "noise_from_residuals": "bids_rsa.core.noise.model",
     "rsa_nifti": "bids_rsa.api",
     "rsa_regions": "bids_rsa.region_api",
+    "searchlight_rsa": "bids_rsa.core.searchlight",
+    "whiten": "bids_rsa.core.noise.definition",
 }
 __all__ = [
     "__version__",
     "compare_rdms",
     "compute_dsm",
     "compute_dsm_cv",
+    "crossnobis",
+    "mahalanobis",
+    "noise_covariance",
+    "noise_from_images",
+    "noise_from_residuals",
     "rsa_nifti",
     "rsa_regions",
+    "searchlight_rsa",
+    "whiten",
 ]
 
 

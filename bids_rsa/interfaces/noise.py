@@ -57,6 +57,8 @@ class ReadNoise(RecordingInterface):
             dict(zip(inputs.bold, inputs.residuals, strict=True)),
         )
         LOGGER.info("%s: %s", inputs.analysis.label, samples.note)
+        for warning in samples.warnings:
+            LOGGER.warning("%s: %s", inputs.analysis.label, warning)
         paths = save_record(replace(samples, path=""), folder, "noise")
         return {"noise": [*paths, str(folder / _SAMPLES)]}
 

@@ -107,7 +107,10 @@ def noise_keys(
         "Samples": len(noise.group_of) or len(noise.condition_of),
         "WhitenedInTime": noise.whitened,
     }
-    return {"NoiseNormalization": sidecar["NoiseNormalization"] | found | amounts}
+    return {
+        "NoiseNormalization": sidecar["NoiseNormalization"] | found | amounts,
+        "Warnings": [*sidecar["Warnings"], *noise.warnings],
+    }
 
 
 def _map_settings(

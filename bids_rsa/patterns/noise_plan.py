@@ -32,6 +32,7 @@ class NoisePlan:
     residuals: tuple[Residuals, ...] = ()
     volumes: tuple[int, ...] = ()
     note: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -183,7 +184,28 @@ def _from_images(
         f"Noise ({rsa.noise}) from the deviations of {len(plan.images)} images from the mean of "
         f"their condition{why}: {dof} degrees of freedom."
     )
-    return NoisePlan(rsa.noise, "images", float(dof), "images minus conditions", note=note)
+    return NoisePlan(
+        rsa.noise, "images", float(dof), "images minus conditions", note=note,
+        warnings=_bias(plan),
+    )  # fmt: skip
+
+
+def _bias(plan: StackPlan) -> tuple[str, ...]:
+    """Warn that noise from images is not independent of the patterns that it normalises."""
+    if not plan.fold_labels:
+        return ()
+    counts = plan.counts.sum(axis=0)
+    structure = (
+        "by about the same amount for all pairs of conditions"
+        if (counts == counts[0]).all()
+        else f"and, as conditions have {counts.min()} to {counts.max()} images, by different "
+        "amounts, which shows as structure in the RDM"
+    )
+    return (
+        "Noise is estimated from the same images as the patterns, so the two are not independent: "
+        "cross-validated distances are above 0 on average where nothing differs, "
+        f"{structure}. Residuals of the first-level model have no such bias.",
+    )
 
 
 def _runs(runs: list[str | None]) -> str:

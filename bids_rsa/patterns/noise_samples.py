@@ -44,6 +44,7 @@ class NoiseSamples:
     whitened: bool | None = None
     files: tuple[str, ...] = ()
     note: str = ""
+    warnings: tuple[str, ...] = ()
 
     def model(self) -> NoiseModel:
         """Map the file, and find each voxel's noise variance."""
@@ -95,6 +96,7 @@ def noise_of(
         whitened=noise.whitened,
         files=noise.files,
         note=noise.note,
+        warnings=noise.warnings,
     )
 
 

@@ -1,0 +1,107 @@
+"""Residuals are found beside the images of every producer, with their dof and whitening."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from input_trees import describe
+from test_producers import (
+    NAMES,
+    SHAPE,
+    afni,
+    bucket,
+    feat,
+    one,
+    planted,
+    save,
+    spm_folder,
+)
+
+from bids_rsa.errors import BidsRsaError
+from bids_rsa.producers.residuals import find_residuals
+from bids_rsa.settings import RsaSettings
+
+NOISE = RsaSettings(noise="shrinkage", folds="runs", radius_mm=3.0)
+SERIES = np.random.default_rng(0).normal(size=(*SHAPE, 6))
+
+
+def test_feat_res4d_with_its_dof(tmp_path):
+    root = describe(tmp_path / "data")
+    for run in ("1", "2"):
+        folder = root / f"feat/sub-01/run-{run}.feat"
+        feat(folder, planted(), run)
+        save(folder / "stats/res4d.nii.gz", SERIES)
+        (folder / "stats/dof").write_text(f"{10 + int(run)}\n")
+    group = one(tmp_path, root, betas=("feat/sub-{subject}",), rsa=NOISE)
+    assert [(r.run, r.dof, r.whitened) for r in group.residuals] == [
+        ("1", 11.0, True),
+        ("2", 12.0, True),
+    ]
+    assert all(r.paths[0].endswith(f"run-{r.run}.feat/stats/res4d.nii.gz") for r in group.residuals)
+
+
+def test_spm_residuals_are_cut_into_sessions(tmp_path, monkeypatch):
+    import test_producers
+
+    struct = test_producers.spm_struct
+
+    def with_counts(*args):
+        made = struct(*args)
+        made["xX"]["erdf"] = 7.0
+        return made | {"nscan": np.array([[3.0, 4.0]])}
+
+    monkeypatch.setattr(test_producers, "spm_struct", with_counts)
+    root = describe(tmp_path / "data")
+    folder = spm_folder(root / "spm/sub-01", planted(), nan=False)
+    for volume in range(7):
+        save(folder / f"Res_{volume + 1:04d}.nii", SERIES[..., 0])
+    group = one(tmp_path, root, betas=("spm/sub-{subject}",), rsa=NOISE)
+    first, second = group.residuals
+    assert (first.run, second.run) == ("1", "2")
+    numbers = [[int(p[-8:-4]) for p in r.paths] for r in group.residuals]
+    assert numbers == [[1, 2, 3], [4, 5, 6, 7]]
+    assert (first.dof, second.dof) == (3.0, 4.0)
+    assert first.whitened is True
+    (folder / "Res_0007.nii").unlink()
+    with pytest.raises(BidsRsaError, match=r"holds 6 Res_ images, and SPM.mat counts 7") as error:
+        one(tmp_path, root, betas=("spm/sub-{subject}",), rsa=NOISE)
+    assert error.value.exit_code == 65
+
+
+@pytest.mark.parametrize(("name", "whitened"), [("errts.S01", False), ("wherr.S01", True)])
+def test_afni_errts(tmp_path, name, whitened):
+    root = describe(tmp_path / "data")
+    for run in ("1", "2"):
+        folder = root / f"afni/S01.run{run}.results"
+        afni(folder, "stats.S01+tlrc", bucket(planted(), run))
+        afni(folder, f"{name}+tlrc", {f"#{v}": SERIES[..., v] for v in range(6)})
+        afni(folder, f"{name}+orig", {f"#{v}": SERIES[..., v] for v in range(6)})
+    group = one(tmp_path, root, betas=("afni/S{subject}.run{run}.results",), rsa=NOISE)
+    assert [r.run for r in group.residuals] == ["1", "2"]
+    assert {r.whitened for r in group.residuals} == {whitened}
+    assert all(r.paths[0].endswith(f"{name}+tlrc.HEAD") for r in group.residuals)
+    assert nib.load(group.residuals[0].paths[0]).shape == (*SHAPE, 6)
+
+
+def test_several_files_are_refused(tmp_path):
+    root = describe(tmp_path / "data")
+    for run in ("1", "2"):
+        folder = root / f"afni/S01.run{run}.results"
+        afni(folder, "stats.S01+tlrc", bucket(planted(), run))
+        for name in ("errts.a", "errts.b"):
+            afni(folder, f"{name}+tlrc", {"#0": SERIES[..., 0], "#1": SERIES[..., 1]})
+    with pytest.raises(BidsRsaError, match="2 files may be the residuals of") as error:
+        one(tmp_path, root, betas=("afni/S{subject}.run{run}.results",), rsa=NOISE)
+    assert error.value.exit_code == 66
+
+
+def test_nothing_is_looked_for_without_need(tmp_path):
+    root = describe(tmp_path / "data")
+    for run in ("1", "2"):
+        folder = root / f"feat/sub-01/run-{run}.feat"
+        feat(folder, planted(), run)
+        save(folder / "stats/res4d.nii.gz", SERIES)
+    for rsa in (RsaSettings(), RsaSettings(noise="shrinkage", noise_from="images")):
+        group = one(tmp_path, root, betas=("feat/sub-{subject}",), rsa=rsa)
+        assert group.residuals == ()
+        assert len(find_residuals(group.images, ())) == 2
+    assert len(NAMES) > 1
