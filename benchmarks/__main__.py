@@ -4,10 +4,10 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from . import app, engine, growth, memory, report
+from . import app, engine, growth, memory, noise, report
 from .timing import machine
 
-PARTS = ("engine", "many_models", "two_threads", "growth", "memory", "app")
+PARTS = ("engine", "many_models", "two_threads", "growth", "memory", "app", "noise", "noise_memory")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,6 +49,8 @@ def run(parts: list[str], wanted: str | None, repeats: int, out: Path) -> dict:
         ("growth", growth.measure),
         ("memory", lambda _: memory.measure(2)),
         ("app", app.measure),
+        ("noise", noise.measure),
+        ("noise_memory", lambda _: noise.memory(2)),
     ):
         if name in parts:
             found[name] = measure(repeats)

@@ -42,6 +42,10 @@ def sections(found: dict) -> dict[str, str]:
         parts["two_threads"] = _two_threads(found["two_threads"])
     if "memory" in found:
         parts["memory"] = _memory(found["memory"])
+    if "noise" in found:
+        parts["noise"] = _noise(found["noise"])
+    if "noise_memory" in found:
+        parts["noise_memory"] = _noise_memory(found["noise_memory"])
     if "app" in found:
         parts["app"] = _app(found["app"])
     return parts
@@ -71,6 +75,32 @@ def _memory(m: dict) -> str:
         f"{m['n_centers']:,} centres, 92 conditions, 2 mm, {m['n_threads']} threads: "
         f"{m['seconds']:.1f} s, peak memory of the process {m['peak_mb']:.0f} MB "
         f"(under {m['at_most_mb']:.0f} wanted; the patterns alone are {m['patterns_mb']:.0f})."
+    )
+
+
+def _noise(rows: list[dict]) -> str:
+    """Crossnobis beside rsatoolbox."""
+    lines = [
+        "| case | ours (us) | theirs (us) | ratio | at least | goal | scores agree |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        met = "" if row["ratio"] >= row["at_least"] else " (not met)"
+        goal = "" if row["goal"] is None else row["goal"]
+        lines.append(
+            f"| {row['case']} | {row['ours_us']:.0f} | {row['theirs_us']:.0f} | "
+            f"{row['ratio']:.0f}{met} | {row['at_least']} | {goal} | {row['agreement']} |"
+        )
+    return "\n".join(lines)
+
+
+def _noise_memory(m: dict) -> str:
+    """Memory of noise normalisation with residuals in a mapped file."""
+    return (
+        f"{m['n_voxels']:,} voxels, 92 conditions in 8 runs, 2,400 residual volumes, "
+        f"{m['n_threads']} threads: {m['own_peak_mb']:.0f} MB of its own while {m['n_centers']:,} "
+        f"centres were computed (under {m['at_most_mb']:.0f} wanted; pages of the mapped files not "
+        "counted)."
     )
 
 

@@ -32,6 +32,7 @@ _POTRF = _routine(cython_lapack, "dpotrf", 5)
 _TRTRI = _routine(cython_lapack, "dtrtri", 6)
 _TRSM = _routine(cython_blas, "dtrsm", 11)
 _L, _U, _T, _N = (ctypes.c_char(letter) for letter in (b"L", b"U", b"T", b"N"))
+_SMALL = 40
 _ONE = ctypes.c_double(1.0)
 _POINTER = ctypes.byref
 
@@ -72,6 +73,25 @@ def solve_rows(factor: Floats, rows: Floats) -> None:
 
 
 def invert_factor(factor: Floats) -> None:
-    """Replace L, in the lower triangle of a C-contiguous matrix, by its inverse."""
-    n, info = ctypes.c_int(len(factor)), ctypes.c_int()
-    _TRTRI(_POINTER(_U), _POINTER(_N), _POINTER(n), factor.ctypes.data, _POINTER(n), _POINTER(info))
+    """Replace a lower triangular matrix by its inverse.
+
+    By halves, whose products are faster than LAPACK's own way for some hundred rows.
+
+    Parameters
+    ----------
+    factor : (n, n) float64
+        Rows are contiguous; 0 above the diagonal.
+    """
+    n = len(factor)
+    if n <= _SMALL:
+        size, step, info = ctypes.c_int(n), ctypes.c_int(factor.strides[0] // 8), ctypes.c_int()
+        _TRTRI(
+            _POINTER(_U), _POINTER(_N), _POINTER(size), factor.ctypes.data, _POINTER(step),
+            _POINTER(info),
+        )  # fmt: skip
+        return
+    first, second = factor[: n // 2, : n // 2], factor[n // 2 :, n // 2 :]
+    invert_factor(first)
+    invert_factor(second)
+    below = factor[n // 2 :, : n // 2]
+    below[:] = -(second @ below) @ first
