@@ -20,7 +20,7 @@ from bids_rsa.app.execution import (
     run_jobs,
     shows_all,
 )
-from bids_rsa.app.pages import GROUP, write_pages
+from bids_rsa.app.pages import GROUP, cite, write_pages
 from bids_rsa.app.summary import show, text_table
 from bids_rsa.app.work_folder import Claim, claim, make_work_dir, work_dir
 from bids_rsa.errors import BidsRsaError, ResourceError
@@ -173,7 +173,7 @@ def _run_jobs(
     if done:
         _write_dataset_files(done, settings)
     has_page = not done or _write_page(
-        output, settings, plugin, make_work_dir(work, output), run_id
+        output, settings, plugin, make_work_dir(work, output), run_id, bool(waiting)
     )
     remove_leftovers(output, with_subfolders=False)
     remove_leftovers(output / FOLDER)
@@ -195,11 +195,14 @@ def _run_jobs(
     return int(not has_page)
 
 
-def _write_page(output: Path, settings: Settings, plugin: Plugin, work: Path, run_id: str) -> bool:
-    """Write the group's page unless it is not wanted; tell whether that went well."""
+def _write_page(
+    output: Path, settings: Settings, plugin: Plugin, work: Path, run_id: str, is_new: bool
+) -> bool:
+    """Write the group's page and the methods text unless unwanted; tell whether that went well."""
     if settings.run.no_report:
         return True
     configure(work, settings.run.stop_on_first_crash, shows_all(settings.run))
+    cite(output, is_new)
     return not write_pages(output, [GROUP], plugin, work, run_id)
 
 

@@ -48,7 +48,7 @@ def write_pages(
     anew: bool = False,
     configure: Callable[[], None] = lambda: None,
 ) -> dict[str, BidsRsaError]:
-    """Write the pages that were not made from what lies there now, and the methods text.
+    """Write the pages that were not made from what lies there now.
 
     Parameters
     ----------
@@ -77,8 +77,6 @@ def write_pages(
     if waiting:
         configure()
         failures = _run(waiting, plugin, work)
-    if waiting or (jobs and not is_cited(output)):
-        write_citation(output)
     for job in waiting:
         if job.name in failures:
             LOGGER.error("The page %s could not be written: %s", job.path, failures[job.name])
@@ -107,6 +105,12 @@ def _run(jobs: Sequence[PageJob], plugin: Plugin, work: Path) -> dict[str, BidsR
     )
     _tidy(jobs, work)
     return failures
+
+
+def cite(output: Path, is_new: bool) -> None:
+    """Write the methods text of the dataset where something is new, or where there is none."""
+    if is_new or not is_cited(output):
+        write_citation(output)
 
 
 def subjects_with_maps(output: Path, wanted: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from bids_rsa.app.closing import keep_log, remove_empty, remove_old_logs
 from bids_rsa.app.execution import CRASH_FOLDER, Clock, Plugin, choose_plugin, run_jobs
 from bids_rsa.app.jobs import Run, plan_job
 from bids_rsa.app.outcome import Outcome
-from bids_rsa.app.pages import subjects_with_maps, write_pages
+from bids_rsa.app.pages import cite, subjects_with_maps, write_pages
 from bids_rsa.app.preflight import CheckedAnalysis, make_folder
 from bids_rsa.app.summary import end_table, show, summarize
 from bids_rsa.app.work_folder import make_work_dir, work_dir
@@ -75,6 +75,7 @@ def run_all(analyses: Sequence[CheckedAnalysis], run: Run, outcome: Outcome) -> 
         The exit code.
     """
     without_page: dict[str, BidsRsaError] = {}
+    is_new = False
     for batch in _batches(analyses, run.plugin):
         if outcome.failures and run.settings.run.stop_on_first_crash:
             break
@@ -83,9 +84,12 @@ def run_all(analyses: Sequence[CheckedAnalysis], run: Run, outcome: Outcome) -> 
         failures = run_jobs(jobs, run.graph, run.folders, _is_complete, run.plugin, clock, run.work)
         _close(jobs, failures, run, outcome, clock)
         without_page |= _write_pages(batch, run)
+        is_new = is_new or bool(jobs)
     remove_leftovers(run.output, with_subfolders=False)
     for subject in {checked.analysis.subject for checked in analyses}:
         remove_leftovers(run.output / f"sub-{subject}")
+    if outcome.rows and not run.settings.run.no_report:  # once: it reads all sidecars there are
+        cite(run.output, is_new)
     return _finish(run, outcome) or int(bool(without_page))
 
 

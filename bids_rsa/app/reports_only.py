@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bids_rsa.app.closing import remove_empty
 from bids_rsa.app.execution import CRASH_FOLDER, choose_plugin, configure, shows_all
-from bids_rsa.app.pages import GROUP, subjects_with_maps, write_pages
+from bids_rsa.app.pages import GROUP, cite, subjects_with_maps, write_pages
 from bids_rsa.app.work_folder import make_work_dir, work_dir
 from bids_rsa.errors import InputError
 from bids_rsa.outputs.provenance import new_run_id
@@ -40,6 +40,7 @@ def write_reports_only(settings: Settings, n_procs: int, memory_gb: float) -> in
     work = make_work_dir(work_dir(run.work_dir, run.output_dir), output)
     configure(work, run.stop_on_first_crash, shows_all(run))
     failures = write_pages(output, subjects, plugin, work, new_run_id(), anew=True)
+    cite(output, True)
     if run.work_dir is None and not failures:
         remove_empty((work / CRASH_FOLDER, work, work.parent))
     return int(bool(failures))
