@@ -1,6 +1,9 @@
 """Cluster sizes of group maps that take a random null map of each subject (Stelzer et al. 2013)."""
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +12,21 @@ from bids_rsa.core.engine.jit import kernel
 from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.clusters import ClusterSet, find_clusters
 from bids_rsa.core.inference.correct import count_p, false_discovery_q
+from bids_rsa.core.inference.observed import with_tolerance
 from bids_rsa.core.inference.plan import Tail
 
 FloatArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.int32]
 
+# means of all draws that a thread holds at once
 BLOCK_BYTES = 2**26
+# locations whose null maps a thread reads at once
+LOCATIONS_AT_ONCE = 2048
+# null maps are files of float32
+FLOAT32_TOLERANCE = 1e-6
+# draws above a location's threshold, beside those there are without ties
+MOST_TIES = 8
+SIGNS = {"greater": (1.0,), "less": (-1.0,), "two-sided": (1.0, -1.0)}
 
 
 @dataclass(frozen=True)
@@ -24,22 +37,44 @@ class StelzerTest:
     ----------
     means : (n_locations,) float64
         Mean over subjects.
+    counts : (n_signs, n_locations) int64
+        Draws whose mean is at least as far in the direction of each sign.
     thresholds : (n_signs, n_locations) float64
         What a mean must exceed at each location, in the direction of each sign.
     clusters : ClusterSet
         Clusters of the locations that do.
     p, q : (n_clusters,) float64
         p of each cluster's size, and the same adjusted for the false discovery rate.
-    n_null_clusters : int
-        Clusters of all draws, with which sizes were compared.
+    null_sizes : (n_null_clusters,) float64
+        Sizes of the clusters of all draws, in increasing order.
+    n_draws : int
     """
 
     means: FloatArray
+    counts: npt.NDArray[np.int64]
     thresholds: FloatArray
     clusters: ClusterSet
     p: FloatArray
     q: FloatArray
-    n_null_clusters: int
+    null_sizes: FloatArray
+    n_draws: int
+
+    @property
+    def p_maps(self) -> dict[str, FloatArray]:
+        """p of each location (two-sided: twice the smaller one), and of its cluster (1 outside)."""
+        one_sided = count_p(self.counts, self.n_draws, exhaustive=False)
+        p = np.minimum(one_sided.min(axis=0) * len(self.counts), 1.0)
+        return {
+            "p": p,
+            "fdrq": false_discovery_q(p),
+            "clusterSizeP": np.concatenate([[1.0], self.p])[self.clusters.labels],
+            "clusterSizeFDRq": np.concatenate([[1.0], self.q])[self.clusters.labels],
+        }
+
+
+def draws_needed(voxel_p: float, tail: Tail) -> int:
+    """Count the draws without which no location can have a p of ``voxel_p``."""
+    return int(np.ceil(len(SIGNS[tail]) / voxel_p - 1e-9)) - 1
 
 
 def stelzer_test(
@@ -50,6 +85,8 @@ def stelzer_test(
     seed: int = 0,
     tail: Tail = "greater",
     voxel_p: float = 0.001,
+    n_threads: int = 1,
+    on_progress: Callable[[int], None] | None = None,
 ) -> StelzerTest:
     """Test the sizes of clusters against those of randomly combined null maps.
 
@@ -58,7 +95,7 @@ def stelzer_test(
     scores : (n_subjects, n_locations) float64
         Transformed scores of the model.
     nulls : (n_subjects, n_maps, n_locations) float32
-        Each subject's scores of the model with its conditions permuted.
+        Each subject's scores of the model with its conditions permuted; may be a memory map.
     adjacency : Adjacency
     n_draws : int
         Draws of one null map per subject.
@@ -68,6 +105,10 @@ def stelzer_test(
         Two-sided: each sign at half of ``voxel_p``.
     voxel_p : float
         A location belongs to a cluster where its p by all draws is at most this.
+    n_threads : int
+        Threads; the result is the same for any number.
+    on_progress : callable, optional
+        Takes the number of locations finished since the last call.
 
     Returns
     -------
@@ -76,7 +117,8 @@ def stelzer_test(
     Raises
     ------
     ValueError
-        Shapes that do not fit, or too few draws for ``voxel_p``.
+        Shapes that do not fit, too few draws for ``voxel_p``, or null maps so few or so alike
+        that many draws tie at the threshold.
 
     Notes
     -----
@@ -87,85 +129,168 @@ def stelzer_test(
     scores = np.asarray(scores, dtype=np.float64)
     if nulls.ndim != 3 or (len(nulls), nulls.shape[2]) != scores.shape:
         raise ValueError(f"null maps {nulls.shape} do not fit scores {scores.shape}")
-    signs = {"greater": (1.0,), "less": (-1.0,), "two-sided": (1.0, -1.0)}[tail]
+    signs = SIGNS[tail]
     rank = int(np.floor(voxel_p / len(signs) * (n_draws + 1) + 1e-9))
     if rank < 1:
         raise ValueError(
             f"{n_draws} draws cannot give p of {voxel_p / len(signs):g}: at least "
-            f"{int(np.ceil(len(signs) / voxel_p)) - 1} are needed"
+            f"{draws_needed(voxel_p, tail)} are needed"
         )
     picks = np.random.default_rng(seed).integers(0, nulls.shape[1], (n_draws, len(nulls)))
     means = scores.mean(axis=0)
-    thresholds = _thresholds(nulls, picks, signs, rank)
-    sizes = _null_sizes(nulls, picks, signs, thresholds, adjacency)
+    bounds = np.array([with_tolerance(sign * means, FLOAT32_TOLERANCE) for sign in signs])
+    search = partial(_search, nulls, picks, signs, rank, bounds)
+    parts = []
+    with ThreadPoolExecutor(n_threads) as pool:
+        for part in pool.map(search, range(0, len(means), LOCATIONS_AT_ONCE)):
+            parts.append(part)
+            if on_progress is not None:
+                on_progress(part.thresholds.shape[1])
+    thresholds = np.concatenate([part.thresholds for part in parts], axis=1)
+    null_sizes = np.sort(np.concatenate([*_null_sizes(parts, n_draws, adjacency)]))
     above = np.zeros(len(means))
-    for sign, limits in zip(signs, thresholds, strict=True):
-        above[sign * means > limits] = sign
+    for sign, limits, bound in zip(signs, thresholds, bounds, strict=True):
+        above[bound > limits] = sign
     clusters = find_clusters(above, adjacency, 0.5, len(signs) == 2)
     if tail == "less":
         clusters = find_clusters(-above, adjacency, 0.5)
-    ordered = np.sort(sizes)
-    reach = len(ordered) - np.searchsorted(ordered, clusters.sizes * (1 - 1e-9), side="left")
-    p = count_p(reach, len(ordered), exhaustive=False)
-    return StelzerTest(means, thresholds, clusters, p, false_discovery_q(p), len(ordered))
+    reach = len(null_sizes) - np.searchsorted(null_sizes, clusters.sizes * (1 - 1e-9), side="left")
+    p = count_p(reach, len(null_sizes), exhaustive=False)
+    counts = np.concatenate([part.counts for part in parts], axis=1)
+    q = false_discovery_q(p)
+    return StelzerTest(means, counts, thresholds, clusters, p, q, null_sizes, n_draws)
 
 
-def _thresholds(
+@dataclass(frozen=True)
+class _Part:
+    """What the draws say about some locations; for each sign the (draws, locations) above."""
+
+    thresholds: FloatArray
+    counts: npt.NDArray[np.int64]
+    above: list[tuple[IndexArray, IndexArray]]
+
+
+def _search(
     nulls: npt.NDArray[np.float32],
     picks: npt.NDArray[np.int64],
     signs: tuple[float, ...],
     rank: int,
-) -> FloatArray:
-    """Find the rank-th largest mean of all draws at each location, for each sign."""
-    n_draws, n_locations = len(picks), nulls.shape[2]
-    step = max(1, BLOCK_BYTES // (8 * n_draws))
-    thresholds = np.empty((len(signs), n_locations))
-    for start in range(0, n_locations, step):
-        stop = min(start + step, n_locations)
-        drawn = np.empty((n_draws, stop - start))
-        _mean_of_picked(nulls, picks, start, stop, drawn)
-        for row, sign in zip(thresholds, signs, strict=True):
-            row[start:stop] = np.partition(sign * drawn, n_draws - rank, axis=0)[n_draws - rank]
-    return thresholds
+    bounds: FloatArray,
+    first: int,
+) -> _Part:
+    """Compute all draws at some locations: thresholds, counts, and what lies above."""
+    last = min(first + LOCATIONS_AT_ONCE, nulls.shape[2])
+    maps = np.ascontiguousarray(nulls[:, :, first:last])
+    n, n_draws = last - first, len(picks)
+    thresholds, counts = np.empty((len(signs), n)), np.empty((len(signs), n), np.int64)
+    found: list[list[IndexArray]] = [[] for _ in signs]
+    step = max(1, min(n, BLOCK_BYTES // (8 * n_draws)))
+    drawn = np.empty((step, n_draws))
+    for start in range(0, n, step):
+        stop = min(start + step, n)
+        _mean_of_picked(maps, picks, start, stop, drawn)
+        for v in range(start, stop):
+            for s, sign in enumerate(signs):
+                row = sign * drawn[v - start]
+                thresholds[s, v], draws = _largest(row, rank)
+                counts[s, v] = np.count_nonzero(row >= bounds[s, first + v])
+                found[s].append(draws)
+    above = []
+    for lists in found:
+        draws = np.concatenate(lists)
+        if len(draws) > MOST_TIES * rank * n:
+            raise ValueError(
+                "the null maps are so few or so alike that many draws have the same mean, and no "
+                "threshold leaves the wanted share of them"
+            )
+        lengths = [len(one) for one in lists]
+        above.append((draws, np.repeat(np.arange(first, last, dtype=np.int32), lengths)))
+    return _Part(thresholds, counts, above)
 
 
-def _null_sizes(
-    nulls: npt.NDArray[np.float32],
-    picks: npt.NDArray[np.int64],
-    signs: tuple[float, ...],
-    thresholds: FloatArray,
-    adjacency: Adjacency,
-) -> FloatArray:
-    """List the sizes of the clusters of all draws."""
-    n_locations = nulls.shape[2]
-    step = max(1, BLOCK_BYTES // (8 * n_locations))
-    found = []
-    for start in range(0, len(picks), step):
-        some = picks[start : start + step]
-        drawn = np.empty((len(some), n_locations))
-        _mean_of_picked(nulls, some, 0, n_locations, drawn)
-        for sign, limits in zip(signs, thresholds, strict=True):
-            for above in (sign * drawn >= limits).astype(np.float64):
-                found.append(find_clusters(above, adjacency, 0.5).sizes)
-    return np.concatenate(found)
+def _largest(row: FloatArray, rank: int) -> tuple[float, IndexArray]:
+    """Find the rank-th largest value, and the draws that reach it."""
+    # a part of the draws gives a bound that few others exceed
+    some = row[: max(1000, len(row) // 16)]
+    guess = min(len(some), int(2 * rank * len(some) / len(row)) + 4)
+    bound = np.partition(some, len(some) - guess)[len(some) - guess]
+    places = np.flatnonzero(row >= bound)
+    if len(places) < rank:
+        places = np.arange(len(row))
+    values = row[places]
+    limit = np.partition(values, len(values) - rank)[len(values) - rank]
+    return float(limit), places[values >= limit].astype(np.int32)
+
+
+def _null_sizes(parts: list[_Part], n_draws: int, adjacency: Adjacency) -> Iterator[FloatArray]:
+    """List the sizes of the clusters of all draws, sign by sign."""
+    for s in range(len(parts[0].above)):
+        draws = np.concatenate([part.above[s][0] for part in parts])
+        locations = np.concatenate([part.above[s][1] for part in parts])
+        locations = locations[np.argsort(draws, kind="stable")]
+        ends = np.cumsum(np.bincount(draws, minlength=n_draws))
+        sizes = np.empty(len(locations))
+        n = _cluster_sizes(
+            ends, locations, adjacency.starts, adjacency.neighbors, adjacency.sizes, sizes
+        )
+        yield sizes[:n]
+
+
+@kernel
+def _cluster_sizes(
+    ends: npt.NDArray[np.int64],
+    locations: IndexArray,
+    starts: npt.NDArray[np.int64],
+    neighbors: IndexArray,
+    sizes: FloatArray,
+    out: FloatArray,
+) -> int:
+    """Write the sizes of the clusters of each draw's locations; return how many there are."""
+    waiting = np.zeros(len(sizes), np.bool_)
+    stack = np.empty(len(sizes), np.int32)
+    n, begin = 0, 0
+    for end in ends:
+        for i in range(begin, end):
+            waiting[locations[i]] = True
+        for i in range(begin, end):
+            if not waiting[locations[i]]:
+                continue
+            waiting[locations[i]] = False
+            stack[0] = locations[i]
+            depth = 1
+            extent = 0.0
+            while depth:
+                depth -= 1
+                v = stack[depth]
+                extent += sizes[v]
+                for k in range(starts[v], starts[v + 1]):
+                    u = neighbors[k]
+                    if waiting[u]:
+                        waiting[u] = False
+                        stack[depth] = u
+                        depth += 1
+            out[n] = extent
+            n += 1
+        begin = end
+    return n
 
 
 @kernel
 def _mean_of_picked(
-    nulls: npt.NDArray[np.float32],
+    maps: npt.NDArray[np.float32],
     picks: npt.NDArray[np.int64],
     start: int,
     stop: int,
     out: FloatArray,
 ) -> None:
-    """Write each draw's mean over subjects of one null map each into (n_draws, stop - start)."""
+    """Write each draw's mean over subjects of one null map each into (stop - start, n_draws)."""
     n_subjects = picks.shape[1]
+    sums = np.empty(stop - start)
     for d in range(len(picks)):
-        row = out[d]
-        row[:] = 0.0
+        sums[:] = 0.0
         for s in range(n_subjects):
-            picked = nulls[s, picks[d, s], start:stop]
+            picked = maps[s, picks[d, s], start:stop]
             for v in range(stop - start):
-                row[v] += picked[v]
+                sums[v] += picked[v]
         for v in range(stop - start):
-            row[v] /= n_subjects
+            out[v, d] = sums[v] / n_subjects
