@@ -152,6 +152,11 @@ class GroupSettings:
     fwe_over: str = "none"
     null: str = "subjects"
 
+    @property
+    def uses_null_maps(self) -> bool:
+        """Whether the null comes from the participants' null maps."""
+        return self.null != "subjects"
+
 
 @dataclass(frozen=True)
 class RunSettings:

@@ -36,7 +36,8 @@ def init_group_level_wf(
     merge = Node(Merge(len(jobs)), name=nulls_name(jobs[0]))
     for number, (null, result) in enumerate(zip(nulls, results, strict=True), start=1):
         scores = [("read.scores", f"{name}.scores") for name in ("correct", "sink", "figures")]
-        workflow.connect([(null, result, [*scores, ("permute.null", "correct.null")])])
+        found = [(f"permute.{name}", f"correct.{name}") for name in ("null", "by_null_maps")]
+        workflow.connect([(null, result, [*scores, *found])])
         if correct_together:
             workflow.connect(null, "permute.null", merge, f"in{number}")
             workflow.connect(merge, "out", result, "correct.joint_nulls")

@@ -26,6 +26,7 @@ from bids_rsa.app.work_folder import Claim, claim, make_work_dir, work_dir
 from bids_rsa.errors import BidsRsaError, ResourceError
 from bids_rsa.group.find import map_datasets
 from bids_rsa.group.names import plan_maps, plan_others
+from bids_rsa.group.null_maps import find_draws
 from bids_rsa.group.records import FOLDER, GroupTest
 from bids_rsa.group.statements import Tried
 from bids_rsa.group.write import GroupJob
@@ -136,7 +137,18 @@ def _memory_gb(test: GroupTest) -> float:
     first = test.members[0].maps[0][0]
     n_voxels = int(np.count_nonzero(open_image(first.mask_path).dataobj))
     n_grid = int(np.prod(open_image(first.path).shape[:3]))
-    return BASE_GB + (COPIES * n_maps * n_voxels * 8 + (n_maps + 40) * n_grid) / GIB
+    nulls = _null_bytes(test, n_voxels)
+    return BASE_GB + (COPIES * n_maps * n_voxels * 8 + (n_maps + 40) * n_grid + nulls) / GIB
+
+
+def _null_bytes(test: GroupTest, n_voxels: int) -> int:
+    """Estimate what null maps need: their means, or the places above the threshold of all draws."""
+    group = test.settings
+    if group.null == "conditions":
+        return 3 * 4 * find_draws(test).n_draws * n_voxels
+    if group.null == "stelzer":
+        return int(24 * group.cluster_p * group.n_permutations * n_voxels)
+    return 0
 
 
 def _refuse_too_large(job: GroupJob, machinery: Machinery) -> None:

@@ -27,8 +27,8 @@ def with_hashes(tests: Sequence[GroupTest]) -> tuple[GroupTest, ...]:
 
 def _files(one: ParticipantMap, test: GroupTest) -> tuple[str, ...]:
     """List the files of a map that the test's numbers depend on."""
-    conditions = test.settings.null == "conditions"
-    return (one.path, one.mask_path, *([one.null_path] if conditions else []))
+    nulls = [one.null_path] if test.settings.uses_null_maps else []
+    return (one.path, one.mask_path, *nulls)
 
 
 def _with_content(test: GroupTest, content: dict[str, str]) -> GroupTest:
@@ -67,9 +67,10 @@ def refuse_changed_map(one: ParticipantMap, test: GroupTest) -> None:
         Names the map.
     """
     content = {path: hash_file(path) for path in _files(one, test)}
+    nulls = test.settings.uses_null_maps
     if one.sha256 and _digest(one, content) != one.sha256:
         raise ReadWriteError(
-            f"{one.path} or its mask was changed or replaced while it was being read.",
+            f"{one.path} or its mask{' or null maps' * nulls} changed while they were being read.",
             "Run the same command again, once nothing writes to the participants' maps.",
         )
 

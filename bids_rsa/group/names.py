@@ -8,7 +8,19 @@ from bids_rsa.group.records import GroupTest
 from bids_rsa.outputs.derivatives import PlannedFile, with_vectors
 from bids_rsa.outputs.provenance import digest, hash_file
 
-P_STATS = ("p", "tFWEp", "tfceFWEp", "clusterSizeFWEp", "clusterMassFWEp", "fdrq")
+P_STATS = (
+    "p",
+    "tFWEp",
+    "tfceFWEp",
+    "clusterSizeFWEp",
+    "clusterMassFWEp",
+    "clusterSizep",
+    "clusterSizefdrq",
+    "fdrq",
+)
+# maps that only --null stelzer makes, and those that it does not
+STELZER = ("clusterSizep", "clusterSizefdrq")
+NOT_STELZER = ("tfce", "tFWEp", "tfceFWEp", "clusterSizeFWEp", "clusterMassFWEp")
 # each map's stat- label and what it holds
 STATS = {
     "mean": "Mean over subjects, in the unit of the comparison",
@@ -24,6 +36,8 @@ STATS = {
     "tfceFWEp": "p corrected for the family-wise error by the maximum of TFCE",
     "clusterSizeFWEp": "p of the voxel's cluster, corrected by the maximum cluster size",
     "clusterMassFWEp": "p of the voxel's cluster, corrected by the maximum cluster mass",
+    "clusterSizep": "p of the size of the voxel's cluster among clusters of null maps",
+    "clusterSizefdrq": "Benjamini and Hochberg's adjusted p of the voxel's cluster",
     "fdrq": "Benjamini and Hochberg's adjusted voxel-wise p",
     **{f"neglog10{name}": f"-log10 of {name}" for name in P_STATS},
     "tThr": "t where the primary method is significant, 0 elsewhere",
@@ -44,7 +58,8 @@ def describe_stat(test: GroupTest, stat: str) -> str:
 
 def stats_of(test: GroupTest) -> tuple[str, ...]:
     """List the maps of a test."""
-    left_out = set()
+    left_out = set(NOT_STELZER if test.settings.null == "stelzer" else STELZER)
+    left_out |= {f"neglog10{name}" for name in left_out}
     if test.transform == "none":
         left_out.add("meanFisherz")
     left_out.add("cohensd" if test.kind == "slope" else "slope")
@@ -90,8 +105,7 @@ def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[s
     return {
         "Test": test.describe(),
         "Tail": test.tail,
-        "Permutations": group.n_permutations,
-        "RandomSeed": group.random_seed,
+        **_draws_asked_for(test),
         **({"Null": group.null} if group.null != "subjects" else {}),
         "Transform": test.transform,
         "SmoothingFWHM": group.smoothing_fwhm,
@@ -110,6 +124,14 @@ def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[s
         "CovariateCoding": codings,
         "InputHash": input_hash(test),
     }
+
+
+def _draws_asked_for(test: GroupTest) -> dict[str, Any]:
+    """Say how many draws were asked for; --null conditions uses each null map once instead."""
+    group = test.settings
+    if group.null == "conditions":
+        return {}
+    return {"Permutations": group.n_permutations, "RandomSeed": group.random_seed}
 
 
 def input_hash(test: GroupTest) -> str:

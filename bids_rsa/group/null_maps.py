@@ -7,23 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bids_rsa.core.inference import (
-    Adjacency,
-    ConditionTest,
-    condition_test,
-    smallest_condition_p,
-)
-from bids_rsa.core.inference.group_scores import fisher_z, smooth_inside
-from bids_rsa.errors import ContentError, InputError
-from bids_rsa.group.identity import refuse_changed_map
-from bids_rsa.group.load import GroupScores
+from bids_rsa.core.inference import draws_needed, smallest_condition_p
+from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.group.records import GroupTest, ParticipantMap
 from bids_rsa.outputs.derivatives import read_sidecar
-from bids_rsa.spaces.grid import Grid
-from bids_rsa.spaces.images import grid_of, open_image
 from bids_rsa.words import listing
 
 # draws of two participants belong together only where all of these are equal
@@ -65,8 +52,9 @@ def find_draws(test: GroupTest) -> NullDraws:
     if missing:
         names = listing(sorted({f"sub-{one.subject}" for one in missing}))
         raise InputError(
-            f"{test.label}: --null conditions needs the null maps of every participant, and they "
-            f"are not there, or not whole, for {names}, for example {missing[0].null_path}.",
+            f"{test.label}: --null {test.settings.null} needs the null maps of every participant, "
+            f"and they are not there, or not whole, for {names}, for example "
+            f"{missing[0].null_path}.",
             MAKE_THEM,
         )
     read = [found for found in sidecars if found is not None]
@@ -131,81 +119,30 @@ def _draws(test: GroupTest, one: ParticipantMap, sidecar: dict[str, Any]) -> Nul
     return NullDraws(kept, distinct, exhaustive)
 
 
-def run_conditions(test: GroupTest, scores: GroupScores, adjacency: Adjacency) -> ConditionTest:
-    """Compare the mean score with the mean of the null maps of each permutation."""
-    draws = find_draws(test)
-    return condition_test(
-        scores.scores,
-        load_null_means(test, scores, draws.n_draws),
-        adjacency,
-        test.tail,  # type: ignore[arg-type]
-        test.settings.cluster_p,
-        exhaustive=draws.exhaustive,
-    )
-
-
-def load_null_means(test: GroupTest, scores: GroupScores, n_draws: int) -> NDArray[np.float32]:
-    """Average the null maps over subjects, one permutation at a time in all of them.
-
-    Returns
-    -------
-    (n_draws, n_voxels) float32
-        Transformed, smoothed and differenced like the scores themselves.
+def check_draws(test: GroupTest) -> None:
+    """Check before anything runs that the null maps of a test are there, and can be used.
 
     Raises
     ------
-    ContentError
-        Null maps of another grid or number, or without a score at a voxel that is tested.
+    InputError, ContentError
+        See `find_draws`; null maps that are too few for the cluster-forming p.
+    OptionError
+        Too few draws for it.
     """
-    means = np.zeros((n_draws, int(scores.mask.sum())), np.float32)
-    for member in test.members:
-        for sign, maps in zip((1.0, -1.0), member.maps, strict=False):
-            weight = sign / (len(maps) * len(test.members))
-            for one in maps:
-                _add_null_maps(means, one, test, scores, weight)
-                refuse_changed_map(one, test)
-    return means
-
-
-def _add_null_maps(
-    means: NDArray[np.float32],
-    one: ParticipantMap,
-    test: GroupTest,
-    scores: GroupScores,
-    weight: float,
-) -> None:
-    """Add the weighted null maps of one participant's map, volume by volume."""
-    image = open_image(one.null_path)
-    grid = grid_of(image)
-    expected = (*scores.mask.shape, len(means))
-    if image.shape != expected or not np.allclose(grid.affine, scores.affine, atol=1e-4):
-        raise ContentError(
-            f"{one.null_path} holds {' x '.join(map(str, image.shape))} values, and "
-            f"{' x '.join(map(str, expected))} on the grid of the maps are expected.",
-            MAKE_THEM,
+    group, found = test.settings, find_draws(test)
+    if group.null != "stelzer":
+        return
+    needed = draws_needed(group.cluster_p, test.tail)  # type: ignore[arg-type]
+    if group.n_permutations < needed:
+        raise OptionError(
+            f"{test.label}: {group.n_permutations} draws cannot give a p of --cluster-p "
+            f"{group.cluster_p:g} ({test.tail}).",
+            f"Use at least --n-permutations {needed}; 100000 are recommended.",
         )
-    for draw in range(len(means)):
-        volume = np.asarray(image.dataobj[..., draw], dtype=np.float64)
-        means[draw] += weight * _tested(volume, one, test, scores, grid)
-
-
-def _tested(
-    volume: NDArray[np.float64],
-    one: ParticipantMap,
-    test: GroupTest,
-    scores: GroupScores,
-    grid: Grid,
-) -> NDArray[np.float64]:
-    """Give one null map's values at the voxels tested, transformed and smoothed."""
-    inside = scores.mask
-    if not np.isfinite(volume[inside]).all():
+    n_combined = found.n_draws ** len(test.members)
+    if n_combined <= needed:
         raise ContentError(
-            f"{one.null_path} has no finite score at {int((~np.isfinite(volume[inside])).sum())} "
-            "of the voxels tested.",
-            MAKE_THEM,
+            f"{test.label}: {found.n_draws} null maps of each of {len(test.members)} subjects make "
+            f"{n_combined} group maps, too few for a p of --cluster-p {group.cluster_p:g}.",
+            "Keep more null maps at the participant level (--keep-null; 100 are recommended).",
         )
-    values = np.where(inside, volume, 0.0)
-    if test.transform == "fisher":
-        values = fisher_z(values, int(one.metadata.get("CellsUsed", 0)))[0]
-    fwhm = test.settings.smoothing_fwhm
-    return smooth_inside(values, inside, fwhm, grid.voxel_sizes_mm)[inside]

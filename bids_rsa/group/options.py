@@ -51,16 +51,34 @@ def check_options(group: GroupSettings) -> None:
             f"--participants-file {group.participants_file}: no option uses a column of it.",
             "Name columns with --group-column, --covariates or --test-covariate.",
         )
-    if group.null == "conditions" and (names or group.group_column or group.coverage < 1):
+    if group.uses_null_maps and (names or group.group_column or group.coverage < 1):
         raise OptionError(
-            "--null conditions tests mean scores, or the difference of two models, over voxels "
+            f"--null {group.null} tests mean scores, or the difference of two models, over voxels "
             "that all subjects have.",
             "Leave out --group-column, --covariates, --test-covariate and --coverage, or use "
             "--null subjects.",
         )
+    _check_stelzer(group)
     if group.coverage < 1 and (names or group.group_column):
         raise OptionError(
             f"--coverage {group.coverage:g}: voxels that some subjects lack allow only one-sample "
             "tests and tests of two models, without covariates.",
             "Use --coverage 1 with groups and covariates.",
+        )
+
+
+def _check_stelzer(group: GroupSettings) -> None:
+    """Check that --null stelzer and the correction over its clusters are asked for together."""
+    if (group.null == "stelzer") != (group.primary == "cluster-fdr"):
+        raise OptionError(
+            f"--null {group.null} and --primary {group.primary} do not go together: --null stelzer "
+            "corrects by the false discovery rate over clusters (cluster-fdr), and nothing else "
+            "does.",
+            "Leave out --primary, or use another --null.",
+        )
+    if group.null == "stelzer" and group.fwe_over == "models":
+        raise OptionError(
+            "--fwe-over models corrects the family-wise error, and --null stelzer the false "
+            "discovery rate over the clusters of a map.",
+            "Leave out --fwe-over, or use --null conditions.",
         )

@@ -166,8 +166,9 @@ def read_null(path: Path) -> Null | None:
 
 def warnings_of(test: GroupTest) -> tuple[str, ...]:
     """List what a reader must know about the test's limits, and the participants' own warnings."""
-    if test.settings.null == "conditions":
-        return (*_limits_of_conditions(test), *test.notes, *_participants_warnings(test))
+    if test.settings.uses_null_maps:
+        limits = _limits_of_conditions(test) if test.settings.null == "conditions" else []
+        return (*limits, *test.notes, *_participants_warnings(test))
     told = []
     group, design = test.settings, design_of(test)
     relabelings = draw_relabelings(design, group.n_permutations, group.random_seed)
@@ -180,7 +181,8 @@ def warnings_of(test: GroupTest) -> tuple[str, ...]:
         told.append(
             f"--tail {test.tail} on scores against 0: without an effect the scores of a "
             "categorical model are skewed, and sign flips then find too much (a family-wise "
-            "error up to .3 was simulated for less, where .05 was asked for)."
+            "error up to .3 was simulated for less, where .05 was asked for). --null conditions "
+            "does not."
         )
     return (*told, *test.notes, *_participants_warnings(test))
 

@@ -8,7 +8,7 @@ from bids_rsa.core.inference import Design, one_sample_design, slope_design, two
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.group.agree import check_agreement, check_grid, check_space
 from bids_rsa.group.identity import with_hashes
-from bids_rsa.group.null_maps import find_draws
+from bids_rsa.group.null_maps import check_draws
 from bids_rsa.group.options import check_options
 from bids_rsa.group.participants import Participants, listed_participants, read_participants
 from bids_rsa.group.records import GroupTest, Kind, MapKey, Member, ParticipantMap
@@ -244,8 +244,8 @@ def _check_test(test: GroupTest) -> tuple[str, ...]:
     if test.settings.group_mask and (odd := _odd_mask(test.settings.group_mask, grid)):
         warnings = (*warnings, odd)
     design_of(test)
-    if test.settings.null == "conditions":
-        find_draws(test)
+    if test.settings.uses_null_maps:
+        check_draws(test)
     counts = {member.subject: len(member.maps[0]) for member in test.members}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"sub-{subject} {n}" for subject, n in counts.items())

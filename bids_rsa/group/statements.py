@@ -58,7 +58,7 @@ def interpretation(test: GroupTest) -> str:
     radius = test.metadata.get("SearchlightRadius")
     reach = f"up to one radius ({radius:g} mm) away" if radius else "up to one radius away"
     over = "subjects, not over conditions"
-    if test.settings.null == "conditions":
+    if test.settings.uses_null_maps:
         over = "conditions of this kind, not over subjects"
     return (
         f"Inference generalises over {over}. A significant centre says that "
@@ -73,6 +73,8 @@ CORRECTIONS = {
     "tfceFWEp": "family-wise error, maximum of TFCE",
     "clusterSizeFWEp": "family-wise error, maximum cluster size",
     "clusterMassFWEp": "family-wise error, maximum cluster mass",
+    "clusterSizep": "none",
+    "clusterSizefdrq": "false discovery rate over clusters (Benjamini and Hochberg)",
     "fdrq": "false discovery rate (Benjamini and Hochberg)",
 }
 ASSUMPTIONS = {
@@ -86,6 +88,12 @@ ASSUMPTIONS = {
         "Unequal repeats break that. All subjects have the same permutation in a draw. It is "
         "tested whether other conditions would do, not whether other subjects would."
     ),
+    "stelzer": (
+        "Permuted models assume that the conditions could change places without an effect. "
+        "Unequal repeats break that. Null maps are drawn for each subject apart, so that what all "
+        "subjects share through the same conditions is not kept. It is tested whether other "
+        "conditions would do, not whether other subjects would."
+    ),
     "permute": (
         "Permutations assume that the subjects' residuals could change places without an effect."
     ),
@@ -94,8 +102,8 @@ ASSUMPTIONS = {
 
 def assumption(test: GroupTest) -> str:
     """Say what the relabelings assume."""
-    if test.settings.null == "conditions":
-        return ASSUMPTIONS["conditions"]
+    if test.settings.uses_null_maps:
+        return ASSUMPTIONS[test.settings.null]
     return ASSUMPTIONS["flip" if test.kind in ("one-sample", "paired") else "permute"]
 
 
@@ -104,4 +112,6 @@ def correction_sentence(test: GroupTest, n_joint: int) -> str:
     over = f"over the voxels of all {n_joint} maps of this call" if n_joint > 1 else "over voxels"
     if test.settings.primary == "fdr":
         over = "over the voxels of this map"
+    if test.settings.primary == "cluster-fdr":
+        over = f"clusters of voxels with p < {test.settings.cluster_p:g}"
     return f"{CORRECTIONS[PRIMARY_MAPS[test.settings.primary]]}, {over}"

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.inference import (
+    ConditionTest,
     Null,
     Observed,
+    StelzerTest,
     little_spread,
     observe,
     voxels_needed_at_floor,
@@ -27,7 +29,7 @@ from bids_rsa.core.inference.group_maps import (
 )
 from bids_rsa.group.load import GroupScores
 from bids_rsa.group.names import degrees_of_freedom, stats_of
-from bids_rsa.group.null_maps import find_draws, run_conditions
+from bids_rsa.group.null_maps import find_draws
 from bids_rsa.group.permutation_run import Prepared, warnings_of
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.spread import resolution_warnings, spread_warnings
@@ -58,27 +60,42 @@ def joint_maxima(nulls: Sequence[Null]) -> dict[str, Floats]:
     return {name: np.max([null.maxima[name] for null in nulls], axis=0) for name in nulls[0].maxima}
 
 
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """Observed statistics with their p, and what they were compared with, for the sidecar.
+
+    ``sizes`` are those of all null clusters, where clusters are compared with all of them.
+    """
+
+    observed: Observed
+    p: dict[str, Floats]
+    exhaustive: bool
+    draws: dict[str, Any]
+    sizes: Floats | None = None
+
+
 def make_result(
-    test: GroupTest, scores: GroupScores, ready: Prepared, null: Null, maxima: dict[str, Floats]
+    test: GroupTest,
+    scores: GroupScores,
+    ready: Prepared,
+    null: Null,
+    maxima: dict[str, Floats],
+    by_null_maps: ConditionTest | StelzerTest | None = None,
 ) -> GroupResult:
-    """Turn a null distribution into maps, clusters and numbers for the sidecar."""
+    """Turn a null distribution into maps, clusters and numbers for the sidecar.
+
+    ``by_null_maps`` is what the participants' null maps say, where these are used.
+    """
     group = test.settings
-    observed = observe(ready.plan, ready.adjacency, group.cluster_p)
-    whole = ready.relabelings.exhaustive
-    if group.null == "conditions":
-        by_conditions = run_conditions(test, scores, ready.adjacency)
-        # t and z stay those over subjects: they describe, the mean is tested
-        observed = replace(by_conditions.observed, t=observed.t, z=observed.z)
-        p, whole = by_conditions.p_maps(maxima), by_conditions.exhaustive
-    else:
-        p = p_maps(ready.plan, observed, null, ready.relabelings, maxima)
+    compared = _compare(test, ready, null, maxima, by_null_maps)
+    observed, p = compared.observed, compared.p
     primary = p[PRIMARY_MAPS[group.primary]]
     where = significant(primary, observed, ready.plan, group.alpha)
     clusters = significant_clusters(
         where, primary, observed, scores.scores, ready.adjacency, ready.plan.two_sided
     )
     name = PRIMARY_MAXIMA.get(group.primary)
-    critical = critical_value(maxima[name], group.alpha, whole) if name else None
+    critical = critical_value(maxima[name], group.alpha, compared.exhaustive) if name else None
     maps = estimates(test, scores, ready)
     maps |= {"t": observed.t, "z": observed.z, "tfce": ready.plan.direction * observed.tfce}
     maps |= p | {f"neglog10{key}": -np.log10(values) for key, values in p.items()}
@@ -86,8 +103,8 @@ def make_result(
     return GroupResult(
         maps={stat: maps[stat] for stat in stats_of(test)},
         clusters=clusters,
-        found=_found(test, scores, ready, observed, where, critical),
-        maxima=maxima[name] if name else None,
+        found=_found(test, scores, ready, compared, where, critical),
+        maxima=maxima[name] if name else compared.sizes,
         critical=critical,
         largest=_largest(observed, group.primary, ready.plan.two_sided),
     )
@@ -97,7 +114,7 @@ def _largest(observed: Observed, primary: str, two_sided: bool) -> float:
     """Give the observed maximum that the primary method compares with its null distribution."""
     clusters = observed.clusters
     if primary.startswith("cluster"):
-        values = clusters.sizes if primary == "cluster-size" else clusters.masses
+        values = clusters.masses if primary == "cluster-mass" else clusters.sizes
         return float(np.max(values, initial=0.0))
     values = observed.tfce if primary == "tfce" else observed.statistic
     return float(np.max(np.abs(values) if two_sided else values))
@@ -136,29 +153,65 @@ def _slope(test: GroupTest, data: Floats) -> Floats:
     return np.asarray(np.linalg.lstsq(x, data, rcond=None)[0][0], dtype=np.float64)
 
 
-def _draws(test: GroupTest, ready: Prepared) -> dict[str, Any]:
-    """Say what was relabelled how often, and the statistic that was compared."""
-    if test.settings.null == "conditions":
-        found = find_draws(test)
-        return {
-            "RelabelingsUsed": found.n_draws,
-            "RelabelingsExhaustive": found.exhaustive,
-            "SmallestP": found.smallest_p,
+def _compare(
+    test: GroupTest,
+    ready: Prepared,
+    null: Null,
+    maxima: dict[str, Floats],
+    by_null_maps: ConditionTest | StelzerTest | None,
+) -> _Compared:
+    """Compare the observed statistics with their null; say what was relabelled how often."""
+    # t and z are those over subjects; where null maps are used they describe, the mean is tested
+    over_subjects = observe(ready.plan, ready.adjacency, test.settings.cluster_p)
+    if isinstance(by_null_maps, StelzerTest):
+        return _by_stelzer(test, ready, over_subjects, by_null_maps)
+    if by_null_maps is not None:
+        draws = find_draws(test)
+        found = {
+            "RelabelingsUsed": draws.n_draws,
+            "RelabelingsExhaustive": draws.exhaustive,
+            "SmallestP": draws.smallest_p,
             "Statistic": "mean over subjects, in units of its root mean square over relabelings",
         }
-    return {
+        observed = replace(by_null_maps.observed, t=over_subjects.t, z=over_subjects.z)
+        return _Compared(observed, by_null_maps.p_maps(maxima), by_null_maps.exhaustive, found)
+    found = {
         "RelabelingsUsed": ready.relabelings.n_draws,
         "RelabelingsExhaustive": ready.relabelings.exhaustive,
         "SmallestP": ready.smallest_p,
         "Statistic": "z of each voxel's own df" if ready.plan.as_z else "t",
     }
+    p = p_maps(ready.plan, over_subjects, null, ready.relabelings, maxima)
+    return _Compared(over_subjects, p, ready.relabelings.exhaustive, found)
+
+
+def _by_stelzer(
+    test: GroupTest, ready: Prepared, over_subjects: Observed, found: StelzerTest
+) -> _Compared:
+    """Take the clusters of null maps that were combined at random."""
+    limits = found.thresholds
+    observed = replace(
+        over_subjects,
+        statistic=ready.plan.direction * found.means,
+        clusters=found.clusters,
+        cluster_threshold=np.where(found.means > 0, limits[0], limits[-1]),
+    )
+    draws = {
+        "RelabelingsUsed": found.n_draws,
+        "RelabelingsExhaustive": False,
+        "NullMapsPerMap": find_draws(test).n_draws,
+        "NullClusters": len(found.null_sizes),
+        "SmallestP": len(limits) / (found.n_draws + 1),
+        "Statistic": "mean over subjects",
+    }
+    return _Compared(observed, found.p_maps(), False, draws, found.null_sizes)
 
 
 def _found(
     test: GroupTest,
     scores: GroupScores,
     ready: Prepared,
-    observed: Observed,
+    compared: _Compared,
     where: NDArray[np.bool_],
     critical: float | None,
 ) -> dict[str, Any]:
@@ -168,7 +221,7 @@ def _found(
     limited = resolution_warnings(n_little, n_voxels)
     for warning in limited:
         LOGGER.warning("%s: %s", test.label, warning)
-    draws = _draws(test, ready)
+    draws, threshold = compared.draws, compared.observed.cluster_threshold
     needed = voxels_needed_at_floor(n_voxels, draws["SmallestP"], group.alpha)
     return {
         "VoxelsTested": n_voxels,
@@ -182,7 +235,7 @@ def _found(
         **draws,
         "VoxelsNeededForFDR": needed,
         "DegreesOfFreedom": degrees_of_freedom(ready.plan.design),
-        "ClusterFormingThreshold": observed.cluster_threshold,
+        "ClusterFormingThreshold": threshold if np.ndim(threshold) == 0 else None,
         "CriticalValue": None if critical is None or np.isinf(critical) else critical,
         "Warnings": [*spread_warnings(test, scores.scores), *limited, *warnings_of(test)],
     }

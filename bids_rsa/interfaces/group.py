@@ -14,9 +14,10 @@ from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
 # isort: split
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
 
+from bids_rsa.core.inference import ClusterSet, ConditionTest, Null, Observed, StelzerTest
 from bids_rsa.core.inference.group_maps import Cluster
 from bids_rsa.group.load import GroupScores, gather_scores
-from bids_rsa.group.null_maps import run_conditions
+from bids_rsa.group.null_tests import run_by_null_maps
 from bids_rsa.group.permutation_run import prepare, read_null, run_permutations, save_null
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.tests import GroupResult, joint_maxima, make_result
@@ -56,6 +57,7 @@ class _PermuteInput(BaseInterfaceInputSpec):
 
 class _PermuteOutput(TraitedSpec):
     null = File(exists=True, desc="null distributions of every statistic")
+    by_null_maps = saved_record(desc="what the participants' null maps say, where they are used")
 
 
 class PermuteScores(RecordingInterface):
@@ -67,18 +69,23 @@ class PermuteScores(RecordingInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Run the permutations."""
         test = self.inputs.test
-        ready = prepare(test, load_record(self.inputs.scores, GroupScores))
+        scores = load_record(self.inputs.scores, GroupScores)
+        ready = prepare(test, scores)
         path = folder / "null.npz"
-        if test.settings.null == "conditions":
-            scores = load_record(self.inputs.scores, GroupScores)
-            save_null(run_conditions(test, scores, ready.adjacency).null, path)
-            return {"null": str(path)}
+        if test.settings.uses_null_maps:
+            n_voxels = ready.plan.n_voxels
+            with progress_bar(n_voxels, test.label, 0, "voxels") as advance:
+                found, null = run_by_null_maps(
+                    test, scores, ready.adjacency, folder, self.inputs.n_threads, advance
+                )
+            save_null(null, path)
+            return {"null": str(path), "by_null_maps": save_record(found, folder, "by_null_maps")}
         with progress_bar(ready.relabelings.n_draws, test.label, 0, "permutations") as advance:
             null = run_permutations(
                 ready, Path(self.inputs.state_dir), self.inputs.n_threads, advance
             )
         save_null(null, path)
-        return {"null": str(path)}
+        return {"null": str(path), "by_null_maps": []}
 
 
 class _CorrectInput(BaseInterfaceInputSpec):
@@ -88,6 +95,7 @@ class _CorrectInput(BaseInterfaceInputSpec):
     joint_nulls = traits.List(
         File(exists=True), [], usedefault=True, desc="those of all tests corrected together"
     )
+    by_null_maps = saved_record(desc="what the participants' null maps say, where they are used")
     version = traits.Str(mandatory=True)
 
 
@@ -107,8 +115,19 @@ class CorrectScores(RecordingInterface):
         scores, null = load_record(inputs.scores, GroupScores), _null(inputs.null)
         joint = [_null(path) for path in inputs.joint_nulls] or [null]
         ready = prepare(inputs.test, scores)
-        result = make_result(inputs.test, scores, ready, null, joint_maxima(joint))
+        result = make_result(
+            inputs.test, scores, ready, null, joint_maxima(joint), self._by_null_maps()
+        )
         return {"result": save_record(result, folder, "result")}
+
+    def _by_null_maps(self) -> ConditionTest | StelzerTest | None:
+        """Load what the participants' null maps say, where they are used."""
+        group, files = self.inputs.test.settings, self.inputs.by_null_maps
+        if group.null == "stelzer":
+            return load_record(files, StelzerTest, ClusterSet)
+        if group.null == "conditions":
+            return load_record(files, ConditionTest, Observed, ClusterSet, Null)
+        return None
 
 
 def _null(path: str) -> Any:

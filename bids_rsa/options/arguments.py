@@ -26,6 +26,9 @@ from bids_rsa.settings import (
     Settings,
 )
 
+# what --null stelzer uses unless another number is given (Stelzer et al. 2013)
+STELZER_DEFAULTS = {"primary": "cluster-fdr", "n_permutations": 100_000}
+
 
 def parse(argv: Sequence[str]) -> Settings:
     """Turn a command line into settings.
@@ -127,6 +130,8 @@ def _bundle(given: dict[str, Any]) -> Settings:
         # the same two options name what to select from the maps that are there
         given["comparison"] = given.pop("comparisons", ())
         given["model"] = given.pop("models", ())
+        if given.get("null") == "stelzer":
+            given = STELZER_DEFAULTS | given
     given["selection"] = _pick(Selection, given)
     return Settings(
         analysis_level=given["analysis_level"],

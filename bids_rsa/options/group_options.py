@@ -34,26 +34,35 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
         "--n-permutations",
         metavar="N",
         type=types.whole_number(1),
-        help="relabelings to draw; all of them are used when there are no more",
+        help=(
+            "relabelings to draw; all of them are used when there are no more. With --null stelzer "
+            "draws of null maps, 100000 unless given; no effect with --null conditions, which uses "
+            "each null map once"
+        ),
     )
     add(
         "--random-seed",
         metavar="N",
         type=types.whole_number(0),
-        help="seed of the relabelings",
+        help="seed of the relabelings; no effect with --null conditions",
     )
     add(
         "--primary",
-        choices=("tfce", "maxt", "cluster-mass", "cluster-size", "fdr"),
-        help="the correction that makes the thresholded map, the tables and the pictures",
+        choices=("tfce", "maxt", "cluster-mass", "cluster-size", "fdr", "cluster-fdr"),
+        help=(
+            "the correction that makes the thresholded map, the tables and the pictures; "
+            "cluster-fdr goes with --null stelzer, and is what it uses"
+        ),
     )
     add("--alpha", metavar="P", type=types.share(), help="significance level")
     add(
         "--null",
-        choices=("subjects", "conditions"),
+        choices=("subjects", "conditions", "stelzer"),
         help=(
             "what is relabelled: subjects (sign flips, permutations), or the conditions of the "
-            "models, from the null maps of the participant level"
+            "models, from the null maps of the participant level. conditions: the same order of "
+            "the conditions in all subjects of a draw; stelzer: each draw takes a null map of each "
+            "subject at random, and clusters are tested by their size (Stelzer et al. 2013)"
         ),
     )
     add(
@@ -65,7 +74,10 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
         "--cluster-p",
         metavar="P",
         type=types.share(),
-        help="p of the t above which voxels form clusters; halved for each sign when two-sided",
+        help=(
+            "p of the t (with --null stelzer of the mean) above which voxels form clusters; halved "
+            "for each sign when two-sided"
+        ),
     )
     add(
         "--connectivity",

@@ -44,9 +44,23 @@ def _permutations(test: Sidecar) -> Iterator[str]:
     """Say how the null distribution was made."""
     if "RelabelingsUsed" not in test:
         return
+    n = number(test["RelabelingsUsed"])
+    if test.get("Null") == "conditions":
+        yield (
+            f"The null distribution came from {n} null maps of each participant, scores of the "
+            "model with its conditions permuted, in the same order in all participants."
+        )
+        return
+    if test.get("Null") == "stelzer":
+        seed = f" (random seed {number(test['RandomSeed'])})" if "RandomSeed" in test else ""
+        yield (
+            f"The null distribution came from {n} draws{seed}, each the mean of one of "
+            f"{number(test['NullMapsPerMap'])} null maps of each participant, scores of the model "
+            "with its conditions permuted [@stelzer2013]."
+        )
+        return
     flips = str(test.get("Test", "")).startswith(("one-sample", "paired"))
     how = "sign flips" if flips else "permutations of the participants"
-    n = number(test["RelabelingsUsed"])
     if test.get("RelabelingsExhaustive"):
         drawn = f"all {n} {how}"
     else:
@@ -63,6 +77,8 @@ def _correction(test: Sidecar) -> Iterator[str]:
     tail = TAILS.get(str(test.get("Tail")), "")
     if primary == "fdr":
         how = "the false discovery rate [@benjamini1995]"
+    elif primary == "cluster-fdr":
+        how = "the false discovery rate over clusters, by their size [@benjamini1995]"
     else:
         over = " over all maps of this call" if isinstance(test.get("FWEOver"), dict) else ""
         how = f"the family-wise error by {PRIMARY.get(primary, primary)}{over}"

@@ -194,7 +194,9 @@ def _viewer(viewer_id: str, test: FoundTest, budget: int) -> dict[str, Any] | No
         if one is None or not np.any(one.data):
             continue
         largest = float(np.nanmax(np.abs(one.data))) or 1.0
-        mark = sidecar.get("ClusterFormingThreshold") if stat == "t" else None
+        # of null maps the mean is compared, and the threshold is one of the mean
+        of_t = stat == "t" and "Null" not in sidecar
+        mark = sidecar.get("ClusterFormingThreshold") if of_t else None
         one_sided = stat in ("t", "tThr") and sidecar.get("Tail") == "greater"
         scale = (
             Scale(0.0, largest, ONE_SIDED, unit, mark)

@@ -33,6 +33,7 @@ from bids_rsa.reports.pictures import (
     save_figure,
 )
 from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out, read_anatomy
+from bids_rsa.settings import GroupSettings
 
 Floats = NDArray[np.float64]
 _SIZE, _TITLE_LETTERS, _NOTE_LETTERS = (10.5, 5.0), 112, 158
@@ -84,7 +85,13 @@ def _directed(job: GroupJob, values: Floats) -> Floats:
 
 
 def _reference(job: GroupJob, result: GroupResult) -> float:
-    """Give the t that is drawn opaque: the critical t of max-T, else the cluster-forming one."""
+    """Give the t that is drawn opaque: the critical t of max-T, else the cluster-forming one.
+
+    Where the mean is tested, and not t: the smallest significant t.
+    """
+    if job.test.settings.null != "subjects":  # thresholds are of the mean, not of t
+        where = np.abs(result.maps["tThr"])
+        return float(where[where > 0].min() if where.any() else np.abs(result.maps["t"]).max() or 1)
     if job.test.settings.primary == "maxt" and result.found["CriticalValue"]:
         return float(result.found["CriticalValue"])
     return float(result.found["ClusterFormingThreshold"])
@@ -170,14 +177,13 @@ def _null(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
         axes.hist(result.maps["p"], bins=50, range=(0, 1), color="0.6")
         axes.set(xlabel="voxel-wise p", ylabel="voxels")
         return figure
-    n_draws = len(result.maxima)
-    figure, place = _plain_figure(
-        job, f"Null distribution of the maximum over {n_draws} relabelings of the participants"
-    )
+    sizes = group.null == "stelzer"
+    figure, place = _plain_figure(job, _null_words(group, len(result.maxima), result))
     axes = figure.add_axes(place)
     # all maxima may be one value up to rounding, which has no room for bins
     spread = np.ptp(result.maxima) > 1e-6 * np.abs(result.maxima).max(initial=0.0)
-    axes.hist(result.maxima, bins=60 if spread else 1, color="0.6", label="relabelings")
+    drawn = "clusters of draws" if sizes else "relabelings"
+    axes.hist(result.maxima, bins=60 if spread else 1, color="0.6", label=drawn, log=sizes)
     if result.critical is not None and np.isfinite(result.critical):
         label = f"threshold at alpha {group.alpha:g}: {result.critical:.4g}"
         axes.axvline(result.critical, color="tab:red", label=label)
@@ -185,9 +191,19 @@ def _null(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
     axes.axvline(result.largest, color="tab:blue", linestyle="--", label=label)
     what = "clusters" if group.primary.startswith("cluster") else "voxels"
     of_all = f" of all {job.n_joint} maps of this call" if job.n_joint > 1 else ""
-    axes.set(xlabel=f"maximum over {what}{of_all} ({group.primary})", ylabel="relabelings")
+    xlabel = "cluster size" if sizes else f"maximum over {what}{of_all} ({group.primary})"
+    axes.set(xlabel=xlabel, ylabel=drawn)
     axes.legend(fontsize=8)
     return figure
+
+
+def _null_words(group: GroupSettings, n: int, result: GroupResult) -> str:
+    """Say what the null distribution is of."""
+    if group.null == "stelzer":
+        draws = result.found["RelabelingsUsed"]
+        return f"Sizes of the {n} clusters of {draws} draws of one null map of each participant"
+    of = "conditions" if group.null == "conditions" else "participants"
+    return f"Null distribution of the maximum over {n} relabelings of the {of}"
 
 
 def _peaks(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:

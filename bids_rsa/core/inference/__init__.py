@@ -31,7 +31,7 @@ from bids_rsa.core.inference.relabel import (
     smallest_possible_p,
 )
 from bids_rsa.core.inference.resolution import score_resolution
-from bids_rsa.core.inference.stelzer import StelzerTest, stelzer_test
+from bids_rsa.core.inference.stelzer import StelzerTest, draws_needed, stelzer_test
 from bids_rsa.core.inference.tfce import tfce
 from bids_rsa.core.inference.zscore import t_to_z
 
@@ -49,6 +49,7 @@ __all__ = [
     "condition_test",
     "count_p",
     "draw_relabelings",
+    "draws_needed",
     "false_discovery_q",
     "familywise_p",
     "find_clusters",

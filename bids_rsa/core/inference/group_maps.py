@@ -30,6 +30,7 @@ PRIMARY_MAPS = {
     "cluster-mass": "clusterMassFWEp",
     "cluster-size": "clusterSizeFWEp",
     "fdr": "fdrq",
+    "cluster-fdr": "clusterSizefdrq",
 }
 # the null distribution it is compared with
 PRIMARY_MAXIMA = {
@@ -167,7 +168,8 @@ def significant_clusters(
     for number in range(1, len(found.sizes) + 1):
         voxels = np.flatnonzero(found.labels == number)
         peak = int(voxels[np.argmax(magnitude[voxels])])
-        excess = np.maximum(magnitude[voxels] - observed.cluster_threshold, 0.0)
+        threshold = np.broadcast_to(observed.cluster_threshold, magnitude.shape)[voxels]
+        excess = np.maximum(magnitude[voxels] - threshold, 0.0)
         at_peak = scores[np.isfinite(scores[:, peak]), peak]
         clusters.append(
             Cluster(

@@ -38,8 +38,8 @@ class Observed:
         Enhanced ``statistic``.
     clusters : ClusterSet
         Clusters of ``statistic``.
-    cluster_threshold : float
-        Their forming threshold.
+    cluster_threshold : float or (n_voxels,) float64
+        Their forming threshold, where it differs between voxels that of each.
     """
 
     t: FloatArray
@@ -47,7 +47,7 @@ class Observed:
     statistic: FloatArray
     tfce: FloatArray
     clusters: ClusterSet
-    cluster_threshold: float
+    cluster_threshold: float | FloatArray
 
 
 def scores_of(plan: Plan) -> tuple[FloatArray, FloatArray]:

@@ -59,16 +59,15 @@ class StelzerTest:
     null_sizes: FloatArray
     n_draws: int
 
-    @property
     def p_maps(self) -> dict[str, FloatArray]:
-        """p of each location (two-sided: twice the smaller one), and of its cluster (1 outside)."""
+        """Give p of each location, two-sided twice the smaller one, and of its cluster, else 1."""
         one_sided = count_p(self.counts, self.n_draws, exhaustive=False)
         p = np.minimum(one_sided.min(axis=0) * len(self.counts), 1.0)
         return {
             "p": p,
             "fdrq": false_discovery_q(p),
-            "clusterSizeP": np.concatenate([[1.0], self.p])[self.clusters.labels],
-            "clusterSizeFDRq": np.concatenate([[1.0], self.q])[self.clusters.labels],
+            "clusterSizep": np.concatenate([[1.0], self.p])[self.clusters.labels],
+            "clusterSizefdrq": np.concatenate([[1.0], self.q])[self.clusters.labels],
         }
 
 

@@ -1,0 +1,153 @@
+"""Tests of a group's mean scores against participants' null maps."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.inference import (
+    Adjacency,
+    ConditionTest,
+    Null,
+    StelzerTest,
+    condition_test,
+    stelzer_test,
+)
+from bids_rsa.core.inference.group_scores import fisher_z, smooth_inside
+from bids_rsa.errors import ContentError
+from bids_rsa.group.identity import refuse_changed_map
+from bids_rsa.group.load import GroupScores
+from bids_rsa.group.null_maps import MAKE_THEM, find_draws
+from bids_rsa.group.records import GroupTest, Member, ParticipantMap
+from bids_rsa.spaces.grid import Grid
+from bids_rsa.spaces.images import grid_of, open_image, read_volume
+
+
+def run_by_null_maps(
+    test: GroupTest,
+    scores: GroupScores,
+    adjacency: Adjacency,
+    folder: Path,
+    n_threads: int = 1,
+    on_progress: Callable[[int], None] | None = None,
+) -> tuple[ConditionTest | StelzerTest, Null]:
+    """Run the test that ``--null`` asks for; return it with the null distributions alone."""
+    if test.settings.null == "stelzer":
+        by_stelzer = run_stelzer(test, scores, adjacency, folder, n_threads, on_progress)
+        return by_stelzer, Null({}, by_stelzer.counts)
+    by_conditions = run_conditions(test, scores, adjacency)
+    return by_conditions, by_conditions.null
+
+
+def run_conditions(test: GroupTest, scores: GroupScores, adjacency: Adjacency) -> ConditionTest:
+    """Compare the mean score with the mean of the null maps of each permutation."""
+    draws = find_draws(test)
+    means = np.zeros((draws.n_draws, int(scores.mask.sum())), np.float32)
+    for member in test.members:
+        _add_null_scores(means, member, test, scores, 1 / len(test.members))
+    return condition_test(
+        scores.scores,
+        means,
+        adjacency,
+        test.tail,  # type: ignore[arg-type]
+        test.settings.cluster_p,
+        exhaustive=draws.exhaustive,
+    )
+
+
+def run_stelzer(
+    test: GroupTest,
+    scores: GroupScores,
+    adjacency: Adjacency,
+    folder: Path,
+    n_threads: int = 1,
+    on_progress: Callable[[int], None] | None = None,
+) -> StelzerTest:
+    """Compare clusters of the mean score with those of randomly combined null maps.
+
+    ``folder`` takes a temporary file of all null maps, so that they need not fit into memory.
+    """
+    group = test.settings
+    path = folder / "null_maps.npy"
+    shape = (len(test.members), find_draws(test).n_draws, int(scores.mask.sum()))
+    nulls = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    try:
+        for rows, member in zip(nulls, test.members, strict=True):
+            _add_null_scores(rows, member, test, scores, 1.0)
+        return stelzer_test(
+            scores.scores,
+            nulls,
+            adjacency,
+            group.n_permutations,
+            group.random_seed,
+            test.tail,  # type: ignore[arg-type]
+            group.cluster_p,
+            n_threads,
+            on_progress,
+        )
+    except ValueError as error:
+        raise ContentError(f"{test.label}: {error}.", MAKE_THEM) from None
+    finally:
+        path.unlink()
+
+
+def _add_null_scores(
+    rows: NDArray[np.float32],
+    member: Member,
+    test: GroupTest,
+    scores: GroupScores,
+    weight: float,
+) -> None:
+    """Add a subject's weighted null scores (n_draws, n_voxels): differences, means of sessions.
+
+    Raises
+    ------
+    ContentError
+        Null maps of another grid or number, or without a score at a voxel that is tested.
+    """
+    for sign, maps in zip((1.0, -1.0), member.maps, strict=False):
+        for one in maps:
+            found = _null_scores(one, test, scores, len(rows))
+            for row, values in zip(rows, found, strict=True):
+                row += sign * weight / len(maps) * values
+            refuse_changed_map(one, test)
+
+
+def _null_scores(
+    one: ParticipantMap, test: GroupTest, scores: GroupScores, n_draws: int
+) -> Iterator[NDArray[np.float64]]:
+    """Read the null maps of one participant's map, volume by volume."""
+    image = open_image(one.null_path)
+    grid = grid_of(image)
+    expected = (*scores.mask.shape, n_draws)
+    if image.shape != expected or not np.allclose(grid.affine, scores.affine, atol=1e-4):
+        raise ContentError(
+            f"{one.null_path} holds {' x '.join(map(str, image.shape))} values, and "
+            f"{' x '.join(map(str, expected))} on the grid of the maps are expected.",
+            MAKE_THEM,
+        )
+    for draw in range(n_draws):
+        yield _tested(read_volume(image, draw).astype(np.float64), one, test, scores, grid)
+
+
+def _tested(
+    volume: NDArray[np.float64],
+    one: ParticipantMap,
+    test: GroupTest,
+    scores: GroupScores,
+    grid: Grid,
+) -> NDArray[np.float64]:
+    """Give one null map's values at the voxels tested, transformed and smoothed."""
+    inside = scores.mask
+    if not np.isfinite(volume[inside]).all():
+        raise ContentError(
+            f"{one.null_path} has no finite score at {int((~np.isfinite(volume[inside])).sum())} "
+            "of the voxels tested.",
+            MAKE_THEM,
+        )
+    values = np.where(inside, volume, 0.0)
+    if test.transform == "fisher":
+        values = fisher_z(values, int(one.metadata.get("CellsUsed", 0)))[0]
+    fwhm = test.settings.smoothing_fwhm
+    return smooth_inside(values, inside, fwhm, grid.voxel_sizes_mm)[inside]
