@@ -150,6 +150,7 @@ class GroupSettings:
     primary: str = "tfce"
     alpha: float = 0.05
     fwe_over: str = "none"
+    noise_ceiling: bool = False
     null: str = "subjects"
 
     @property

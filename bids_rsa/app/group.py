@@ -9,6 +9,7 @@ from pathlib import Path
 from bids_rsa.app.preflight import check_folders, validate_input
 from bids_rsa.app.summary import label_lines
 from bids_rsa.errors import InputError
+from bids_rsa.group.ceilings import check_ceilings
 from bids_rsa.group.find import find_maps, select_maps
 from bids_rsa.group.options import check_options
 from bids_rsa.group.permutation_run import warnings_of
@@ -57,6 +58,8 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
         sys.stdout.write(label_lines({subject for test in tests for subject in test.subjects}))
         return 0
     _tell_tests(tests, tried)
+    if settings.group.noise_ceiling:
+        check_ceilings(tests)
     memory_gb, memory_from = usable_memory(machine, settings.run.mem_gb)
     n_procs = settings.run.n_procs or machine.n_cpus
     # Nipype and the plotting libraries take seconds to import: only for what can run

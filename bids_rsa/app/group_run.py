@@ -20,6 +20,7 @@ from bids_rsa.app.execution import (
     run_jobs,
     shows_all,
 )
+from bids_rsa.app.noise_ceilings import write_ceilings
 from bids_rsa.app.pages import GROUP, cite, write_pages
 from bids_rsa.app.summary import show, text_table
 from bids_rsa.app.work_folder import Claim, claim, make_work_dir, work_dir
@@ -182,6 +183,7 @@ def _run_jobs(
         log_to(work / f"{run_id}.log")
         failures = _run_waiting(jobs, waiting, settings, plugin, work)
     done = [job for job in jobs if job.test.label not in failures]
+    failures |= _add_ceilings(done, settings, plugin, work)
     if done:
         _write_dataset_files(done, settings)
     has_page = not done or _write_page(
@@ -205,6 +207,21 @@ def _run_jobs(
         remove_old_logs(work)
         remove_empty((work / RUN_WORKFLOW, work / CRASH_FOLDER, work, work.parent))
     return int(not has_page)
+
+
+def _add_ceilings(
+    jobs: Sequence[GroupJob], settings: Settings, plugin: Plugin, work: Path
+) -> dict[str, BidsRsaError]:
+    """Write the noise ceilings of complete tests, where they were asked for."""
+    if not settings.group.noise_ceiling or not jobs:
+        return {}
+    try:
+        write_ceilings(
+            jobs, settings, plugin.n_procs, make_work_dir(work, Path(jobs[0].output_dir))
+        )
+    except BidsRsaError as error:
+        return {"noise ceiling": error}
+    return {}
 
 
 def _write_page(

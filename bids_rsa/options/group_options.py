@@ -66,6 +66,14 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
         ),
     )
     add(
+        "--noise-ceiling",
+        action="store_true",
+        help=(
+            "maps of the lower and upper noise ceiling, and of the mean score relative to them; "
+            "the subjects' RDMs are computed again from their images"
+        ),
+    )
+    add(
         "--fwe-over",
         choices=("none", "models"),
         help="models: take the maximum over all maps of this call, so that all are corrected",

@@ -1,0 +1,281 @@
+"""Noise ceilings of a group: the subjects' RDMs are computed again, side by side, and not kept."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.comparison.ceilings import noise_ceiling
+from bids_rsa.core.comparison.plans import Plan, prepare
+from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.core.side_by_side import PatternSet, rdms_side_by_side
+from bids_rsa.errors import ContentError, OptionError
+from bids_rsa.group.names import file_stem, input_hash, mask_path
+from bids_rsa.group.records import GroupTest
+from bids_rsa.group.sidecar import SHARED_KEYS
+from bids_rsa.outputs.dataset_files import dataset_lock, write_json
+from bids_rsa.outputs.derivatives import PlannedFile
+from bids_rsa.outputs.provenance import bids_uri, digest, software_versions
+from bids_rsa.outputs.whole_files import replacing_together
+from bids_rsa.spaces.images import load_volume, open_image, volume_image
+
+Floats = NDArray[np.float64]
+
+STATS = {
+    "ceilingLower": "Lower noise ceiling: mean similarity of each subject's RDM with that of the "
+    "others",
+    "ceilingUpper": "Upper noise ceiling: mean similarity of each subject's RDM with that of all",
+    "relativeToLower": "Mean score over subjects divided by the lower noise ceiling, 0 where that "
+    "is not above 0",
+    "relativeToUpper": "Mean score over subjects divided by the upper noise ceiling, 0 where that "
+    "is not above 0",
+}
+MIN_SUBJECTS = 3
+# recomputed scores are compared with the maps, which hold float32, at so many centres
+N_CHECKED, TOLERANCE = 20, 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class CeilingSource:
+    """What makes a subject's RDMs, as it made the maps that are tested.
+
+    ``models`` are condensed model RDMs by name; ``covariance`` is that of the condition estimates.
+    """
+
+    subject: str
+    patterns: PatternSet
+    radius_mm: float
+    models: Mapping[str, Floats] = field(repr=False)
+    covariance: Floats | None = None
+
+
+def ceiling_tests(tests: Sequence[GroupTest]) -> tuple[GroupTest, ...]:
+    """Choose the tests that have a noise ceiling: mean scores of a comparison that has one."""
+    return tuple(
+        test
+        for test in tests
+        if test.kind == "one-sample" and find_comparison(test.key.comparison).ceiling
+    )
+
+
+def check_ceilings(tests: Sequence[GroupTest]) -> None:
+    """Check that there can be noise ceilings.
+
+    Raises
+    ------
+    OptionError
+        Options that do not go together, or no test that has a ceiling.
+    ContentError
+        Fewer than three subjects.
+    """
+    chosen = ceiling_tests(tests)
+    if not chosen:
+        names = ", ".join(sorted({test.key.comparison for test in tests}))
+        raise OptionError(
+            f"--noise-ceiling: none of the tests has a noise ceiling ({names}). There is one for "
+            "mean scores of comparisons that take each model by itself.",
+            "Leave --noise-ceiling away, or test maps of another comparison.",
+        )
+    for test in chosen:
+        if test.settings.coverage < 1 or test.settings.average_sessions:
+            raise OptionError(
+                "--noise-ceiling needs the RDM of every subject at every voxel, and of one "
+                "session.",
+                "Leave --coverage and --average-sessions away.",
+            )
+        if len(test.members) < MIN_SUBJECTS:
+            raise ContentError(
+                f"--noise-ceiling: {test.label} has {len(test.members)} subjects, and the lower "
+                f"ceiling compares each with the others: at least {MIN_SUBJECTS} are needed.",
+                "Leave --noise-ceiling away.",
+            )
+
+
+def plan_ceilings(test: GroupTest) -> tuple[PlannedFile, ...]:
+    """List the maps of a test's noise ceiling, with the settings that determine them."""
+    settings = {
+        "NoiseCeiling": find_comparison(test.key.comparison).ceiling,
+        "Participants": [f"sub-{subject}" for subject in test.subjects],
+        "GroupMask": test.settings.group_mask and Path(test.settings.group_mask).name,
+        "InputHash": input_hash(test),
+    }
+    frozen = tuple((key, json.dumps(value)) for key, value in settings.items())
+    return tuple(
+        PlannedFile(
+            f"{file_stem(test, stat)}_statmap.nii.gz", frozen, digest([stat, settings]), kind=stat
+        )
+        for stat in STATS
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Ceiling:
+    """Maps of a test over the voxels that it tests, by their stat- label."""
+
+    maps: dict[str, Floats]
+    mask: NDArray[np.bool_]
+    affine: Floats
+    n_undefined: int
+
+
+class _Test:
+    """One test: its voxels among the centres, its scores, and its ceilings as they come in."""
+
+    def __init__(self, test: GroupTest, output_dir: Path, source: CeilingSource) -> None:
+        volume, grid = load_volume(str(output_dir / mask_path(test)))
+        self.test, self.mask, self.affine = test, volume > 0, grid.affine
+        paths = [member.maps[0][0].path for member in test.members]
+        self.scores = np.array([load_volume(path)[0][self.mask] for path in paths])
+        self.name = test.key.comparison
+        model = source.models[test.models[0]]
+        self.missing = np.isnan(model)
+        self.plan: Plan = prepare(model, self.name, condition_covariance=source.covariance)
+        self.covariance = source.covariance
+        self.ceilings = np.full((2, int(self.mask.sum())), np.nan)
+        self.checked = np.zeros(self.mask.sum(), dtype=bool)
+        self.checked[np.unique(np.linspace(0, self.mask.sum() - 1, N_CHECKED).astype(int))] = True
+
+    def take(self, places: NDArray[np.intp], rdms: Floats) -> None:
+        """Take the RDMs (n_subjects, n, n_cells) of some of its voxels."""
+        own = rdms
+        if self.missing.any():
+            own = rdms.copy()
+            own[:, :, self.missing] = np.nan
+        self.ceilings[:, places] = noise_ceiling(own, self.name, self.covariance)
+        for row, place in enumerate(places):
+            if self.checked[place]:
+                self._check(place, np.ascontiguousarray(rdms[:, row]))
+
+    def _check(self, place: int, rdms: Floats) -> None:
+        """Refuse RDMs whose scores are not those of the maps."""
+        again = np.empty((1, len(rdms)))
+        self.plan.score(rdms, again)
+        there = self.scores[:, place]
+        far = ~(np.abs(again[0] - there) <= TOLERANCE * np.maximum(1, np.abs(there)))
+        if far.any():
+            s = int(np.flatnonzero(far)[0])
+            raise ContentError(
+                f"--noise-ceiling: the {self.name} score of sub-{self.test.subjects[s]}, computed "
+                f"again, is {again[0, s]:.6g} where its map has {there[s]:.6g}: the maps were made "
+                "of other data or by another version.",
+                "Run the participant level again with --overwrite.",
+            )
+
+    def result(self) -> Ceiling:
+        """Gather the maps."""
+        lower, upper = self.ceilings
+        mean = self.scores.mean(axis=0, dtype=np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            relative = [np.where(one > 0, mean / one, 0.0) for one in (lower, upper)]
+        for one, ceiling in zip(relative, (lower, upper), strict=True):
+            one[np.isnan(ceiling)] = np.nan
+        maps = dict(zip(STATS, (lower, upper, *relative), strict=True))
+        return Ceiling(maps, self.mask, self.affine, int(np.isnan(lower).sum()))
+
+
+def compute_ceilings(
+    tests: Sequence[GroupTest],
+    sources: Sequence[CeilingSource],
+    output_dir: Path,
+    n_threads: int = 1,
+    on_progress: Callable[[int], None] | None = None,
+) -> list[Ceiling]:
+    """Compute the ceilings of tests of the same subjects and images; each RDM is computed once.
+
+    Parameters
+    ----------
+    tests : sequence of GroupTest
+        Complete: their masks are read.
+    sources : sequence of CeilingSource
+        Of each subject.
+    output_dir : Path
+    n_threads : int
+    on_progress : callable
+        Called with the number of newly finished voxels.
+
+    Raises
+    ------
+    ContentError
+        A score that is computed again is not that of a map.
+    """
+    running = [_Test(test, output_dir, sources[0]) for test in tests]
+    centers = np.logical_or.reduce([one.mask for one in running])
+    # the places of all centres among the voxels of each test; -1: not among them
+    placed = []
+    for one in running:
+        numbers = np.full(centers.shape, -1, dtype=np.intp)
+        numbers[one.mask] = np.arange(one.mask.sum())
+        placed.append(numbers[centers])
+
+    def take(numbers: NDArray[np.intp], rdms: Floats) -> None:
+        for one, places in zip(running, placed, strict=True):
+            own = places[numbers]
+            if (own >= 0).any():
+                one.take(own[own >= 0], rdms[:, own >= 0])
+
+    rdms_side_by_side(
+        [source.patterns for source in sources],
+        centers,
+        running[0].affine,
+        sources[0].radius_mm,
+        take,
+        n_threads,
+        on_progress,
+    )
+    return [one.result() for one in running]
+
+
+def write_ceiling(
+    test: GroupTest,
+    planned: Sequence[PlannedFile],
+    ceiling: Ceiling,
+    output_dir: Path,
+    links: Mapping[str, str],
+) -> None:
+    """Write the maps of a test's ceiling, and last their sidecars."""
+    template = open_image(test.members[0].maps[0][0].path)
+    entry = find_comparison(test.key.comparison)
+    shared = {key: test.metadata[key] for key in SHARED_KEYS if key in test.metadata}
+    paths = [one.path for member in test.members for one in member.all_maps]
+    common: dict[str, Any] = {
+        "Sources": [bids_uri(path, links) for path in paths],
+        **shared,
+        "Model": test.metadata.get("Model", {}),
+        "CeilingDefinition": entry.ceiling,
+        "VoxelsTested": int(ceiling.mask.sum()),
+        "VoxelsUndefined": ceiling.n_undefined,
+    }
+    sidecars = {
+        output_dir / file.sidecar: {
+            "Description": f"{STATS[file.kind]}. {entry.title}; what is averaged: {entry.ceiling}. "
+            "0 outside the mask, NaN where undefined.",
+            **common,
+            **{key: json.loads(text) for key, text in file.settings},
+            "SettingsHash": file.settings_hash,
+            "SoftwareVersions": software_versions(),
+        }
+        for file in planned
+    }
+
+    @contextmanager
+    def described() -> Iterator[None]:
+        """Take old sidecars away, and write the new ones after all images."""
+        with dataset_lock(output_dir):
+            for path in sidecars:
+                path.unlink(missing_ok=True)
+            yield
+            for path, content in sidecars.items():
+                write_json(path, content)
+
+    paths_of_maps = [output_dir / file.path for file in planned]
+    with replacing_together(paths_of_maps, described()) as beside:
+        for file, path in zip(planned, paths_of_maps, strict=True):
+            volume = np.zeros(ceiling.mask.shape, np.float32)
+            volume[ceiling.mask] = ceiling.maps[file.kind]
+            nib.save(volume_image(volume, ceiling.affine, template), beside[path])

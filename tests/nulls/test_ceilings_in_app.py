@@ -1,0 +1,101 @@
+"""Noise ceilings through the whole app: RDMs made again from the images, checked by hand."""
+
+import json
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist
+
+from bids_rsa.core.comparison.ceilings import noise_ceiling
+
+
+@pytest.fixture(scope="module")
+def ceiling_run(dataset, nulls_run, tmp_path_factory):
+    from bids_rsa.cli import main
+
+    out = shutil.copytree(nulls_run, tmp_path_factory.mktemp("ceilings") / "out")
+    code = main([
+        str(dataset), str(out), "group", "--n-permutations", "20", "--noise-ceiling",
+        "--no-report", "--use-plugin", "Linear",
+    ])  # fmt: skip
+    assert code == 0
+    return out
+
+
+def group_map(out, stat):
+    (path,) = (out / "group").glob(f"*_stat-{stat}_desc-planted_statmap.nii.gz")
+    sidecar = json.loads(path.with_suffix("").with_suffix(".json").read_text())
+    return nib.load(path).get_fdata(), sidecar
+
+
+def rdm_by_hand(dataset, subject, conditions, patch):
+    """The RDM of a patch from the images: mean patterns over runs, correlation distance."""
+    patterns = []
+    for condition in conditions:
+        files = sorted(dataset.rglob(f"sub-{subject}_*_contrast-{condition}_stat-effect*.nii.gz"))
+        assert len(files) == 4
+        patterns.append(np.mean([nib.load(path).get_fdata()[patch] for path in files], axis=0))
+    return pdist(np.array(patterns), "correlation")
+
+
+def test_ceilings_are_those_of_rdms_made_by_hand(dataset, ceiling_run):
+    lower, sidecar = group_map(ceiling_run, "ceilingLower")
+    upper, _ = group_map(ceiling_run, "ceilingUpper")
+    (mask_path,) = (ceiling_run / "group").glob("*_desc-planted_mask.nii.gz")
+    image = nib.load(mask_path)
+    mask = image.get_fdata() > 0
+    grid = np.stack(np.indices(mask.shape), axis=-1) @ image.affine[:3, :3].T
+    core = nib.load(dataset / "sourcedata/planted_mask.nii.gz").get_fdata() > 0
+    for voxel in (np.argwhere(core & mask)[10], np.argwhere(mask)[3]):
+        near = np.linalg.norm(grid - grid[tuple(voxel)], axis=-1) <= 16 * (1 + 1e-6)
+        rdms = []
+        for number in range(1, 6):
+            subject = f"{number:02d}"
+            brains = dataset.rglob(f"sub-{subject}_*_desc-brain_mask.nii.gz")
+            inside = np.logical_and.reduce([nib.load(path).get_fdata() > 0.5 for path in brains])
+            rdms.append(rdm_by_hand(dataset, subject, sidecar["Conditions"], near & inside))
+        expected = noise_ceiling(np.array(rdms), "spearman")
+        assert (lower[tuple(voxel)], upper[tuple(voxel)]) == pytest.approx(expected, abs=1e-5)
+    assert sidecar["CeilingDefinition"] == "mean of centred ranks of unit norm, not ranked again"
+
+
+def test_the_ceiling_is_high_where_subjects_share_the_effect(dataset, nulls_run, ceiling_run):
+    lower, _ = group_map(ceiling_run, "ceilingLower")
+    upper, _ = group_map(ceiling_run, "ceilingUpper")
+    relative, _ = group_map(ceiling_run, "relativeToUpper")
+    (mask_path,) = (ceiling_run / "group").glob("*_desc-planted_mask.nii.gz")
+    mask = nib.load(mask_path).get_fdata() > 0
+    core = nib.load(dataset / "sourcedata/planted_mask.nii.gz").get_fdata() > 0
+    assert (lower[mask] < upper[mask]).all() and (lower[~mask] == 0).all()
+    assert lower[core].mean() > 0.3 > abs(lower[mask & ~core].mean()) + 0.1
+    paths = sorted(nulls_run.glob("sub-*/func/*_stat-spearman_desc-planted_statmap.nii.gz"))
+    mean = np.mean([nib.load(path).get_fdata() for path in paths], axis=0)
+    assert np.allclose(relative[mask], mean[mask] / upper[mask], atol=1e-5)
+    assert (mean[mask] <= upper[mask] + 1e-6).all()
+
+
+def test_images_that_were_changed_since_are_refused(dataset, nulls_run, tmp_path, call):
+    data, out = shutil.copytree(dataset, tmp_path / "data"), tmp_path / "out"
+    shutil.copytree(nulls_run, out)
+    for path in out.glob("sub-*/log/*/bids_rsa.toml"):
+        path.write_text(path.read_text().replace(str(dataset), str(data)))
+    changed = next(data.rglob("sub-03_*_contrast-*_stat-effect*.nii.gz"))
+    image = nib.load(changed)
+    nib.save(nib.Nifti1Image(image.get_fdata() + 1, image.affine), changed)
+    code, said = call(
+        data, out, "group", "--n-permutations", "20", "--noise-ceiling", "--no-report"
+    )
+    assert code == 1, said
+    assert "the RDMs of sub-03 cannot be computed again" in said
+    assert "are not those of the maps" in said
+    assert not list(out.glob("group/*ceiling*"))
+
+
+def test_two_subjects_have_no_ceiling(dataset, nulls_run, tmp_path, call):
+    out = shutil.copytree(nulls_run, tmp_path / "out")
+    code, said = call(dataset, out, "group", "--noise-ceiling", "--participant-label", "01", "02")
+    assert code == 65, said
+    assert "at least 3 are needed" in said
+    assert not (out / "group").exists()
