@@ -28,7 +28,7 @@ from bids_rsa.patterns.stack_plan import (
     runs_per_condition,
     trials_per_condition,
 )
-from bids_rsa.records import Analysis, ConditionImage, MaskChoice
+from bids_rsa.records import ESTIMATE, Analysis, ConditionImage, MaskChoice
 from bids_rsa.settings import ReadingSettings, RsaSettings
 from bids_rsa.spaces.grid import Grid, on_grid
 from bids_rsa.spaces.images import header_of
@@ -139,7 +139,9 @@ def check_group(group: Analysis, rsa: RsaSettings) -> StackPlan:
         half_labels(group, rsa.reading)
     for image in plan.images:
         _check_grid(source_grid(image), frame.grid, image.path, frame.first)
-        if rsa.normalize == "variance":
+        if (
+            rsa.normalize == "variance" and image.reader != ESTIMATE
+        ):  # which share their BOLD's grid
             path = variance_of(image)
             _check_grid(header_of(path).grid, frame.grid, path, frame.first)
     plan_noise(group, plan, rsa, frame.grid)

@@ -206,9 +206,9 @@ def test_names_of_all_kinds_become_labels_and_stay_in_the_sidecar(dataset, tmp_p
     assert sidecar_of(tmp_path / "out")["Conditions"] == list(new.values())
 
 
-@pytest.mark.parametrize("estimate", ["trials", "lss"])
-def test_trials_become_repeats_of_their_condition(dataset, tmp_path, from_bold, estimate):
-    code, said = from_bold(dataset, tmp_path / "out", "--estimate", estimate, "--folds", "runs")
+@pytest.mark.parametrize("options", [("trials", "--normalize", "variance"), ("lss",)])
+def test_trials_become_repeats_of_their_condition(dataset, tmp_path, from_bold, options):
+    code, said = from_bold(dataset, tmp_path / "out", "--folds", "runs", "--estimate", *options)
     assert code == 0, said
     assert statmap(tmp_path / "out", 1, "face").shape == (*SHAPE, 5)
     keys = sidecar_of(tmp_path / "out")
