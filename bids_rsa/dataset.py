@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from bids_rsa.discovery.assemble import SkippedError, Wanted, check_rows, subject_groups
 from bids_rsa.discovery.conditions import apply_map, read_condition_map
@@ -21,7 +22,8 @@ from bids_rsa.errors import BidsRsaError, InputError, OptionError, SelectionErro
 from bids_rsa.producers.residuals import with_residuals
 from bids_rsa.producers.search import Search, raise_all
 from bids_rsa.records import Analysis, ConditionImage, Discovery, ModelRdm
-from bids_rsa.settings import BoldSettings, InputSettings, RsaSettings
+from bids_rsa.regions.find import find_sources
+from bids_rsa.settings import BoldSettings, InputSettings, RegionSettings, RsaSettings
 from bids_rsa.words import few, listing
 
 LOGGER = logging.getLogger(__name__)
@@ -60,6 +62,7 @@ def find_groups(
     models: tuple[ModelRdm, ...],
     output_dir: str,
     bold: BoldSettings | None = None,
+    regions: RegionSettings | None = None,
 ) -> Discovery:
     """Find the images, masks and backgrounds of every analysis asked for.
 
@@ -73,6 +76,8 @@ def find_groups(
         Never searched.
     bold : BoldSettings, optional
         How images are estimated, where they are not there yet.
+    regions : RegionSettings, optional
+        Regions to find for each analysis.
 
     Returns
     -------
@@ -88,10 +93,11 @@ def find_groups(
     _check_options(inputs, rsa)
     search = _search(inputs, output_dir, bold)
     wanted = Wanted(inputs, rsa, models, search.filters)
+    regions = regions or RegionSettings()
     outcome = _Outcome(search.notes(), search.failures)
     by_subject = outcome.choose(search, wanted)
     for subject, images in by_subject.items():
-        outcome.add(subject, images, search, wanted)
+        outcome.add(subject, images, search, wanted, regions)
     outcome.refuse_nothing()
     seconds = time.perf_counter() - started
     count = sum(len(group.images) for group in outcome.groups)
@@ -169,11 +175,17 @@ class _Outcome:
         images: list[ConditionImage],
         search: Search,
         wanted: Wanted,
+        regions: RegionSettings,
     ) -> None:
         """Make a participant's groups, or note why not."""
+        files, datasets = search.files[subject], [one.path for one in search.datasets.searched]
         try:
-            groups = search.completed(subject_groups(images, search.files[subject], wanted))
-            self.groups += with_residuals(groups, search.files[subject], wanted)
+            groups = search.completed(subject_groups(images, files, wanted))
+            groups = with_residuals(groups, files, wanted)
+            self.groups += [
+                replace(group, regions=find_sources(group, files, datasets, regions))
+                for group in groups
+            ]
         except SkippedError as reason:
             self.skipped.append(subject)
             self.notes.append(f"Left out (--missing skip): {reason}")

@@ -128,6 +128,39 @@ class Residuals:
 
 
 @dataclass(frozen=True)
+class RegionSource:
+    """Where a set of regions comes from: an atlas, masks or spheres.
+
+    Attributes
+    ----------
+    name : str
+        Its ``seg-`` label.
+    paths : tuple of str
+        The image of an atlas, or the masks.
+    table : str
+        The table of an atlas; empty where there is none.
+    names : tuple of str
+        Of masks.
+    spheres : tuple of str
+        ``NAME:x,y,z:R`` in mm.
+    threshold : float
+        Of a probabilistic atlas.
+    """
+
+    name: str
+    paths: tuple[str, ...] = ()
+    table: str = ""
+    names: tuple[str, ...] = ()
+    spheres: tuple[str, ...] = ()
+    threshold: float = 0.0
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files that it is read from."""
+        return (*self.paths, self.table) if self.table else self.paths
+
+
+@dataclass(frozen=True)
 class Analysis:
     """The images of one analysis: they agree in all entities but run, contrast, stat and desc.
 
@@ -155,6 +188,7 @@ class Analysis:
     others: Pairs = ()
     bold_runs: tuple[BoldRun, ...] = ()
     residuals: tuple[Residuals, ...] = ()
+    regions: tuple[RegionSource, ...] = ()
 
     @property
     def label(self) -> str:

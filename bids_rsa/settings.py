@@ -124,6 +124,29 @@ class BoldSettings:
 
 
 @dataclass(frozen=True)
+class RegionSettings:
+    """Which regions are analysed, and what is required of them.
+
+    ``atlas`` and ``rois`` hold their command-line texts (``[NAME=]FILE|LABEL``, ``[NAME=]MASK``),
+    ``roi_spheres`` ``NAME:x,y,z:R`` in mm; ``roi`` chooses regions by name.
+    """
+
+    atlas: tuple[str, ...] = ()
+    atlas_table: tuple[str, ...] = ()
+    atlas_threshold: float = 0.25
+    rois: tuple[str, ...] = ()
+    roi_spheres: tuple[str, ...] = ()
+    roi: tuple[str, ...] = ()
+    roi_only: bool = False
+    min_coverage: float = 0.5
+
+    @property
+    def any_given(self) -> bool:
+        """Whether there are regions at all."""
+        return bool(self.atlas or self.rois or self.roi_spheres)
+
+
+@dataclass(frozen=True)
 class GroupSettings:
     """The science of the group level: what is tested across subjects, and how it is corrected."""
 
@@ -192,3 +215,4 @@ class Settings:
     group: GroupSettings
     run: RunSettings
     bold: BoldSettings = BoldSettings()
+    regions: RegionSettings = RegionSettings()

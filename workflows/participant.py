@@ -1,8 +1,10 @@
 """The graph of the participant level: read, searchlight, write and draw, for each subject."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bids_rsa.workflows.estimation import add_estimates
+from bids_rsa.workflows.regions import add_regions
 from nipype.pipeline.engine import Node, Workflow
 
 from bids_rsa._version import __version__
@@ -35,11 +37,11 @@ def init_participant_wf(jobs: Sequence[AnalysisJob]) -> Workflow:
 
 def init_analysis_wf(job: AnalysisJob) -> Workflow:
     """Build the graph of one analysis."""
-    analysis, rsa = job.analysis, job.rsa
     masking = Node(
         ReadPatterns(
-            analysis=analysis,
-            reading=rsa.reading,
+            # another atlas reads no image again
+            analysis=replace(job.analysis, regions=()),
+            reading=job.rsa.reading,
             input_hashes=job.input_hash,
             files=job.files,
             version=__version__,
@@ -49,12 +51,27 @@ def init_analysis_wf(job: AnalysisJob) -> Workflow:
         n_procs=job.n_threads,
         mem_gb=job.needs.read_gb,
     )
+    workflow = Workflow(job.name)
+    workflow.add_nodes([masking])
+    estimates = add_estimates(
+        workflow, masking, job.estimates, job.output_dir, dict(job.links), job.n_threads
+    )
+    searching = _add_searchlight(workflow, masking, job) if job.planned else []
+    in_regions = add_regions(workflow, masking, job) if job.regions else []
+    if job.rsa.noise != RsaSettings.noise:
+        noise = _add_noise(workflow, masking, [*searching, *in_regions], job)
+        estimates.connect_residuals(workflow, noise)
+    return workflow
+
+
+def _add_searchlight(workflow: Workflow, masking: Node, job: AnalysisJob) -> list[Node]:
+    """Add the searchlight, and what writes and draws its maps; return those that use noise."""
     searchlight = Node(
         SearchlightRsa(
             models=job.models,
-            rsa=rsa,
+            rsa=job.rsa,
             version=__version__,
-            label=analysis.title,
+            label=job.analysis.title,
             n_threads=job.n_threads,
             bar_position=job.bar_position,
         ),
@@ -63,10 +80,6 @@ def init_analysis_wf(job: AnalysisJob) -> Workflow:
         mem_gb=job.needs.searchlight_gb,
     )
     sink, figures = _output_nodes(job)
-    workflow = Workflow(job.name)
-    estimates = add_estimates(
-        workflow, masking, job.estimates, job.output_dir, dict(job.links), job.n_threads
-    )
     workflow.connect(
         [
             (masking, searchlight, [("stacked", "stacked"), ("halves", "halves")]),
@@ -76,10 +89,7 @@ def init_analysis_wf(job: AnalysisJob) -> Workflow:
             (sink, figures, [("images", "images")]),
         ]
     )
-    if rsa.noise != RsaSettings.noise:
-        noise = _add_noise(workflow, masking, [searchlight, sink, figures], job)
-        estimates.connect_residuals(workflow, noise)
-    return workflow
+    return [searchlight, sink, figures]
 
 
 def _add_noise(workflow: Workflow, masking: Node, users: Sequence[Node], job: AnalysisJob) -> Node:

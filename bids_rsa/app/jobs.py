@@ -21,9 +21,11 @@ from bids_rsa.outputs.derivatives import (
 )
 from bids_rsa.outputs.estimates import PlannedRun, hash_runs, plan_run_files, run_sources
 from bids_rsa.outputs.provenance import THIS_DATASET, dataset_root, hash_analysis, link_datasets
+from bids_rsa.outputs.regions import plan_regions
 from bids_rsa.outputs.sidecars import plan_images
 from bids_rsa.patterns.stack_plan import plan_stack
 from bids_rsa.records import ESTIMATE, Analysis, ModelRdm
+from bids_rsa.regions.sources import choose_regions
 from bids_rsa.settings import Settings
 
 
@@ -116,9 +118,15 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
     estimates = _plan_estimates(analysis, run)
     known = {planned.run.path: planned.input_hash for planned in estimates}
     hashes = hash_analysis(analysis, run.plugin.n_procs, known)
-    planned = plan_images(analysis, settings.rsa, run.models, hashes)
+    searched = not settings.regions.roi_only
+    planned = plan_images(analysis, settings.rsa, run.models, hashes) if searched else ()
+    regions = tuple(
+        plan_regions(analysis, source, chosen, settings.rsa, settings.regions, run.models, hashes)
+        for source, chosen in choose_regions(analysis.regions, settings.regions.roi)
+    )
     if not settings.run.overwrite:
-        check_replaceable(run.output, (*(f for e in estimates for f in e.planned), *planned))
+        others = [*(one.planned for one in estimates), *(one.planned for one in regions)]
+        check_replaceable(run.output, (*(file for part in others for file in part), *planned))
     check_maps_beside(run.output, planned)
     pictured = [file.path for file in planned if file.is_pictured]
     roots = (dataset_root(path, run.datasets) for path in _input_files(analysis))
@@ -143,6 +151,8 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
         needs=needs,
         bar_position=index % at_once,
         estimates=estimates,
+        regions=regions,
+        min_coverage=settings.regions.min_coverage,
     )
 
 
@@ -170,3 +180,5 @@ def _input_files(analysis: Analysis) -> Iterable[str]:
     for bold in analysis.bold_runs:
         yield from run_sources(bold)
     yield from (*analysis.brain_mask.paths, *analysis.roi_mask.paths)
+    for source in analysis.regions:
+        yield from source.files

@@ -17,7 +17,8 @@ from bids_rsa.models.cells import scored
 from bids_rsa.models.loading import check_models, load_models
 from bids_rsa.needs import usable_memory
 from bids_rsa.outputs.derivatives import derivative_path
-from bids_rsa.records import Discovery, ModelRdm
+from bids_rsa.records import Analysis, Discovery, ModelRdm
+from bids_rsa.regions.sources import choose_regions
 from bids_rsa.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
@@ -60,13 +61,18 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     models = load_models(settings.inputs)
     check_models(models, settings.rsa.comparisons)
     discovery = find_groups(
-        settings.inputs, settings.rsa, models, settings.run.output_dir, settings.bold
+        settings.inputs,
+        settings.rsa,
+        models,
+        settings.run.output_dir,
+        settings.bold,
+        settings.regions,
     )
     for note in discovery.notes:
         LOGGER.info(note)
     memory_gb, memory_from = usable_memory(machine, settings.run.mem_gb)
     analyses, failures = check_analyses(
-        discovery.groups, models, settings.rsa, (memory_gb, memory_from)
+        discovery.groups, models, settings.rsa, (memory_gb, memory_from), settings.regions
     )
     outcome = Outcome()
     for subject, error in (*discovery.failures, *failures):
@@ -98,7 +104,7 @@ def _tell_plan(
     maps = [
         derivative_path(analysis, name, stat=entry.label)
         for analysis in discovery.groups
-        if analysis.subject not in failed
+        if analysis.subject not in failed and not settings.regions.roi_only
         for entry in map(find_comparison, settings.rsa.comparisons)
         for name in entry.score_names([model.name for model in scored(models)])
     ]
@@ -109,6 +115,7 @@ def _tell_plan(
     sys.stdout.write(f"\nWould write {n_maps} into {folder}:\n{listed}{more}")
     sys.stdout.write("with masks, patch sizes, sidecars, pictures and logs beside them.\n")
     there = sum((Path(folder) / path).exists() for path in maps)
+    _tell_regions(settings, [one for one in discovery.groups if one.subject not in failed])
     if there:
         sys.stdout.write(
             f"{there} of them exist: a run keeps those made with the same settings and inputs, "
@@ -116,3 +123,16 @@ def _tell_plan(
         )
     if settings.run.dry_run_table:
         write_plan(plan_rows(discovery, models, failures), settings.run.dry_run_table)
+
+
+def _tell_regions(settings: Settings, analyses: Sequence[Analysis]) -> None:
+    """Print which regions would be analysed."""
+    counts = [
+        (analysis.label, source.name, len(chosen))
+        for analysis in analyses
+        for source, chosen in choose_regions(analysis.regions, settings.regions.roi)
+    ]
+    listed = "".join(f"  {who}: {n} of {name}\n" for who, name, n in counts[:MAPS_LISTED])
+    more = f"  ... and {len(counts) - MAPS_LISTED} more\n" if len(counts) > MAPS_LISTED else ""
+    if counts:
+        sys.stdout.write(f"\nRegions to analyse, with tables of scores and RDMs:\n{listed}{more}")

@@ -117,7 +117,7 @@ def _batches(
 def _is_complete(job: AnalysisJob) -> bool:
     """Tell whether every file of a job is there, with the same settings."""
     with dataset_lock(Path(job.output_dir)):  # another run may be putting the same files there
-        return is_complete(Path(job.output_dir), job.all_planned, job.figures)
+        return is_complete(Path(job.output_dir), job.all_planned, job.all_figures)
 
 
 def _waiting(analyses: Sequence[CheckedAnalysis], run: Run, outcome: Outcome) -> list[AnalysisJob]:
@@ -135,7 +135,7 @@ def _waiting(analyses: Sequence[CheckedAnalysis], run: Run, outcome: Outcome) ->
             LOGGER.info(
                 "%s is complete with the same settings and inputs: skipped.", analysis.title
             )
-            outcome.rows.append(summarize(analysis, job.planned, run.output, None))
+            outcome.rows.append(summarize(job, run.output, None))
             complete.append(job)
         else:
             jobs.append(job)
@@ -162,7 +162,7 @@ def _close(
             folder = run.output / f"sub-{subject}" / "log" / run.run_id
             keep_log(folder, run.settings, run.log_file)
         seconds = clock.seconds(subject_name(subject))
-        outcome.rows += [summarize(job.analysis, job.planned, run.output, seconds) for job in done]
+        outcome.rows += [summarize(job, run.output, seconds) for job in done]
         for job in own:
             run.release(job, done=job in done)
             if job.name in failures and subject not in outcome.failures:

@@ -26,7 +26,8 @@ from bids_rsa.needs import (
 )
 from bids_rsa.patterns.stacking import check_group
 from bids_rsa.records import Analysis, ModelRdm
-from bids_rsa.settings import RsaSettings, Settings
+from bids_rsa.regions.sources import choose_regions
+from bids_rsa.settings import RegionSettings, RsaSettings, Settings
 
 LOGGER = logging.getLogger(__name__)
 VALIDATOR = "bids-validator-deno"
@@ -173,8 +174,11 @@ def check_analyses(
     models: Sequence[ModelRdm],
     rsa: RsaSettings,
     memory: tuple[float, str],
+    regions: RegionSettings,
 ) -> tuple[list[CheckedAnalysis], list[tuple[str, BidsRsaError]]]:
-    """Check runs, folds, headers, grids, masks and models of all analyses, without reading values.
+    """Check runs, folds, headers, grids, masks, models and regions of all analyses.
+
+    Of the images no values are read.
 
     Parameters
     ----------
@@ -183,6 +187,7 @@ def check_analyses(
     rsa : RsaSettings
     memory : (float, str)
         What may be used, in GiB, and where that number comes from.
+    regions : RegionSettings
 
     Returns
     -------
@@ -210,6 +215,7 @@ def check_analyses(
                 n_kept_null=rsa.keep_null,
             )
             check_metric_parameters(rsa, size.n_grid)
+            choose_regions(analysis.regions, regions.roi)
             refuse_too_large(analysis.label, memory_needs(size, 1), *memory)
             for run in analysis.bold_runs:
                 refuse_too_large(run.label, estimation_needs(run), *memory)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_rsa.outputs.derivatives import PlannedFile, read_sidecar
-from bids_rsa.records import Analysis
+from bids_rsa.outputs.analysis_job import AnalysisJob
+from bids_rsa.outputs.derivatives import read_sidecar
 
 LOGGER = logging.getLogger(__name__)
 
@@ -20,40 +20,44 @@ class Row:
     n_maps: int
     n_centers: int
     n_undefined: int
+    n_regions: int
     seconds: float | None
     folder: str
 
 
-def summarize(
-    analysis: Analysis, planned: Sequence[PlannedFile], output_dir: Path, seconds: float | None
-) -> Row:
+def summarize(job: AnalysisJob, output_dir: Path, seconds: float | None) -> Row:
     """Count what is there, from the files themselves."""
+    planned = job.planned
     maps = [file for file in planned if file.model and (output_dir / file.path).is_file()]
     sidecars = [read_sidecar(output_dir / file.sidecar) or {} for file in maps]
     return Row(
-        label=analysis.label,
+        label=job.analysis.label,
         n_maps=len(maps),
         n_centers=max((s.get("CentersEvaluated", 0) for s in sidecars), default=0),
         n_undefined=max((s.get("CentersUndefined", 0) for s in sidecars), default=0),
+        n_regions=sum(len(plan.regions) for plan in job.regions),
         seconds=seconds,
-        folder=str((output_dir / planned[0].path).parent),
+        folder=str((output_dir / job.all_planned[0].path).parent),
     )
 
 
 def end_table(rows: Sequence[Row]) -> str:
     """Write the table that a run ends with."""
+    regions = any(row.n_regions for row in rows)
     cells = [
         (
             row.label,
             str(row.n_maps),
             str(row.n_centers),
             str(row.n_undefined),
+            *([str(row.n_regions)] if regions else []),
             "there before" if row.seconds is None else f"{row.seconds:.1f} s",
             row.folder,
         )
         for row in rows
     ]
-    return text_table(("subject", "maps", "centres", "undefined", "time", "where"), cells)
+    header = ("subject", "maps", "centres", "undefined", *(("regions",) if regions else ()))
+    return text_table((*header, "time", "where"), cells)
 
 
 def show(text: str) -> None:

@@ -29,7 +29,9 @@ KEYS = {
     "desc": "desc",
     "stat": "stat",
 }
-SUFFIXES = ("statmap", "betaseries", "beta", "tmap", "labelfold", "mask", "boldref", "T1w")
+SUFFIXES = ("statmap", "betaseries", "beta", "tmap", "labelfold", "mask", "boldref", "T1w",
+    "dseg", "probseg",
+)  # fmt: skip
 WANTED = re.compile(rf"_(?:{'|'.join(SUFFIXES)})\.(?:nii|nii\.gz|tsv)$")
 
 

@@ -46,7 +46,7 @@ def brain_mask(
         Masks that must not be mixed.
     """
     if given:
-        return MaskChoice((_given(given, group, "--brain-mask"),), f"--brain-mask {given}")
+        return MaskChoice((given_file(given, group, "--brain-mask"),), f"--brain-mask {given}")
     brains = _masks(files, {"desc": "brain"} | query)
     functional = _functional(brains, group)
     if functional:
@@ -127,7 +127,7 @@ def _nothing_passes(group: Analysis, files: Sequence[IndexedFile], query: Query)
     )
 
 
-def _given(pattern: str, group: Analysis, option: str) -> str:
+def given_file(pattern: str, group: Analysis, option: str) -> str:
     """Put a group's entities into the path of a mask, and check that it is there.
 
     Raises
@@ -168,7 +168,7 @@ def roi_mask(
     if given is None:
         return MaskChoice()
     if "{" in given or Path(given).is_file():
-        return MaskChoice((_given(given, group, "--roi-mask"),), f"--roi-mask {given}")
+        return MaskChoice((given_file(given, group, "--roi-mask"),), f"--roi-mask {given}")
     label = given.removeprefix("desc-")
     masks = _masks(files, query)
     runs = {image.run for image in group.images}

@@ -128,10 +128,10 @@ class SearchlightRsa(RecordingInterface):
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Run the searchlight."""
-        stacked, rsa = _load_stacked(self.inputs.stacked), self.inputs.rsa
+        stacked, rsa = load_stacked(self.inputs.stacked), self.inputs.rsa
         models = load_models(self.inputs.models)
         own, nuisance = scored(models), [model for model in models if model.nuisance]
-        noise = _noise(self.inputs.noise, rsa, len(stacked.patterns))
+        noise = noise_model(self.inputs.noise, rsa, len(stacked.patterns))
         names = [model.name for model in own]
         null = _null(own, nuisance, stacked, rsa, load_condition_covariance(self.inputs.models))
         if null is not None:
@@ -228,7 +228,7 @@ class SinkDerivatives(RecordingInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Write the images and then their sidecars."""
         inputs = self.inputs
-        stacked, models = _load_stacked(inputs.stacked), load_models(inputs.models)
+        stacked, models = load_stacked(inputs.stacked), load_models(inputs.models)
         for warning in design_warnings(inputs.planned, stacked, models):
             LOGGER.warning("%s: %s", inputs.analysis.label, warning)
         images = write_maps(
@@ -265,7 +265,7 @@ class DrawMaps(RecordingInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Draw all maps of the analysis."""
         inputs = self.inputs
-        stacked, output_dir = _load_stacked(inputs.stacked), Path(inputs.output_dir)
+        stacked, output_dir = load_stacked(inputs.stacked), Path(inputs.output_dir)
         models = load_models(inputs.models)
         figures = draw_analysis(output_dir, inputs.planned, inputs.analysis, stacked)
         details = write_details(
@@ -275,18 +275,18 @@ class DrawMaps(RecordingInterface):
             stacked,
             models,
             inputs.rsa,
-            _noise(inputs.noise, inputs.rsa, len(stacked.patterns)),
+            noise_model(inputs.noise, inputs.rsa, len(stacked.patterns)),
         )
         return {"figures": as_texts([*figures, *details])}
 
 
-def _noise(paths: Any, rsa: RsaSettings, n_voxels: int) -> NoiseModel | None:
+def noise_model(paths: Any, rsa: RsaSettings, n_voxels: int) -> NoiseModel | None:
     """Load the noise; none is the identity for what is defined by a noise covariance alone."""
     if isdefined(paths):
         return load_noise(paths)[1]
     return no_noise(n_voxels) if needs_noise(rsa.dissimilarity) else None
 
 
-def _load_stacked(paths: list[str]) -> StackedPatterns:
+def load_stacked(paths: list[str]) -> StackedPatterns:
     """Load what `ReadPatterns` saved; the patterns are mapped into memory."""
     return load_record(paths, StackedPatterns, MaskUse)

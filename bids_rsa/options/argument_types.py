@@ -97,8 +97,8 @@ def number_from_zero(unit: str) -> Callable[[str], float]:
     return read
 
 
-def share(whole: bool = False) -> Callable[[str], float]:
-    """Make the reader of a number between 0 and 1; with ``whole``, 1 is one of them."""
+def share(whole: bool = False, none: bool = False) -> Callable[[str], float]:
+    """Make the reader of a number between 0 and 1; with ``whole`` also 1, with ``none`` also 0."""
 
     def read(text: str) -> float:
         """Read the number."""
@@ -106,10 +106,11 @@ def share(whole: bool = False) -> Callable[[str], float]:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not (0 < value < 1 or (whole and value == 1)):
+        if not (0 < value < 1 or (whole and value == 1) or (none and value == 0)):
             upper = "at most 1" if whole else "below 1"
+            lower = "of at least 0" if none else "above 0"
             raise ArgumentTypeError(
-                f"{text!r} was given where a number above 0 and {upper} is expected."
+                f"{text!r} was given where a number {lower} and {upper} is expected."
             )
         return value
 

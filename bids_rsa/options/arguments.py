@@ -15,11 +15,13 @@ from bids_rsa.options.config_file import as_arguments
 from bids_rsa.options.noise_options import check_noise_options
 from bids_rsa.options.null_options import check_null_options
 from bids_rsa.options.parser import build_parser
+from bids_rsa.options.region_options import check_region_options
 from bids_rsa.options.swallowed import find_swallowed
 from bids_rsa.settings import (
     BoldSettings,
     GroupSettings,
     InputSettings,
+    RegionSettings,
     RsaSettings,
     RunSettings,
     Selection,
@@ -76,7 +78,7 @@ def as_toml(settings: Settings) -> str:
     """
     values: dict[str, Any] = {}
     is_group = settings.analysis_level == "group"
-    participant = (settings.inputs, settings.bold, settings.rsa)
+    participant = (settings.inputs, settings.bold, settings.rsa, settings.regions)
     science = (settings.group,) if is_group else participant
     for part in (settings.inputs.selection, *science, settings.run):
         values |= {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
@@ -138,6 +140,7 @@ def _bundle(given: dict[str, Any]) -> Settings:
         rsa=_pick(RsaSettings, given),
         inputs=_pick(InputSettings, given),
         bold=_pick(BoldSettings, given),
+        regions=_pick(RegionSettings, given),
         group=_pick(GroupSettings, given),
         run=_pick(RunSettings, given),
     )
@@ -160,6 +163,7 @@ def _check_combinations(settings: Settings) -> None:
     check_bold_options(settings)
     check_noise_options(settings)
     check_null_options(settings)
+    check_region_options(settings)
     models = (*settings.inputs.models, *settings.inputs.features)
     if not models:
         raise OptionError(

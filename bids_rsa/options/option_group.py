@@ -10,6 +10,7 @@ from bids_rsa.settings import (
     BoldSettings,
     GroupSettings,
     InputSettings,
+    RegionSettings,
     RsaSettings,
     RunSettings,
     Selection,
@@ -23,6 +24,7 @@ DEFAULTS = {
         Selection,
         InputSettings,
         BoldSettings,
+        RegionSettings,
         RunSettings,
     )
     for field in dataclasses.fields(settings)

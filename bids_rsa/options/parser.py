@@ -13,6 +13,7 @@ from bids_rsa.options.input_options import add_input_options, add_selection_opti
 from bids_rsa.options.noise_options import add_noise_options
 from bids_rsa.options.null_options import add_null_options
 from bids_rsa.options.option_group import ExecSpec, OptionGroup, Parser
+from bids_rsa.options.region_options import add_region_options
 
 
 def _add_science_options(parser: argparse.ArgumentParser) -> None:
@@ -295,6 +296,7 @@ def build_parser(positionals: bool = True) -> argparse.ArgumentParser:
         _add_science_options,
         add_noise_options,
         add_null_options,
+        add_region_options,
         add_group_options,
         _add_run_options,
     ):

@@ -7,6 +7,7 @@ from bids_rsa.needs import MemoryNeeds
 from bids_rsa.outputs.derivatives import PlannedFile
 from bids_rsa.outputs.estimates import PlannedRun
 from bids_rsa.outputs.provenance import FileState
+from bids_rsa.outputs.regions import RegionPlan
 from bids_rsa.records import Analysis
 from bids_rsa.settings import RsaSettings
 
@@ -20,6 +21,7 @@ class AnalysisJob:
     ``models`` is the file of the model RDMs; ``links`` are (path, name) of the input datasets;
     ``name`` is the graph's, and that of its folder. ``n_threads``, ``needs`` and ``bar_position``
     say what the nodes may use, and change no result. ``files`` are the inputs as they were hashed.
+    ``planned`` is empty where only ``regions`` are analysed.
     """
 
     analysis: Analysis
@@ -36,11 +38,19 @@ class AnalysisJob:
     bar_position: int = 0
     estimates: tuple[PlannedRun, ...] = ()
     files: tuple[FileState, ...] = ()
+    regions: tuple[RegionPlan, ...] = ()
+    min_coverage: float = 0.0
 
     @property
     def all_planned(self) -> tuple[PlannedFile, ...]:
-        """The files of the analysis, and of the runs that it estimates."""
-        return (*self.planned, *(file for run in self.estimates for file in run.planned))
+        """The files of the analysis, of its regions, and of the runs that it estimates."""
+        parts = [*(one.planned for one in self.regions), *(one.planned for one in self.estimates)]
+        return (*self.planned, *(file for part in parts for file in part))
+
+    @property
+    def all_figures(self) -> tuple[str, ...]:
+        """The pictures of the analysis, and those of its regions."""
+        return (*self.figures, *(figure for plan in self.regions for figure in plan.figures))
 
 
 def subject_name(subject: str) -> str:

@@ -28,6 +28,8 @@ BIDSIGNORE = (
     "*_relmat.*",
     "*_nullmaps.*",
     "*_design.*",
+    "*_scores.*",
+    "*_rdms.*",
 )
 # what BIDS 1.11 allows in the name of a functional mask, beside what every name has
 ENTITIES_OF_MASKS = {"ce", "rec", "dir", "echo", "part", "chunk", "label"}
@@ -41,7 +43,9 @@ Made by bids_rsa {version}. Each `sub-*/[ses-*/]func` folder holds
   and NaN where its score is undefined;
 - `*_stat-nvoxels_desc-searchlight_statmap.nii.gz`: the number of voxels in each patch;
 - `*_stat-shrinkage_desc-searchlight_statmap.nii.gz`, with noise normalisation: how much the noise
-  covariance of each patch was shrunk, from 0 (not at all) to 1.
+  covariance of each patch was shrunk, from 0 (not at all) to 1;
+- `*_seg-<regions>_scores.tsv`, `*_rdms.tsv.gz` and `*_label-<region>_*_relmat.tsv`, where regions
+  were asked for: their scores, all their RDMs in one table, and each RDM as a square.
 
 `group` holds the tests across subjects, once the group level was run: maps, tables and `figures`.
 

@@ -1,6 +1,7 @@
 """BIDS out: the names of all files of a participant, and which of them are there already."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ class PlannedFile:
     @property
     def sidecar(self) -> str:
         """Path of the JSON beside it."""
-        return self.path.removesuffix(".nii.gz").removesuffix(".tsv") + ".json"
+        return re.sub(r"\.(nii|tsv)(\.gz)?$", "", self.path) + ".json"
 
 
 def derivative_path(

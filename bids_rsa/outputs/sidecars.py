@@ -30,26 +30,26 @@ def plan_images(
     analysis: Analysis, rsa: RsaSettings, models: Sequence[ModelRdm], hashes: InputHashes
 ) -> tuple[PlannedFile, ...]:
     """List the images of an analysis: one map per comparison and model, mask, patch sizes."""
-    geometry = _geometry(rsa, hashes)
+    geometry = geometry_settings(rsa, hashes)
     files = [
-        _planned(derivative_path(analysis, SEARCHLIGHT, suffix="mask"), geometry),
-        _planned(derivative_path(analysis, SEARCHLIGHT, stat="nvoxels"), geometry),
+        plan_file(derivative_path(analysis, SEARCHLIGHT, suffix="mask"), geometry),
+        plan_file(derivative_path(analysis, SEARCHLIGHT, stat="nvoxels"), geometry),
     ]
     if rsa.noise.startswith(_SHRINKAGE):
         path = derivative_path(analysis, SEARCHLIGHT, stat=_SHRINKAGE)
-        files.append(_planned(path, geometry))
+        files.append(plan_file(path, geometry))
     files.extend(plan_reliability(analysis, rsa, geometry, SEARCHLIGHT))
     for comparison in rsa.comparisons:
         entry = find_comparison(comparison)
         for name in entry.score_names([model.name for model in scored(models)]):
             path = derivative_path(analysis, name, stat=entry.label)
-            settings = _map_settings(analysis, rsa, comparison, name, models) | geometry
-            files.append(_planned(path, settings, comparison, name))
+            settings = map_settings(analysis, rsa, comparison, name, models) | geometry
+            files.append(plan_file(path, settings, comparison, name))
             files.extend(plan_null_files(files[-1], rsa))
     return tuple(files)
 
 
-def _planned(
+def plan_file(
     path: str, settings: Mapping[str, Any], comparison: str = "", model: str = ""
 ) -> PlannedFile:
     """Freeze the settings of one file, and hash them."""
@@ -57,7 +57,7 @@ def _planned(
     return PlannedFile(path, frozen, digest(settings), comparison, model)
 
 
-def _geometry(rsa: RsaSettings, hashes: InputHashes) -> dict[str, Any]:
+def geometry_settings(rsa: RsaSettings, hashes: InputHashes) -> dict[str, Any]:
     """List the settings that determine which centres there are, and their patches."""
     noise = {"Method": rsa.noise, "From": rsa.noise_from, "ResidualDof": rsa.residual_dof}
     return {
@@ -113,7 +113,7 @@ def noise_keys(
     }
 
 
-def _map_settings(
+def map_settings(
     analysis: Analysis,
     rsa: RsaSettings,
     comparison: str,
@@ -122,7 +122,7 @@ def _map_settings(
 ) -> dict[str, Any]:
     """List the settings that determine the scores of one map."""
     entry = find_comparison(comparison)
-    own = [_identity(model) for model in models if model.name == name]
+    own = [model_identity(model) for model in models if model.name == name]
     settings: dict[str, Any] = {
         "Dissimilarity": rsa.dissimilarity,
         "DissimilarityParameters": json.loads(rsa.dissimilarity_params),
@@ -133,7 +133,7 @@ def _map_settings(
         "InputStatistic": sorted({image.statistic for image in analysis.images}),
     }
     if entry.joint:
-        settings["ModelsInFit"] = [_identity(one) for one in in_fit(models, joint=True)]
+        settings["ModelsInFit"] = [model_identity(one) for one in in_fit(models, joint=True)]
         settings["NuisanceModels"] = [model.name for model in models if model.nuisance]
         settings["Standardize"] = rsa.standardize
     if entry.whitened:
@@ -146,7 +146,7 @@ def _map_settings(
     return settings
 
 
-def _identity(model: ModelRdm) -> dict[str, str]:
+def model_identity(model: ModelRdm) -> dict[str, str]:
     """Name what determines a model: its file, and what made an RDM of it if that holds features."""
     metric = {"Metric": model.metric} if model.metric else {}
     return {"Name": model.name} | metric | {"SHA256": model.sha256}
@@ -239,8 +239,8 @@ def shared_keys(stacked: StackedPatterns, sources: Sequence[str], path: str) -> 
         "ImagesPerCondition": stacked.images_per_condition,
         "RunsPerCondition": stacked.runs_per_condition,
         "TrialsPerCondition": stacked.n_trials or "unknown",
-        "BrainMask": _mask(stacked.brain_mask),
-        "ROIMask": _mask(stacked.roi_mask),
+        "BrainMask": mask_use(stacked.brain_mask),
+        "ROIMask": mask_use(stacked.roi_mask),
         "VoxelsLeftOut": stacked.voxels_left_out,
         "Warnings": list(stacked.warnings),
         "Notes": list(stacked.notes),
@@ -269,7 +269,7 @@ def patch_sizes(n_voxels: np.ndarray) -> dict[str, float]:
     }
 
 
-def _mask(use: MaskUse) -> dict[str, Any]:
+def mask_use(use: MaskUse) -> dict[str, Any]:
     """Say which mask was used and how it came to the images' grid."""
     return {
         "Origin": use.origin,

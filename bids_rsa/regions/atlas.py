@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
 from bids_rsa.regions.region import Integers, Placement, Region, make_regions
+from bids_rsa.settings import RegionSettings
 from bids_rsa.spaces.grid import Grid, reorder, resample_nearest
 from bids_rsa.spaces.images import grid_of, image_name, n_volumes, read_volume
 from bids_rsa.words import few
 
-DEFAULT_THRESHOLD = 0.25
+DEFAULT_THRESHOLD = RegionSettings.atlas_threshold
 _ROUNDING = 1e-3
 
 

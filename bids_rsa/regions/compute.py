@@ -16,7 +16,6 @@ from bids_rsa.regions.region import Region, RegionSet
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.words import listing
 
-DEFAULT_MIN_COVERAGE = 0.5
 Floats = NDArray[np.float64]
 
 
@@ -158,7 +157,7 @@ def score_regions(
     kept = np.flatnonzero(enough)
     measure, writer = ModelScores(models, comparisons, **(scoring or {})), RdmWriter()
     neighborhood = Patches.of_lists([patches.rows[one] for one in kept], patches.n_locations)
-    searchlight(
+    used = searchlight(
         patterns,
         neighborhood,
         [measure, writer],
@@ -167,6 +166,7 @@ def score_regions(
         **options,
     )
     n = len(patches.regions)
+    sizes[kept] = used  # voxels whose noise does not vary belong to no patch
     scores = {name: _spread(values.T, kept, n).T for name, values in measure.scores.items()}
     rdms = _spread(np.asarray(writer.rdms, dtype=np.float64), kept, n)
     told = _left_out(patches, enough, min_voxels, min_coverage)
