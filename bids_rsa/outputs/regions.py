@@ -259,11 +259,7 @@ def _scores_table(
 
 def rdms_table(regions: Sequence[Region], found: RegionScores, conditions: Sequence[str]) -> str:
     """Write all RDMs as one long TSV; regions that their label image lacks are left out."""
-    first, second = np.triu_indices(len(conditions), 1)
-    pairs = [
-        f"{conditions[i]}\t{conditions[j]}"
-        for i, j in zip(first.tolist(), second.tolist(), strict=True)
-    ]
+    pairs = [f"{first}\t{second}" for first, second in itertools.combinations(conditions, 2)]
     lines = ["\t".join(RDM_COLUMNS)]
     for place, region in enumerate(regions):
         if not region.present:

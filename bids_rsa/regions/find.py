@@ -99,6 +99,8 @@ def _atlas(
     else:
         path = _by_label(given, analysis, files, datasets)
     found = existing_file(table, "--atlas-table").absolute() if table else find_region_table(path)
+    if header_of(path).n_volumes == 1:
+        threshold = 0.0  # of probabilistic atlases alone
     return RegionSource(
         name or seg_label(path), (str(path),), str(found or ""), threshold=threshold
     )

@@ -26,12 +26,15 @@ _LETTERS_PER_INCH = 11
 
 
 def rdm_colours(cells: Floats) -> tuple[Normalize, Colormap]:
-    """Choose the colours of RDMs: about 0 where there are distances below 0, else from 0 on."""
+    """Choose the colours of RDMs: about 0 where distances are below 0, else their range."""
     known = cells[np.isfinite(cells)]
-    high = float(np.abs(known).max()) if known.size else 1.0
-    if known.size and known.min() < 0:
-        return Normalize(-high, high), DIVERGING
-    return Normalize(0.0, high or 1.0), SEQUENTIAL
+    if not known.size:
+        return Normalize(0.0, 1.0), SEQUENTIAL
+    low, high = float(known.min()), float(known.max())
+    if low < 0:
+        limit = max(-low, high)
+        return Normalize(-limit, limit), DIVERGING
+    return Normalize(low, high if high > low else low + 1.0), SEQUENTIAL
 
 
 def draw_rdms(
@@ -105,6 +108,8 @@ def _draw_tile(
     np.fill_diagonal(square, np.nan)
     picture = colours(norm(np.ma.masked_invalid(square)))
     picture[~np.isfinite(square)] = 1.0
+    if not np.isfinite(rdm).any():
+        axes.text(left + width / 2, top + width / 2, "n/a", ha="center", fontsize=9, color="gray")
     axes.imshow(
         picture, extent=(left, left + width, top + width, top), interpolation="none", aspect="auto"
     )
