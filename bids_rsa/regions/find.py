@@ -229,7 +229,8 @@ def _masks(given: Sequence[str], analysis: Analysis) -> RegionSource:
 
 def _mask_name(path: Path) -> str:
     """Name a mask: by its hemisphere and label, as BIDS has it, else by its file."""
-    pairs = dict(name_pairs(path.name))
+    # names without a suffix are common: hemi-B_label-FFA.nii
+    pairs = dict(name_pairs(f"{path.name.split('.')[0]}_mask"))
     label = pairs.get("label") or pairs.get("desc")
     if label:
         return f"{pairs['hemi']} {label}" if "hemi" in pairs else label

@@ -1,15 +1,18 @@
-"""Run the app in the tests of regions."""
+"""Run the app in the tests of regions, in their process: kernels are compiled once."""
 
-import subprocess
-import sys
+import contextlib
+import io
+from types import SimpleNamespace
+
+from bids_rsa.cli import main
 
 OCTANTS = {k: f"octant {k}" for k in range(1, 9)} | {20: "tiny", 30: "absent"}
 SPHERE_MM = 20
 
 
-def run_app(*arguments, **keywords):
-    """Run the app in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "bids_rsa.cli", *map(str, arguments)],
-        capture_output=True, text=True, check=False, timeout=600, **keywords,
-    )  # fmt: skip
+def run_app(*arguments):
+    """Run the app; its exit code and what it printed."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main([str(argument) for argument in arguments])
+    return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=err.getvalue())
