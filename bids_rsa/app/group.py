@@ -10,11 +10,12 @@ from bids_rsa.app.preflight import check_folders, validate_input
 from bids_rsa.app.summary import label_lines
 from bids_rsa.errors import InputError
 from bids_rsa.group.ceilings import check_ceilings
-from bids_rsa.group.find import find_maps, select_maps
+from bids_rsa.group.find import find_maps, map_datasets, select_maps
 from bids_rsa.group.options import check_options
 from bids_rsa.group.permutation_run import warnings_of
 from bids_rsa.group.plan import plan_tests
 from bids_rsa.group.records import GroupTest
+from bids_rsa.group.region_find import RegionGroup, find_region_groups
 from bids_rsa.group.statements import Tried, count_tried
 from bids_rsa.machine import find_machine
 from bids_rsa.needs import usable_memory
@@ -53,6 +54,16 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
         return write_reports_only(settings, settings.run.n_procs or machine.n_cpus, memory_gb)
     if settings.run.validate:
         validate_input(settings.inputs.bids_dir)
+    regions = find_region_groups(
+        settings.run.output_dir,
+        settings.inputs.derivatives,
+        settings.inputs.selection,
+        settings.regions,
+    )
+    memory_gb, memory_from = usable_memory(machine, settings.run.mem_gb)
+    usable = (settings.run.n_procs or machine.n_cpus, memory_gb)
+    if regions and (settings.regions.roi_only or not _has_maps(settings)):
+        return _run_regions(regions, settings, usable, log_to)
     tests, tried = _find_tests(settings)
     if settings.run.list_participants:
         sys.stdout.write(label_lines({subject for test in tests for subject in test.subjects}))
@@ -60,12 +71,33 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     _tell_tests(tests, tried)
     if settings.group.noise_ceiling:
         check_ceilings(tests)
-    memory_gb, memory_from = usable_memory(machine, settings.run.mem_gb)
-    n_procs = settings.run.n_procs or machine.n_cpus
     # Nipype and the plotting libraries take seconds to import: only for what can run
     from bids_rsa.app.group_run import Machinery, run_tests
 
-    return run_tests(tests, tried, settings, Machinery(n_procs, memory_gb, memory_from), log_to)
+    code = run_tests(tests, tried, settings, Machinery(*usable, memory_from), log_to)
+    return code or (_run_regions(regions, settings, usable, log_to) if regions else 0)
+
+
+def _has_maps(settings: Settings) -> bool:
+    """Tell whether there is any participant's map to test."""
+    datasets = map_datasets(settings.run.output_dir, settings.inputs.derivatives)
+    return any(next(Path(one.path).glob("sub-*/**/*_statmap.nii*"), None) for one in datasets)
+
+
+def _run_regions(
+    regions: Sequence[RegionGroup],
+    settings: Settings,
+    usable: tuple[int, float],
+    log_to: Callable[[Path], None],
+) -> int:
+    """Test the participants' tables of regions."""
+    if settings.run.list_participants:
+        subjects = {member.subject for group in regions for member in group.members}
+        sys.stdout.write(label_lines(subjects))
+        return 0
+    from bids_rsa.app.region_group_run import run_region_groups
+
+    return run_region_groups(regions, settings, usable, log_to)
 
 
 def _find_tests(settings: Settings) -> tuple[tuple[GroupTest, ...], Tried]:

@@ -50,6 +50,31 @@ def noise_ceiling(
     have ties, the usual form is no upper bound of their scores. For rho-a the mean ranks are ranked
     again, which is the exact maximum; for Kendall's taus that is an approximation.
     """
+    lower, upper = subject_ceilings(rdms, comparison, condition_covariance)
+    return lower.mean(axis=0), upper
+
+
+def subject_ceilings(
+    rdms: ArrayLike, comparison: str, condition_covariance: ArrayLike | None = None
+) -> tuple[Floats, Floats]:
+    """Compute each subject's share in the lower noise ceiling, and the upper one.
+
+    Parameters
+    ----------
+    rdms, comparison, condition_covariance
+        As in `noise_ceiling`.
+
+    Returns
+    -------
+    lower : (n_subjects, n_centers) or (n_subjects,) float64
+        Similarity of the subject's RDM with the mean RDM of the others.
+    upper : (n_centers,) float64, or float64
+
+    Raises
+    ------
+    ValueError
+        As in `noise_ceiling`.
+    """
     known = find_comparison(comparison)
     if not known.ceiling:
         raise ValueError(f"there is no noise ceiling for {comparison}, which fits several models")
@@ -63,7 +88,7 @@ def noise_ceiling(
     covariance = None
     if known.whitened:
         covariance = check_condition_covariance(condition_covariance, stacks.shape[2])
-    lower, upper = np.full((2, len(stacks)), np.nan)
+    lower, upper = np.full(stacks.shape[:2], np.nan), np.full(len(stacks), np.nan)
     there = np.isfinite(stacks)
     whole = there.all(axis=(1, 2))
     if whole.any():
@@ -75,7 +100,7 @@ def noise_ceiling(
             lower[[center]], upper[[center]] = _ceilings(
                 own, comparison, covariance, (cells, stacks.shape[2])
             )
-    return (lower, upper) if given.ndim == 3 else (lower[0], upper[0])
+    return (lower.T, upper) if given.ndim == 3 else (lower[0], upper[0])
 
 
 def _ceilings(
@@ -84,7 +109,7 @@ def _ceilings(
     covariance: Floats | None,
     among: tuple[NDArray[np.intp], int] | None,
 ) -> tuple[Floats, Floats]:
-    """Lower and upper ceilings of (n_centers, n_subjects, n_cells) without NaN.
+    """Ceilings of (n_centers, n_subjects, n_cells) without NaN: each subject's lower one, upper.
 
     ``among`` holds which cells these are, and how many there are.
     """
@@ -119,7 +144,7 @@ def _ceilings(
     upper = np.sqrt(np.maximum(total, 0)) / n_subjects
     with np.errstate(invalid="ignore", divide="ignore"):
         others = (sums - own) / np.sqrt(total[:, None] - 2 * sums + own)
-    return others.mean(axis=1), upper
+    return others, upper
 
 
 def _pooled_ranks(stacks: Floats) -> tuple[Floats, Floats]:
@@ -148,7 +173,7 @@ def _of_ranks_again(stacks: Floats) -> tuple[Floats, Floats]:
         rows = np.ascontiguousarray(pools[known]).reshape(-1, n)
         again[known] = CompleteRdms(rows).ranks()[0].reshape(-1, *pools.shape[1:])
     scores = 12.0 / (n**3 - n) * own
-    lower = (scores * again[:, :-1]).sum(axis=2).mean(axis=1)
+    lower = (scores * again[:, :-1]).sum(axis=2)
     upper = (scores @ again[:, -1, :, None])[..., 0].mean(axis=1)
     return lower, upper
 
@@ -156,10 +181,10 @@ def _of_ranks_again(stacks: Floats) -> tuple[Floats, Floats]:
 def _of_pools(stacks: Floats, comparison: str) -> tuple[Floats, Floats]:
     """Ceilings of Kendall's taus: each subject's RDM with the mean ranks."""
     _, pools = _pooled_ranks(stacks)
-    lower, upper = np.full((2, len(stacks)), np.nan)
+    lower, upper = np.full(stacks.shape[:2], np.nan), np.full(len(stacks), np.nan)
     for center in np.flatnonzero(np.isfinite(pools).all(axis=(1, 2))):
         scores = np.empty((pools.shape[1], stacks.shape[1]))
         prepare(pools[center], comparison).score(stacks[center], scores)
-        lower[center] = np.diagonal(scores).mean()
+        lower[center] = np.diagonal(scores)
         upper[center] = scores[-1].mean()
     return lower, upper

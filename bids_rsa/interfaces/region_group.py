@@ -1,0 +1,55 @@
+"""Nipype interfaces of regions at group level: test and write, draw."""
+
+from pathlib import Path
+from typing import Any
+
+from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
+    FiguresOutput,
+    RecordingInterface,
+    as_texts,
+)
+
+# isort: split
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
+
+from bids_rsa.group.region_write import RegionGroupJob, write_region_group
+from bids_rsa.reports.region_group_pictures import draw_region_group
+
+
+class _TestInput(BaseInterfaceInputSpec):
+    job = traits.Instance(RegionGroupJob, mandatory=True)
+
+
+class _TestOutput(TraitedSpec):
+    tables = traits.List(File(exists=True), desc="the tables written")
+
+
+class TestRegions(RecordingInterface):
+    """Test the scores of regions across participants, and write the tables."""
+
+    __test__ = False  # no test of pytest's
+    # the output may have been deleted since: what is there is never taken from the cache
+    _always_run = True
+    input_spec = _TestInput
+    output_spec = _TestOutput
+
+    def _call(self, folder: Path) -> dict[str, Any]:
+        """Write the tables of a set of regions."""
+        return {"tables": as_texts(write_region_group(self.inputs.job))}
+
+
+class _DrawInput(BaseInterfaceInputSpec):
+    job = traits.Instance(RegionGroupJob, mandatory=True)
+    tables = traits.List(File(exists=True), mandatory=True)
+
+
+class DrawRegionGroup(RecordingInterface):
+    """Draw scores, RDMs and arrangements of all regions."""
+
+    _always_run = True
+    input_spec = _DrawInput
+    output_spec = FiguresOutput
+
+    def _call(self, folder: Path) -> dict[str, Any]:
+        """Draw a set of regions."""
+        return {"figures": as_texts(draw_region_group(self.inputs.job))}

@@ -1,0 +1,202 @@
+"""Regions across participants: numbers of scipy, of brute force and of rsatoolbox; the files."""
+
+import itertools
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from region_data import models
+from region_runs import OCTANTS, run_app
+from scipy import stats
+
+from bids_rsa.app.preflight import validator_command
+from bids_rsa.core.comparison.plans import compare
+from bids_rsa.core.inference.region_tests import region_tests
+from bids_rsa.group.region_find import RegionData
+from bids_rsa.group.region_write import ceilings_of_regions, compare_regions, score_rows
+from bids_rsa.settings import GroupSettings
+
+EXACT = {"rtol": 0, "atol": 1e-12}
+OPTIONS = ("group", "--use-plugin", "Linear", "--no-report")
+
+
+def scores_of(n=7, columns=5, missing=()):
+    values = np.random.default_rng(8).normal(0.3, 1, (n, columns))
+    for subject, column in missing:
+        values[subject, column] = np.nan
+    return values
+
+
+@pytest.mark.parametrize("tail", ["greater", "less", "two-sided"])
+@pytest.mark.parametrize("missing", [(), ((0, 1), (3, 1), (2, 4))])
+def test_t_is_scipys(tail, missing):
+    values = scores_of(missing=missing)
+    found = region_tests(values, tail)
+    wanted = stats.ttest_1samp(values, 0, nan_policy="omit")
+    np.testing.assert_allclose(found.t, np.asarray(wanted.statistic), rtol=1e-12)
+    np.testing.assert_array_equal(found.df, np.isfinite(values).sum(axis=0) - 1)
+    d = np.nanmean(values, axis=0) / np.nanstd(values, axis=0, ddof=1)
+    np.testing.assert_allclose(found.d, d, rtol=1e-12)
+
+
+@pytest.mark.parametrize("tail", ["greater", "less", "two-sided"])
+def test_p_is_that_of_all_sign_flips(tail):
+    values = scores_of()
+    found = region_tests(values, tail, families=[[0, 1, 2], [3, 4]])
+    assert found.exhaustive
+    sign = -1 if tail == "less" else 1
+    pick = np.abs if tail == "two-sided" else lambda t: sign * t
+    flips = np.array(list(itertools.product((1, -1), repeat=7)))
+    draws = np.array([pick(stats.ttest_1samp(f[:, None] * values, 0).statistic) for f in flips])
+    observed = pick(found.t)
+    np.testing.assert_allclose(found.p, (draws >= observed - 1e-9).mean(axis=0), **EXACT)
+    for family in ([0, 1, 2], [3, 4]):
+        maxima = draws[:, family].max(axis=1)
+        wanted = [(maxima >= observed[column] - 1e-9).mean() for column in family]
+        np.testing.assert_allclose(found.p_fwe[family], wanted, **EXACT)
+        adjusted = stats.false_discovery_control(found.p[family])
+        np.testing.assert_allclose(found.q_fdr[family], adjusted, **EXACT)
+
+
+def test_a_column_with_one_subject_has_no_test():
+    values = scores_of(missing=[(subject, 2) for subject in range(1, 7)])
+    found = region_tests(values)
+    assert found.n[2] == 1
+    assert np.isnan([found.t[2], found.p[2], found.p_fwe[2]]).all()
+    assert np.isfinite(found.p[[0, 1, 3, 4]]).all()
+
+
+def data_of(n_subjects=6, n_regions=3, comparison="cosine", lacking=()):
+    rng = np.random.default_rng(4)
+    rdms = np.abs(rng.normal(2, 1, (n_subjects, n_regions, 15)) + rng.normal(0, 1, 15))
+    for subject, region in lacking:
+        rdms[subject, region] = np.nan
+    wanted = np.array(models(2))
+    scores = np.stack(
+        [[compare(rdm, wanted, comparison) for rdm in subject] for subject in rdms]
+    ).transpose(0, 2, 1)
+    names = tuple(f"region {number}" for number in range(n_regions))
+    return RegionData(
+        names, tuple(range(1, n_regions + 1)), {comparison: ("a", "b")}, {comparison: scores}, rdms
+    )
+
+
+@pytest.mark.parametrize(
+    ("comparison", "method"), [("cosine", "cosine"), ("pearson", "corr"), ("rho-a", "rho-a")]
+)
+def test_ceilings_are_rsatoolboxs(comparison, method):
+    rsatoolbox = pytest.importorskip("rsatoolbox")
+    data = data_of(comparison=comparison)
+    lower, upper = ceilings_of_regions(data.rdms, comparison)
+    for region in range(3):
+        rdms = rsatoolbox.rdm.RDMs(
+            data.rdms[:, region],
+            rdm_descriptors={"subject": np.arange(len(data.rdms))},
+        )
+        wanted = rsatoolbox.inference.boot_noise_ceiling(rdms, method, rdm_descriptor="subject")
+        np.testing.assert_allclose([lower[:, region].mean(), upper[region]], wanted, **EXACT)
+
+
+def test_who_lacks_a_region_is_left_out_of_it_alone():
+    whole = data_of(comparison="rho-a")
+    data = data_of(comparison="rho-a", lacking=[(1, 2)])
+    found = compare_regions(data, "rho-a", GroupSettings())
+    full = compare_regions(whole, "rho-a", GroupSettings())
+    others = [0, 2, 3, 4, 5]
+    lower, upper = ceilings_of_regions(whole.rdms[others], "rho-a")
+    np.testing.assert_allclose(found.lower[2], lower[:, 2].mean(), **EXACT)
+    np.testing.assert_allclose(found.upper[2], upper[2], **EXACT)
+    np.testing.assert_allclose(found.lower[:2], full.lower[:2], **EXACT)
+    assert found.tests.n.tolist() == [6, 6, 5] * 2
+    wanted = stats.ttest_1samp(np.arctanh(whole.scores["rho-a"][others, 0, 2]), 0).statistic
+    np.testing.assert_allclose(found.tests.t[2], wanted, rtol=1e-10)
+    rows = score_rows(data, found)
+    assert [row[1] for row in rows] == [name for name in data.names for _ in range(2)]
+
+
+def test_models_are_corrected_together_where_asked():
+    data = data_of(comparison="pearson")
+    alone = compare_regions(data, "pearson", GroupSettings(n_permutations=64)).tests
+    joint = compare_regions(data, "pearson", GroupSettings(n_permutations=64, fwe_over="models"))
+    np.testing.assert_array_equal(alone.p, joint.tests.p)
+    assert (joint.tests.p_fwe >= alone.p_fwe).all()
+    assert (joint.tests.p_fwe > alone.p_fwe).any()
+
+
+@pytest.fixture(scope="module")
+def group_run(region_run, region_dataset, tmp_path_factory):
+    output = tmp_path_factory.mktemp("group") / "out"
+    shutil.copytree(region_run[0], output)
+    (scores,) = output.glob("sub-03/func/*_seg-Octants_scores.tsv")
+    table = pd.read_csv(scores, sep="\t", dtype=str, keep_default_na=False)
+    table[table["name"] != "octant 4"].to_csv(scores, sep="\t", index=False)  # one lacks a region
+    done = run_app(region_dataset, output, *OPTIONS, "--roi-only")
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+def read(folder, ending):
+    (path,) = folder.glob(f"group/*_seg-Octants_{ending}")
+    return pd.read_csv(path, sep="\t", na_values="n/a")
+
+
+def test_the_tables_of_the_group(group_run):
+    long = read(group_run, "desc-participants_scores.tsv")
+    assert len(long) == 3 * len(OCTANTS) * 2
+    table = read(group_run, "meas-rhoa_scores.tsv").set_index("name")
+    assert list(table.index) == list(OCTANTS.values())
+    for name in ("octant 1", "octant 4", "octant 8"):
+        own = long[(long["name"] == name) & (long["comparison"] == "rho-a")]
+        scores = own["score"].dropna()
+        assert len(scores) == table["n"][name] == (2 if name == "octant 4" else 3)
+        np.testing.assert_allclose(table["mean"][name], scores.mean(), **EXACT)
+        np.testing.assert_allclose(table["sd"][name], scores.std(), **EXACT)
+        wanted = stats.ttest_1samp(np.arctanh(scores), 0).statistic
+        np.testing.assert_allclose(table["t"][name], wanted, rtol=1e-9)
+    assert table.loc["absent"][["mean", "t", "p", "p_fwe"]].isna().all()
+    assert (table["ceiling_lower"].dropna() <= table["ceiling_upper"].dropna()).all()
+    assert table["mean"].max() > 0.4  # where the effect was planted
+
+
+def test_mean_rdms_and_pictures(group_run):
+    (path,) = group_run.glob("group/*_seg-Octants_label-octant2_*_desc-mean_relmat.tsv")
+    mean = pd.read_csv(path, sep="\t", index_col=0)
+    own = [
+        pd.read_csv(one, sep="\t", index_col=0).to_numpy()
+        for one in group_run.glob("sub-*/func/*_seg-Octants_label-octant2_*_relmat.tsv")
+    ]
+    assert len(own) == 3
+    np.testing.assert_allclose(mean, np.mean(own, axis=0), **EXACT)
+    figures = {path.name for path in group_run.glob("group/figures/*_seg-Octants_*.png")}
+    assert sum(name.endswith("_rdm.png") for name in figures) == len(OCTANTS)
+    assert sum(name.endswith("_meas-rhoa_scores.png") for name in figures) == len(OCTANTS)
+    sidecar = json.loads(next(group_run.glob("group/*Octants_meas-rhoa_scores.json")).read_text())
+    assert sidecar["Participants"] == ["sub-01", "sub-02", "sub-03"]
+    assert sidecar["FWEOver"] == "regions"
+
+
+def test_the_group_is_not_tested_twice(group_run, region_dataset):
+    again = run_app(region_dataset, group_run, *OPTIONS, "--roi-only")
+    assert again.returncode == 0
+    assert again.stderr.count("is complete with the same settings") == 2
+    refused = run_app(region_dataset, group_run, *OPTIONS, "--roi-only", "--fwe-over", "models")
+    assert refused.returncode == 73
+    assert "FWEOver" in refused.stderr
+
+
+def test_the_validator_passes_the_group(group_run):
+    command = validator_command()
+    if command is None:
+        pytest.skip("bids-validator-deno is not installed")
+    found = subprocess.run([command, group_run], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout
+
+
+def test_an_atlas_or_region_that_is_not_there_is_refused(group_run, region_dataset):
+    for options, code in ((("--atlas", "AAL"), 18), (("--roi", "octant 9"), 2)):
+        done = run_app(region_dataset, group_run, *OPTIONS, "--roi-only", *options)
+        assert done.returncode == code
+        assert "Traceback" not in done.stderr
