@@ -5,18 +5,22 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.blocks import CompleteRdms
 from bids_rsa.core.comparison.plans import compare
+from bids_rsa.core.comparison.table import RELIABILITY_OF_RANKS, find_comparison
 
 Floats = NDArray[np.float64]
 
 
-def split_half_reliability(first: Floats, second: Floats, comparison: str = "rho-a") -> Floats:
+def split_half_reliability(
+    first: Floats, second: Floats, comparison: str = RELIABILITY_OF_RANKS
+) -> Floats:
     """Compare the RDMs of two halves at each centre.
 
     Parameters
     ----------
     first, second : (n_centers, n_cells) float64
         Condensed RDMs; cells that one of them lacks (NaN) are left out.
-    comparison : {"rho-a", "pearson"}
+    comparison : str
+        `RELIABILITY_OF_RANKS` or `RELIABILITY_OF_VALUES` of the table of comparisons.
 
     Returns
     -------
@@ -28,7 +32,7 @@ def split_half_reliability(first: Floats, second: Floats, comparison: str = "rho
     pair = [CompleteRdms(np.ascontiguousarray(rdms[whole])) for rdms in (first, second)]
     n = first.shape[1]
     if whole.any():
-        ranked = comparison == "rho-a"
+        ranked = find_comparison(comparison).ranked
         (a, squares_a), (b, squares_b) = (
             one.ranks() if ranked else one.centered()[:2] for one in pair
         )

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.core.comparison.table import (
+    RELIABILITY_OF_RANKS,
+    RELIABILITY_OF_VALUES,
+    find_comparison,
+)
 from bids_rsa.core.reliability import spearman_brown
 from bids_rsa.outputs.derivatives import PlannedFile, derivative_path
 from bids_rsa.outputs.provenance import digest, software_versions
@@ -26,7 +30,8 @@ STATS = {
 
 def reliability_comparison(comparisons: Sequence[str]) -> str:
     """Choose what compares the halves: rho-a where the first comparison ranks, else pearson."""
-    return "rho-a" if find_comparison(comparisons[0]).ranked else "pearson"
+    ranked = find_comparison(comparisons[0]).ranked
+    return RELIABILITY_OF_RANKS if ranked else RELIABILITY_OF_VALUES
 
 
 def plan_reliability(

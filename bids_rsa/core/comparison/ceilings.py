@@ -113,20 +113,21 @@ def _ceilings(
 
     ``among`` holds which cells these are, and how many there are.
     """
-    if comparison == "rho-a":
+    known = find_comparison(comparison)
+    if known.pool == "ranks again":
         return _of_ranks_again(stacks)
-    if comparison.startswith("kendall"):
+    if known.pool == "mean ranks":
         return _of_pools(stacks, comparison)
     n_subjects, n_cells = stacks.shape[1:]
     rdms = CompleteRdms(stacks.reshape(-1, n_cells))
-    if comparison == "spearman":
+    if known.pool == "unit ranks":
         rows, squares = rdms.ranks()
-    elif comparison in ("pearson", "whitened-pearson"):
+    elif known.pool == "centred":
         rows, squares = rdms.centered()[:2]
     else:
         rows, squares = rdms.scaled()
     weighted = rows
-    if find_comparison(comparison).whitened:
+    if known.whitened:
         cells, n_all = among if among is not None else (None, n_cells)
         weights = cell_weights(
             Fit(stacks[0, :1], 0, False, Options(False, covariance), cells, n_all)

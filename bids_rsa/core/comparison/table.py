@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 DEFAULT_COMPARISON = "spearman"
 # what a score of all models together is called, in place of a model's name
 ALL_MODELS = "allmodels"
+# what compares the RDMs of two halves of the data: where ranks are compared, and elsewhere
+RELIABILITY_OF_RANKS = "rho-a"
+RELIABILITY_OF_VALUES = "pearson"
 Scale = Literal["symmetric", "positive", "share"]
+Pool = Literal["unit ranks", "ranks again", "mean ranks", "centred", "scaled"]
 
 
 class MakeTerms(Protocol):
@@ -82,6 +86,8 @@ class Comparison:
         Takes the covariance of the condition estimates, and needs the cells of a whole RDM.
     ceiling : str
         What is averaged over subjects for noise ceilings, in words; empty: there are none.
+    pool : {'unit ranks', 'ranks again', 'mean ranks', 'centred', 'scaled'}
+        The same for the program.
     """
 
     name: str
@@ -100,6 +106,7 @@ class Comparison:
     pooled: bool = False
     whitened: bool = False
     ceiling: str = ""
+    pool: Pool = "scaled"
 
     def n_scores(self, n_models: int) -> int:
         """Count the scores (maps) that so many models get."""
@@ -133,6 +140,7 @@ COMPARISONS: dict[str, Comparison] = {
             transform="fisher",
             score_step=_rank_step,
             ceiling="mean of centred ranks of unit norm, not ranked again",
+            pool="unit ranks",
         ),
         Comparison(
             "pearson",
@@ -142,6 +150,7 @@ COMPARISONS: dict[str, Comparison] = {
             _terms("correlation_terms"),
             transform="fisher",
             ceiling="mean of z-scored RDMs",
+            pool="centred",
         ),
         Comparison(
             "kendall-tau-a",
@@ -152,6 +161,7 @@ COMPARISONS: dict[str, Comparison] = {
             ranked=True,
             score_step=_concordance_step,
             ceiling="mean of ranks, ranked again: an approximation of the highest tau",
+            pool="mean ranks",
         ),
         Comparison(
             "partial",
@@ -195,6 +205,7 @@ COMPARISONS: dict[str, Comparison] = {
             transform="fisher",
             score_step=_rank_step,
             ceiling="mean of ranks, ranked again",
+            pool="ranks again",
         ),
         Comparison(
             "kendall-tau-b",
@@ -205,6 +216,7 @@ COMPARISONS: dict[str, Comparison] = {
             ranked=True,
             score_step=_concordance_step,
             ceiling="mean of ranks, ranked again: an approximation of the highest tau",
+            pool="mean ranks",
         ),
         Comparison(
             "cosine",
@@ -232,6 +244,7 @@ COMPARISONS: dict[str, Comparison] = {
             transform="fisher",
             whitened=True,
             ceiling="mean of centred RDMs of unit whitened norm",
+            pool="centred",
         ),
         Comparison(
             "regression-nonneg",
