@@ -4,10 +4,13 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from . import app, engine, growth, memory, noise, report
+from . import app, engine, growth, memory, noise, nulls, report
 from .timing import machine
 
-PARTS = ("engine", "many_models", "two_threads", "growth", "memory", "app", "noise", "noise_memory")
+PARTS = (
+    *("engine", "many_models", "two_threads", "growth", "memory", "app"),
+    *("noise", "noise_memory", "nulls"),
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -51,6 +54,7 @@ def run(parts: list[str], wanted: str | None, repeats: int, out: Path) -> dict:
         ("app", app.measure),
         ("noise", noise.measure),
         ("noise_memory", lambda _: noise.memory(2)),
+        ("nulls", nulls.measure),
     ):
         if name in parts:
             found[name] = measure(repeats)

@@ -46,6 +46,8 @@ def sections(found: dict) -> dict[str, str]:
         parts["noise"] = _noise(found["noise"])
     if "noise_memory" in found:
         parts["noise_memory"] = _noise_memory(found["noise_memory"])
+    if "nulls" in found:
+        parts["nulls"] = _nulls(found["nulls"])
     if "app" in found:
         parts["app"] = _app(found["app"])
     return parts
@@ -90,6 +92,21 @@ def _noise(rows: list[dict]) -> str:
         lines.append(
             f"| {row['case']} | {row['ours_us']:.0f} | {row['theirs_us']:.0f} | "
             f"{row['ratio']:.0f}{met} | {row['at_least']} | {goal} | {row['agreement']} |"
+        )
+    return "\n".join(lines)
+
+
+def _nulls(rows: list[dict]) -> str:
+    """Permutations and noise ceilings beside runs without."""
+    lines = [
+        "| what | centres | seconds | without | ratio | at most |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        met = "" if row["ratio"] <= row["at_most"] else " (not met)"
+        lines.append(
+            f"| {row['what']} | {row['n_centers']:,} | {row['seconds']:.2f} | "
+            f"{row['seconds_without']:.2f} | {row['ratio']:.2f}{met} | {row['at_most']:g} |"
         )
     return "\n".join(lines)
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bids_rsa.core.comparison.blocks import RdmBlock
+from bids_rsa.core.comparison.blocks import CompleteRdms, RdmBlock
+from bids_rsa.core.comparison.draws import summarize_draws
 from bids_rsa.core.comparison.permutations import (
     Permutations,
     Relabelings,
@@ -80,26 +81,32 @@ class _Fit:
     moved: NDArray[np.intp] | None  # joint: the order of the RDM's cells, for each form
 
     def score(self, block: RdmBlock) -> Floats:
-        """Scores (n_scores, n_distinct, n_rdms)."""
+        """Scores (n_scores, n_rdms, n_distinct)."""
         n = len(self.relabelings.distinct)
+        if self.moved is None and len(block.parts) == 1 and block.parts[0].cells is None:
+            return self.plan.score_rows(block.parts[0].rdms)[None]
         if self.moved is None:
-            out = np.empty((1, n, len(block.rdms)))
-            self.plan.score_block(block, out[0])
-            return out
-        out = np.empty((len(self.scored), n, len(block.rdms)))
+            rows = np.empty((n, len(block.rdms)))
+            self.plan.score_block(block, rows)
+            return np.ascontiguousarray(rows.T)[None]
+        out = np.empty((len(self.scored), len(block.rdms), n))
         for part in block.parts:
             if part.cells is None:
-                _ = part.rdms.ranks() if self.plan.comparison.ranked else part.rdms.centered()
-        for number, cells in enumerate(self.moved):
-            for part in block.parts:
-                if part.cells is None:
-                    out[:, number, part.rows] = self.plan.score_complete(part.rdms.permuted(cells))
-                else:
+                self._score_moved(part.rdms, part.rows, out)
+            else:
+                for number, cells in enumerate(self.moved):
                     own = np.ascontiguousarray(block.rdms[part.rows][:, cells])
                     scores = np.empty((len(self.scored), len(own)))
                     self.plan.score(own, scores)
-                    out[:, number, part.rows] = scores
+                    out[:, part.rows, number] = scores
         return out
+
+    def _score_moved(self, rdms: CompleteRdms, rows: Any, out: Floats) -> None:
+        """Score RDMs without NaN with their cells moved to each order."""
+        assert self.moved is not None
+        _ = rdms.ranks() if self.plan.comparison.ranked else rdms.centered()
+        for number, cells in enumerate(self.moved):
+            out[:, rows, number] = self.plan.score_complete(rdms.permuted(cells))
 
 
 class ConditionNull:
@@ -211,30 +218,18 @@ class ConditionNull:
         scores: Floats,
         centers: NDArray[np.int64],
     ) -> None:
-        """Keep of the scores (n_distinct, n_rdms) what the maps need."""
-        observed, draws = scores[0], fit.relabelings
-        weights = np.bincount(draws.used, minlength=len(scores)).astype(np.float64)
-        n_used = len(draws.used)
-        known = np.isfinite(observed)
-        # a form without a score counts as one that reaches the observed
-        reach = weights @ ~(scores < self._bound(scores, fit))
+        """Keep of the scores (n_rdms, n_distinct) what the maps need."""
+        draws, n_used = fit.relabelings, len(fit.relabelings.used)
+        weights = np.bincount(draws.used, minlength=scores.shape[1]).astype(np.float64)
+        summary, maxima = np.empty((len(scores), 3)), np.full(scores.shape[1], -np.inf)
+        summarize_draws(scores, weights, TOLERANCE, fit.plan.comparison.weights, summary, maxima)
         own = 0 if draws.exhaustive else 1
-        found["p"][centers] = np.where(known, (reach + own) / (n_used + own), np.nan)
-        mean = weights @ scores / n_used
-        found["score"][centers], found["mean"][centers] = observed, mean
-        found["sd"][centers] = np.sqrt(weights @ (scores - mean) ** 2 / n_used)
-        found["kept"][:, centers] = scores[draws.kept]
-        if known.any():
-            largest = np.fmax.reduce(scores[:, known], axis=1)
-            with self._lock:
-                np.fmax(found["maxima"], largest, out=found["maxima"])
-
-    @staticmethod
-    def _bound(scores: Floats, fit: _Fit) -> Floats:
-        """Say what a score must reach at each centre."""
-        if not fit.plan.comparison.weights:
-            return np.asarray(scores[0] - TOLERANCE)
-        return np.asarray(scores[0] - TOLERANCE * np.fmax.reduce(np.abs(scores), axis=0))
+        found["p"][centers] = (summary[:, 0] + own) / (n_used + own)
+        found["mean"][centers], found["sd"][centers] = summary[:, 1], summary[:, 2]
+        found["score"][centers] = scores[:, 0]
+        found["kept"][:, centers] = scores[:, draws.kept].T
+        with self._lock:
+            np.fmax(found["maxima"], maxima, out=found["maxima"])
 
     def results(self) -> dict[str, tuple[NullOfScore, ...]]:
         """For each comparison, the null of each score, in the order of `ModelScores.scores`."""

@@ -18,7 +18,7 @@ Mask = NDArray[np.bool_]
 
 _PER_VOXEL = ("V", "w")
 # bytes of RDMs of all sets that are held at a time
-BLOCK_BYTES = 2**26
+BLOCK_BYTES = 2**27
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def rdms_side_by_side(
     radius_mm : float
     take : callable
         Called with the numbers of the centres (n,), in the order of ``np.argwhere(center_mask)``,
-        and their RDMs (n_sets, n, n_cells); NaN where undefined.
+        and their RDMs (n_sets, n, n_cells), which are overwritten later; NaN where undefined.
     n_threads : int
         Changes nothing in the result.
     on_progress : callable
@@ -76,8 +76,10 @@ def rdms_side_by_side(
     n_conditions = sets[0].patterns.shape[2]
     n_cells = n_conditions * (n_conditions - 1) // 2
     step = max(16, BLOCK_BYTES // (8 * n_cells * len(sets)))
+    n_centers = int(np.count_nonzero(center_mask))
+    room = np.empty((len(sets), min(step, n_centers), n_cells))
     for numbers, chosen in _blocks(center_mask, step):
-        rdms = np.empty((len(sets), len(numbers), n_cells))
+        rdms = room[:, : len(numbers)]
         for one, out in zip(sets, rdms, strict=True):
             _fill(one, chosen, affine, radius_mm, n_threads, out)
         take(numbers, rdms)
@@ -104,8 +106,8 @@ def _fill(
 ) -> None:
     """Write the RDMs of one set; only the slab of voxels that patches reach is used."""
     own = _slab(one, centers, affine, radius_mm)
-    out[:] = np.nan
     if not own.patch_mask.any():
+        out[:] = np.nan
         return
     # a centre need not lie in a set's own mask
     neighborhood = sphere_rows(own.patch_mask, centers, affine, radius_mm)

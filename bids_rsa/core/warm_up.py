@@ -10,7 +10,9 @@ from typing import Literal
 import numpy as np
 
 from bids_rsa.core import inference
+from bids_rsa.core.comparison.permutations import draw_permutations
 from bids_rsa.core.comparison.table import COMPARISONS
+from bids_rsa.core.condition_null import ConditionNull
 from bids_rsa.core.dissimilarity.table import DISSIMILARITIES, dissimilarities_with_noise
 from bids_rsa.core.noise.model import noise_from_images, noise_from_residuals
 from bids_rsa.core.searchlight import searchlight_rsa
@@ -27,9 +29,19 @@ def warm_up() -> None:
             _search(patterns, metric, ignore_nan)
     for dtype, metric in product((np.float32, np.float64), dissimilarities_with_noise()):
         _search_with_noise(dtype, metric)
+    _search_with_null()
     for design in _designs():
         _test(design, "greater")
         _test(design, "two-sided")
+
+
+def _search_with_null() -> None:
+    """Run a searchlight with permutations of the conditions."""
+    everywhere = np.ones(_SHAPE, dtype=bool)
+    models = np.random.default_rng(1).random((1, _N_CONDITIONS * (_N_CONDITIONS - 1) // 2))
+    null = ConditionNull(models, draw_permutations(_N_CONDITIONS, 9, 0))
+    affine, patterns = np.diag([3.0, 3.0, 3.0, 1.0]), _patterns(np.float32, 1, False)
+    searchlight_rsa(patterns, everywhere, everywhere, affine, 7.0, models, null=null)
 
 
 def _patterns(dtype: type, n_folds: int, ignore_nan: bool) -> np.ndarray:

@@ -17,6 +17,7 @@ from bids_rsa.core.comparison.whitening import cell_weights
 Floats = NDArray[np.float64]
 _MIN_SUBJECTS = 3
 _MIN_CELLS = 3
+_CACHED_CELLS = 2**17  # of all subjects, that are worked on at a time: what a core caches
 
 
 def noise_ceiling(
@@ -84,13 +85,27 @@ def subject_ceilings(
             "a noise ceiling needs the RDMs of at least three subjects, (n_subjects, n_centers, "
             f"n_cells), not an array of shape {given.shape}"
         )
-    stacks = np.ascontiguousarray((given[:, None] if given.ndim == 2 else given).swapaxes(0, 1))
+    stacks = given[:, None] if given.ndim == 2 else given
+    n_subjects, n_centers, n_cells = stacks.shape
     covariance = None
     if known.whitened:
-        covariance = check_condition_covariance(condition_covariance, stacks.shape[2])
-    lower, upper = np.full(stacks.shape[:2], np.nan), np.full(len(stacks), np.nan)
+        covariance = check_condition_covariance(condition_covariance, n_cells)
+    lower, upper = np.empty((n_centers, n_subjects)), np.empty(n_centers)
+    step = max(1, _CACHED_CELLS // (n_subjects * n_cells))
+    for start in range(0, n_centers, step):
+        part = slice(start, start + step)
+        block = np.ascontiguousarray(stacks[:, part].swapaxes(0, 1))
+        lower[part], upper[part] = _of_block(block, comparison, covariance)
+    return (lower.T, upper) if given.ndim == 3 else (lower[0], upper[0])
+
+
+def _of_block(stacks: Floats, comparison: str, covariance: Floats | None) -> tuple[Floats, Floats]:
+    """Ceilings of (n_centers, n_subjects, n_cells): each subject's lower one, upper."""
     there = np.isfinite(stacks)
     whole = there.all(axis=(1, 2))
+    if whole.all():
+        return _ceilings(stacks, comparison, covariance, None)
+    lower, upper = np.full(stacks.shape[:2], np.nan), np.full(len(stacks), np.nan)
     if whole.any():
         lower[whole], upper[whole] = _ceilings(stacks[whole], comparison, covariance, None)
     for center in np.flatnonzero(~whole):
@@ -100,7 +115,7 @@ def subject_ceilings(
             lower[[center]], upper[[center]] = _ceilings(
                 own, comparison, covariance, (cells, stacks.shape[2])
             )
-    return (lower.T, upper) if given.ndim == 3 else (lower[0], upper[0])
+    return lower, upper
 
 
 def _ceilings(
@@ -134,17 +149,16 @@ def _ceilings(
         )
         weighted = weights.weigh(np.ascontiguousarray(rows))
         squares = np.where(squares > 0, np.einsum("rc,rc->r", rows, weighted), np.nan)
-    norms = np.sqrt(np.where(squares > 0, squares, np.nan))[:, None]
-    left = (rows / norms).reshape(stacks.shape)
-    right = (weighted / norms).reshape(stacks.shape)
-    gram = left @ right.swapaxes(1, 2)
-    # sums of similarities; those of the mean of all, and of the others, follow from them
-    sums = gram.sum(axis=2)
+    norms = np.sqrt(np.where(squares > 0, squares, np.nan)).reshape(len(stacks), n_subjects)
+    left = rows.astype(np.float64, copy=False).reshape(stacks.shape)
+    right = left if weighted is rows else weighted.reshape(stacks.shape)
+    # each subject's similarity with the sum of all; those with the means follow from it
+    pool = (1 / norms)[:, None] @ right
+    sums = (left @ pool.swapaxes(1, 2))[..., 0] / norms
     total = sums.sum(axis=1)
-    own = np.einsum("css->cs", gram)
     upper = np.sqrt(np.maximum(total, 0)) / n_subjects
     with np.errstate(invalid="ignore", divide="ignore"):
-        others = (sums - own) / np.sqrt(total[:, None] - 2 * sums + own)
+        others = (sums - 1) / np.sqrt(total[:, None] - 2 * sums + 1)
     return others, upper
 
 

@@ -75,6 +75,13 @@ class Plan:
             else:
                 out[:, part.rows] = _restricted(self, part.cells).score_complete(part.rdms)
 
+    def score_rows(self, rdms: CompleteRdms) -> Floats:
+        """Scores (n_rdms, n_scores) of RDMs without NaN; C-contiguous."""
+        group = self._groups[0]
+        if len(self._groups) == 1 and group.terms is not None and group.cells is None:
+            return np.ascontiguousarray(group.terms.score(rdms)[:, : self.n_scores])
+        return np.ascontiguousarray(self.score_complete(rdms).T)
+
     def score_complete(self, rdms: CompleteRdms) -> Floats:
         """Scores (n_scores, n_rdms) of RDMs without NaN, one group of models after the other."""
         scores = np.full((self.n_scores, len(rdms.rows)), np.nan)
