@@ -133,7 +133,9 @@ class SearchlightRsa(RecordingInterface):
         own, nuisance = scored(models), [model for model in models if model.nuisance]
         noise = noise_model(self.inputs.noise, rsa, len(stacked.patterns))
         names = [model.name for model in own]
-        null = _null(own, nuisance, stacked, rsa, load_condition_covariance(self.inputs.models))
+        null = condition_null(
+            own, nuisance, stacked, rsa, load_condition_covariance(self.inputs.models)
+        )
         if null is not None:
             _say_relabelings(null, rsa, names, stacked, self.inputs.label)
         n_centers = int(stacked.center_mask.sum())
@@ -167,7 +169,7 @@ class SearchlightRsa(RecordingInterface):
         return {"scores": save_record(scores, folder, "scores")}
 
 
-def _null(
+def condition_null(
     models: Sequence[ModelRdm],
     nuisance: Sequence[ModelRdm],
     stacked: StackedPatterns,

@@ -14,7 +14,7 @@ from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
 # isort: split
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
 
-from bids_rsa.interfaces.participant import load_stacked, noise_model
+from bids_rsa.interfaces.participant import condition_null, load_stacked, noise_model
 from bids_rsa.interfaces.progress import progress_bar
 from bids_rsa.interfaces.work_files import (
     load_condition_covariance,
@@ -65,10 +65,11 @@ class RegionRsa(RecordingInterface):
         inputs, stacked = self.inputs, load_stacked(self.inputs.stacked)
         models, rsa, sets = load_models(inputs.models), inputs.rsa, []
         nuisance = [model for model in models if model.nuisance]
+        covariance = load_condition_covariance(inputs.models)
         scoring = {
             "standardize": rsa.standardize,
             "nuisance": condensed(nuisance, stacked.conditions),
-            "condition_covariance": load_condition_covariance(inputs.models),
+            "condition_covariance": covariance,
         }
         noise = noise_model(inputs.noise, rsa, len(stacked.patterns))
         n_regions = sum(len(plan.regions) for plan in inputs.plans)
@@ -91,6 +92,7 @@ class RegionRsa(RecordingInterface):
                     min_voxels=rsa.min_voxels,
                     min_coverage=inputs.min_coverage,
                     scoring=scoring,
+                    null=condition_null(scored(models), nuisance, stacked, rsa, covariance),
                     dissimilarity=rsa.dissimilarity,
                     params=metric_parameters(rsa, stacked.patch_mask),
                     ignore_nan=rsa.ignore_nan,

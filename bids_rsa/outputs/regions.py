@@ -51,6 +51,11 @@ COLUMNS = {
     "model": "Name of the model; allmodels for a score of all models together",
     "score": "Score; n/a where undefined",
 }
+NULL_COLUMNS = {
+    "p": "p of the score under permutations of conditions, not corrected",
+    "z": "Score minus the mean of those under permutations, over their standard deviation",
+    "p_fwe": "p corrected by the maximum over the regions",
+}
 RDM_COLUMNS = {
     "index": COLUMNS["index"],
     "name": COLUMNS["name"],
@@ -130,6 +135,9 @@ def plan_regions(
         "Models": [model_identity(model) for model in models],
         "Standardize": rsa.standardize,
     }
+    if rsa.condition_permutations:
+        of_scores["ConditionPermutations"] = rsa.condition_permutations
+        of_scores["RandomSeed"] = rsa.random_seed
     stat = dissimilarity_label(rsa.dissimilarity)
     session = f"ses-{analysis.session}/" if analysis.session else ""
     folder = f"sub-{analysis.subject}/{session}func"
@@ -237,7 +245,8 @@ def write_regions(
     with dataset_lock(output_dir):
         for file, place in zip(plan.relmats, present, strict=True):
             write_json(output_dir / file.sidecar, _relmat_sidecar(file, plan, scores, place))
-        for file, columns in ((plan.rdms, RDM_COLUMNS), (plan.scores, COLUMNS)):
+        of_scores = COLUMNS | (NULL_COLUMNS if scores.nulls else {})
+        for file, columns in ((plan.rdms, RDM_COLUMNS), (plan.scores, of_scores)):
             write_json(output_dir / file.sidecar, _table_sidecar(file, columns, own))
     return [output_dir / file.path for file in plan.planned]
 
@@ -247,14 +256,16 @@ def _scores_table(
 ) -> str:
     """Write the scores as TSV: a row for each region, comparison and model."""
     names = [model.name for model in scored(models)]
-    rows = [list(COLUMNS)]
+    rows = [[*COLUMNS, *(NULL_COLUMNS if found.nulls else ())]]
     for place, region in enumerate(regions):
         head = [str(region.index), region.name, str(found.n_voxels[place]),
                 number(found.coverage[place])]  # fmt: skip
         for comparison, scores in found.scores.items():
             row_names = find_comparison(comparison).score_names(names)
-            for name, score in zip(row_names, scores[:, place], strict=True):
-                rows.append([*head, comparison, name, number(score)])
+            for row, name in enumerate(row_names):
+                null = found.nulls[comparison][:, row, place] if found.nulls else ()
+                values = map(number, (scores[row, place], *null))
+                rows.append([*head, comparison, name, *values])
     return as_lines(rows)
 
 
@@ -322,7 +333,7 @@ def _table_sidecar(
     file: PlannedFile, columns: Mapping[str, str], own: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Gather the sidecar of a table."""
-    what = "Scores of models" if columns is COLUMNS else "RDMs: dissimilarities of conditions"
+    what = "Scores of models" if "score" in columns else "RDMs: dissimilarities of conditions"
     return {
         "Description": f"{what} in regions; a region is one patch",
         **{name: {"Description": text} for name, text in columns.items()},

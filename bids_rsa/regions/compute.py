@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bids_rsa.core.condition_null import ConditionNull
 from bids_rsa.core.measures import ModelScores, RdmWriter
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.searchlight import searchlight
@@ -104,6 +105,9 @@ class RegionScores:
     coverage : (n_regions,) float64
     left_out : tuple of str
         Sentences: which regions are undefined, and why.
+    nulls : dict of str to (3, n_scores, n_regions) float64
+        For each comparison p, z and corrected p of the null of conditions, the last by the maximum
+        over the regions; empty without permutations.
     """
 
     scores: dict[str, Floats]
@@ -111,6 +115,7 @@ class RegionScores:
     n_voxels: NDArray[np.int64]
     coverage: Floats
     left_out: tuple[str, ...] = ()
+    nulls: dict[str, Floats] = field(default_factory=dict)
 
 
 def score_regions(
@@ -122,6 +127,7 @@ def score_regions(
     min_voxels: int = 1,
     min_coverage: float = 0.0,
     scoring: dict[str, Any] | None = None,
+    null: ConditionNull | None = None,
     on_progress: Callable[[int], None] | None = None,
     **options: Any,
 ) -> RegionScores:
@@ -139,6 +145,8 @@ def score_regions(
         Regions of which a smaller share is usable are undefined.
     scoring : dict, optional
         Further options of `bids_rsa.core.measures.ModelScores`.
+    null : ConditionNull, optional
+        Permuted models of the same kind.
     on_progress : callable, optional
     **options
         Further options of `bids_rsa.core.searchlight.searchlight`.
@@ -160,7 +168,7 @@ def score_regions(
     used = searchlight(
         patterns,
         neighborhood,
-        [measure, writer],
+        [measure, writer] if null is None else [measure, writer, null],
         min_voxels=min_voxels,
         on_progress=on_progress,
         **options,
@@ -170,7 +178,13 @@ def score_regions(
     scores = {name: _spread(values.T, kept, n).T for name, values in measure.scores.items()}
     rdms = _spread(np.asarray(writer.rdms, dtype=np.float64), kept, n)
     told = _left_out(patches, enough, min_voxels, min_coverage)
-    return RegionScores(scores, rdms, sizes, coverage, told)
+    nulls = {
+        name: np.stack(
+            [_spread(np.array([one.p, one.z, one.max_p]).T, kept, n).T for one in own], axis=1
+        )
+        for name, own in (null.results() if null is not None else {}).items()
+    }
+    return RegionScores(scores, rdms, sizes, coverage, told, nulls)
 
 
 def _spread(values: Floats, kept: NDArray[np.intp], n_regions: int) -> Floats:

@@ -64,6 +64,7 @@ def region_options(region_dataset, center_mm):
         "--model", region_dataset / "models/planted.tsv", "--radius", SPHERE_MM,
         "--atlas", "Octants", "--roi-sphere", f"ball:{center}:{SPHERE_MM}",
         "--comparison", "spearman", "rho-a", "--use-plugin", "Linear", "--no-report",
+        "--condition-permutations", "200",
     ]  # fmt: skip
 
 

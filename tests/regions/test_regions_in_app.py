@@ -54,6 +54,16 @@ def test_scores_are_those_of_the_library(region_dataset, region_run, atlas_path)
     assert scores[["tiny", "absent"]].isna().all()
 
 
+def test_permutations_of_conditions_work_in_regions(region_run):
+    found = table(region_run[0], "01", "Octants").query("comparison == 'rho-a'").set_index("name")
+    scored = found[found["score"].notna()]
+    assert len(scored) == 8
+    assert found.loc[["tiny", "absent"], ["p", "z", "p_fwe"]].isna().all(axis=None)
+    assert (scored["p"] >= 1 / 201 - 1e-12).all()
+    assert (scored["p_fwe"] >= scored["p"] - 1e-12).all()
+    assert scored["p_fwe"][scored["score"].idxmax()] < 0.05  # where the effect was planted
+
+
 def test_a_sphere_scores_as_the_map_at_its_centre(region_run, center_mm):
     output, _ = region_run
     found = table(output, "02", "spheres").set_index("comparison")["score"]

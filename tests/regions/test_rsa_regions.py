@@ -1,15 +1,20 @@
 """The library's table of regions: equal to one region at a time, whatever the labels."""
 
+import itertools
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from region_data import AFFINE, NAMES, SHAPE, atlas, betas, labels, models, write_table
-from scipy.spatial.distance import pdist
+from region_data import AFFINE, N_ITEMS, NAMES, SHAPE, atlas, betas, labels, models, write_table
+from scipy.spatial.distance import pdist, squareform
 
 from bids_rsa import rsa_nifti, rsa_regions
+from bids_rsa.core.comparison.permutations import draw_permutations
+from bids_rsa.core.condition_null import ConditionNull
 from bids_rsa.core.searchlight import searchlight_rsa
 from bids_rsa.errors import BidsRsaError, ContentError
+from bids_rsa.regions.atlas import label_image
 from bids_rsa.regions.compute import region_patches, score_regions
 from bids_rsa.regions.region import make_regions
 from bids_rsa.regions.shapes import SphereRegions, parse_sphere
@@ -139,6 +144,24 @@ def test_what_lies_outside_the_images_counts_as_not_covered():
     np.testing.assert_allclose(table["coverage"], 0.5)
     assert table["n_voxels"][0] == 4 * 4 * 4
     assert np.isnan(rsa_regions(betas(), models(1), atlas(wide), min_coverage=0.6)["score"][0])
+
+
+def test_p_of_permuted_conditions_is_that_of_brute_force():
+    """All 720 orders of 6 conditions, and the maximum over the regions."""
+    image, grid = betas(), Grid(SHAPE, AFFINE)
+    everywhere, model = np.ones(SHAPE, bool), squareform(models(1)[0])
+    patterns = np.ascontiguousarray(image.get_fdata().reshape(-1, N_ITEMS)[:, None])
+    patches = region_patches(label_image(atlas()), grid, everywhere, everywhere)
+    null = ConditionNull([models(1)[0]], draw_permutations(N_ITEMS, 720, 0), ("pearson",))
+    found = score_regions(patterns, patches, models(1), ("pearson",), null=null)
+    orders = list(itertools.permutations(range(N_ITEMS)))
+    forms = np.array([squareform(model[np.ix_(order, order)]) for order in orders])
+    draws = np.array([np.corrcoef(rdm, forms)[0, 1:] for rdm in found.rdms])
+    observed = draws[:, :1]
+    p, _, corrected = found.nulls["pearson"][:, 0]
+    np.testing.assert_allclose(p, (draws >= observed - 1e-9).mean(axis=1), **EXACT)
+    maxima = draws.max(axis=0)
+    np.testing.assert_allclose(corrected, (maxima >= observed - 1e-9).mean(axis=1), **EXACT)
 
 
 def test_regions_that_cannot_be_scored_are_rows_without_a_score():
