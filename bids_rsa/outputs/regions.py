@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import squareform
 
-from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.core.comparison.table import DEFAULT_COMPARISON, find_comparison
 from bids_rsa.entities import joined, name_pairs
 from bids_rsa.models.cells import scored
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json, write_text
@@ -125,7 +125,7 @@ def plan_regions(
 ) -> RegionPlan:
     """Name the files of a set of regions, and list the settings that determine them."""
     states = tuple(file_state(path) for path in source.files)
-    shared = _settings_of(analysis, rsa, models, hashes, ("spearman",)) | {
+    shared = _settings_of(analysis, rsa, models, hashes, (DEFAULT_COMPARISON,)) | {
         "MinCoverage": settings.min_coverage,
         "Regions": _source_identity(source, states),
     }

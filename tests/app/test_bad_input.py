@@ -177,7 +177,7 @@ def model_that_is_not_there(data):
     return ("--model", data / "nowhere.tsv")
 
 
-@case(2, "partial", "planted.tsv", "two")
+@case(2, "partial", "planted.tsv", "2 models")
 def partial_with_one_model(data):
     return ("--comparison", "partial")
 

@@ -271,7 +271,7 @@ def test_partial_needs_two_models(tmp_path):
     models = load(table(tmp_path / "m.tsv", NAMES, rdm()))
     check_models(models, ("spearman", "regression"))
     for name in ("partial", "partial-spearman"):
-        with pytest.raises(OptionError, match="only one model"):
+        with pytest.raises(OptionError, match="at least 2 models, and only 1"):
             check_models(models, (name,))
 
 
