@@ -33,7 +33,7 @@ OPTIONS = {
     "cityblock, runs": ("--dissimilarity", "cityblock", "--folds", "runs"),
     "missing voxels": ("--ignore-nan", *SCORED),
     "missing voxels, runs": ("--ignore-nan", "--dissimilarity", "sqeuclidean", "--folds", "runs"),
-    "standardized": ("--comparison", "regression", "--standardize", "--normalize", "variance"),
+    "standardized": ("--comparison", "regression", "--standardize"),
 }  # fmt: skip
 
 
