@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.table import find_dissimilarity
-from bids_rsa.estimation.covariance import DesignCorrelation, design_correlation
+from bids_rsa.estimation.design_correlation import DesignCorrelation, design_correlation
 from bids_rsa.outputs.derivatives import PlannedFile
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import ModelRdm

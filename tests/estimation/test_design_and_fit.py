@@ -11,8 +11,9 @@ from nilearn.glm.first_level import make_first_level_design_matrix, run_glm
 
 from bids_rsa.errors import ContentError
 from bids_rsa.estimation.confounds import STRATEGIES, Nuisance
-from bids_rsa.estimation.covariance import design_correlation, design_covariance
+from bids_rsa.estimation.covariance import design_covariance
 from bids_rsa.estimation.design import HRF_MODELS, build_design, trial_designs
+from bids_rsa.estimation.design_correlation import design_correlation
 from bids_rsa.estimation.events import Events
 from bids_rsa.estimation.fit import fit_run, scale_factors
 from bids_rsa.estimation.images import estimate_run
