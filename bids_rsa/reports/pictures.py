@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
@@ -149,6 +150,8 @@ def save_figure(figure: Figure, path: Path) -> list[Path]:
     -------
     list of Path
     """
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # names are text: a dollar sign begins no formula
     vector = Path(vector_path(str(path)))
     with replacing(path) as beside:
         # more compression takes longer, and saves nothing
