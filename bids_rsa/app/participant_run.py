@@ -12,7 +12,7 @@ from bids_rsa.app.pages import cite, subjects_with_maps, write_pages
 from bids_rsa.app.preflight import CheckedAnalysis, make_folder
 from bids_rsa.app.summary import end_table, show, summarize
 from bids_rsa.app.work_folder import make_work_dir, work_dir
-from bids_rsa.errors import BidsRsaError
+from bids_rsa.errors import BidsRsaError, ReadWriteError
 from bids_rsa.outputs.analysis_job import RUN_WORKFLOW, AnalysisJob, subject_name
 from bids_rsa.outputs.dataset_files import dataset_links, dataset_lock, write_dataset_files
 from bids_rsa.outputs.derivatives import is_complete
@@ -83,7 +83,7 @@ def run_all(analyses: Sequence[CheckedAnalysis], run: Run, outcome: Outcome) -> 
         clock = Clock()
         failures = run_jobs(jobs, run.graph, run.folders, _is_complete, run.plugin, clock, run.work)
         _close(jobs, failures, run, outcome, clock)
-        without_page |= _write_pages(batch, run)
+        without_page |= _write_pages(batch, run, outcome)
         is_new = is_new or bool(jobs)
     remove_leftovers(run.output, with_subfolders=False)
     for subject in {checked.analysis.subject for checked in analyses}:
@@ -93,11 +93,20 @@ def run_all(analyses: Sequence[CheckedAnalysis], run: Run, outcome: Outcome) -> 
     return _finish(run, outcome) or int(bool(without_page))
 
 
-def _write_pages(batch: Sequence[CheckedAnalysis], run: Run) -> dict[str, BidsRsaError]:
+def _write_pages(
+    batch: Sequence[CheckedAnalysis], run: Run, outcome: Outcome
+) -> dict[str, BidsRsaError]:
     """Write the pages of the subjects of a batch; tell which could not be written."""
     if run.settings.run.no_report:
         return {}
-    wanted = [checked.analysis.subject for checked in batch]
+    # where maps could not be written, neither can pages: it was said once
+    unwritten = {
+        subject
+        for subject, error in outcome.failures.items()
+        if error.exit_code == ReadWriteError.exit_code
+    }
+    batched = dict.fromkeys(checked.analysis.subject for checked in batch)
+    wanted = [subject for subject in batched if subject not in unwritten]
     subjects = subjects_with_maps(run.output, wanted)
     output, configure = run.output, run.configure
     return write_pages(output, subjects, run.plugin, run.work, run.run_id, configure=configure)
@@ -116,8 +125,11 @@ def _batches(
 
 def _is_complete(job: AnalysisJob) -> bool:
     """Tell whether every file of a job is there, with the same settings."""
-    with dataset_lock(Path(job.output_dir)):  # another run may be putting the same files there
-        return is_complete(Path(job.output_dir), job.all_planned, job.all_figures)
+    output = Path(job.output_dir)
+    if not any((output / file.sidecar).exists() for file in job.all_planned):
+        return False  # nothing is there, not even a dataset to lock
+    with dataset_lock(output):  # another run may be putting the same files there
+        return is_complete(output, job.all_planned, job.all_figures)
 
 
 def _waiting(analyses: Sequence[CheckedAnalysis], run: Run, outcome: Outcome) -> list[AnalysisJob]:

@@ -97,8 +97,9 @@ def nonnegative(y, models, standardize):
     """Least-squares weights >= 0 with an intercept of any sign."""
     if is_constant(y):
         return np.full(len(models), np.nan)
+    constant = [is_constant(model) for model in models]
     y, models = y - y.mean(), models - models.mean(axis=1, keepdims=True)
-    models[[is_constant(model + 1) for model in models]] = 0
+    models[constant] = 0
     if standardize:
         y, models = y / y.std(), models / models.std(axis=1, keepdims=True)
     sizes = np.linalg.norm(models, axis=1)

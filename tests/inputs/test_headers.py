@@ -10,7 +10,7 @@ import pytest
 from input_trees import AFFINE, describe, find, image, statmaps
 
 from bids_rsa import rsa_nifti
-from bids_rsa.app.preflight import check_groups
+from bids_rsa.app.preflight import check_analyses
 from bids_rsa.errors import ContentError, InputError
 from bids_rsa.models.loading import load_models
 from bids_rsa.settings import InputSettings, RsaSettings
@@ -88,7 +88,7 @@ def test_a_damaged_header_fails_its_participant_alone_and_names_the_file(tmp_pat
         plain = chosen
     found = find(root, tmp_path)
     settings = InputSettings(str(root), models=(str(tmp_path / "model.tsv"),))
-    fine, failures = check_groups(found.groups, load_models(settings), RSA, (8.0, "here"))
+    fine, failures = check_analyses(found.groups, load_models(settings), RSA, (8.0, "here"))
     failures = [*found.failures, *failures]
     if what == "unit is 5":  # not defined: taken for mm, as other programs do
         assert not failures
