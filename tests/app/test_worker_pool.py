@@ -35,8 +35,8 @@ def test_a_killed_worker_does_not_stop_the_others(tmp_path):
     fine.connect(first, "path", second, "after")
     plugin = Plugin("MultiProc", {"n_procs": 1, "memory_gb": 4.0}, 1, 4.0)
     clock = Clock()
-    raised = _run_workflow(workflow, plugin, clock)
+    raised = _run_workflow(workflow, (), plugin, clock)
     assert (tmp_path / "second").exists()
     error = _find_failure(tmp_path / "work" / "participant" / "sub_lost", raised, tmp_path)
     assert "worker process was killed" in error.message
-    assert set(clock.ended) == {"sub_lost", "sub_fine"}
+    assert set(clock.taken) == {"sub_lost", "sub_fine"}

@@ -13,7 +13,7 @@ from bids_rsa import rsa_nifti
 from bids_rsa.app.preflight import check_analyses
 from bids_rsa.errors import ContentError, InputError
 from bids_rsa.models.loading import load_models
-from bids_rsa.settings import InputSettings, RsaSettings
+from bids_rsa.settings import InputSettings, RegionSettings, RsaSettings
 from bids_rsa.spaces.images import grid_of, load_volume, n_volumes, open_image, read_volume
 
 RSA = RsaSettings(radius_mm=4.0, min_voxels=2)
@@ -88,12 +88,14 @@ def test_a_damaged_header_fails_its_participant_alone_and_names_the_file(tmp_pat
         plain = chosen
     found = find(root, tmp_path)
     settings = InputSettings(str(root), models=(str(tmp_path / "model.tsv"),))
-    fine, failures = check_analyses(found.groups, load_models(settings), RSA, (8.0, "here"))
+    fine, failures = check_analyses(
+        found.groups, load_models(settings), RSA, (8.0, "here"), RegionSettings()
+    )
     failures = [*found.failures, *failures]
     if what == "unit is 5":  # not defined: taken for mm, as other programs do
         assert not failures
         return
-    assert [checked.group.subject for checked in fine] == ["01", "03"]
+    assert [checked.analysis.subject for checked in fine] == ["01", "03"]
     ((subject, error),) = failures
     assert subject == "02" and error.exit_code in (65, 74)
     assert str(plain) in error.message
