@@ -107,7 +107,7 @@ def _write_pages(
     }
     batched = dict.fromkeys(checked.analysis.subject for checked in batch)
     wanted = [subject for subject in batched if subject not in unwritten]
-    subjects = subjects_with_maps(run.output, wanted)
+    subjects = subjects_with_maps(run.output, wanted) if wanted else ()
     output, configure = run.output, run.configure
     return write_pages(output, subjects, run.plugin, run.work, run.run_id, configure=configure)
 
