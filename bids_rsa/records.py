@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +110,44 @@ class MaskChoice:
 
     paths: tuple[str, ...] = ()
     origin: str = "none"
+
+
+@dataclass(frozen=True)
+class HemisphereSurfaces:
+    """The surfaces of one hemisphere on the mesh of its data, and which of it is cortex.
+
+    Attributes
+    ----------
+    hemisphere : {"L", "R"}
+    surfaces : tuple of str
+        The surface that distances are measured on; of two (white and pial) the mean.
+    origin : str
+        In words, where it comes from.
+    spheres : tuple of str
+        The surfaces' registered sphere, and that of the data's mesh, where the surfaces have to
+        be resampled to it.
+    cortex : tuple of str
+        Masks of the cortex, intersected; empty where there is none.
+    cortex_origin : str
+    view : str
+        The inflated surface that maps are drawn on; empty where there is none.
+    is_template : bool
+        A group average, whose area is smaller than that of a brain.
+    """
+
+    hemisphere: Literal["L", "R"]
+    surfaces: tuple[str, ...]
+    origin: str
+    spheres: tuple[str, ...] = ()
+    cortex: tuple[str, ...] = ()
+    cortex_origin: str = "none found: vertices are chosen by the maps alone"
+    view: str = ""
+    is_template: bool = False
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files that numbers depend on."""
+        return (*self.surfaces, *self.spheres, *self.cortex)
 
 
 @dataclass(frozen=True)

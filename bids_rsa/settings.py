@@ -98,6 +98,8 @@ class InputSettings:
     basis_function: int | None = None
     bids_database_dir: str | None = None
     residuals: tuple[str, ...] = ()
+    surface: tuple[str, ...] = ()
+    cortex_mask: str | None = None
 
 
 @dataclass(frozen=True)

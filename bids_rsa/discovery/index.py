@@ -32,7 +32,11 @@ KEYS = {
 SUFFIXES = ("statmap", "betaseries", "beta", "tmap", "labelfold", "mask", "boldref", "T1w",
     "dseg", "probseg",
 )  # fmt: skip
-WANTED = re.compile(rf"_(?:{'|'.join(SUFFIXES)})\.(?:nii|nii\.gz|tsv)$")
+SURFACES = ("midthickness", "white", "pial", "sphere", "inflated")
+WANTED = re.compile(
+    rf"_(?:{'|'.join(SUFFIXES)})\.(?:nii|nii\.gz|tsv)$"
+    rf"|_(?:{'|'.join(SURFACES)})\.surf\.gii$|_mask\.label\.gii$"
+)
 
 
 @dataclass(frozen=True, slots=True)
