@@ -18,6 +18,12 @@ from bids_rsa.reports.page_state import fingerprint
 
 _STAT = re.compile(r"_stat-[A-Za-z0-9]+")
 _DESC = re.compile(r"_desc-([A-Za-z0-9]+)_")
+# maps of a participant's null, by the ending of stat-: what comes before the name of the score
+_OF_NULL = {
+    "MaxFWEp": "p corrected by the maximum over centres",
+    "P": "p, not corrected",
+    "Z": "z against the null",
+}
 
 
 def open_map(path: Path) -> Any:
@@ -51,6 +57,18 @@ class FoundMap:
         return COMPARISONS.get(str(self.sidecar.get("Comparison", "")))
 
     @property
+    def of_null(self) -> str:
+        """What a map from permutations of the conditions holds; empty for other maps."""
+        stat = self.stem.partition("_stat-")[2].partition("_")[0]
+        endings = _OF_NULL if "Relabelings" in self.sidecar else {}
+        return next((words for end, words in endings.items() if stat.endswith(end)), "")
+
+    @property
+    def is_score(self) -> bool:
+        """Whether its values are scores of a model, or of all models together."""
+        return self.comparison is not None and bool(self.model) and not self.of_null
+
+    @property
     def model(self) -> str:
         """The model's name."""
         model = self.sidecar.get("Model")
@@ -64,10 +82,11 @@ class FoundMap:
     @property
     def title(self) -> str:
         """What the map shows."""
+        before = f"{self.of_null}: " if self.of_null else ""
         if self.comparison and self.pooled:
-            return f"{self.comparison.title}, all models"
+            return f"{before}{self.comparison.title}, all models"
         if self.comparison and self.model:
-            return f"{self.comparison.title}, model {self.model}"
+            return f"{before}{self.comparison.title}, model {self.model}"
         return str(self.sidecar.get("Description", self.stem)).partition(";")[0]
 
     @property

@@ -50,7 +50,7 @@ def write_participant_page(output_dir: Path, subject: str) -> Path:
     folder = output_dir / f"sub-{subject}"
     maps = participant_maps(output_dir, subject)
     sidecars = [one.sidecar for one in maps]
-    scores = [one.sidecar for one in maps if one.comparison and one.model]
+    scores = [one.sidecar for one in maps if one.is_score]
     designs = find_designs(folder)
     text = methods_text(scores, (), list(designs.values()))
     content: dict[str, Any] = {
@@ -115,7 +115,7 @@ def _sentences(sidecars: Sequence[dict[str, Any]], key: str) -> list[str]:
 
 def _summary(subject: str, maps: Sequence[FoundMap]) -> list[tuple[str, str]]:
     """Say in short what there is."""
-    scores = [one for one in maps if one.comparison and one.model]
+    scores = [one for one in maps if one.is_score]
     sidecars = [one.sidecar for one in scores]
     return [
         ("Participant", f"sub-{subject}"),
@@ -143,13 +143,13 @@ def _provenance(subject: str, sidecars: Sequence[dict[str, Any]]) -> list[tuple[
 
 def _analysis(index: int, maps: Sequence[FoundMap], folder: Path, budget: int) -> dict[str, Any]:
     """Gather what the page shows of one analysis."""
-    scores = [one for one in maps if one.comparison and one.model]
+    scores = [one for one in maps if one.is_score]
     modelled = [one for one in scores if not one.pooled]
     others = [one for one in maps if one not in scores]
     sizes = next((one for one in others if "_stat-nvoxels_" in one.stem), None)
     first = (scores or list(maps))[0]
     mask = _mask_of(first)
-    shown = [one for one in maps if one is not sizes]
+    shown = scores + [one for one in others if one is not sizes]
     label, anatomy = entities_label(first.analysis), read_background(first, folder, mask)
     return {
         "label": label,

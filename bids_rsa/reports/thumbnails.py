@@ -67,7 +67,7 @@ def _kinds(
         for folder in everyone
         if folder.is_dir()
         for one in find_statmaps(folder, folder / "figures")
-        if one.comparison
+        if one.is_score
     ]
     kinds: dict[tuple[str, str, str], list[FoundMap]] = {}
     for one in maps:

@@ -22,6 +22,7 @@ def participant_call(tmp_path_factory):
         *("--betas", root / "sub-{subject}_space-{space}_betas.nii.gz"),
         *("--labels", root / "labels.tsv", "--brain-mask", root / "mask.nii.gz"),
         *("--model", root / "halves.tsv", root / "steps.tsv", "--radius", "12"),
+        *("--condition-permutations", "20", "--reliability"),
         *("--use-plugin", "Linear", "--nprocs", "1"),
     )
     return [str(argument) for argument in call]
@@ -32,7 +33,7 @@ def results(participant_call):
     """The output of both levels; read only."""
     assert main(participant_call) == 0
     bids, out = participant_call[:2]
-    assert main([bids, out, "group", "--assume-common-space", *FAST]) == 0
+    assert main([bids, out, "group", "--assume-common-space", "--noise-ceiling", *FAST]) == 0
     return Path(out)
 
 

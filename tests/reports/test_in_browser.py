@@ -75,8 +75,9 @@ def test_the_crosshair_moves_by_key_and_tells_the_maps_value(browser, results):
         browser.run(press % key)
     assert browser.run(place) == [x + 2 for x in start]
     names = browser.run("[...document.querySelectorAll('.viewer option')].map((x) => x.value)")
-    assert len(names) == 2
-    (image,) = map(nib.load, results.glob("sub-01/func/*_desc-halves_statmap.nii.gz"))
+    # two models: the scores, three maps each of their null, and two of reliability
+    assert len(names) == len(set(names)) == 2 + 2 * 3 + 2
+    (image,) = map(nib.load, results.glob("sub-01/func/*_stat-spearman_desc-halves_statmap.nii.gz"))
     data = image.get_fdata()
     i, j, k = np.argwhere(data != 0)[400]
     goal = nib.affines.apply_affine(image.affine, (i, j, k))

@@ -180,3 +180,18 @@ def test_no_report_writes_no_page(participant_call, tmp_path):
     assert main(call) == 0
     assert not list((tmp_path / "out").glob("*.html"))
     assert list((tmp_path / "out").glob("sub-01/figures/*.png"))
+
+
+def test_scores_come_before_their_null_and_are_told_apart(results):
+    text = (results / "sub-01.html").read_text()
+    score = "Spearman&#39;s rank correlation, model halves"
+    titles = re.findall(r"<h4>([^<]*model halves)</h4>", text)
+    assert titles[0] == score
+    assert len(titles) == len(set(titles)) == 4
+    assert f"p, not corrected: {score}" in titles
+
+
+def test_the_group_says_how_many_voxels_are_significant_beside_a_noise_ceiling(results):
+    assert list(results.glob("group/*_stat-ceilingLower_*_statmap.nii.gz"))
+    page = Page(results / "group.html")
+    assert "not known voxels" not in page.text
