@@ -1,14 +1,14 @@
 """Searchlight representational similarity analysis of fMRI: the public names, nothing else."""
 
-import os
-from importlib import import_module
-from typing import Any
+import os as _os
+from importlib import import_module as _import_module
+from typing import Any as _Any
 
 from bids_rsa._version import __version__
 
 # Nipype asks a server for its newest version at import unless told not to
-os.environ.setdefault("NO_ET", "1")
-os.environ.setdefault("NIPYPE_NO_ET", "1")
+_os.environ.setdefault("NO_ET", "1")
+_os.environ.setdefault("NIPYPE_NO_ET", "1")
 
 _MODULES = {
     "compare_rdms": "bids_rsa.rdms",
@@ -41,8 +41,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     """Import the library on first use, so that the command line answers --help at once."""
     if name in _MODULES:
-        return getattr(import_module(_MODULES[name]), name)
+        return getattr(_import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'bids_rsa' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, so that a notebook completes them."""
+    return sorted(__all__)

@@ -74,7 +74,9 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
         Keyword arguments of the metric. ``V`` and ``w`` have one entry for each voxel of the 3D
         grid; ``VI`` goes with ``spatial_radius=None`` only.
     rsa_metric : str
-        spearman, pearson, kendall-tau-a, partial, partial-spearman or regression.
+        spearman, pearson, kendall-tau-a, kendall-tau-b, rho-a, cosine, whitened-cosine,
+        whitened-pearson, partial, partial-spearman, regression, regression-nonneg, r2 or
+        unique-variance.
     ignore_nan : bool
         NaN in images is a missing value; otherwise a patch with NaN gives NaN.
     y : array_like, shape (n_images,), optional

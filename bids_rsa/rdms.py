@@ -93,8 +93,7 @@ def compare_rdms(
     dsm_model : array, shape (n, n) or (n * (n - 1) / 2,), DataFrame, or list or tuple of them
         The model RDMs. Where ``dsm_data`` is a DataFrame, DataFrames are matched with it by name.
     rsa_metric : str
-        spearman, pearson, kendall-tau-a, partial, partial-spearman, regression, or any other
-        comparison of ``bids_rsa --comparison``.
+        A comparison, as `rsa_nifti` takes them.
     standardize : bool
         z-score the RDM and the models. This changes the weights of ``regression`` only.
 

@@ -37,3 +37,18 @@ def test_the_examples_run(tmp_path, monkeypatch):
     assert names["unique"].shape == (2,)
     assert list(names["table"]["name"]) == ["1", "2"]
     assert np.isfinite(names["table"]["score"]).all()
+
+
+def test_a_notebook_completes_the_public_names_and_no_others():
+    import bids_rsa
+
+    assert dir(bids_rsa) == sorted(bids_rsa.__all__)
+    assert all(getattr(bids_rsa, name) is not None for name in bids_rsa.__all__)
+
+
+def test_the_docstring_of_rsa_nifti_names_every_comparison():
+    from bids_rsa import rsa_nifti
+    from bids_rsa.core.comparison.table import COMPARISONS
+
+    words = set(re.findall(r"[a-z0-9-]+", rsa_nifti.__doc__))
+    assert words >= set(COMPARISONS)
