@@ -291,9 +291,10 @@ def plot_map(
     import nibabel as nib
     from matplotlib import pyplot as plt
 
-    from bids_rsa.reports.drawing import mni_template, opacity_of, scale_of
+    from bids_rsa.reports.drawing import opacity_of, scale_of
     from bids_rsa.reports.pictures import mosaic_figure, paint
     from bids_rsa.reports.slices import cuts_through, lay_out, read_anatomy
+    from bids_rsa.reports.template import mni_template
 
     shown: Any = image if hasattr(image, "dataobj") else nib.load(image)
     data = np.nan_to_num(np.asarray(shown.dataobj, dtype=np.float32))

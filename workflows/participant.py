@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bids_rsa.workflows.estimation import add_estimates
-from bids_rsa.workflows.regions import add_regions
 from nipype.pipeline.engine import Node, Workflow
 
 from bids_rsa._version import __version__
@@ -53,14 +51,23 @@ def init_analysis_wf(job: AnalysisJob) -> Workflow:
     )
     workflow = Workflow(job.name)
     workflow.add_nodes([masking])
-    estimates = add_estimates(
-        workflow, masking, job.estimates, job.output_dir, dict(job.links), job.n_threads
-    )
-    searching = _add_searchlight(workflow, masking, job) if job.planned else []
-    in_regions = add_regions(workflow, masking, job) if job.regions else []
+    users = _add_searchlight(workflow, masking, job) if job.planned else []
+    if job.regions:
+        from bids_rsa.workflows.regions import add_regions
+
+        users += add_regions(workflow, masking, job)
+    noise = None
     if job.rsa.noise != RsaSettings.noise:
-        noise = _add_noise(workflow, masking, [*searching, *in_regions], job)
-        estimates.connect_residuals(workflow, noise)
+        noise = _add_noise(workflow, masking, users, job)
+    if job.estimates:
+        # nilearn's models, pandas and sklearn take 3 s to import
+        from bids_rsa.workflows.estimation import add_estimates
+
+        estimates = add_estimates(
+            workflow, masking, job.estimates, job.output_dir, dict(job.links), job.n_threads
+        )
+        if noise is not None:
+            estimates.connect_residuals(workflow, noise)
     return workflow
 
 

@@ -1,8 +1,8 @@
 """Items in few dimensions, from the dissimilarities between them."""
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.distance import squareform
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ def square_rdm(rdm: ArrayLike) -> Floats:
     """Bring an RDM to its square form."""
     cells = np.asarray(rdm, dtype=np.float64)
     if cells.ndim == 1:
-        return np.asarray(squareform(cells, checks=False), dtype=np.float64)
+        return np.asarray(scipy.spatial.distance.squareform(cells, checks=False), dtype=np.float64)
     if cells.ndim != 2 or cells.shape[0] != cells.shape[1]:
         raise ValueError(f"an RDM is square or condensed, not of shape {cells.shape}")
     if not np.allclose(cells, cells.T, equal_nan=True):

@@ -45,12 +45,3 @@ def split_half_reliability(
             second_cells = np.where(np.isfinite(first[center]), second[center], np.nan)
             found[center] = compare(first[center], second_cells, comparison)[0]
     return found
-
-
-def spearman_brown(reliability: Floats) -> Floats:
-    """Predict the reliability of all data from that of two halves: 2r / (1 + r).
-
-    Negative values stay as they are: two halves that disagree say nothing about a whole.
-    """
-    positive = np.maximum(reliability, 0)
-    return np.where(reliability > 0, 2 * positive / (1 + positive), reliability)

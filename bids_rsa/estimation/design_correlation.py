@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
+
+from bids_rsa.core.plain_statistics import average_ranks
 
 
 @dataclass(frozen=True)
@@ -52,4 +53,5 @@ def _rank(cells: NDArray[np.float64], model: NDArray[np.float64]) -> float:
     used = np.isfinite(model)
     if used.sum() < 3 or np.ptp(model[used]) == 0 or np.ptp(cells[used]) == 0:
         return 0.0
-    return float(spearmanr(cells[used], model[used]).statistic)
+    ranks = average_ranks(np.stack([cells[used], model[used]]))
+    return float(np.asarray(np.corrcoef(ranks))[0, 1])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import squareform
+import scipy
 
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.tables import check_unique, number, read_table
@@ -64,7 +64,7 @@ def read_npy(path: Path, conditions: Sequence[str]) -> tuple[list[str], Floats]:
             raise ContentError(
                 f"{path}: {array.size} values are no condensed RDM: n conditions have n(n-1)/2."
             )
-        array = squareform(array, checks=False)
+        array = scipy.spatial.distance.squareform(array, checks=False)
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
         raise ContentError(
             f"{path}: a model must be square (or condensed), and this array has "

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import pdist, squareform
-from scipy.stats import rankdata
+import scipy
 
 from bids_rsa.core.comparison.table import ALL_MODELS, find_comparison, single_model_comparisons
 from bids_rsa.core.dissimilarity.table import dissimilarities_of_features
+from bids_rsa.core.plain_statistics import average_ranks
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.models.cells import check_cells_left, exclude_table, mark_nuisance
 from bids_rsa.models.files import read_features, read_npy, read_square
@@ -132,7 +132,7 @@ def check_models(
         if not entry.joint:
             continue
         ranked = entry.ranked and cells.shape[1]
-        dependent = _dependent_set(rankdata(cells, axis=1) if ranked else cells)
+        dependent = _dependent_set(average_ranks(cells) if ranked else cells)
         if dependent:
             raise ContentError(
                 f"With {entry.name} the models must be linearly independent, and these are not: "
@@ -209,8 +209,9 @@ def _load_features(text: str, conditions: Sequence[str]) -> ModelRdm:
         )
     path = existing_file(file, "--features")
     names, features = read_features(path)
+    distance = scipy.spatial.distance
     with np.errstate(all="ignore"):
-        cells = squareform(pdist(features, metric))
+        cells = distance.squareform(distance.pdist(features, metric))
     if not np.isfinite(cells).all():
         i, j = np.argwhere(~np.isfinite(cells))[0]
         raise ContentError(

@@ -1,8 +1,10 @@
 """What a map's sidecar says of the runs' designs: whether they look like the model."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +12,10 @@ from numpy.typing import NDArray
 from bids_rsa.core.dissimilarity.table import find_dissimilarity
 from bids_rsa.estimation.design_correlation import DesignCorrelation, design_correlation
 from bids_rsa.outputs.derivatives import PlannedFile
-from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import ModelRdm
+
+if TYPE_CHECKING:
+    from bids_rsa.patterns.stacking import StackedPatterns
 
 # correlations between condition estimates, and of the designs' RDM with the model
 HIGH, HIGH_RANK, WEAK = 0.5, 0.3, 0.1

@@ -1,19 +1,23 @@
 """Files of a participant's null of conditions: p, z, corrected p, and null maps."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.permutations import Relabelings, draw_permutations
-from bids_rsa.core.condition_null import NullOfScore
 from bids_rsa.outputs.derivatives import PlannedFile
 from bids_rsa.outputs.provenance import digest, software_versions
 from bids_rsa.settings import RsaSettings
+
+if TYPE_CHECKING:
+    from bids_rsa.core.condition_null import NullOfScore
 
 # what is added to the comparison's label in a file name, and what the map holds
 STATS = {

@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial.distance import squareform
 
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON, find_comparison
 from bids_rsa.entities import joined, name_pairs
@@ -35,11 +35,13 @@ from bids_rsa.outputs.sidecars import (
     shared_keys,
 )
 from bids_rsa.outputs.whole_files import replacing
-from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import Analysis, ModelRdm, RegionSource
-from bids_rsa.regions.compute import RegionScores
 from bids_rsa.regions.region import Region
 from bids_rsa.settings import RegionSettings, RsaSettings
+
+if TYPE_CHECKING:
+    from bids_rsa.patterns.stacking import StackedPatterns
+    from bids_rsa.regions.compute import RegionScores
 
 COLUMNS = {
     "index": "Index of the region in the label image; of masks and spheres their number",
@@ -286,7 +288,7 @@ def rdms_table(regions: Sequence[Region], found: RegionScores, conditions: Seque
 
 def relmat_text(rdm: NDArray[np.float64], conditions: Sequence[str]) -> str:
     """Write an RDM as a square TSV, condition names as header and first column."""
-    square = squareform(rdm, checks=False)
+    square = scipy.spatial.distance.squareform(rdm, checks=False)
     rows = [["", *conditions]]
     rows += [
         [name, *map(number, values)]

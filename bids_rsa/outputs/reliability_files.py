@@ -12,7 +12,7 @@ from bids_rsa.core.comparison.table import (
     RELIABILITY_OF_VALUES,
     find_comparison,
 )
-from bids_rsa.core.reliability import spearman_brown
+from bids_rsa.core.plain_statistics import spearman_brown
 from bids_rsa.outputs.derivatives import PlannedFile, derivative_path
 from bids_rsa.outputs.provenance import digest, software_versions
 from bids_rsa.records import Analysis

@@ -1,10 +1,12 @@
 """What a map's sidecar says: the settings that determine it, and what was found on the way."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,10 +18,12 @@ from bids_rsa.outputs.design_keys import design_keys
 from bids_rsa.outputs.null_files import plan_null_files
 from bids_rsa.outputs.provenance import InputHashes, digest, software_versions
 from bids_rsa.outputs.reliability_files import plan_reliability
-from bids_rsa.patterns.noise_samples import NoiseSamples
-from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import RsaSettings
+
+if TYPE_CHECKING:
+    from bids_rsa.patterns.noise_samples import NoiseSamples
+    from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
 
 SEARCHLIGHT = "searchlight"
 _SHRINKAGE = "shrinkage"

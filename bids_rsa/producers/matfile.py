@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
+import scipy
 
 from bids_rsa.errors import ContentError, InputError, MissingFileError, ReadWriteError
 
@@ -44,7 +44,9 @@ def read_spm(path: Path) -> SpmDesign:
         start = path.open("rb").read(128)
         if b"MATLAB 7.3" in start or start.startswith(b"\x89HDF"):
             return _read_v73(path)
-        contents = loadmat(path, struct_as_record=False, squeeze_me=True, variable_names=["SPM"])
+        contents = scipy.io.loadmat(
+            path, struct_as_record=False, squeeze_me=True, variable_names=["SPM"]
+        )
         return _read_v7(contents["SPM"])
     except (ContentError, InputError):
         raise

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.reports.collect import FoundMap
-from bids_rsa.reports.drawing import mni_template, scale_of
+from bids_rsa.reports.drawing import scale_of
 from bids_rsa.reports.participant_pictures import MNI_TEMPLATE
 from bids_rsa.reports.pictures import Scale
 from bids_rsa.reports.slices import Anatomy, read_anatomy
+from bids_rsa.reports.template import mni_template
 from bids_rsa.reports.volumes import (
     Packed,
     box_mm,

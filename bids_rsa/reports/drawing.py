@@ -1,24 +1,15 @@
-"""What pictures, viewers and notebooks draw alike: the template, colours, opacity."""
+"""What pictures, viewers and notebooks draw alike: colours, opacity."""
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from nilearn.datasets import load_mni152_template
 from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import Scale as Kind
 from bids_rsa.reports.pictures import COUNTS, DIVERGING, ONE_SIDED, Scale
-from bids_rsa.reports.slices import BACKGROUND_MM
 
 VOXELS = "voxels in the patch"
 OPAQUE_AT = 0.6  # of the scale: lower scores let the anatomy through
-
-
-@lru_cache(maxsize=1)
-def mni_template() -> Any:
-    """Load the MNI template once."""
-    return load_mni152_template(resolution=BACKGROUND_MM)
 
 
 def scale_of(

@@ -18,7 +18,6 @@ from bids_rsa.reports.collect import (
     resolve_sources,
 )
 from bids_rsa.reports.designs import find_designs
-from bids_rsa.reports.drawing import mni_template
 from bids_rsa.reports.found_tests import FOLDER, FoundTest, find_tests, group_made_from
 from bids_rsa.reports.methods import methods_text
 from bids_rsa.reports.page import write_page
@@ -29,6 +28,7 @@ from bids_rsa.reports.parts import embed
 from bids_rsa.reports.pictures import DIVERGING, ONE_SIDED, Scale
 from bids_rsa.reports.sidecar_values import distinct
 from bids_rsa.reports.slices import Anatomy, read_anatomy
+from bids_rsa.reports.template import mni_template
 from bids_rsa.reports.thumbnails import make_sheets
 from bids_rsa.reports.volumes import box_mm, highest_mm, pack_map
 

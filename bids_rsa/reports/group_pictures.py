@@ -20,7 +20,6 @@ from bids_rsa.group.statements import interpretation
 from bids_rsa.group.tables import peak_places_mm
 from bids_rsa.group.tests import GroupResult
 from bids_rsa.group.write import GroupJob
-from bids_rsa.reports.drawing import mni_template
 from bids_rsa.reports.glass import glass_figure
 from bids_rsa.reports.group_words import found_sentence, headline
 from bids_rsa.reports.peak_pictures import draw_scores, draw_slopes
@@ -33,6 +32,7 @@ from bids_rsa.reports.pictures import (
     save_figure,
 )
 from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out, read_anatomy
+from bids_rsa.reports.template import mni_template
 from bids_rsa.settings import GroupSettings
 
 Floats = NDArray[np.float64]

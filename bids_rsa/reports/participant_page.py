@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import binary_erosion
-from scipy.stats import rankdata
 
+from bids_rsa.core.plain_statistics import average_ranks
 from bids_rsa.reports.analysis_view import make_viewer, read_background
 from bids_rsa.reports.checklist import PARTICIPANT_ITEMS, checklist, in_words
 from bids_rsa.reports.collect import (
@@ -179,7 +179,7 @@ def _coverage(mask: NDArray[np.bool_], anatomy: Anatomy, one: FoundMap) -> Pictu
     mosaic = lay_out(anatomy, mask, affine, cuts_through(mask, affine))
     picture = np.rint(255 * np.repeat(mosaic.grey[..., None], 3, axis=2)).astype(np.uint8)
     inside = mosaic.sample(mask, affine) > 0
-    picture[inside & ~binary_erosion(inside, iterations=2)] = (200, 30, 30)
+    picture[inside & ~scipy.ndimage.binary_erosion(inside, iterations=2)] = (200, 30, 30)
     said = f"Slices with the edge of the {int(mask.sum())} centres evaluated, on {anatomy.words}"
     return embed_image(Image.fromarray(picture), said)
 
@@ -261,7 +261,7 @@ def _model_table(scores: Sequence[FoundMap]) -> dict[str, Any]:
     cells = cells[:, np.isfinite(cells).all(axis=0)]
     if cells.shape[1] < 3 or (np.ptp(cells, axis=1) == 0).any():
         return nothing
-    correlations = np.corrcoef([rankdata(row) for row in cells])
+    correlations = np.atleast_2d(np.corrcoef(average_ranks(cells)))
     inflation = np.diag(np.linalg.pinv(np.corrcoef(cells)))
     names = [one["name"] for one in models]
     rows = [

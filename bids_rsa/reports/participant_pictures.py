@@ -15,9 +15,10 @@ from bids_rsa.outputs.derivatives import PlannedFile, anatomy_path, map_figure_p
 from bids_rsa.outputs.whole_files import save_image
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import Analysis
-from bids_rsa.reports.drawing import VOXELS, mni_template, opacity_of, scale_of
+from bids_rsa.reports.drawing import VOXELS, opacity_of, scale_of
 from bids_rsa.reports.pictures import mosaic_figure, paint, save_figure
 from bids_rsa.reports.slices import Anatomy, Mosaic, cuts_through, lay_out, read_anatomy
+from bids_rsa.reports.template import mni_template
 from bids_rsa.spaces.images import load_volume
 
 LOGGER = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.spatial.distance import squareform
 
 from bids_rsa.core.mds import classical_mds
 
@@ -88,7 +88,7 @@ def rdm_picture(
 ) -> dict[str, Any]:
     """Draw an RDM, a pixel a cell, with its conditions and values for the pointer."""
     values = np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
-    square = squareform(values, checks=False)
+    square = scipy.spatial.distance.squareform(values, checks=False)
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
     # cross-validated distances may be below 0; the diagonal is left white

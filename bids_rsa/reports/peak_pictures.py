@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from scipy import stats
+from numpy.typing import ArrayLike, NDArray
 
 from bids_rsa.core.inference.group_maps import Cluster
 from bids_rsa.group.load import GroupScores
@@ -61,7 +61,12 @@ def mean_and_interval(y: Floats) -> tuple[Floats, Floats]:
         error = (
             np.nanstd(y, axis=0, ddof=1) / np.sqrt(n) if len(y) > 1 else np.full(y.shape[1], np.nan)
         )
-        return mean, stats.t.ppf((1 + LEVEL) / 2, n - 1) * error
+        return mean, t_quantile(n - 1) * error
+
+
+def t_quantile(df: ArrayLike) -> Floats:
+    """Give how many standard errors an interval of `LEVEL` reaches to each side."""
+    return np.asarray(scipy.special.stdtrit(df, (1 + LEVEL) / 2))
 
 
 def draw_slopes(
@@ -100,12 +105,13 @@ def _draw_line(axes: Any, x: Floats, y: Floats) -> None:
     x, y = x[known], y[known]
     if len(x) < 3 or np.ptp(x) == 0:
         return
-    fit = stats.linregress(x, y)
+    slope = np.sum((x - x.mean()) * y) / np.sum((x - x.mean()) ** 2)
+    intercept = y.mean() - slope * x.mean()
     grid = np.linspace(x.min(), x.max(), 50)
-    line = fit.intercept + fit.slope * grid
-    residual = np.sqrt(np.sum((y - fit.intercept - fit.slope * x) ** 2) / (len(x) - 2))
+    line = intercept + slope * grid
+    residual = np.sqrt(np.sum((y - intercept - slope * x) ** 2) / (len(x) - 2))
     leverage = 1 / len(x) + (grid - x.mean()) ** 2 / np.sum((x - x.mean()) ** 2)
-    half = stats.t.ppf((1 + LEVEL) / 2, len(x) - 2) * residual * np.sqrt(leverage)
+    half = t_quantile(len(x) - 2) * residual * np.sqrt(leverage)
     axes.plot(grid, line, color="tab:red")
     axes.fill_between(grid, line - half, line + half, color="tab:red", alpha=0.15, linewidth=0)
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.spatial.distance import squareform
 
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.mds import classical_mds
@@ -135,7 +135,7 @@ def draw_rdm_and_arrangement(
     figure = Figure(figsize=(10.5, 4.8), facecolor="white")
     figure.text(0.02, 0.95, title, fontsize=12, parse_math=False)
     left = figure.add_axes((0.13, 0.2, 0.31, 0.66))
-    square = squareform(rdm, checks=False)
+    square = scipy.spatial.distance.squareform(rdm, checks=False)
     np.fill_diagonal(square, np.nan)
     norm, colours = rdm_colours(rdm)
     left.imshow(np.ma.masked_invalid(square), norm=norm, cmap=colours, interpolation="none")

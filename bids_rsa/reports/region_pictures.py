@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.spatial.distance import squareform
 
 from bids_rsa.reports.pictures import DIVERGING, save_figure
 
@@ -104,7 +104,7 @@ def _draw_tile(
 ) -> None:
     """Draw one RDM as a square; ``place`` is left, top and width in inches."""
     left, top, width = place
-    square = squareform(rdm, checks=False)
+    square = scipy.spatial.distance.squareform(rdm, checks=False)
     np.fill_diagonal(square, np.nan)
     picture = colours(norm(np.ma.masked_invalid(square)))
     picture[~np.isfinite(square)] = 1.0

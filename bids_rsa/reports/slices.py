@@ -7,16 +7,15 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import scipy
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Cuts = Mapping[str, Sequence[float]]
 
 N_SLICES = 7
-BACKGROUND_MM = 2
 MARGIN_MM = 25.0  # of anatomy around the map
 WIDTH_PIXELS = 1120
 AIR = 0.04  # of the brightest tissue: what is darker is outside the head
@@ -122,8 +121,8 @@ class Mosaic:
     def grey(self) -> NDArray[np.float32]:
         """Grey values of the anatomy from 0 to 1, (height, width); 1 (white) outside of it."""
         ijk = apply_affine(np.linalg.inv(self.anatomy.affine), self.mm).T
-        grey = map_coordinates(self.anatomy.grey, ijk, order=1, mode="constant", cval=0.0)
-        shown = map_coordinates(self.anatomy.inside, ijk, order=0, mode="constant", cval=0) > 0
+        grey = scipy.ndimage.map_coordinates(self.anatomy.grey, ijk, order=1)
+        shown = scipy.ndimage.map_coordinates(self.anatomy.inside, ijk, order=0) > 0
         picture = np.ones(self.shape, np.float32)
         picture[self.rows, self.columns] = np.where(shown, grey, 1.0)
         return picture

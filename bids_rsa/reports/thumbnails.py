@@ -12,10 +12,11 @@ from PIL import Image
 
 from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.reports.collect import FoundMap, find_statmaps, participant_folder, resolve_sources
-from bids_rsa.reports.drawing import mni_template, opacity_of, scale_of
+from bids_rsa.reports.drawing import opacity_of, scale_of
 from bids_rsa.reports.parts import embed_image
 from bids_rsa.reports.pictures import Scale, paint
 from bids_rsa.reports.slices import Anatomy, Mosaic, lay_out_row, read_anatomy
+from bids_rsa.reports.template import mni_template
 
 BUDGET = 7_000_000  # letters of all thumbnails
 TOP_PERCENTILE = 99.5  # ends the colour scale: one participant's outlier does not fade the others

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from bids_rsa.errors import ContentError
 
@@ -145,7 +145,7 @@ def resample_nearest(volume: NDArray[Any], source: Grid, target: Grid) -> NDArra
         Of the volume's own type.
     """
     step = np.linalg.solve(source.affine, target.affine)
-    resampled = ndimage.affine_transform(
+    resampled = scipy.ndimage.affine_transform(
         volume.astype(np.uint8) if volume.dtype == bool else volume,
         step[:3, :3],
         offset=step[:3, 3],

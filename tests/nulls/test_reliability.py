@@ -11,7 +11,8 @@ from scipy.spatial.distance import pdist
 
 from bids_rsa.core.measures import RdmWriter
 from bids_rsa.core.neighborhood.spheres import sphere_rows
-from bids_rsa.core.reliability import spearman_brown, split_half_reliability
+from bids_rsa.core.plain_statistics import spearman_brown
+from bids_rsa.core.reliability import split_half_reliability
 from bids_rsa.core.searchlight import searchlight
 from bids_rsa.core.side_by_side import PatternSet, rdms_side_by_side
 

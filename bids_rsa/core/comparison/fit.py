@@ -1,12 +1,16 @@
 """What a comparison is given of its models: the cells that all of them have, and how to weigh."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bids_rsa.core.comparison.blocks import CompleteRdms
+if TYPE_CHECKING:
+    from bids_rsa.core.comparison.blocks import CompleteRdms
 
 Floats = NDArray[np.float64]
 

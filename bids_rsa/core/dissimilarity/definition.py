@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist, pdist
 
 from bids_rsa.core.dissimilarity.params import select_voxels
 from bids_rsa.core.dissimilarity.table import Metric, find_dissimilarity
@@ -43,7 +43,9 @@ def rdm_of_patterns(
     if items.shape[1] < known.min_voxels:
         return np.full(n_cells, np.nan)
     with np.errstate(all="ignore"):
-        rdm = np.array(pdist(items, _scipy_metric(metric), **params), dtype=np.float64)
+        rdm = np.array(
+            scipy.spatial.distance.pdist(items, _scipy_metric(metric), **params), dtype=np.float64
+        )
     bad = np.asarray(~finite.all(axis=1))
     if known.constant_undefined:
         bad |= np.array([is_constant(item) for item in items])
@@ -141,7 +143,10 @@ def _left_out_rdm(
     if train.shape[1] < known.min_voxels:
         return np.full((2, len(i)), np.nan)
     with np.errstate(all="ignore"):
-        cross = np.array(cdist(train, test, _scipy_metric(metric), **params), dtype=np.float64)
+        cross = np.array(
+            scipy.spatial.distance.cdist(train, test, _scipy_metric(metric), **params),
+            dtype=np.float64,
+        )
     bad = np.asarray(~np.isfinite(both).all(axis=1))
     if known.constant_undefined:
         bad |= np.array([is_constant(item) for item in both])
