@@ -70,7 +70,9 @@ def cases() -> list[Case]:
     return [
         Case("correlation + spearman, 8 conditions, 3 mm", 150, 200, 8, n_voxels=40_000),
         Case("correlation + spearman, 24 conditions, 3 mm", 90, 120),
-        Case("correlation + spearman, 92 conditions, 2 mm", 22, 30, **big),
+        Case("correlation + spearman, 92 conditions, 2 mm", 22, 45, **big),
+        Case("correlation + spearman, 200 conditions, 2 mm", 25, **{**big, **_many(200)}),
+        Case("correlation + spearman, 500 conditions, 2 mm", 12, **{**big, **_many(500)}),
         Case("correlation + pearson, 24", 150, comparison="pearson"),
         Case("correlation + kendall-tau-a, 24", 40, comparison="kendall-tau-a"),
         Case("correlation + kendall-tau-a, 92, 2 mm", 15, comparison="kendall-tau-a", **big),
@@ -92,6 +94,11 @@ def cases() -> list[Case]:
             50, peer="rsatoolbox", **{**big, "n_sample": 60},
         ),
     ]  # fmt: skip
+
+
+def _many(n_conditions: int) -> dict:
+    """Return the settings of a case with hundreds of conditions, in few voxels."""
+    return {"n_conditions": n_conditions, "n_voxels": 600_000 // n_conditions, "n_sample": 40}
 
 
 def _other(dissimilarity: str) -> Case:

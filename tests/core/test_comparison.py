@@ -111,8 +111,11 @@ def test_ranks_of_many_cells_are_exact(kind):
     agree(score(rdms, models, "spearman"), plain(rdms, models, "spearman"))
 
 
-def test_cells_of_three_hundred_conditions():
-    rdms, models = block(1, 44850), some_models(2, 44850)
+@pytest.mark.parametrize("kind", ["smooth", "skewed", "near ties"])
+@pytest.mark.parametrize("n_conditions", [300, 500])
+def test_cells_of_hundreds_of_conditions(n_conditions, kind):
+    n_cells = n_conditions * (n_conditions - 1) // 2
+    rdms, models = block(1, n_cells, kind=kind), some_models(2, n_cells)
     agree(score(rdms, models, "spearman"), plain(rdms, models, "spearman"))
 
 

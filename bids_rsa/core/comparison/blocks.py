@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.comparison import kernels
-from bids_rsa.core.comparison.ranking import Words, rank_rows, sort_rows
+from bids_rsa.core.comparison.ranking import rank_rows, sort_rows
+from bids_rsa.core.comparison.sorting import Words
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_CACHED_CELLS = 2**17  # of 12 bytes of sorted cells, ties and ranks: what a core caches
-_MIN_ROWS = 16
+_CACHED_CELLS = 2**16  # of 28 bytes of cells, words, ties and ranks: what a core caches
+_MIN_ROWS = 4
 
 
 class CompleteRdms:

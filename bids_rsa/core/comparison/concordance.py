@@ -12,7 +12,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from bids_rsa.core.comparison.ranking import Words
+from bids_rsa.core.comparison.sorting import Words
 from bids_rsa.core.engine.jit import kernel
 
 Floats = NDArray[np.float64]
