@@ -44,8 +44,9 @@ def barycentric_weights(
     weights = np.zeros((len(points), 3))
     for n_candidates in _CANDIDATES:
         open_points = np.flatnonzero(found < 0)
-        _, near = tree.query(points[open_points], k=min(n_candidates, len(faces)))
-        for column in near.reshape(len(open_points), -1).T:
+        candidates = np.arange(1, min(n_candidates, len(faces)) + 1)
+        _, near = tree.query(points[open_points], k=candidates)
+        for column in near.T:
             lacking = found[open_points] < 0
             rows, tried = open_points[lacking], column[lacking]
             inside, coordinates = _coordinates(sources[faces[tried]], points[rows])
