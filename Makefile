@@ -5,6 +5,7 @@
 # make versions  installs the wheel outside the repository with the oldest and newest dependencies, and runs it
 # make containers   builds the images, runs them in every way, and the cluster scripts on a real SLURM
 # make constraints  pins the versions that the container image installs
+# make docs   builds the documentation site, with its examples, in docs/_build/html
 # make bench  side by side with the other programs of the field
 PYTHON ?= python3
 VENV ?= .venv
@@ -30,6 +31,10 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 $(VENV)/.bench: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	touch $@
+
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@ $(VENV)/.app
 
 demo: $(VENV)/.app
 	$(BIN)/python -m bids_rsa.example $(DEMO)/bids
@@ -87,8 +92,13 @@ constraints: $(BIN)/python
 	$(BIN)/uv pip compile --quiet --upgrade --no-annotate --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
 	  --extra hdf5 --custom-compile-command 'make constraints' --output-file constraints.txt pyproject.toml
 
+# runs the examples; nothing is fetched from a network
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --builder html docs docs/_build/html
+	@echo "The site: docs/_build/html/index.html"
+
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info
+	rm -rf $(VENV) $(DEMO) build dist docs/_build docs/auto_examples docs/generated *.egg-info

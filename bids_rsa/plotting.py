@@ -67,7 +67,7 @@ def plot_rdm(
     from matplotlib import colormaps
 
     square = square_rdm(rdm)
-    names = list(conditions or ())
+    names = [] if conditions is None else list(conditions)
     if names and len(names) != len(square):
         raise ValueError(f"there are {len(names)} names for {len(square)} conditions")
     shown = np.ma.masked_array(square, mask=np.eye(len(square), dtype=bool))
@@ -190,7 +190,7 @@ def plot_mds(
     for kind in dict.fromkeys(kinds.tolist()):
         own = kinds == kind
         axes.plot(points[own, 0], points[own, 1], "o", label=kind or None)
-    for name, place in zip(conditions or (), points, strict=False):
+    for name, place in zip([] if conditions is None else conditions, points, strict=False):
         axes.annotate(name, place, xytext=(4, 3), textcoords="offset points", fontsize=9)
     if groups is not None:
         axes.legend()

@@ -6,6 +6,7 @@ matplotlib.use("Agg")
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from scipy.spatial.distance import pdist, squareform
@@ -112,3 +113,12 @@ def test_a_map_outlines_its_threshold(tmp_path):
 def test_what_cannot_be_shown_is_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_names_may_be_an_index_or_an_array():
+    rdm = [0.1, 0.2, 0.3]
+    for names in (pd.Index(list("abc")), np.array(list("abc"))):
+        axes = plotting.plot_rdm(rdm, names)
+        assert [text.get_text() for text in axes.get_yticklabels()] == list("abc")
+        placed = plotting.plot_mds(rdm, names)
+        assert [text.get_text() for text in placed.texts] == list("abc")
