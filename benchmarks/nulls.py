@@ -8,6 +8,7 @@ from bids_rsa.core.comparison.permutations import draw_permutations
 from bids_rsa.core.condition_null import ConditionNull
 from bids_rsa.core.searchlight import searchlight_rsa
 from bids_rsa.core.side_by_side import PatternSet, rdms_side_by_side
+from bids_rsa.spaces.volume import VolumeSpace
 
 from .data import ellipsoid, random_models
 from .timing import best_of
@@ -61,7 +62,8 @@ def _permutations(n_conditions: int, repeats: int) -> dict[str, object]:
 def _ceilings(repeats: int) -> dict[str, object]:
     """Time the ceilings of a group, and its participants' searchlights."""
     mask, affine, patterns, model = _scene(24, 12_000, N_SUBJECTS)
-    sets = [PatternSet(own, mask, "correlation") for own in patterns]
+    sets = [PatternSet(own, mask.ravel(), "correlation") for own in patterns]
+    space = VolumeSpace(mask.shape, affine)
 
     def take(_: object, rdms: np.ndarray) -> None:
         noise_ceiling(rdms, "spearman")
@@ -72,7 +74,8 @@ def _ceilings(repeats: int) -> dict[str, object]:
 
     participants()
     plain = best_of(participants, repeats)
-    ceiling = best_of(lambda: rdms_side_by_side(sets, mask, affine, RADIUS_MM, take), repeats)
+    centers = mask.ravel()
+    ceiling = best_of(lambda: rdms_side_by_side(sets, centers, space, RADIUS_MM, take), repeats)
     return {
         "what": f"noise ceiling of {N_SUBJECTS} participants, 24 conditions",
         "n_centers": int(mask.sum()),

@@ -26,11 +26,11 @@ from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.models.arrays import condensed_models
 from bids_rsa.models.mne_rsa_names import accepts_mne_rsa_names
 from bids_rsa.patterns.assignment import assign
-from bids_rsa.patterns.checks import IMPLAUSIBLE_RADIUS_MM
 from bids_rsa.patterns.image_series import ImageSeries, open_series, read_patterns
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.images import volume_image
 from bids_rsa.spaces.masks import load_mask
+from bids_rsa.spaces.volume import IMPLAUSIBLE_RADIUS_MM
 
 logger = logging.getLogger(__name__)
 

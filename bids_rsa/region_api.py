@@ -96,7 +96,7 @@ def rsa_regions(
     if image_dsm_params.get("VI") is not None:
         raise OptionError("VI is a matrix of one fixed set of voxels, and regions differ.")
     found = label_image(_opened(atlas), _names(atlas, atlas_table), atlas_threshold)
-    patches = region_patches(found, series.grid, mask, mask)
+    patches = region_patches(found, series.grid, mask.ravel(), mask.ravel())
     scored = score_regions(
         read_patterns(series, assignment, mask, ignore_nan),
         patches,

@@ -147,8 +147,8 @@ def _noise(
         n_voxels = len(stacked.patterns)
         return no_noise(n_voxels) if needs_noise(rsa.dissimilarity) else None
     path = folder / f"{analysis.subject}_noise.npy"
-    affine = stacked.affine
-    return noise_of(analysis, rsa, stacked.patch_mask, affine, path, n_threads).model()
+    layout = stacked.space.layout
+    return noise_of(analysis, rsa, stacked.patch_mask, layout, path, n_threads).model()
 
 
 def _find_analysis(

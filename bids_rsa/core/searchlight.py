@@ -206,6 +206,52 @@ def searchlight_rsa(
     affine: ArrayLike,
     radius_mm: float | None,
     models: ArrayLike,
+    **options: Any,
+) -> Scores:
+    """Compare the RDM of the sphere around each centre of a grid with model RDMs.
+
+    Parameters
+    ----------
+    patterns : (n_patch_voxels, n_folds, n_conditions) float32 or float64, C-contiguous
+        In the order of ``np.argwhere(patch_mask)``; one fold: not cross-validated.
+    patch_mask, center_mask : (X, Y, Z) bool
+        Voxels that patches use, and the centres.
+    affine : (4, 4) array_like
+        Voxel indices to mm.
+    radius_mm : float or None
+        None: one patch of all patch voxels, and one centre.
+    models : (n_models, n_cells) array_like
+        Condensed model RDMs; NaN cells are left out.
+    **options
+        See `searchlight_scores`. The dissimilarity's ``VI`` goes only with ``radius_mm=None``.
+
+    Returns
+    -------
+    Scores
+
+    Raises
+    ------
+    ValueError
+        Arrays that don't fit each other, unknown metrics, parameters that don't fit.
+    """
+    if patch_mask.ndim != 3 or patch_mask.shape != center_mask.shape:
+        raise ValueError(
+            f"masks must be 3D and of one shape, not {patch_mask.shape} and {center_mask.shape}"
+        )
+    neighborhood: Neighborhood
+    if radius_mm is None or not center_mask.any():
+        n_voxels = int(np.count_nonzero(patch_mask))
+        none = Patches.of_lists([], n_voxels)
+        neighborhood = Patches.whole(n_voxels) if radius_mm is None else none
+    else:
+        neighborhood = sphere_rows(patch_mask, center_mask, affine, radius_mm)
+    return searchlight_scores(patterns, neighborhood, models, **options)
+
+
+def searchlight_scores(
+    patterns: NDArray[np.floating[Any]],
+    neighborhood: Neighborhood,
+    models: ArrayLike,
     *,
     dissimilarity: Metric = DEFAULT_DISSIMILARITY,
     params: Mapping[str, Any] | None = None,
@@ -224,21 +270,16 @@ def searchlight_rsa(
 
     Parameters
     ----------
-    patterns : (n_patch_voxels, n_folds, n_conditions) float32 or float64, C-contiguous
-        In the order of ``np.argwhere(patch_mask)``; one fold: not cross-validated.
-    patch_mask, center_mask : (X, Y, Z) bool
-        Voxels that patches use, and the centres.
-    affine : (4, 4) array_like
-        Voxel indices to mm.
-    radius_mm : float or None
-        None: one patch of all patch voxels, and one centre.
+    patterns : (n_locations, n_folds, n_conditions) float32 or float64, C-contiguous
+        Of voxels or vertices; one fold: not cross-validated.
+    neighborhood : Neighborhood
+        See `searchlight`.
     models : (n_models, n_cells) array_like
         Condensed model RDMs; NaN cells are left out.
     dissimilarity : str or callable
         See `bids_rsa.core.dissimilarity.table.DISSIMILARITIES`.
     params : mapping
-        The dissimilarity's parameters; ``V`` and ``w`` have one entry per row of ``patterns``,
-        ``VI`` goes only with ``radius_mm=None``.
+        The dissimilarity's parameters; see `searchlight`.
     comparisons : sequence of str
         See `bids_rsa.core.comparison.table.COMPARISONS`.
     ignore_nan : bool
@@ -261,23 +302,13 @@ def searchlight_rsa(
     Returns
     -------
     Scores
+        Centres in the order of the neighborhood.
 
     Raises
     ------
     ValueError
         Arrays that don't fit each other, unknown metrics, parameters that don't fit.
     """
-    if patch_mask.ndim != 3 or patch_mask.shape != center_mask.shape:
-        raise ValueError(
-            f"masks must be 3D and of one shape, not {patch_mask.shape} and {center_mask.shape}"
-        )
-    neighborhood: Neighborhood
-    if radius_mm is None or not center_mask.any():
-        n_voxels = int(np.count_nonzero(patch_mask))
-        none = Patches.of_lists([], n_voxels)
-        neighborhood = Patches.whole(n_voxels) if radius_mm is None else none
-    else:
-        neighborhood = sphere_rows(patch_mask, center_mask, affine, radius_mm)
     measure = ModelScores(
         models,
         comparisons,

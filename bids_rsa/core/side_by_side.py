@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, Metric
 from bids_rsa.core.measures import RdmWriter
-from bids_rsa.core.neighborhood.spheres import sphere_rows
+from bids_rsa.core.neighborhood.protocol import Neighborhood
 from bids_rsa.core.noise.model import NoiseModel
 from bids_rsa.core.searchlight import searchlight
 
@@ -27,9 +27,9 @@ class PatternSet:
 
     Attributes
     ----------
-    patterns : (n_patch_voxels, n_folds, n_conditions)
-        In the order of ``np.argwhere(patch_mask)``; may be a memory map.
-    patch_mask : (X, Y, Z) bool
+    patterns : (n_patch_locations, n_folds, n_conditions)
+        In the order of ``np.flatnonzero(patch_mask)``; may be a memory map.
+    patch_mask : (n_locations,) bool
     params : mapping
         The dissimilarity's parameters; ``V`` and ``w`` have one entry per row of ``patterns``.
     min_voxels : int
@@ -46,10 +46,22 @@ class PatternSet:
     noise: NoiseModel | None = None
 
 
+class Surroundings(Protocol):
+    """What is asked of a space: the patches of some centres, and a range that holds them all."""
+
+    def neighborhood(
+        self, patch_mask: Mask, center_mask: Mask, radius_mm: float, n_threads: int = 1
+    ) -> Neighborhood:
+        """Find the patches of the centres, of locations inside ``patch_mask``."""
+
+    def reach(self, center_mask: Mask, radius_mm: float) -> slice:
+        """Give a range of locations that holds the patches of all these centres."""
+
+
 def rdms_side_by_side(
     sets: Sequence[PatternSet],
     center_mask: Mask,
-    affine: Floats,
+    space: Surroundings,
     radius_mm: float,
     take: Callable[[NDArray[np.intp], Floats], None],
     n_threads: int = 1,
@@ -60,14 +72,15 @@ def rdms_side_by_side(
     Parameters
     ----------
     sets : sequence of PatternSet
-        On one grid, with the same conditions.
-    center_mask : (X, Y, Z) bool
-    affine : (4, 4) float64
-        Voxel indices to mm.
+        Of one space, with the same conditions.
+    center_mask : (n_locations,) bool
+    space : Surroundings
+        Where the locations lie.
     radius_mm : float
     take : callable
-        Called with the numbers of the centres (n,), in the order of ``np.argwhere(center_mask)``,
-        and their RDMs (n_sets, n, n_cells), which are overwritten later; NaN where undefined.
+        Called with the numbers of the centres (n,), in the order of
+        ``np.flatnonzero(center_mask)``, and their RDMs (n_sets, n, n_cells), which are overwritten
+        later; NaN where undefined.
     n_threads : int
         Changes nothing in the result.
     on_progress : callable
@@ -81,7 +94,7 @@ def rdms_side_by_side(
     for numbers, chosen in _blocks(center_mask, step):
         rdms = room[:, : len(numbers)]
         for one, out in zip(sets, rdms, strict=True):
-            _fill(one, chosen, affine, radius_mm, n_threads, out)
+            _fill(one, chosen, space, radius_mm, n_threads, out)
         take(numbers, rdms)
         if on_progress is not None:
             on_progress(len(numbers))
@@ -89,28 +102,28 @@ def rdms_side_by_side(
 
 def _blocks(center_mask: Mask, step: int) -> Iterator[tuple[NDArray[np.intp], Mask]]:
     """Cut the centres into blocks of neighbours."""
-    places = np.flatnonzero(center_mask.ravel())
+    places = np.flatnonzero(center_mask)
     for start in range(0, len(places), step):
         chosen = np.zeros(center_mask.shape, dtype=bool)
-        chosen.ravel()[places[start : start + step]] = True
+        chosen[places[start : start + step]] = True
         yield np.arange(start, min(start + step, len(places))), chosen
 
 
 def _fill(
     one: PatternSet,
     centers: Mask,
-    affine: Floats,
+    space: Surroundings,
     radius_mm: float,
     n_threads: int,
     out: Floats,
 ) -> None:
-    """Write the RDMs of one set; only the slab of voxels that patches reach is used."""
-    own = _slab(one, centers, affine, radius_mm)
+    """Write the RDMs of one set; only the range of locations that patches reach is used."""
+    own = one if one.noise is not None else _within(one, space.reach(centers, radius_mm))
     if not own.patch_mask.any():
         out[:] = np.nan
         return
     # a centre need not lie in a set's own mask
-    neighborhood = sphere_rows(own.patch_mask, centers, affine, radius_mm)
+    neighborhood = space.neighborhood(own.patch_mask, centers, radius_mm, n_threads)
     writer = RdmWriter(rdms=out)
     searchlight(
         own.patterns,
@@ -125,18 +138,12 @@ def _fill(
     )
 
 
-def _slab(one: PatternSet, centers: Mask, affine: Floats, radius_mm: float) -> PatternSet:
-    """Keep the voxels within one radius of the centres along the first axis."""
-    if one.noise is not None:
-        return one
-    inverse = np.linalg.inv(np.asarray(affine)[:3, :3])
-    reach = int(np.ceil(radius_mm * np.linalg.norm(inverse[0]) * (1 + 1e-6)))
-    along = np.flatnonzero(centers.any(axis=(1, 2)))
-    first, last = max(0, int(along[0]) - reach), int(along[-1]) + reach + 1
-    per_plane = np.concatenate([[0], np.cumsum(one.patch_mask.sum(axis=(1, 2)))])
-    start, stop = int(per_plane[first]), int(per_plane[min(last, len(one.patch_mask))])
+def _within(one: PatternSet, reach: slice) -> PatternSet:
+    """Keep the locations in a range."""
+    start = int(np.count_nonzero(one.patch_mask[: reach.start]))
+    stop = start + int(np.count_nonzero(one.patch_mask[reach]))
     mask = np.zeros_like(one.patch_mask)
-    mask[first:last] = one.patch_mask[first:last]
+    mask[reach] = one.patch_mask[reach]
     params = {
         name: np.asarray(value)[start:stop] if name in _PER_VOXEL else value
         for name, value in one.params.items()

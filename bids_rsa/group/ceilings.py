@@ -24,6 +24,7 @@ from bids_rsa.outputs.derivatives import PlannedFile
 from bids_rsa.outputs.provenance import bids_uri, digest, software_versions
 from bids_rsa.outputs.whole_files import replacing_together
 from bids_rsa.spaces.images import load_volume, open_image, volume_image
+from bids_rsa.spaces.volume import VolumeSpace
 
 Floats = NDArray[np.float64]
 
@@ -221,8 +222,8 @@ def compute_ceilings(
 
     rdms_side_by_side(
         [source.patterns for source in sources],
-        centers,
-        running[0].affine,
+        centers.ravel(),
+        VolumeSpace(centers.shape, running[0].affine),
         sources[0].radius_mm,
         take,
         n_threads,

@@ -48,5 +48,5 @@ def reliability_of(
     def take(numbers: NDArray[np.intp], rdms: NDArray[np.float64]) -> None:
         found[numbers] = split_half_reliability(rdms[0], rdms[1], comparison)
 
-    rdms_side_by_side(sets, stacked.center_mask, stacked.affine, rsa.radius_mm, take, n_threads)
+    rdms_side_by_side(sets, stacked.center_mask, stacked.space, rsa.radius_mm, take, n_threads)
     return found

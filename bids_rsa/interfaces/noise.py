@@ -9,9 +9,8 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, tr
 
 from bids_rsa.core.noise.model import NoiseModel
 from bids_rsa.interfaces.base import RecordingInterface, saved_record
-from bids_rsa.interfaces.work_files import load_record, save_record
+from bids_rsa.interfaces.work_files import load_record, load_stacked, save_record
 from bids_rsa.patterns.noise_samples import NoiseSamples, noise_of
-from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
 from bids_rsa.records import Analysis
 from bids_rsa.settings import RsaSettings
 
@@ -46,12 +45,12 @@ class ReadNoise(RecordingInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Read the noise."""
         inputs = self.inputs
-        stacked = load_record(inputs.stacked, StackedPatterns, MaskUse)
+        stacked = load_stacked(inputs.stacked)
         samples = noise_of(
             inputs.analysis,
             inputs.rsa,
             stacked.patch_mask,
-            stacked.affine,
+            stacked.space.layout,
             folder / _SAMPLES,
             inputs.n_threads,
             dict(zip(inputs.bold, inputs.residuals, strict=True)),

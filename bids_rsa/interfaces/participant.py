@@ -22,7 +22,7 @@ from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.condition_null import ConditionNull, NullOfScore
 from bids_rsa.core.dissimilarity.table import needs_noise
 from bids_rsa.core.noise.model import NoiseModel, no_noise
-from bids_rsa.core.searchlight import Scores, searchlight_rsa
+from bids_rsa.core.searchlight import Scores, searchlight_scores
 from bids_rsa.interfaces.base import (
     FiguresOutput,
     ImagesOutput,
@@ -37,6 +37,7 @@ from bids_rsa.interfaces.work_files import (
     load_condition_covariance,
     load_models,
     load_record,
+    load_stacked,
     save_record,
 )
 from bids_rsa.models.cells import scored
@@ -47,7 +48,7 @@ from bids_rsa.outputs.null_files import relabeling_notes, unequal_images_warning
 from bids_rsa.outputs.provenance import refuse_changed
 from bids_rsa.patterns.noise_samples import unusable_noise
 from bids_rsa.patterns.stack_plan import HALVES, half_labels
-from bids_rsa.patterns.stacking import MaskUse, StackedPatterns, stack_group
+from bids_rsa.patterns.stacking import StackedPatterns, stack_group
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.reports.details import write_details
 from bids_rsa.reports.participant_pictures import draw_analysis
@@ -138,15 +139,14 @@ class SearchlightRsa(RecordingInterface):
         )
         if null is not None:
             _say_relabelings(null, rsa, names, stacked, self.inputs.label)
-        n_centers = int(stacked.center_mask.sum())
-        bar = progress_bar(n_centers, self.inputs.label, self.inputs.bar_position)
+        neighborhood = stacked.space.neighborhood(
+            stacked.patch_mask, stacked.center_mask, rsa.radius_mm, self.inputs.n_threads
+        )
+        bar = progress_bar(neighborhood.n_centers, self.inputs.label, self.inputs.bar_position)
         with bar as advance, unusable_noise(noise, self.inputs.label):
-            scores = searchlight_rsa(
+            scores = searchlight_scores(
                 stacked.patterns,
-                stacked.patch_mask,
-                stacked.center_mask,
-                stacked.affine,
-                rsa.radius_mm,
+                neighborhood,
                 condensed(own, stacked.conditions),
                 dissimilarity=rsa.dissimilarity,
                 params=metric_parameters(rsa, stacked.patch_mask),
@@ -287,8 +287,3 @@ def noise_model(paths: Any, rsa: RsaSettings, n_voxels: int) -> NoiseModel | Non
     if isdefined(paths):
         return load_noise(paths)[1]
     return no_noise(n_voxels) if needs_noise(rsa.dissimilarity) else None
-
-
-def load_stacked(paths: list[str]) -> StackedPatterns:
-    """Load what `ReadPatterns` saved; the patterns are mapped into memory."""
-    return load_record(paths, StackedPatterns, MaskUse)

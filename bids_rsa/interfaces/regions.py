@@ -32,7 +32,6 @@ from bids_rsa.regions.compute import RegionScores, region_patches, score_regions
 from bids_rsa.regions.sources import read_source
 from bids_rsa.reports.region_pictures import draw_rdms
 from bids_rsa.settings import RsaSettings
-from bids_rsa.spaces.grid import Grid
 
 LOGGER = logging.getLogger(__name__)
 
@@ -78,7 +77,7 @@ class RegionRsa(RecordingInterface):
             for plan in inputs.plans:
                 patches = region_patches(
                     read_source(plan.source),
-                    Grid(stacked.patch_mask.shape, stacked.affine),
+                    stacked.space.layout,
                     stacked.patch_mask,
                     stacked.center_mask,
                     plan.regions,

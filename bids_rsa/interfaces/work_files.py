@@ -14,6 +14,8 @@ import numpy as np
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
+from bids_rsa.patterns.places import SPACES
+from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
 from bids_rsa.records import ModelRdm
 from bids_rsa.spaces.images import volume_image
 
@@ -80,6 +82,11 @@ def load_record(paths: Sequence[str], kind: type[Record], *inner: type) -> Recor
     if not isinstance(record, kind):
         raise DamagedWorkError(f"{path} holds no {kind.__name__}")
     return record
+
+
+def load_stacked(paths: Sequence[str]) -> StackedPatterns:
+    """Load the patterns of an analysis that were saved; they are mapped into memory."""
+    return load_record(paths, StackedPatterns, MaskUse, *SPACES)
 
 
 def save_models(

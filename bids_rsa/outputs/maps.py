@@ -37,18 +37,17 @@ from bids_rsa.patterns.noise_samples import NoiseSamples
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import ModelRdm
 from bids_rsa.settings import RsaSettings
-from bids_rsa.spaces.images import volume_image
 
 _PER_VOXEL = ("V", "w")
 
 
 def metric_parameters(rsa: RsaSettings, patch_mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Read the parameters of the dissimilarity; V and w go from the grid to the patch mask."""
+    """Read the parameters of the dissimilarity; V and w go from all locations to the patch mask."""
     params = json.loads(rsa.dissimilarity_params)
     for name in _PER_VOXEL:
         if name in params:
             values = np.asarray(params[name], dtype=np.float64).ravel()
-            params[name] = values[patch_mask.ravel()]
+            params[name] = values[patch_mask]
     return params
 
 
@@ -193,9 +192,8 @@ def _null_content(
 
 def _image(
     values: NDArray[Any], stacked: StackedPatterns, evaluated: NDArray[np.bool_], fill: float = 0.0
-) -> nib.Nifti1Image:
+) -> Any:
     """Put values (n_centers, ...) at the evaluated centres, and another value elsewhere."""
-    volume = np.full((*stacked.center_mask.shape, *values.shape[1:]), fill, values.dtype)
-    centers = np.argwhere(stacked.center_mask)[evaluated]
-    volume[tuple(centers.T)] = values
-    return volume_image(volume, stacked.affine, stacked.template)
+    everywhere = np.full((stacked.space.n_locations, *values.shape[1:]), fill, values.dtype)
+    everywhere[np.flatnonzero(stacked.center_mask)[evaluated]] = values
+    return stacked.space.image(everywhere)

@@ -255,13 +255,7 @@ def _spatial_keys(stacked: StackedPatterns, path: str) -> dict[str, Any]:
     """Take over what the first image's sidecar says of its space; BIDS asks for it with res-."""
     beside = Path(re.sub(r"\.nii(\.gz)?$", ".json", stacked.files[0]))
     found = (read_sidecar(beside) or {}) if beside.suffix == ".json" else {}
-    keys: dict[str, Any] = {
-        key: found[key] for key in ("SpatialReference", "Resolution") if key in found
-    }
-    if "_res-" in path and "Resolution" not in keys:
-        sizes = np.sqrt((stacked.affine[:3, :3] ** 2).sum(axis=0))
-        keys["Resolution"] = " x ".join(f"{size:.4g}" for size in sizes) + " mm"
-    return keys
+    return stacked.space.spatial_keys(found, path)
 
 
 def patch_sizes(n_voxels: np.ndarray) -> dict[str, float]:

@@ -11,15 +11,11 @@ from threadpoolctl import threadpool_limits
 from bids_rsa.core.comparison.table import COMPARISONS, find_comparison
 from bids_rsa.core.dissimilarity.rdms import compute_rdm, compute_rdm_cv
 from bids_rsa.core.dissimilarity.table import find_dissimilarity, unbiased_dissimilarities
-from bids_rsa.errors import OptionError
 from bids_rsa.patterns.stack_plan import StackPlan, images_per_condition, trials_per_condition
-from bids_rsa.spaces.grid import Grid
 from bids_rsa.words import few
 
 FEW_CONDITIONS = 5
 COMMON_PATTERN = 0.5
-# a radius from here on that also spans the image was given in another unit
-IMPLAUSIBLE_RADIUS_MM = 100.0
 
 
 def warn_unequal_counts(
@@ -164,29 +160,3 @@ def warn_common_pattern(patterns: NDArray[np.floating], dissimilarity: str) -> t
         "measured with unequal noise then show as structure. Metrics of pattern differences, such "
         "as euclidean, are free of that.",
     )
-
-
-def check_radius(radius_mm: float, grid: Grid, path: str) -> None:
-    """Refuse a radius that holds no more than the centre itself, or the whole image everywhere.
-
-    Raises
-    ------
-    OptionError
-        If the radius is not above 0, smaller than a voxel, or 100 mm and as large as the image.
-    """
-    smallest = float(grid.voxel_sizes_mm.min())
-    if not radius_mm > 0 or radius_mm < smallest * (1 - 1e-6):
-        raise OptionError(
-            f"The radius is {radius_mm:g} mm, but the voxels of {path} are "
-            f"{' x '.join(f'{size:.4g}' for size in grid.voxel_sizes_mm)} mm: a patch would hold "
-            "one voxel at most.",
-            f"Give a radius in mm of at least {smallest:.4g}.",
-        )
-    extent = grid.extent_mm()
-    # the images are read with an infinite radius, so that they are read once for any radius
-    if IMPLAUSIBLE_RADIUS_MM <= radius_mm < np.inf and radius_mm >= extent > 0:
-        raise OptionError(
-            f"The radius is {radius_mm:g} mm, but {path} measures {extent:.4g} mm from corner to "
-            "corner: every patch would be the whole image, and the map one constant.",
-            "Searchlights usually have a radius of 5 to 15 mm.",
-        )

@@ -12,6 +12,7 @@ from bids_rsa.records import Analysis, Residuals
 from bids_rsa.settings import RsaSettings
 from bids_rsa.spaces.grid import Grid, reorder
 from bids_rsa.spaces.images import n_volumes, open_image
+from bids_rsa.spaces.space import Layout
 from bids_rsa.words import few, listing
 
 _NO_NOISE = "none"
@@ -47,7 +48,7 @@ class NoisePlan:
 
 
 def plan_noise(
-    analysis: Analysis, plan: StackPlan, rsa: RsaSettings, grid: Grid
+    analysis: Analysis, plan: StackPlan, rsa: RsaSettings, layout: Layout
 ) -> NoisePlan | None:
     """Choose the source of the noise, and check it.
 
@@ -59,7 +60,7 @@ def plan_noise(
         The images that are used.
     rsa : RsaSettings
         ``noise``, ``noise_from``, ``residual_dof`` are used.
-    grid : Grid
+    layout : Layout
         Of the images.
 
     Returns
@@ -90,15 +91,15 @@ def plan_noise(
             "them with --residuals, or use --noise-from images.",
         )
     if rsa.noise_from != "images" and not lacking:
-        return _from_residuals(analysis, [found[run] for run in runs], rsa, grid)
+        return _from_residuals(analysis, [found[run] for run in runs], rsa, layout)
     return _from_images(analysis, plan, rsa, lacking)
 
 
 def _from_residuals(
-    analysis: Analysis, residuals: list[Residuals], rsa: RsaSettings, grid: Grid
+    analysis: Analysis, residuals: list[Residuals], rsa: RsaSettings, layout: Layout
 ) -> NoisePlan:
     """Check the headers of residuals, and count degrees of freedom."""
-    volumes = tuple(_check_series(one, grid, analysis) for one in residuals)
+    volumes = tuple(_check_series(one, layout, analysis) for one in residuals)
     known = [one.dof for one in residuals]
     if rsa.residual_dof is not None:
         dof, origin = rsa.residual_dof, "--residual-dof"
@@ -129,17 +130,17 @@ def _from_residuals(
     return NoisePlan(rsa.noise, "residuals", dof, origin, plan.residuals, volumes, note)
 
 
-def _check_series(residuals: Residuals, grid: Grid, analysis: Analysis) -> int:
+def _check_series(residuals: Residuals, grid: Layout, analysis: Analysis) -> int:
     """Check the files of one run; return its volumes."""
     count = 0
     for path in residuals.paths:
         source = open_source(path, "nifti")
         count += n_volumes(open_image(path))
-        if not source.grid.equals(grid) and not _same_voxels(source.grid, grid):
+        if not source.layout.equals(grid) and not _same_voxels(source.layout, grid):
             raise ContentError(
                 f"{analysis.label}: the residuals lie on another grid than the images: "
-                f"{source.grid.differences(grid)} differ.\n  images: {grid.describe()}\n"
-                f"  {path}: {source.grid.describe()}",
+                f"{source.layout.differences(grid)} differ.\n  images: {grid.describe()}\n"
+                f"  {path}: {source.layout.describe()}",
                 "Residuals must be of the same model as the images, in the same space; or use "
                 "--noise-from images.",
             )
@@ -152,10 +153,12 @@ def _check_series(residuals: Residuals, grid: Grid, analysis: Analysis) -> int:
     return count
 
 
-def _same_voxels(source: Grid, target: Grid) -> bool:
+def _same_voxels(source: Layout, target: Layout) -> bool:
     """Tell whether a grid holds the same voxels in another orientation."""
     import numpy as np
 
+    if not isinstance(source, Grid) or not isinstance(target, Grid):
+        return False
     return reorder(np.broadcast_to(np.False_, source.shape), source, target) is not None
 
 

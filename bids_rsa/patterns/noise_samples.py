@@ -18,8 +18,8 @@ from bids_rsa.patterns.readers import open_source, read_images
 from bids_rsa.patterns.stack_plan import StackPlan, plan_stack
 from bids_rsa.records import Analysis
 from bids_rsa.settings import RsaSettings
-from bids_rsa.spaces.grid import Grid, on_grid
 from bids_rsa.spaces.images import n_volumes, open_image
+from bids_rsa.spaces.space import Layout
 
 # volumes that are turned into rows at a time
 _VOLUMES = 64
@@ -58,7 +58,7 @@ def noise_of(
     analysis: Analysis,
     rsa: RsaSettings,
     patch_mask: NDArray[np.bool_],
-    affine: NDArray[np.float64],
+    layout: Layout,
     path: Path,
     n_threads: int,
     made: Mapping[str, str] | None = None,
@@ -69,9 +69,10 @@ def noise_of(
     ----------
     analysis : Analysis
     rsa : RsaSettings
-    patch_mask : (X, Y, Z) bool
-        Voxels of the patches.
-    affine : (4, 4) float64
+    patch_mask : (n_locations,) bool
+        Locations of the patches.
+    layout : Layout
+        Of the images.
     path : Path
         The .npy file to write.
     n_threads : int
@@ -84,12 +85,12 @@ def noise_of(
     BidsRsaError
         See `bids_rsa.patterns.noise_plan.plan_noise`; a file that is missing or damaged.
     """
-    plan, grid = plan_stack(analysis, rsa.reading), Grid(patch_mask.shape, affine)
-    noise = plan_noise(analysis, plan, rsa, grid)
+    plan = plan_stack(analysis, rsa.reading)
+    noise = plan_noise(analysis, plan, rsa, layout)
     if noise is None:
         raise ValueError("there is no noise normalisation to read noise for")
     normalize = rsa.normalize == "variance"
-    samples = read_noise(noise, plan, patch_mask, grid, path, normalize, n_threads, made or {})
+    samples = read_noise(noise, plan, patch_mask, layout, path, normalize, n_threads, made or {})
     return replace(
         samples,
         dof_from=noise.dof_from,
@@ -104,7 +105,7 @@ def read_noise(
     noise: NoisePlan,
     plan: StackPlan,
     patch_mask: NDArray[np.bool_],
-    grid: Grid,
+    layout: Layout,
     path: Path,
     normalize: bool,
     n_threads: int,
@@ -117,9 +118,9 @@ def read_noise(
     noise : NoisePlan
     plan : StackPlan
         The images that are used.
-    patch_mask : (X, Y, Z) bool
-    grid : Grid
-        Of the mask.
+    patch_mask : (n_locations,) bool
+    layout : Layout
+        Of the images.
     path : Path
         The .npy file to write.
     normalize : bool
@@ -136,14 +137,16 @@ def read_noise(
     """
     inside = np.flatnonzero(patch_mask)
     if noise.source == "residuals":
-        _write(path, _residual_volumes(noise, grid, inside, made), len(inside), sum(noise.volumes))
+        _write(
+            path, _residual_volumes(noise, layout, inside, made), len(inside), sum(noise.volumes)
+        )
         runs = np.repeat(np.arange(len(noise.volumes)), noise.volumes)
         return NoiseSamples(
             str(path), noise.method, noise.source, noise.dof, group_of=tuple(runs.tolist())
         )
 
-    def bring(values: NDArray[Any], source: Grid, name: str) -> NDArray[Any]:
-        return np.ascontiguousarray(on_grid(values, source, grid, name, "the mask")).ravel()[inside]
+    def bring(values: NDArray[Any], source: Layout, name: str) -> NDArray[Any]:
+        return np.asarray(layout.bring(values, source, name, "the mask")[inside])
 
     images = read_images(plan.images, bring, normalize, n_threads)
     _write(path, images, len(inside), len(plan.images))
@@ -174,7 +177,7 @@ def _residual_files(noise: NoisePlan, made: Mapping[str, str]) -> list[str]:
 
 
 def _residual_volumes(
-    noise: NoisePlan, grid: Grid, inside: NDArray[np.intp], made: Mapping[str, str]
+    noise: NoisePlan, layout: Layout, inside: NDArray[np.intp], made: Mapping[str, str]
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield the volumes of all runs, each with its number."""
     number = 0
@@ -183,8 +186,7 @@ def _residual_volumes(
         count = n_volumes(open_image(path))
         for volume in range(count):
             values = source.read(volume if count > 1 else None)
-            brought = on_grid(values, source.grid, grid, path, "the images")
-            yield number, np.ascontiguousarray(brought).ravel()[inside]
+            yield number, layout.bring(values, source.layout, path, "the images")[inside]
             number += 1
 
 

@@ -17,18 +17,19 @@ from numpy.typing import NDArray
 from bids_rsa.errors import InputError
 from bids_rsa.records import ESTIMATE, ConditionImage
 from bids_rsa.spaces.glmsingle import GlmsingleSource
-from bids_rsa.spaces.grid import Grid, on_grid
+from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.images import grid_of, header_of, open_image, read_volume
+from bids_rsa.spaces.space import Layout
 
 
 class Source(Protocol):
     """One open file of condition images."""
 
-    grid: Grid
+    layout: Any
     image: SpatialImage | None
 
     def read(self, volume: int | None) -> NDArray[Any]:
-        """Read one volume, (X, Y, Z) float32 or float64."""
+        """Read one volume (X, Y, Z), or one map of vertices, float32 or float64."""
         ...
 
 
@@ -38,7 +39,7 @@ class NiftiSource:
     def __init__(self, path: str, reference: str | None = None) -> None:
         self._image = open_image(path)
         self.image: SpatialImage | None = self._image
-        self.grid = grid_of(self._image)
+        self.layout = grid_of(self._image)
         self._lock = Lock()  # a stream has one position
 
     def read(self, volume: int | None) -> NDArray[Any]:
@@ -62,8 +63,18 @@ READERS: dict[str, Callable[[str, str | None], Source]] = {
 
 
 def source_grid(image: ConditionImage) -> Grid:
-    """Read the grid of an image from its header, or its reference's where it has none itself."""
+    """Read the grid of a volume from its header, or its reference's where it has none itself."""
     return header_of(image.reference or image.path).grid
+
+
+def source_layout(image: ConditionImage) -> Layout:
+    """Find out, by headers alone, where the values of an image lie."""
+    return source_grid(image)
+
+
+def variance_layout(image: ConditionImage) -> Layout:
+    """Find out, by headers alone, where the values of an image's variance lie."""
+    return header_of(variance_of(image)).grid
 
 
 def open_source(path: str, reader: str, reference: str | None = None) -> Source:
@@ -93,8 +104,8 @@ def variance_of(image: ConditionImage) -> str:
     return image.variance_path
 
 
-Bring = Callable[[NDArray[Any], Grid, str], NDArray[Any]]
-"""Takes a volume, its grid and its path to the values that are kept of it."""
+Bring = Callable[[NDArray[Any], Any, str], NDArray[Any]]
+"""Takes the values of an image, their layout and its path to the values that are kept of it."""
 
 _VOLUMES_PER_TASK = 8
 
@@ -108,7 +119,7 @@ def read_images(
     ----------
     images : sequence of ConditionImage
     bring : callable
-        Called with each volume, its grid and its path.
+        Called with the values of each image, their layout and its path.
     normalize : bool
         Divide by the square root of the variance image.
     n_threads : int
@@ -130,10 +141,9 @@ def read_images(
             variance = opened(variance_of(image), image.reader, image.reference)
             divisor = variance.read(image.variance_volume)
             path = variance_of(image)
-            values = normalized(
-                values, on_grid(divisor, variance.grid, source.grid, path, image.path)
-            )
-        return bring(values, source.grid, image.path)
+            brought = source.layout.bring(divisor, variance.layout, path, image.path)
+            values = normalized(values, brought.reshape(values.shape))
+        return bring(values, source.layout, image.path)
 
     tasks = _tasks(images)
     with ThreadPoolExecutor(n_threads) as pool:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from bids_rsa.core.folds import FoldMeans, center_conditions
@@ -19,7 +18,14 @@ from bids_rsa.errors import ContentError
 from bids_rsa.patterns import checks
 from bids_rsa.patterns.design_covariance import Matrix, mean_design_covariance, run_warnings
 from bids_rsa.patterns.noise_plan import plan_noise
-from bids_rsa.patterns.readers import Bring, open_source, read_images, source_grid, variance_of
+from bids_rsa.patterns.places import space_of
+from bids_rsa.patterns.readers import (
+    Bring,
+    read_images,
+    source_layout,
+    variance_layout,
+    variance_of,
+)
 from bids_rsa.patterns.stack_plan import (
     StackPlan,
     half_labels,
@@ -30,9 +36,7 @@ from bids_rsa.patterns.stack_plan import (
 )
 from bids_rsa.records import ESTIMATE, Analysis, ConditionImage, MaskChoice
 from bids_rsa.settings import ReadingSettings, RsaSettings
-from bids_rsa.spaces.grid import Grid, on_grid
-from bids_rsa.spaces.images import header_of
-from bids_rsa.spaces.masks import load_mask
+from bids_rsa.spaces.space import Space
 from bids_rsa.words import few
 
 logger = logging.getLogger(__name__)
@@ -55,14 +59,12 @@ class StackedPatterns:
 
     Parameters
     ----------
-    patterns : ndarray, shape (n_voxels, n_folds, n_conditions), float32 or float64
-        Rows in the order of ``np.argwhere(patch_mask)``; one fold without cross-validation.
-    patch_mask, center_mask : ndarray of bool, shape (X, Y, Z)
-        Voxels that patches may hold; centres to evaluate.
-    affine : ndarray, shape (4, 4)
-        From voxel indices to mm.
-    template : SpatialImage or None
-        The first image, for its header's space codes.
+    patterns : ndarray, shape (n_patch_locations, n_folds, n_conditions), float32 or float64
+        Rows in the order of ``np.flatnonzero(patch_mask)``; one fold without cross-validation.
+    space : Space
+        Where the locations lie.
+    patch_mask, center_mask : ndarray of bool, shape (n_locations,)
+        Locations that patches may hold; centres to evaluate.
     conditions : tuple of str
         Order of the last axis.
     fold_labels : tuple of str
@@ -81,10 +83,9 @@ class StackedPatterns:
     """
 
     patterns: NDArray[np.floating]
+    space: Space
     patch_mask: NDArray[np.bool_]
     center_mask: NDArray[np.bool_]
-    affine: NDArray[np.float64]
-    template: SpatialImage | None
     conditions: tuple[str, ...]
     fold_labels: tuple[str, ...]
     images_per_condition: dict[str, int]
@@ -104,19 +105,19 @@ class StackedPatterns:
         """Number of images used."""
         return sum(self.images_per_condition.values())
 
-    def mean_volume(self) -> NDArray[np.float32]:
-        """Mean over folds and conditions, (X, Y, Z), 0 outside the patch mask."""
-        volume = np.zeros(self.patch_mask.shape, np.float32)
+    def mean_map(self) -> NDArray[np.float32]:
+        """Mean over folds and conditions, (n_locations,), 0 outside the patch mask."""
+        values = np.zeros(self.space.n_locations, np.float32)
         means = self.patterns.mean(axis=(1, 2), dtype=np.float64)
-        volume[self.patch_mask] = np.nan_to_num(means)
-        return volume
+        values[self.patch_mask] = np.nan_to_num(means)
+        return values
 
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
-    """The grid of a group and its masks on it."""
+    """The space of a group and its masks in it."""
 
-    grid: Grid
+    space: Space
     first: str
     brain: NDArray[np.bool_]
     roi: NDArray[np.bool_] | None
@@ -134,24 +135,23 @@ def check_group(group: Analysis, rsa: RsaSettings) -> StackPlan:
     """
     plan = plan_stack(group, rsa.reading)
     frame = _frame(group, plan)
-    checks.check_radius(rsa.radius_mm, frame.grid, frame.first)
+    frame.space.check_radius(rsa.radius_mm, frame.first)
     if rsa.reliability:
         half_labels(group, rsa.reading)
     for image in plan.images:
-        _check_grid(source_grid(image), frame.grid, image.path, frame.first)
+        _check_layout(source_layout(image), frame, image.path)
         if (
             rsa.normalize == "variance" and image.reader != ESTIMATE
         ):  # which share their BOLD's grid
-            path = variance_of(image)
-            _check_grid(header_of(path).grid, frame.grid, path, frame.first)
-    plan_noise(group, plan, rsa, frame.grid)
+            _check_layout(variance_layout(image), frame, variance_of(image))
+    plan_noise(group, plan, rsa, frame.space.layout)
     return plan
 
 
-def _check_grid(grid: Grid, wanted: Grid, path: str, first: str) -> None:
-    """Refuse an image whose voxels are not those of the first."""
-    if not grid.equals(wanted):
-        on_grid(np.broadcast_to(np.False_, grid.shape), grid, wanted, path, first)
+def _check_layout(layout: Any, frame: _Frame, path: str) -> None:
+    """Refuse an image whose locations are not those of the first."""
+    if not frame.space.layout.equals(layout):
+        frame.space.layout.refuse_other(layout, path, frame.first)
 
 
 def stack_group(group: Analysis, rsa: ReadingSettings, n_threads: int = 1) -> StackedPatterns:
@@ -181,13 +181,11 @@ def stack_group(group: Analysis, rsa: ReadingSettings, n_threads: int = 1) -> St
     patterns, patch_mask, left_out, empty = _read(group, plan, frame, rsa, n_threads)
     if rsa.center == "conditions":
         center_conditions(patterns)
-    first = plan.images[0]
     return StackedPatterns(
         patterns=patterns,
+        space=frame.space,
         patch_mask=patch_mask,
         center_mask=_centers(group, frame, patch_mask),
-        affine=frame.grid.affine,
-        template=open_source(first.path, first.reader, first.reference).image,
         conditions=plan.conditions,
         fold_labels=plan.fold_labels,
         images_per_condition=images_per_condition(plan),
@@ -235,8 +233,8 @@ def _read(
         means.add(values, plan.fold_of[index], plan.condition_of[index])
     keep, left_out = rule.result()
     _refuse_empty(group, frame, keep, left_out, empty)
-    patch_mask = np.zeros(frame.grid.shape, dtype=bool)
-    patch_mask.ravel()[candidates[keep]] = True
+    patch_mask = np.zeros(frame.space.n_locations, dtype=bool)
+    patch_mask[candidates[keep]] = True
     return means.means(keep), patch_mask, left_out, empty
 
 
@@ -274,12 +272,13 @@ def _name(image: ConditionImage) -> str:
 
 
 def _centers(group: Analysis, frame: _Frame, patch_mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Voxels of the patch mask that are inside the ROI."""
+    """Locations of the patch mask that are inside the ROI."""
     centers = patch_mask if frame.roi is None else patch_mask & frame.roi
+    one, several = frame.space.words
     if not centers.any():
         raise ContentError(
-            f"{group.label}: the ROI mask {', '.join(frame.roi_use.paths)} shares no voxel with "
-            "the voxels that the images and the brain mask leave.",
+            f"{group.label}: the ROI mask {', '.join(frame.roi_use.paths)} shares no {one} with "
+            f"the {several} that the images and the brain mask leave.",
             "Check the masks.",
         )
     return centers
@@ -307,43 +306,38 @@ def _files(plan: StackPlan, rsa: ReadingSettings, frame: _Frame) -> tuple[str, .
 
 
 def _frame(group: Analysis, plan: StackPlan) -> _Frame:
-    """Take the grid of the first image, and bring the masks to it."""
-    first = plan.images[0]
-    grid = source_grid(first)
-    brain, brain_use = _masks(group.brain_mask, grid, "brain mask")
-    roi, roi_use = _masks(group.roi_mask, grid, "ROI mask")
+    """Take the space of the first image, and bring the masks to it."""
+    space = space_of(group, plan.images[0])
+    brain, brain_use = _masks(group.brain_mask, space, "brain mask")
+    roi, roi_use = _masks(group.roi_mask, space, "ROI mask")
     if brain is None:
-        brain = np.ones(grid.shape, dtype=bool)
+        brain = np.ones(space.n_locations, dtype=bool)
     if roi is not None and not (brain & roi).any():
         raise ContentError(
-            f"{group.label}: the ROI mask {', '.join(roi_use.paths)} shares no voxel with the "
+            f"{group.label}: the ROI mask {', '.join(roi_use.paths)} shares no "
+            f"{space.words[0]} with the "
             f"brain mask {', '.join(brain_use.paths)}.",
             "Check that both masks are of the same space.",
         )
-    return _Frame(grid, first.path, brain, roi, brain_use, roi_use)
+    return _Frame(space, plan.images[0].path, brain, roi, brain_use, roi_use)
 
 
-def _masks(choice: MaskChoice, grid: Grid, kind: str) -> tuple[NDArray[np.bool_] | None, MaskUse]:
-    """Intersect the files of a mask on the images' grid; None when there are none."""
+def _masks(choice: MaskChoice, space: Space, kind: str) -> tuple[NDArray[np.bool_] | None, MaskUse]:
+    """Intersect the files of a mask in the images' space; None when there are none."""
     if not choice.paths:
         return None, MaskUse(origin=choice.origin)
-    masks = [load_mask(path, grid, kind) for path in choice.paths]
-    voxels = np.logical_and.reduce([mask.voxels for mask in masks])
-    if not voxels.any():
-        raise ContentError(
-            f"The {kind}s {', '.join(choice.paths)} have no voxel in common.", "Check the masks."
-        )
-    notes = tuple(mask.note for mask in masks if mask.note)
-    odd = tuple(mask.warning for mask in masks if mask.warning)
-    return voxels, MaskUse(choice.paths, choice.origin, notes, int(voxels.sum()), odd)
+    found = space.load_mask(choice.paths, kind)
+    n_inside = int(found.inside.sum())
+    use = MaskUse(choice.paths, choice.origin, found.notes, n_inside, found.warnings)
+    return found.inside, use
 
 
 def _bringer(frame: _Frame, candidates: NDArray[np.intp]) -> Bring:
-    """Make the function that takes a volume to the group's grid and picks the candidates."""
+    """Make the function that takes an image to the group's layout and picks the candidates."""
+    wanted = frame.space.layout
 
-    def bring(values: NDArray[Any], grid: Grid, path: str) -> NDArray[Any]:
-        data = on_grid(values, grid, frame.grid, path, frame.first)
-        return np.ascontiguousarray(data).ravel()[candidates]
+    def bring(values: NDArray[Any], layout: Any, path: str) -> NDArray[Any]:
+        return np.asarray(wanted.bring(values, layout, path, frame.first)[candidates])
 
     return bring
 
@@ -357,12 +351,15 @@ def _refuse_empty(
 ) -> None:
     """Refuse a group of which the voxel rule leaves nothing; else log what it left out."""
     listed = f"{left_out['NotFinite']} not finite, {left_out['ZeroInARun']} zero in a whole run"
-    where = "inside the brain mask" if frame.brain_use.paths else "of the grid"
+    where = "inside the brain mask" if frame.brain_use.paths else "of the images"
+    several = frame.space.words[1]
     if not keep.any():
         named = f" Images that hold nothing: {few(empty)}." if empty else ""
         raise ContentError(
-            f"{group.label}: none of the {len(keep)} voxels {where} can be used: {listed}.{named}",
-            "Check the images and the mask; --ignore-nan keeps voxels finite in some images.",
+            f"{group.label}: none of the {len(keep)} {several} {where} can be used: {listed}."
+            f"{named}",
+            f"Check the images and the mask; --ignore-nan keeps {several} finite in some images.",
         )
     if any(left_out.values()):
-        logger.info("%s: of %d voxels %s, left out: %s.", group.title, len(keep), where, listed)
+        what = f"{len(keep)} {several} {where}"
+        logger.info("%s: of %s, left out: %s.", group.title, what, listed)

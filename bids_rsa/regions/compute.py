@@ -64,16 +64,16 @@ def region_patches(
     found : RegionSet
     grid : Grid
         The images'.
-    patch_mask : (X, Y, Z) bool
-        Voxels that the patterns have rows for, in the order of ``np.argwhere``.
-    usable : (X, Y, Z) bool
+    patch_mask : (n_voxels,) bool
+        Voxels of the grid that the patterns have rows for, in its flat order.
+    usable : (n_voxels,) bool
         Voxels that regions may hold: inside all masks.
     chosen : sequence of Region, optional
         Some of the set's regions; all without it.
     """
     placement = found.place(grid)
-    inside = (patch_mask & usable).ravel()
-    row_of = np.cumsum(patch_mask.ravel()) - 1
+    inside = patch_mask & usable
+    row_of = np.cumsum(patch_mask) - 1
     places = {region.index: place for place, region in enumerate(found.regions)}
     regions = tuple(found.regions if chosen is None else chosen)
     rows, coverage = [], []

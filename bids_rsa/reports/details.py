@@ -45,7 +45,7 @@ def write_details(
             "SettingsHash": file.settings_hash,
             "Conditions": list(stacked.conditions),
             "ModelCells": _model_cells(by_name.get(file.model), stacked.conditions),
-            "Peaks": describe_peaks(np.asarray(image.dataobj), image.affine, stacked, rsa, noise),
+            "Peaks": describe_peaks(np.asarray(image.dataobj).ravel(), stacked, rsa, noise),
         }
         write_json(path, content)
         written.append(path)

@@ -91,7 +91,7 @@ def find_background(analysis: Analysis, stacked: StackedPatterns) -> tuple[Any, 
             LOGGER.warning("%s: the pictures have another background: %s", analysis.label, error)
     if analysis.space and analysis.space.startswith("MNI"):
         return mni_template(), MNI_TEMPLATE
-    return nib.Nifti1Image(stacked.mean_volume(), stacked.affine), "the mean image"
+    return stacked.space.image(stacked.mean_map()), "the mean image"
 
 
 def _lay_out(image: Any, anatomy: Anatomy) -> Mosaic:

@@ -4,90 +4,85 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from bids_rsa.core.measures import RdmWriter
 from bids_rsa.core.neighborhood.patches import Patches
-from bids_rsa.core.neighborhood.spheres import sphere_offsets
 from bids_rsa.core.noise.model import NoiseModel
 from bids_rsa.core.searchlight import searchlight
 from bids_rsa.outputs.maps import metric_parameters
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.settings import RsaSettings
+from bids_rsa.spaces.space import Space
 
 N_PEAKS = 10
 APART = 2.0  # radii
 MOST_CONDITIONS = 150  # whose RDMs are shown; more make the page too large
 
-Floats = NDArray[np.float64]
-
 
 def local_maxima(
-    data: NDArray[Any], affine: Floats, apart_mm: float, n_peaks: int = N_PEAKS
-) -> list[tuple[int, int, int]]:
+    values: NDArray[Any], space: Space, apart_mm: float, n_peaks: int = N_PEAKS
+) -> list[int]:
     """Find the highest values of a map that lie apart from each other.
 
     Parameters
     ----------
-    data : (X, Y, Z)
+    values : (n_locations,)
         0 or NaN where there is no score.
-    affine : (4, 4) float64
+    space : Space
     apart_mm : float
         Least distance between two peaks.
     n_peaks : int
 
     Returns
     -------
-    list of tuple
-        Indices, the highest first; values above 0 only.
+    list of int
+        Locations, the highest first; values above 0 only.
     """
-    ijk = np.argwhere(np.nan_to_num(data) > 0)
-    values = data[tuple(ijk.T)]
-    mm = apply_affine(affine, ijk)
-    left = np.argsort(-values, kind="stable")
-    peaks: list[tuple[int, int, int]] = []
+    locations = np.flatnonzero(np.nan_to_num(values) > 0)
+    mm = space.places_mm(locations)
+    left = np.argsort(-values[locations], kind="stable")
+    peaks: list[int] = []
     while left.size and len(peaks) < n_peaks:
         first = left[0]
-        i, j, k = ijk[first]
-        peaks.append((int(i), int(j), int(k)))
+        peaks.append(int(locations[first]))
         left = left[((mm[left] - mm[first]) ** 2).sum(axis=1) >= apart_mm**2]
     return peaks
 
 
-def patch_rows(stacked: StackedPatterns, center: Sequence[int], radius_mm: float) -> Any:
-    """List the rows of the patterns that lie in the patch around a centre."""
-    offsets = sphere_offsets(stacked.affine, radius_mm, stacked.patch_mask.shape)
-    voxels = offsets + np.asarray(center)
-    inside = ((voxels >= 0) & (voxels < stacked.patch_mask.shape)).all(axis=1)
-    voxels = voxels[inside]
-    voxels = voxels[stacked.patch_mask[tuple(voxels.T)]]
-    row_of = np.cumsum(stacked.patch_mask.ravel()) - 1
-    return row_of[np.ravel_multi_index(tuple(voxels.T), stacked.patch_mask.shape)]
+def patches_of(stacked: StackedPatterns, centers: Sequence[int], radius_mm: float) -> list[Any]:
+    """List the rows of the patterns that lie in the patch around each centre."""
+    patches = []
+    for center in centers:
+        alone = np.zeros(stacked.space.n_locations, dtype=bool)
+        alone[center] = True
+        around = stacked.space.neighborhood(stacked.patch_mask, alone, radius_mm)
+        patches += [np.sort(around.members(block)[1]) for block in around.blocks(1, 2**30)]
+    return patches
 
 
 def describe_peaks(
-    data: NDArray[Any],
-    affine: Floats,
+    values: NDArray[Any],
     stacked: StackedPatterns,
     rsa: RsaSettings,
     noise: NoiseModel | None = None,
 ) -> list[dict[str, Any]]:
     """Describe the peaks of a map: place, score, patch size, RDM (None where it is too large)."""
-    peaks = local_maxima(data, affine, APART * rsa.radius_mm)
-    patches = [patch_rows(stacked, peak, rsa.radius_mm) for peak in peaks]
+    peaks = local_maxima(values, stacked.space, APART * rsa.radius_mm)
+    patches = patches_of(stacked, peaks, rsa.radius_mm)
+    places = stacked.space.places_mm(np.array(peaks, dtype=np.intp))
     rdms: Any = [None] * len(peaks)
     if peaks and stacked.patterns.shape[2] <= MOST_CONDITIONS:
         rdms = _rdms(patches, stacked, rsa, noise)
     described = []
-    for peak, rows, cells in zip(peaks, patches, rdms, strict=True):
+    for peak, place, rows, cells in zip(peaks, places, patches, rdms, strict=True):
         rdm = None
         if cells is not None and not np.isnan(cells).all():
             rdm = [None if np.isnan(cell) else float(f"{cell:.6g}") for cell in cells]
         described.append(
             {
-                "Place": [round(float(x), 3) for x in apply_affine(affine, peak)],
-                "Score": float(f"{data[peak]:.6g}"),
+                "Place": [round(float(x), 3) for x in place],
+                "Score": float(f"{values[peak]:.6g}"),
                 "Voxels": len(rows),
                 "RDM": rdm,
             }

@@ -10,7 +10,13 @@ from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
-from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
+from nibabel.gifti import (
+    GiftiDataArray,
+    GiftiImage,
+    GiftiLabel,
+    GiftiLabelTable,
+    GiftiMetaData,
+)
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
@@ -202,3 +208,17 @@ def maps_image(
     ]
     meta = GiftiMetaData({_STRUCTURE_KEY: STRUCTURES[hemisphere]})
     return GiftiImage(meta=meta, darrays=arrays)
+
+
+def mask_image(inside: NDArray[Any], hemisphere: Hemisphere) -> GiftiImage:
+    """Make a GIFTI label image of a mask (n_vertices,): 1 is inside."""
+    labels = GiftiLabelTable()
+    for key, name, rgba in ((0, "outside", (0, 0, 0, 0)), (1, "inside", (0.9, 0.3, 0.2, 1))):
+        label = GiftiLabel(key, *rgba)
+        label.label = name  # type: ignore[attr-defined]
+        labels.labels.append(label)
+    image = maps_image(
+        np.asarray(inside, dtype=np.int32), hemisphere, ("mask",), "NIFTI_INTENT_LABEL"
+    )
+    image.labeltable = labels
+    return image

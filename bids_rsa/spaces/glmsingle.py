@@ -79,7 +79,7 @@ class GlmsingleSource:
     def __init__(self, path: str, reference: str | None) -> None:
         self._path = Path(path)
         opened = open_image(str(reference))
-        self.grid = grid_of(opened)
+        self.layout = grid_of(opened)
         self.image: SpatialImage | None = opened
         self._lock = Lock()
         self._first = -1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,11 @@ class Grid:
 
     shape: tuple[int, ...]
     affine: NDArray[np.float64]
+
+    @property
+    def n_locations(self) -> int:
+        """Number of voxels."""
+        return math.prod(self.shape)
 
     @property
     def voxel_sizes_mm(self) -> NDArray[np.float64]:
@@ -71,6 +77,14 @@ class Grid:
         if shift > AFFINE_TOLERANCE_MM:
             found.append(f"the origins (by up to {shift:.4g} mm)")
         return " and ".join(found) or "nothing"
+
+    def refuse_other(self, source: Grid, name: str, first: str) -> None:
+        """Refuse a file with other voxels; errors as in `on_grid`."""
+        on_grid(np.broadcast_to(np.False_, source.shape), source, self, name, first)
+
+    def bring(self, values: NDArray[Any], source: Grid, name: str, first: str) -> NDArray[Any]:
+        """Bring a volume to this grid, flat; errors as in `on_grid`."""
+        return np.ascontiguousarray(on_grid(values, source, self, name, first)).ravel()
 
 
 def _close(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:

@@ -61,7 +61,7 @@ def test_without_an_anatomy_mni_spaces_have_the_template_and_others_the_mean(dat
     image, words = find_background(group, stacked)
     assert words == "the mean image"
     shown = np.asarray(image.dataobj)
-    mean = stacked.mean_volume()
+    mean = stacked.mean_map()
     assert np.isin(shown, mean).all()
     assert np.count_nonzero(shown) == np.count_nonzero(mean)
 

@@ -27,7 +27,7 @@ def test_the_anatomical_mask_of_another_orientation_is_used(tmp_path):
     (group,) = find(root, tmp_path).groups
     assert group.brain_mask.paths == (str(path),)
     stacked = stack_group(group, RsaSettings(radius_mm=4.0))
-    np.testing.assert_array_equal(stacked.patch_mask, inside.astype(bool))
+    np.testing.assert_array_equal(stacked.patch_mask, inside.astype(bool).ravel())
 
 
 def test_an_anatomical_mask_on_another_grid_is_named(tmp_path):

@@ -85,5 +85,5 @@ def test_app_and_library_take_the_same_voxels_and_say_so(tmp_path, caplog):
     (group,) = find(root, tmp_path, brain_mask=mask).groups
     assert group.brain_mask == MaskChoice((mask,), f"--brain-mask {mask}")
     stacked = stack_group(group, RsaSettings(radius_mm=4.0))
-    np.testing.assert_array_equal(stacked.patch_mask, ball())
+    np.testing.assert_array_equal(stacked.patch_mask, ball().ravel())
     assert any("not binary" in warning for warning in stacked.warnings)

@@ -59,7 +59,7 @@ def check(group, values, rsa=RUNS):
     assert len(stacked.fold_labels) == len(runs)
     for fold, run in enumerate(runs):
         for i, condition in enumerate(stacked.conditions):
-            expected = values[run, condition].mean(axis=-1)[stacked.patch_mask]
+            expected = values[run, condition].mean(axis=-1).ravel()[stacked.patch_mask]
             np.testing.assert_allclose(stacked.patterns[:, fold, i], expected, rtol=1e-5, atol=1e-6)
     return stacked
 
@@ -494,7 +494,8 @@ def test_feat_real_folders(shared, tmp_path):
     assert len(group.images) == 18 and {i.run for i in group.images} == {"1", "2"}
     assert all(i.variance_path for i in group.images)
     stacked = stack_group(group, RsaSettings(folds="runs", radius_mm=7.0))
-    direct = nib.load(folder / "run2.feat/stats/cope22.nii.gz").get_fdata()[stacked.patch_mask]
+    cope = nib.load(folder / "run2.feat/stats/cope22.nii.gz").get_fdata()
+    direct = cope.ravel()[stacked.patch_mask]
     index = stacked.conditions.index("interoception_0002")
     np.testing.assert_allclose(stacked.patterns[:, 1, index], direct, rtol=1e-6)
     assert 45_000 < stacked.patch_mask.sum() < 55_000
@@ -621,7 +622,7 @@ def test_afni_parameters_of_one_stimulus_are_pooled_by_the_map_only(tmp_path):
     group = one(tmp_path, root, betas=where, condition_map=str(table))
     stacked = stack_group(group, RsaSettings(radius_mm=3.0))
     for i, c in enumerate(NAMES):
-        expected = values["1", c].mean(axis=-1)[stacked.patch_mask]
+        expected = values["1", c].mean(axis=-1).ravel()[stacked.patch_mask]
         np.testing.assert_allclose(stacked.patterns[:, 0, i], expected, rtol=1e-5, atol=1e-6)
 
 
@@ -692,7 +693,7 @@ def test_glmsingle_trials_by_labels(tmp_path, matlab):
                 reference_image=reference.replace("01", "{subject}"))  # fmt: skip
     assert len(group.images) == 72 and {i.n_trials for i in group.images} == {1.0}
     stacked = check(group, values)
-    np.testing.assert_array_equal(stacked.affine, AFFINE)
+    np.testing.assert_array_equal(stacked.space.affine, AFFINE)
 
 
 def test_glmsingle_matlab_designinfo_names_trials_and_runs(tmp_path):

@@ -56,19 +56,19 @@ def test_the_library_and_the_apps_stack_agree_on_haxby(shared, folds):
     stacked = stack_group(group, RsaSettings(folds=folds), n_threads=2)
     metric = "sqeuclidean" if folds == "runs" else "correlation"
     brain = nib.load(mask).get_fdata() != 0
-    np.testing.assert_array_equal(stacked.patch_mask, brain)
+    np.testing.assert_array_equal(stacked.patch_mask, brain.ravel())
     centers = brain & (np.cumsum(brain.ravel()).reshape(brain.shape) % 20 == 0)
     data = np.zeros((stacked.patterns.shape[1], len(conditions), *brain.shape))
     data[..., brain] = stacked.patterns.transpose(1, 2, 0)
     cells = model.loc[list(conditions), list(conditions)].to_numpy()
     row = cells[np.triu_indices(len(conditions), 1)]
     wanted = plain_searchlight(
-        data, brain, centers, stacked.affine, 10.0, row[None], metric, ("spearman",)
+        data, brain, centers, stacked.space.affine, 10.0, row[None], metric, ("spearman",)
     )["spearman"][0]
     found = rsa_nifti(
         [image.path for image in images], model, 0.01, metric,
         y=[image.condition for image in images], n_folds=12 if folds == "runs" else 1,
-        brain_mask=mask, roi_mask=nib.Nifti1Image(centers.astype("u1"), stacked.affine),
+        brain_mask=mask, roi_mask=nib.Nifti1Image(centers.astype("u1"), stacked.space.affine),
     ).get_fdata()[centers]  # fmt: skip
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-10)
 
@@ -81,9 +81,9 @@ def test_zero_voxels_of_feat_are_left_out(shared):
             images.append(ConditionImage(str(path), "1", str(number), "effect", run=run))
     group = Analysis("1", tuple(images), ("1", "2", "3", "21", "22"))
     stacked = stack_group(group, RsaSettings(), n_threads=2)
-    inside = np.ones(stacked.patch_mask.shape, bool)
+    inside = np.ones(stacked.space.shape, bool)
     for run in ("1", "2"):
         of_run = [nib.load(image.path).get_fdata() for image in images if image.run == run]
         inside &= np.any([values != 0 for values in of_run], axis=0)
-    np.testing.assert_array_equal(stacked.patch_mask, inside)
+    np.testing.assert_array_equal(stacked.patch_mask, inside.ravel())
     assert stacked.voxels_left_out == {"NotFinite": 0, "ZeroInARun": int((~inside).sum())}

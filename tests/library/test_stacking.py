@@ -100,14 +100,15 @@ def test_the_voxel_rule(tmp_path, data):
     group = write(tmp_path, data)
     stacked = stack_group(group, RSA)
     assert stacked.voxels_left_out == {"NotFinite": 2, "ZeroInARun": 1}
-    np.testing.assert_array_equal(stacked.patch_mask, ~left_out)
-    np.testing.assert_array_equal(stacked.center_mask, ~left_out)
+    np.testing.assert_array_equal(stacked.patch_mask, ~left_out.ravel())
+    np.testing.assert_array_equal(stacked.center_mask, ~left_out.ravel())
     np.testing.assert_allclose(stacked.patterns[:, 0], matrix(data, RUNS, ~left_out), atol=1e-14)
 
     relaxed = stack_group(group, replace(RSA, ignore_nan=True))
     assert relaxed.voxels_left_out == {"NotFinite": 0, "ZeroInARun": 2}
-    assert relaxed.patch_mask[2, 1, 1]
-    row = np.flatnonzero((np.argwhere(relaxed.patch_mask) == [2, 1, 1]).all(axis=1))[0]
+    inside = relaxed.patch_mask.reshape(SHAPE)
+    assert inside[2, 1, 1]
+    row = np.flatnonzero((np.argwhere(inside) == [2, 1, 1]).all(axis=1))[0]
     finite = [data[run, "cat"][2, 1, 1] for run in RUNS if run != "3"]
     assert relaxed.patterns[row, 0, 0] == pytest.approx(np.mean(finite, dtype=float), abs=1e-14)
 
@@ -117,7 +118,7 @@ def test_voxels_that_are_finite_nowhere_stay_out_with_ignore_nan(tmp_path, data)
         values[0, 0, :] = np.nan  # as SPM outside the brain
     stacked = stack_group(write(tmp_path, data), replace(RSA, ignore_nan=True))
     assert stacked.voxels_left_out["NotFinite"] == SHAPE[2]
-    assert not stacked.patch_mask[0, 0].any()
+    assert not stacked.patch_mask.reshape(SHAPE)[0, 0].any()
 
 
 def save_mask(path, inside, affine=ANISOTROPIC):
@@ -139,8 +140,8 @@ def test_masks_are_intersected_logged_and_recorded(tmp_path, data, caplog):
         roi_mask=MaskChoice((save_mask(tmp_path / "roi.nii.gz", roi),), "given"),
     )
     stacked = stack_group(group, RSA)
-    np.testing.assert_array_equal(stacked.patch_mask, first & second)
-    np.testing.assert_array_equal(stacked.center_mask, first & second & roi)
+    np.testing.assert_array_equal(stacked.patch_mask, (first & second).ravel())
+    np.testing.assert_array_equal(stacked.center_mask, (first & second & roi).ravel())
     assert stacked.brain_mask.n_voxels == (first & second).sum()
     assert stacked.brain_mask.origin == "runs' masks"
     assert any("turned.nii.gz was reordered" in note for note in stacked.notes)
@@ -256,7 +257,7 @@ def test_effects_are_divided_by_their_standard_error(tmp_path, data):
     noisy = replace(group, images=tuple(images))
     stacked = stack_group(noisy, replace(RSA, normalize="variance"), n_threads=2)
     assert stacked.voxels_left_out == {"NotFinite": 1, "ZeroInARun": 0}
-    keep = stacked.patch_mask
+    keep = stacked.patch_mask.reshape(SHAPE)
     np.testing.assert_allclose(stacked.patterns[:, 0], matrix(expected, RUNS, keep), rtol=1e-6)
     assert len(stacked.files) == 40
     with pytest.raises(InputError, match=r"No variance image was found for .*normalize"):
@@ -345,7 +346,7 @@ def test_trials_are_summed_where_known(tmp_path, data):
     assert stack_group(replace(group, images=counted), RSA).n_trials["cat"] == 16
 
 
-def test_the_mean_volume(tmp_path, data):
+def test_the_mean_map(tmp_path, data):
     stacked = stack_group(write(tmp_path, data), RSA)
-    expected = matrix(data, RUNS).mean(axis=1).reshape(SHAPE)
-    np.testing.assert_allclose(stacked.mean_volume(), expected, atol=1e-6)
+    expected = matrix(data, RUNS).mean(axis=1)
+    np.testing.assert_allclose(stacked.mean_map(), expected, atol=1e-6)

@@ -15,6 +15,7 @@ from bids_rsa.core.plain_statistics import spearman_brown
 from bids_rsa.core.reliability import split_half_reliability
 from bids_rsa.core.searchlight import searchlight
 from bids_rsa.core.side_by_side import PatternSet, rdms_side_by_side
+from bids_rsa.spaces.volume import VolumeSpace
 
 RADIUS = ("--radius", "16")  # voxels of 10 mm
 
@@ -53,7 +54,7 @@ def test_rdms_side_by_side_are_those_of_searchlights():
     for _ in range(3):
         mask = rng.random(shape) < 0.8
         patterns = rng.normal(size=(mask.sum(), 1, 5))
-        sets.append(PatternSet(patterns, mask, "euclidean", min_voxels=4))
+        sets.append(PatternSet(patterns, mask.ravel(), "euclidean", min_voxels=4))
     found = np.full((3, center_mask.sum(), 10), np.nan)
 
     def take(numbers, rdms):
@@ -64,12 +65,12 @@ def test_rdms_side_by_side_are_those_of_searchlights():
     before = module.BLOCK_BYTES
     try:
         module.BLOCK_BYTES = 8 * 10 * 3 * 20
-        rdms_side_by_side(sets, center_mask, affine, 7.0, take)
+        rdms_side_by_side(sets, center_mask.ravel(), VolumeSpace(shape, affine), 7.0, take)
     finally:
         module.BLOCK_BYTES = before
     for one, rdms in zip(sets, found, strict=True):
         writer = RdmWriter()
-        hood = sphere_rows(one.patch_mask, center_mask, affine, 7.0)
+        hood = sphere_rows(one.patch_mask.reshape(shape), center_mask, affine, 7.0)
         searchlight(one.patterns, hood, [writer], dissimilarity="euclidean", min_voxels=4)
         assert np.allclose(rdms, writer.rdms, rtol=1e-10, equal_nan=True)
         assert np.isfinite(rdms).any()

@@ -104,7 +104,7 @@ def test_a_sphere_scores_as_the_searchlight_at_its_centre(metric):
     ]
     spheres = tuple(map(parse_sphere, texts))
     regions = make_regions(range(1, 5), [one.name for one in spheres])
-    patches = region_patches(SphereRegions(spheres, regions), grid, mask, mask)
+    patches = region_patches(SphereRegions(spheres, regions), grid, mask.ravel(), mask.ravel())
     found = score_regions(patterns, patches, models(), ("pearson",), dissimilarity=metric)
     at = [int(mask.ravel()[: np.ravel_multi_index(tuple(c), SHAPE)].sum()) for c in chosen]
     np.testing.assert_allclose(found.scores["pearson"], wanted[:, at], **EXACT)
@@ -114,7 +114,7 @@ def test_a_sphere_at_the_edge_is_covered_in_part():
     corner = (AFFINE @ [0, 0, 0, 1])[:3]
     sphere = parse_sphere(f"edge:{','.join(map(str, corner))}:3")
     found = SphereRegions((sphere,), make_regions([1], ["edge"]))
-    everywhere = np.ones(SHAPE, bool)
+    everywhere = np.ones(np.prod(SHAPE), bool)
     patches = region_patches(found, Grid(SHAPE, AFFINE), everywhere, everywhere)
     assert patches.n_voxels[0] == 4
     np.testing.assert_allclose(patches.coverage, 4 / 7)
@@ -149,7 +149,7 @@ def test_what_lies_outside_the_images_counts_as_not_covered():
 def test_p_of_permuted_conditions_is_that_of_brute_force():
     """All 720 orders of 6 conditions, and the maximum over the regions."""
     image, grid = betas(), Grid(SHAPE, AFFINE)
-    everywhere, model = np.ones(SHAPE, bool), squareform(models(1)[0])
+    everywhere, model = np.ones(np.prod(SHAPE), bool), squareform(models(1)[0])
     patterns = np.ascontiguousarray(image.get_fdata().reshape(-1, N_ITEMS)[:, None])
     patches = region_patches(label_image(atlas()), grid, everywhere, everywhere)
     null = ConditionNull([models(1)[0]], draw_permutations(N_ITEMS, 720, 0), ("pearson",))

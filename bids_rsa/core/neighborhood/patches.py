@@ -84,3 +84,24 @@ class Patches:
         """Return the patches of a block: starts and members."""
         starts = self.starts[block.start : block.stop + 1]
         return starts - starts[0], self.rows[starts[0] : starts[-1]]
+
+
+def joined_patches(*parts: Patches) -> Patches:
+    """Put patches of locations that no patch shares (two hemispheres) behind each other.
+
+    Returns
+    -------
+    Patches
+        The centres of the first part come first, and so do its rows of the patterns.
+    """
+    rows_before = np.cumsum([0, *(part.n_locations for part in parts)]).tolist()
+    total_before = np.cumsum([0, *(len(part.rows) for part in parts)]).tolist()
+    starts = [part.starts[:-1] + n for part, n in zip(parts, total_before[:-1], strict=True)]
+    rows = [
+        part.rows + part.rows.dtype.type(n) for part, n in zip(parts, rows_before[:-1], strict=True)
+    ]
+    return Patches(
+        np.concatenate([*starts, total_before[-1:]]).astype(np.int64),
+        np.concatenate(rows),
+        rows_before[-1],
+    )

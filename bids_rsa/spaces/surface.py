@@ -1,0 +1,436 @@
+"""The vertices of one or two hemispheres as a space: discs along the surface, GIFTI files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel.gifti import GiftiImage
+from numpy.typing import NDArray
+
+from bids_rsa.core.inference.adjacency import Adjacency, joined, mesh_adjacency
+from bids_rsa.core.neighborhood.geodesics import geodesic_discs
+from bids_rsa.core.neighborhood.mesh import surface_graph, vertex_areas
+from bids_rsa.core.neighborhood.patches import Patches, joined_patches
+from bids_rsa.errors import ContentError, OptionError
+from bids_rsa.spaces.gifti import (
+    STRUCTURES,
+    Hemisphere,
+    Mesh,
+    VertexMaps,
+    maps_image,
+    mask_image,
+    read_maps,
+    read_mesh,
+)
+from bids_rsa.spaces.masks import inside_of
+from bids_rsa.spaces.space import Floats, FoundMask, Mask
+
+DISTANCE = "dijkstra over edges and unfolded triangle pairs"
+# BIDS labels of densities by the number of vertices of one hemisphere
+DENSITIES = {642: "642", 2562: "3k", 10242: "10k", 40962: "41k", 163842: "164k", 32492: "32k",
+    59292: "59k", 7842: "8k", 4002: "4k"}  # fmt: skip
+# a left hemisphere whose middle lies so far to the right of the right one's is no left one
+_SWAPPED_MM = 10.0
+# discs are found in pieces, so that distances of few are held at a time
+_CENTERS_AT_A_TIME = 8192
+
+
+@dataclass(frozen=True)
+class VertexLayout:
+    """Values on vertices: the hemispheres in their order, and how many vertices each has."""
+
+    hemispheres: tuple[tuple[Hemisphere, int], ...]
+
+    @property
+    def n_locations(self) -> int:
+        """Number of vertices of all hemispheres."""
+        return sum(n for _, n in self.hemispheres)
+
+    def equals(self, other: Any) -> bool:
+        """Tell whether both have the same hemispheres with as many vertices."""
+        return isinstance(other, VertexLayout) and self.hemispheres == other.hemispheres
+
+    def describe(self) -> str:
+        """Name hemispheres and numbers for a message."""
+        named = (f"{n:,} vertices of hemi-{side}" for side, n in self.hemispheres)
+        return " and ".join(named)
+
+    def differences(self, other: Any) -> str:
+        """Say in words in what this layout differs from another."""
+        if not isinstance(other, VertexLayout):
+            return "surface and volume"
+        if [side for side, _ in self.hemispheres] != [side for side, _ in other.hemispheres]:
+            return "the hemispheres"
+        return "nothing" if self.equals(other) else "the numbers of vertices"
+
+    def bring(self, values: NDArray[Any], source: Any, name: str, first: str) -> NDArray[Any]:
+        """Return the values as they are, if they are of these vertices; else see `refuse_other`."""
+        self.refuse_other(source, name, first)
+        return np.ascontiguousarray(values).ravel()
+
+    def refuse_other(self, source: Any, name: str, first: str) -> None:
+        """Refuse a file whose values are not of these vertices.
+
+        Raises
+        ------
+        ContentError
+            Describes both.
+        """
+        if not self.equals(source):
+            raise ContentError(
+                f"Images of one group lie on different meshes: {self.differences(source)} differ."
+                f"\n  {first}: {self.describe()}\n  {name}: {source.describe()}",
+                "Resample the images to one mesh first.",
+            )
+
+
+def layout_of(maps: VertexMaps) -> VertexLayout:
+    """Find which hemisphere a file of maps is of, and how many vertices it has.
+
+    Raises
+    ------
+    ContentError
+        Neither the file nor its name says which hemisphere it is of.
+    """
+    if maps.hemisphere is None:
+        raise ContentError(
+            f"{maps.path} does not say which hemisphere it is of: it has no "
+            "AnatomicalStructurePrimary, and its name no hemi-L or hemi-R.",
+            "Name it as BIDS does (..._hemi-L_...), or set the structure (wb_command "
+            "-set-structure).",
+        )
+    return VertexLayout(((maps.hemisphere, len(maps.values)),))
+
+
+@dataclass(frozen=True, eq=False)
+class SurfacePart:
+    """The mesh of one hemisphere, and which of its vertices are locations.
+
+    Parameters
+    ----------
+    hemisphere : {"L", "R"}
+    coordinates_mm : ndarray, shape (n_vertices, 3)
+    triangles : ndarray, shape (n_triangles, 3)
+    vertices : ndarray, shape (n_locations,)
+        Ascending; all of them in GIFTI, those outside the medial wall in CIFTI.
+    """
+
+    hemisphere: str
+    coordinates_mm: NDArray[np.float64]
+    triangles: NDArray[np.int32]
+    vertices: NDArray[np.int64]
+
+    @classmethod
+    def of_mesh(
+        cls, mesh: Mesh, hemisphere: Hemisphere, vertices: NDArray[Any] | None = None
+    ) -> SurfacePart:
+        """Take all vertices of a mesh, or some."""
+        chosen = np.arange(len(mesh.coordinates_mm)) if vertices is None else np.asarray(vertices)
+        return cls(hemisphere, mesh.coordinates_mm, mesh.triangles, chosen.astype(np.int64))
+
+    @property
+    def n_locations(self) -> int:
+        """Number of locations."""
+        return len(self.vertices)
+
+    def areas_mm2(self) -> Floats:
+        """Area of each location (n_locations,)."""
+        return vertex_areas(self.coordinates_mm, self.triangles)[self.vertices]
+
+    def discs(
+        self, patch_mask: Mask, center_mask: Mask, radius_mm: float, n_threads: int = 1
+    ) -> Patches:
+        """Find the disc around each centre; paths may run across vertices outside the masks.
+
+        Parameters
+        ----------
+        patch_mask, center_mask : (n_locations,) bool
+        radius_mm : float
+        n_threads : int
+        """
+        graph = surface_graph(self.coordinates_mm, self.triangles)
+        row_of = np.full(len(self.coordinates_mm), -1, dtype=np.int32)
+        row_of[self.vertices[patch_mask]] = np.arange(np.count_nonzero(patch_mask))
+        centers, counts, rows = self.vertices[center_mask], [], []
+        for start in range(0, len(centers), _CENTERS_AT_A_TIME):
+            found = geodesic_discs(
+                graph,
+                centers[start : start + _CENTERS_AT_A_TIME],
+                radius_mm,
+                members=row_of >= 0,
+                n_threads=n_threads,
+            )
+            counts.append(np.diff(found.starts))
+            rows.append(row_of[found.members])
+        starts = np.cumsum(np.concatenate([[0], *counts]), dtype=np.int64)
+        members = np.concatenate([np.empty(0, np.int32), *rows])
+        return Patches(starts, members, int(np.count_nonzero(patch_mask)))
+
+    def adjacency(self, inside: Mask) -> Adjacency:
+        """Connect the locations inside a mask (n_locations,) along the edges of the mesh."""
+        chosen = np.zeros(len(self.coordinates_mm), dtype=bool)
+        chosen[self.vertices[inside]] = True
+        areas = vertex_areas(self.coordinates_mm, self.triangles)
+        return mesh_adjacency(self.triangles, areas, chosen)
+
+
+def surface_part(
+    paths: Sequence[str], hemisphere: Hemisphere, vertices: NDArray[Any] | None = None
+) -> SurfacePart:
+    """Read the surface of a hemisphere.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        One surface, or several (white and pial) whose mean is taken.
+    hemisphere : {"L", "R"}
+        What it is taken for.
+    vertices : (n_locations,) array of int, optional
+        Which vertices are locations; all without it.
+
+    Raises
+    ------
+    ContentError
+        The surface is of the other hemisphere, or surfaces that have other triangles.
+    """
+    meshes = [read_mesh(path) for path in paths]
+    for mesh in meshes:
+        if mesh.hemisphere not in (None, hemisphere):
+            raise ContentError(
+                f"{mesh.path} is a surface of {STRUCTURES[mesh.hemisphere]}, and is used for data "
+                f"of {STRUCTURES[hemisphere]}.",
+                "Left and right may have been swapped: check --surface and the images.",
+            )
+        if not np.array_equal(mesh.triangles, meshes[0].triangles):
+            raise ContentError(
+                f"{mesh.path} has other triangles than {meshes[0].path}, and their mean is needed.",
+                "Give surfaces of one mesh.",
+            )
+    mean = np.mean([mesh.coordinates_mm for mesh in meshes], axis=0)
+    middle = Mesh(mean, meshes[0].triangles, hemisphere, meshes[0].path)
+    return SurfacePart.of_mesh(middle, hemisphere, vertices)
+
+
+def refuse_swapped(parts: Sequence[SurfacePart]) -> None:
+    """Refuse a left hemisphere that lies to the right of the right one.
+
+    Raises
+    ------
+    ContentError
+        Says where they lie.
+    """
+    middle = {part.hemisphere: float(part.coordinates_mm[:, 0].mean()) for part in parts}
+    if len(middle) == 2 and middle["L"] > middle["R"] + _SWAPPED_MM:
+        raise ContentError(
+            f"The surface of the left hemisphere lies around x = {middle['L']:.0f} mm, that of the "
+            f"right one around x = {middle['R']:.0f} mm: left and right are swapped.",
+            "Check which hemisphere each surface is of.",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceSpace:
+    """The vertices of one hemisphere or of two, the left one first.
+
+    Parameters
+    ----------
+    parts : tuple of SurfacePart
+    geometry : str
+        Which surface distances are measured along, in words.
+    reference : str
+        Where the coordinates come from, for sidecars: BIDS's ``SpatialReference``.
+    """
+
+    parts: tuple[SurfacePart, ...]
+    geometry: str = ""
+    reference: str = ""
+
+    @property
+    def n_locations(self) -> int:
+        """Number of vertices of all hemispheres."""
+        return sum(part.n_locations for part in self.parts)
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What its locations are called."""
+        return "vertex", "vertices"
+
+    @property
+    def size_unit(self) -> str:
+        """Unit of `sizes`."""
+        return "mm2"
+
+    @property
+    def outside(self) -> float:
+        """NaN, which surface viewers do not draw."""
+        return float("nan")
+
+    @property
+    def layout(self) -> VertexLayout:
+        """Hemispheres and their numbers of vertices."""
+        return VertexLayout(
+            tuple((_side(part.hemisphere), part.n_locations) for part in self.parts)
+        )
+
+    def part_slices(self) -> dict[str, slice]:
+        """Give the locations of each hemisphere."""
+        ends = np.cumsum([0, *(part.n_locations for part in self.parts)]).tolist()
+        return {
+            part.hemisphere: slice(start, stop)
+            for part, start, stop in zip(self.parts, ends[:-1], ends[1:], strict=True)
+        }
+
+    def sizes(self) -> Floats:
+        """Area of each vertex in mm2."""
+        return np.concatenate([part.areas_mm2() for part in self.parts])
+
+    def places_mm(self, locations: NDArray[Any]) -> Floats:
+        """Coordinates (n, 3) of some vertices in mm."""
+        all_places = [part.coordinates_mm[part.vertices] for part in self.parts]
+        return np.asarray(np.concatenate(all_places)[np.asarray(locations)], dtype=np.float64)
+
+    def neighborhood(
+        self, patch_mask: Mask, center_mask: Mask, radius_mm: float, n_threads: int = 1
+    ) -> Patches:
+        """Find the discs around the centres; see `Space.neighborhood`."""
+        slices = self.part_slices().values()
+        return joined_patches(
+            *(
+                part.discs(patch_mask[own], center_mask[own], radius_mm, n_threads)
+                for part, own in zip(self.parts, slices, strict=True)
+            )
+        )
+
+    def reach(self, center_mask: Mask, radius_mm: float) -> slice:
+        """Give all locations: vertices are in no order that would help."""
+        return slice(0, self.n_locations)
+
+    def adjacency(self, inside: Mask, connectivity: int = 6) -> Adjacency:
+        """Connect the vertices that share an edge; see `Space.adjacency`."""
+        slices = self.part_slices().values()
+        return joined(
+            *(part.adjacency(inside[own]) for part, own in zip(self.parts, slices, strict=True))
+        )
+
+    def load_mask(self, paths: Sequence[str], kind: str) -> FoundMask:
+        """Read masks of the hemispheres and intersect those of each; see `Space.load_mask`.
+
+        A hemisphere without a mask is inside as a whole.
+        """
+        inside, warnings = np.ones(self.n_locations, dtype=bool), []
+        for path in paths:
+            found = read_maps(path)
+            side, own = self._own(found, kind)
+            mask, warning = inside_of(found.values[:, 0], f"{kind} {path}")
+            if len(mask) != own.stop - own.start:
+                raise ContentError(
+                    f"The {kind} {path} has {len(mask):,} vertices; the images have "
+                    f"{own.stop - own.start:,} in hemi-{side}.",
+                    "Give a mask of the images' mesh.",
+                )
+            inside[own] &= mask
+            warnings += [warning] if warning else []
+        if not inside.any():
+            raise ContentError(
+                f"The {kind}s {', '.join(paths)} have no vertex in common.", "Check the masks."
+            )
+        return FoundMask(inside, (), tuple(warnings))
+
+    def _own(self, found: VertexMaps, kind: str) -> tuple[str, slice]:
+        """Find the locations that a mask is of."""
+        side = layout_of(found).hemispheres[0][0]
+        slices = self.part_slices()
+        if side not in slices:
+            raise ContentError(
+                f"The {kind} {found.path} is of hemi-{side}, and the images are of "
+                f"hemi-{', hemi-'.join(slices)}.",
+            )
+        return side, slices[side]
+
+    def image(
+        self,
+        values: NDArray[Any],
+        part: str = "",
+        names: Sequence[str] = (),
+        is_mask: bool = False,
+    ) -> GiftiImage:
+        """Make the GIFTI image of one hemisphere; see `Space.image`."""
+        own = values[self.part_slices()[part]]
+        if is_mask:
+            return mask_image(own, _side(part))
+        return maps_image(own, _side(part), tuple(names))
+
+    def check_radius(self, radius_mm: float, name: str) -> None:
+        """Refuse a radius shorter than the edges of the mesh, or as large as the hemisphere."""
+        check_surface_radius(self.parts, radius_mm, name)
+
+    def spatial_keys(self, beside: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """Name the surface and the distance; BIDS asks for more with den- and some spaces."""
+        return surface_keys(self, beside, path)
+
+
+def _side(hemisphere: str) -> Hemisphere:
+    """Tell the type checker that a hemisphere is one of two."""
+    return "L" if hemisphere == "L" else "R"
+
+
+def check_surface_radius(parts: Sequence[SurfacePart], radius_mm: float, name: str) -> None:
+    """Refuse a radius that reaches no neighbour of most vertices, or everything.
+
+    Raises
+    ------
+    OptionError
+        With the lengths of edges and the extent.
+    """
+    edges, extents = [], []
+    for part in parts:
+        a, b = part.coordinates_mm[part.triangles[:, 0]], part.coordinates_mm[part.triangles[:, 1]]
+        edges.append(np.linalg.norm(a - b, axis=1))
+        extents.append(float(np.linalg.norm(np.ptp(part.coordinates_mm, axis=0))))
+    edge = float(np.median(np.concatenate(edges)))
+    if not radius_mm > 0 or radius_mm < edge:
+        raise OptionError(
+            f"The radius is {radius_mm:g} mm, but the edges of the mesh of {name} measure "
+            f"{edge:.3g} mm (median): most patches would hold one vertex.",
+            f"Give a radius in mm of at least {2 * edge:.2g}.",
+        )
+    if np.inf > radius_mm >= max(extents):
+        raise OptionError(
+            f"The radius is {radius_mm:g} mm, but the surface of {name} measures "
+            f"{max(extents):.4g} mm from corner to corner: every patch would be a whole "
+            "hemisphere, and the map one constant.",
+            "Searchlights usually have a radius of 5 to 15 mm.",
+        )
+
+
+# spaces that BIDS knows as standard, where SpatialReference is not needed
+_STANDARD = {"fsaverage", "fsLR", "fsnative"}
+
+
+def surface_keys(space: Any, beside: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Say in a sidecar which surface a map lies on.
+
+    Parameters
+    ----------
+    space : SurfaceSpace or GrayordinateSpace
+        ``parts``, ``geometry`` and ``reference`` are used.
+    beside : mapping
+        The sidecar of the first image.
+    path : str
+        Of the map.
+    """
+    keys: dict[str, Any] = {
+        key: beside[key] for key in ("SpatialReference", "Density") if key in beside
+    }
+    if "_den-" in path and "Density" not in keys:
+        sizes = (f"{len(p.coordinates_mm):,} vertices (hemi-{p.hemisphere})" for p in space.parts)
+        keys["Density"] = ", ".join(sizes)
+    name = Path(path).name
+    label = name.partition("_space-")[2].partition("_")[0]
+    if label and label not in _STANDARD and "SpatialReference" not in keys:
+        keys["SpatialReference"] = space.reference or label
+    return keys | {"SurfaceGeometry": space.geometry, "SurfaceDistance": DISTANCE}
