@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import matplotlib as mpl
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.outputs.derivatives import vector_path
 from bids_rsa.outputs.whole_files import replacing
-from bids_rsa.reports.slices import WIDTH_PIXELS, Mosaic
+from bids_rsa.reports.slices import WIDTH_PIXELS, Label
 
 DPI = 110
 N_COLOURS = 256
@@ -46,14 +46,30 @@ class Scale:
         return ScalarMappable(Normalize(self.low, self.high), self.colours)
 
 
+class Canvas(Protocol):
+    """What maps are painted on: slices of a volume, or views of a surface."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+
+    @property
+    def grey(self) -> NDArray[np.float32]:
+        """Grey values (height, width) from 0 to 1 without a map."""
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The words in it."""
+
+
 def paint(
-    mosaic: Mosaic, values: NDArray[Any], opacity: NDArray[Any], scale: Scale
+    mosaic: Canvas, values: NDArray[Any], opacity: NDArray[Any], scale: Scale
 ) -> NDArray[np.uint8]:
     """Lay colours over the anatomy.
 
     Parameters
     ----------
-    mosaic : Mosaic
+    mosaic : Canvas
     values, opacity : (height, width)
         Of the picture's pixels; an opacity of 0 shows the anatomy, of 1 hides it.
     scale : Scale
@@ -73,7 +89,7 @@ def paint(
 
 
 def mosaic_figure(
-    mosaic: Mosaic,
+    mosaic: Canvas,
     picture: NDArray[np.uint8],
     scale: Scale,
     title: str,
@@ -85,7 +101,7 @@ def mosaic_figure(
 
     Parameters
     ----------
-    mosaic : Mosaic
+    mosaic : Canvas
     picture : (height, width, 3) uint8
     scale : Scale
         What the colour bar shows.
@@ -112,22 +128,16 @@ def mosaic_figure(
     if outline is not None and (outline > 0.5).any():
         edges = axes.contour(outline, [0.5], colors="black", linewidths=0.9)
         edges.set_path_effects([withStroke(linewidth=2.0, foreground="white")])
-    _name_slices(axes, mosaic)
+    _write_labels(axes, mosaic.labels)
     _draw_bar(figure, scale, (1 - (_BAR_INCHES - 0.1) / width, body[1] + 0.12 * body[3]), body[3])
     return figure
 
 
-def _name_slices(axes: Any, mosaic: Mosaic) -> None:
-    """Write each slice's place above it, and beside the first one which side is which."""
-    named = set()
-    for panel in mosaic.panels:
-        middle = panel.left + panel.width / 2
-        text = f"{panel.axis} = {round(panel.mm)} mm"
-        axes.text(middle, panel.top - 5, text, fontsize=9, ha="center", va="bottom")
-        if panel.axis != "x" and panel.axis not in named:
-            named.add(panel.axis)
-            for side, place in (("L", panel.left), ("R", panel.left + panel.width)):
-                axes.text(place, panel.top, side, fontsize=9, ha="center", va="top", weight="bold")
+def _write_labels(axes: Any, labels: Sequence[Label]) -> None:
+    """Write the labels of slices or views."""
+    for label in labels:
+        side, weight = ("top", "bold") if label.bold else ("bottom", "normal")
+        axes.text(label.x, label.y, label.text, fontsize=9, ha="center", va=side, weight=weight)
 
 
 def _draw_bar(figure: Figure, scale: Scale, corner: tuple[float, float], height: float) -> None:

@@ -75,6 +75,16 @@ class Panel:
     height: int
 
 
+@dataclass(frozen=True)
+class Label:
+    """Words in a picture, centred at a place in pixels, above it or (bold) below it."""
+
+    text: str
+    x: float
+    y: float
+    bold: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Mosaic:
     """Where the pixels of a picture of slices lie in mm, and the anatomy behind them.
@@ -116,6 +126,19 @@ class Mosaic:
             self._voxels[key] = inside, np.ravel_multi_index(tuple(ijk[inside].T), shape)
         found: tuple[Mask, NDArray[np.intp]] = self._voxels[key]
         return found
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """Each slice's place above it, and beside the first one which side is which."""
+        found, named = [], set()
+        for panel in self.panels:
+            middle = panel.left + panel.width / 2
+            found.append(Label(f"{panel.axis} = {round(panel.mm)} mm", middle, panel.top - 5))
+            if panel.axis != "x" and panel.axis not in named:
+                named.add(panel.axis)
+                for side, place in (("L", panel.left), ("R", panel.left + panel.width)):
+                    found.append(Label(side, place, panel.top, bold=True))
+        return tuple(found)
 
     @cached_property
     def grey(self) -> NDArray[np.float32]:
