@@ -65,6 +65,17 @@ def subject(rng: np.random.Generator, scenario: Scenario) -> tuple[np.ndarray, n
     return folds, noise_of(rng, shared, N_RESIDUALS)
 
 
+def held_out(folds: np.ndarray) -> np.ndarray:
+    """Crossnobis in which each fold is weighted by the noise of the others' images."""
+    parts = []
+    for fold in range(N_RUNS):
+        others = np.delete(folds, fold, axis=0)
+        deviations = (others - others.mean(axis=0)).reshape(-1, N_VOXELS)
+        covariance = noise_covariance(deviations, (N_RUNS - 2) * N_CONDITIONS, "shrinkage").matrix
+        parts.append(crossnobis(np.stack([others.mean(axis=0), folds[fold]]), covariance))
+    return np.mean(parts, axis=0)
+
+
 def rdms_of(folds: np.ndarray, residuals: np.ndarray) -> dict[str, np.ndarray]:
     """RDMs of one subject by each way to compute them."""
     deviations = (folds - folds.mean(axis=0)).reshape(-1, N_VOXELS)
@@ -77,7 +88,8 @@ def rdms_of(folds: np.ndarray, residuals: np.ndarray) -> dict[str, np.ndarray]:
         "euclidean": compute_dsm(mean, "euclidean"),
         "correlation, --folds runs": compute_dsm_cv(folds, "correlation"),
         "sqeuclidean, --folds runs": compute_dsm_cv(folds, "sqeuclidean"),
-        "crossnobis, noise from images": crossnobis(folds, of_images),
+        "crossnobis, noise from images": held_out(folds),
+        "crossnobis, noise from pooled images": crossnobis(folds, of_images),
         "crossnobis, noise from residuals": crossnobis(folds, of_residuals),
     }
 

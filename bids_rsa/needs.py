@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bids_rsa.core.noise.sources import MOST_BYTES
 from bids_rsa.errors import ResourceError
 from bids_rsa.machine import GIB, Machine
 from bids_rsa.patterns.noise_plan import plan_noise
 from bids_rsa.patterns.readers import source_grid
 from bids_rsa.patterns.stack_plan import StackPlan
 from bids_rsa.records import Analysis, BoldRun
-from bids_rsa.settings import RsaSettings
+from bids_rsa.settings import IMAGES, RsaSettings
 from bids_rsa.spaces.images import header_of
 from bids_rsa.spaces.masks import load_mask
 
@@ -81,7 +82,7 @@ def analysis_size(
         n_voxels = int(load_mask(analysis.brain_mask.paths[0], grid, "brain mask").voxels.sum())
     n_folds, n_conditions = plan.counts.shape
     noise = plan_noise(analysis, plan, rsa, grid)
-    n_images = len(plan.images) if noise is not None and noise.source == "images" else 0
+    n_images = len(plan.images) if noise is not None and noise.source == IMAGES else 0
     n_volumes = sum(noise.volumes) if noise is not None else 0
     return AnalysisSize(n_grid, n_voxels, n_folds, n_conditions, n_maps, n_images, n_volumes)
 
@@ -127,7 +128,9 @@ def _noise_gb(size: AnalysisSize, n_threads: int) -> float:
     n_samples = max(size.n_noise_images, size.n_residual_volumes)
     tile = min(size.n_voxels, _TILE_VOXELS)
     rows = size.n_voxels * size.n_noise_images
-    return (n_threads * tile * (tile + 3 * n_samples) + 2 * rows) * _FLOAT64 / GIB
+    # held out, each fold has rows of its own, as long as they are few
+    rows = max(2 * rows, min(size.n_folds * rows, MOST_BYTES // _FLOAT64))
+    return (n_threads * tile * (tile + 3 * n_samples) + rows) * _FLOAT64 / GIB
 
 
 def estimation_needs(run: BoldRun) -> MemoryNeeds:

@@ -8,6 +8,10 @@ from dataclasses import dataclass, fields
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
 from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY
 
+# what noise is estimated from
+AUTO, RESIDUALS, IMAGES, POOLED_IMAGES = "auto", "residuals", "images", "pooled-images"
+NOISE_SOURCES = (AUTO, RESIDUALS, IMAGES, POOLED_IMAGES)
+
 
 @dataclass(frozen=True)
 class ReadingSettings:
@@ -42,7 +46,7 @@ class RsaSettings(ReadingSettings):
     dissimilarity_params: str = "{}"
     min_voxels: int = 10
     noise: str = "none"
-    noise_from: str = "auto"
+    noise_from: str = AUTO
     residual_dof: float | None = None
     condition_permutations: int = 0
     keep_null: int = 0

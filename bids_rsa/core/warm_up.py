@@ -83,7 +83,10 @@ def _search_with_noise(dtype: type, metric: str) -> None:
     folds, conditions = np.indices(patterns.shape[1:]).reshape(2, -1)
     everywhere = np.ones(_SHAPE, dtype=bool)
     model = np.random.default_rng(1).random(_N_CONDITIONS * (_N_CONDITIONS - 1) // 2)
-    for noise in (noise_from_residuals(rows), noise_from_images(rows, conditions, folds)):
+    of_images = (
+        noise_from_images(rows, conditions, folds, held_out=held) for held in (True, False)
+    )
+    for noise in (noise_from_residuals(rows), *of_images):
         with suppress(ValueError):  # no such metric across folds
             searchlight_rsa(
                 patterns,

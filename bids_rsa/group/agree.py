@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bids_rsa.core.comparison.table import find_comparison
@@ -25,10 +25,12 @@ AGREEING = (
     "ExcludeWithin",
     "NuisanceModels",
     "ConditionCovariance",
+    "NoiseNormalization.Method",
+    "NoiseNormalization.FoldsHeldOut",
 )
 AGREEING_OF_A_MODEL = ("Model", "CellsUsed")
 # differences in these change which voxels count, not what a score means
-TOLERATED = ("MinVoxels", "IgnoreNaN", "MissingRuns")
+TOLERATED = ("MinVoxels", "IgnoreNaN", "MissingRuns", "NoiseNormalization.Source")
 OWN_SPACES = {"t1w", "t2w", "bold", "func", "anat", "individual", "native", "subject", "orig"}
 SHOWN = 120
 
@@ -83,7 +85,7 @@ def check_agreement(maps: Sequence[ParticipantMap], what: str) -> tuple[str, ...
 
 def _odd_ones(maps: Sequence[ParticipantMap], key: str) -> str | None:
     """Name the subjects whose value is not that of most."""
-    values = {(one.subject, one.path): _canonical(key, one.metadata.get(key)) for one in maps}
+    values = {(one.subject, one.path): _canonical(key, _value(one.metadata, key)) for one in maps}
     counts = Counter(values.values())
     if len(counts) == 1:
         return None
@@ -92,6 +94,14 @@ def _odd_ones(maps: Sequence[ParticipantMap], key: str) -> str | None:
         f"sub-{subject} ({_short(text)})" for (subject, _), text in values.items() if text != usual
     ]
     return f"{key} is {_short(usual)} in {n_usual} maps, but not in {listing(odd)}."
+
+
+def _value(metadata: Mapping[str, Any], key: str) -> Any:
+    """Return a sidecar's value; a dot leads to the value of a key within it."""
+    value: Any = metadata
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
 
 
 def _canonical(key: str, value: Any) -> str:

@@ -12,10 +12,16 @@ from bids_rsa.core.dissimilarity.table import (
 from bids_rsa.errors import OptionError
 from bids_rsa.options import argument_types as types
 from bids_rsa.options.option_group import OptionGroup
-from bids_rsa.settings import RsaSettings, Settings
+from bids_rsa.settings import (
+    AUTO,
+    IMAGES,
+    NOISE_SOURCES,
+    POOLED_IMAGES,
+    RsaSettings,
+    Settings,
+)
 
 NOISE = ("none", "diagonal", "shrinkage", "shrinkage-identity", "full")
-SOURCES = ("auto", "residuals", "images")
 
 
 def add_noise_options(parser: argparse.ArgumentParser) -> None:
@@ -32,11 +38,13 @@ def add_noise_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--noise-from",
-        choices=SOURCES,
+        choices=NOISE_SOURCES,
         help=(
-            "what noise is estimated from: residuals of the first-level models, or deviations of "
-            "images from the mean of their condition (two runs or more); auto: residuals where "
-            "every run has them, else images"
+            "what noise is estimated from: residuals of the first-level models; images: deviations "
+            "of images from the mean of their condition, with folds for each fold those of the "
+            "other folds; pooled-images: those of all folds for all, as rsatoolbox, which biases "
+            "cross-validated distances upwards; auto: residuals where every run has them, else "
+            "images"
         ),
     )
     add(
@@ -84,9 +92,9 @@ def check_noise_options(settings: Settings) -> None:
         _refuse_without_noise(settings)
     else:
         _refuse_with_noise(rsa, known)
-    if settings.inputs.residuals and rsa.noise_from == "images":
+    if settings.inputs.residuals and rsa.noise_from in (IMAGES, POOLED_IMAGES):
         raise OptionError(
-            "--residuals names residuals, and --noise-from is images.",
+            f"--residuals names residuals, and --noise-from is {rsa.noise_from}.",
             "Leave one of the two away.",
         )
 
@@ -94,7 +102,7 @@ def check_noise_options(settings: Settings) -> None:
 def _refuse_without_noise(settings: Settings) -> None:
     """Refuse options that mean nothing without noise normalisation."""
     given = {
-        "--noise-from": settings.rsa.noise_from != "auto",
+        "--noise-from": settings.rsa.noise_from != AUTO,
         "--residuals": bool(settings.inputs.residuals),
         "--residual-dof": settings.rsa.residual_dof is not None,
     }

@@ -109,6 +109,7 @@ def noise_keys(
         "DegreesOfFreedom": noise.dof,
         "DegreesOfFreedomFrom": noise.dof_from,
         "Samples": len(noise.group_of) or len(noise.condition_of),
+        "FoldsHeldOut": noise.held_out,
         "WhitenedInTime": noise.whitened,
     }
     return {

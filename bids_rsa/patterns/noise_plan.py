@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bids_rsa.core.noise.covariance import check_dof
+from bids_rsa.core.noise.model import images_left
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.patterns.readers import open_source
 from bids_rsa.patterns.stack_plan import StackPlan
 from bids_rsa.records import Analysis, Residuals
-from bids_rsa.settings import RsaSettings
+from bids_rsa.settings import AUTO, IMAGES, POOLED_IMAGES, RESIDUALS, RsaSettings
 from bids_rsa.spaces.grid import Grid, reorder
 from bids_rsa.spaces.images import n_volumes, open_image
 from bids_rsa.spaces.space import Layout
@@ -23,7 +24,8 @@ class NoisePlan:
     """Where the noise of an analysis is estimated from.
 
     ``source`` is ``residuals`` or ``images``; ``volumes`` are the volumes of each of ``residuals``;
-    ``dof_from`` says where the degrees of freedom come from.
+    ``dof_from`` says where the degrees of freedom come from. ``held_out``: each fold is weighted by
+    the covariance of the other folds' images.
     """
 
     method: str
@@ -32,6 +34,7 @@ class NoisePlan:
     dof_from: str
     residuals: tuple[Residuals, ...] = ()
     volumes: tuple[int, ...] = ()
+    held_out: bool = False
     note: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -82,7 +85,7 @@ def plan_noise(
     runs = list(dict.fromkeys(image.run for image in plan.images))
     found = {residuals.run: residuals for residuals in analysis.residuals}
     lacking = [run for run in runs if run not in found]
-    if rsa.noise_from == "residuals" and lacking:
+    if rsa.noise_from == RESIDUALS and lacking:
         raise InputError(
             f"{analysis.label}: --noise-from residuals, and there are no residuals of "
             f"{_runs(lacking)} beside the images (of {plan.images[0].source}).",
@@ -90,7 +93,7 @@ def plan_noise(
             "fitlins: --error-ts; SPM: spm_write_residuals; FEAT: res4d is kept by default), name "
             "them with --residuals, or use --noise-from images.",
         )
-    if rsa.noise_from != "images" and not lacking:
+    if rsa.noise_from in (AUTO, RESIDUALS) and not lacking:
         return _from_residuals(analysis, [found[run] for run in runs], rsa, layout)
     return _from_images(analysis, plan, rsa, lacking)
 
@@ -120,14 +123,14 @@ def _from_residuals(
             f"{sum(volumes)} volumes of the residuals.",
             "Give the volumes minus the rank of the design, of all runs, with --residual-dof.",
         )
-    plan = NoisePlan(rsa.noise, "residuals", dof, origin, tuple(residuals), volumes)
+    plan = NoisePlan(rsa.noise, RESIDUALS, dof, origin, tuple(residuals), volumes)
     how = {True: "whitened in time", False: "not whitened in time", None: "whitened or not"}
     note = (
         f"Noise ({rsa.noise}) from the residuals of {len(volumes)} "
         f"run{'s' if len(volumes) > 1 else ''} ({how[plan.whitened]}): {few(plan.files)}; "
         f"{sum(volumes)} volumes, {dof:g} degrees of freedom ({origin})."
     )
-    return NoisePlan(rsa.noise, "residuals", dof, origin, plan.residuals, volumes, note)
+    return replace(plan, note=note)
 
 
 def _check_series(residuals: Residuals, grid: Layout, analysis: Analysis) -> int:
@@ -180,17 +183,38 @@ def _from_images(
             "Name the residuals of the first-level model with --residuals, give images of two runs "
             "or more, or use --noise none.",
         )
-    why = ""
-    if rsa.noise_from == "auto":
-        why = f" (no residuals of {_runs(lacking)} were found)"
+    held_out = bool(plan.fold_labels) and rsa.noise_from != POOLED_IMAGES
+    origin = "images minus conditions"
+    if held_out:
+        dof, origin = (
+            _without_a_fold(analysis, plan),
+            f"{origin}, without the fold that is weighted",
+        )
+    why = f" (no residuals of {_runs(lacking)} were found)" if rsa.noise_from == AUTO else ""
+    which = ", for each fold those of the other folds" if held_out else ""
     note = (
         f"Noise ({rsa.noise}) from the deviations of {len(plan.images)} images from the mean of "
-        f"their condition{why}: {dof} degrees of freedom."
+        f"their condition{which}{why}: {dof} degrees of freedom."
     )
     return NoisePlan(
-        rsa.noise, "images", float(dof), "images minus conditions", note=note,
-        warnings=_bias(plan),
+        rsa.noise, IMAGES, float(dof), origin, held_out=held_out, note=note,
+        warnings=() if held_out else _bias(plan),
     )  # fmt: skip
+
+
+def _without_a_fold(analysis: Analysis, plan: StackPlan) -> int:
+    """Count the degrees of freedom that are left without a fold, where they are fewest."""
+    dof = images_left(plan.condition_of, plan.fold_of)
+    if dof <= 0:
+        raise InputError(
+            f"{analysis.label}: the noise cannot be estimated: there are no residuals beside the "
+            "images, and a fold must not be weighted by the noise of its own images, which would "
+            "put distances above 0 where nothing differs. Without one of the "
+            f"{len(plan.fold_labels)} folds no condition has two images.",
+            "Name the residuals of the first-level model with --residuals, give images of three "
+            "runs or more, use --noise none, or take the bias of --noise-from pooled-images.",
+        )
+    return dof
 
 
 def _bias(plan: StackPlan) -> tuple[str, ...]:
@@ -205,9 +229,10 @@ def _bias(plan: StackPlan) -> tuple[str, ...]:
         "amounts, which shows as structure in the RDM"
     )
     return (
-        "Noise is estimated from the same images as the patterns, so the two are not independent: "
-        "cross-validated distances are above 0 on average where nothing differs, "
-        f"{structure}. Residuals of the first-level model have no such bias.",
+        "Noise is estimated from the images of all folds together, so patterns and noise are not "
+        "independent: cross-validated distances are above 0 on average where nothing differs, "
+        f"{structure}. --noise-from images, which leaves each fold out, and residuals have no "
+        "such bias.",
     )
 
 

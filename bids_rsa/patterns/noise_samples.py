@@ -30,7 +30,7 @@ class NoiseSamples:
     """What noise is estimated from, as it lies in a file.
 
     ``group_of`` is the run of each volume; of images, ``condition_of`` and ``fold_of`` say where
-    they belong.
+    they belong, and ``held_out`` that each fold is weighted by the noise of the others.
     """
 
     path: str
@@ -40,6 +40,7 @@ class NoiseSamples:
     group_of: tuple[int, ...] = ()
     condition_of: tuple[int, ...] = ()
     fold_of: tuple[int, ...] = ()
+    held_out: bool = False
     dof_from: str = ""
     whitened: bool | None = None
     files: tuple[str, ...] = ()
@@ -50,7 +51,9 @@ class NoiseSamples:
         """Map the file, and find each voxel's noise variance."""
         samples: Any = np.load(self.path, mmap_mode="r", allow_pickle=False)
         if self.source == "images":
-            return noise_from_images(samples, self.condition_of, self.fold_of, self.method)
+            return noise_from_images(
+                samples, self.condition_of, self.fold_of, self.method, self.held_out
+            )
         return noise_from_residuals(samples, self.group_of, self.dof, self.method)
 
 
@@ -152,7 +155,7 @@ def read_noise(
     _write(path, images, len(inside), len(plan.images))
     return NoiseSamples(
         str(path), noise.method, noise.source, noise.dof,
-        condition_of=plan.condition_of, fold_of=plan.fold_of,
+        condition_of=plan.condition_of, fold_of=plan.fold_of, held_out=noise.held_out,
     )  # fmt: skip
 
 

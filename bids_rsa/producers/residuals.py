@@ -19,6 +19,7 @@ from bids_rsa.producers.common import volume_file
 from bids_rsa.producers.matfile import read_spm
 from bids_rsa.producers.places import find_places
 from bids_rsa.records import Analysis, BoldRun, ConditionImage, Residuals, natural_key
+from bids_rsa.settings import AUTO, RESIDUALS
 
 RESIDUAL_STAT = "errorts"
 _DOF_KEY = "DegreesOfFreedom"
@@ -35,7 +36,7 @@ def with_residuals(
         See `find_residuals` and `residuals_by_pattern`.
     """
     rsa, inputs = wanted.rsa, wanted.inputs
-    if rsa.noise == "none" or rsa.noise_from == "images":
+    if rsa.noise == "none" or rsa.noise_from not in (AUTO, RESIDUALS):
         return list(analyses)
     return [
         replace(

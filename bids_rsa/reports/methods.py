@@ -7,6 +7,7 @@ from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.core.dissimilarity.table import DISSIMILARITIES, find_dissimilarity
 from bids_rsa.reports.designs import design_sentences
 from bids_rsa.reports.group_methods import group_paragraph
+from bids_rsa.reports.noise_words import noise_sentences
 from bids_rsa.reports.sidecar_values import (
     Sidecar,
     counts,
@@ -160,6 +161,7 @@ def _comparison(maps: Sequence[Sidecar]) -> Iterator[str]:
     if not names:
         return
     how = _cross_validation(maps)
+    yield from noise_sentences(maps)
     yield (
         "In each patch, the representational dissimilarity matrix (RDM) held "
         f"{joined([_distance(name) for name in names])} between "

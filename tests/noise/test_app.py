@@ -111,9 +111,38 @@ def test_without_residuals_of_every_run_images_are_used(tmp_path, capsys, residu
     scores, sidecar = result(tmp_path / "out", "stat-spearman_desc-m")
     np.testing.assert_allclose(scores.ravel(), found.scores["spearman"][0], atol=1e-6)
     told = sidecar["NoiseNormalization"]
-    assert (told["Source"], told["Samples"], told["DegreesOfFreedom"]) == ("images", 15, 10)
+    assert (told["Source"], told["Samples"], told["DegreesOfFreedom"]) == ("images", 15, 5)
+    assert told["FoldsHeldOut"] is True
+    assert not any("bias" in warning for warning in sidecar["Warnings"])
     lacking = "runs 1, 2, 3" if not residual_runs else "run 3"
     assert f"no residuals of {lacking} were found" in " ".join(capsys.readouterr().err.split())
+
+
+def test_images_of_all_folds_are_pooled_where_that_is_asked_for(tmp_path, capsys):
+    images, _ = make_dataset(tmp_path / "in", ())
+    options = ("--noise", "shrinkage", "--noise-from", "pooled-images", *CROSSNOBIS)
+    assert run_app(tmp_path / "in", tmp_path / "out", *options) == 0
+    rows = np.stack([images[run, name].ravel() for run in RUNS for name in NAMES], axis=1)
+    noise = noise_from_images(
+        rows, np.tile(np.arange(5), 3), np.repeat(np.arange(3), 5), held_out=False
+    )
+    found = wanted(images, noise)
+    scores, sidecar = result(tmp_path / "out", "stat-spearman_desc-m")
+    np.testing.assert_allclose(scores.ravel(), found.scores["spearman"][0], atol=1e-6)
+    told = sidecar["NoiseNormalization"]
+    assert (told["From"], told["DegreesOfFreedom"]) == ("pooled-images", 10)
+    assert told["FoldsHeldOut"] is False
+    assert any("above 0 on average" in warning for warning in sidecar["Warnings"])
+    assert "have no such bias" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_methods_text_tells_of_the_noise(tmp_path):
+    make_dataset(tmp_path / "in", ())
+    assert run_app(tmp_path / "in", tmp_path / "out", "--noise", "shrinkage", *CROSSNOBIS) == 0
+    text = " ".join((tmp_path / "out" / "sub-01.html").read_text().split())
+    assert "shrunk towards its diagonal" in text
+    assert "from the deviations of images from the mean of their condition" in text
+    assert "weighted by the noise of the other folds" in text
 
 
 def test_a_pattern_names_residuals_and_their_dof(tmp_path):
@@ -164,6 +193,11 @@ def test_without_noise_mahalanobis_is_the_mean_square(tmp_path):
         ([*CROSSNOBIS, "--run-label", "1"], 2, "cannot be made of 1 run"),
         (["--noise", "full", "--residual-dof", "7"], 2, "full noise covariance of 57 voxels"),
         (["--noise", "full", "--noise-from", "images", "--run-label", "1"], 66, "has a single"),
+        (
+            [*CROSSNOBIS, "--noise", "full", "--noise-from", "images", "--run-label", "1", "2"],
+            66,
+            "Without one of the 2 folds no condition has two images",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_said_and_writes_nothing(tmp_path, capsys, options, code, message):

@@ -36,7 +36,9 @@ def model_of(data, source, method, n_folds):
         return noise_from_residuals(rows, data.residual_run_of, data.dof, method)
     conditions = np.unique(data.condition_of, return_inverse=True)[1]
     folds = np.unique(data.run_of, return_inverse=True)[1] if n_folds > 1 else None
-    return noise_from_images(np.ascontiguousarray(data.images.T), conditions, folds, method)
+    return noise_from_images(
+        np.ascontiguousarray(data.images.T), conditions, folds, method, source == "held out"
+    )
 
 
 def all_rdms(data, noise, metric, n_folds, min_voxels=1, ignore_nan=False, patterns=None):

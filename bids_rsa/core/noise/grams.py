@@ -18,6 +18,7 @@ from bids_rsa.core.dissimilarity.table import Dissimilarity
 from bids_rsa.core.neighborhood.protocol import CenterBlock
 from bids_rsa.core.neighborhood.spheres import SphereRows
 from bids_rsa.core.noise.finish import write_cells
+from bids_rsa.core.noise.held_out import TwoFolds
 from bids_rsa.core.noise.image_design import ImageDesign, image_design
 from bids_rsa.core.noise.kernels import fourth_of_samples, unpack_products
 from bids_rsa.core.noise.lapack import factorise, invert_factor, solve_rows
@@ -54,7 +55,7 @@ class ImageGrams:
     def __init__(self, spheres: SphereRows, noise: NoiseModel, code: int, min_voxels: int) -> None:
         self._design = image_design(noise.condition_of, noise.fold_of)
         self._noise, self._code = noise, code
-        rows = _rows_of_images(noise, self._design)
+        rows = self._rows_of_images()
         self._source = RowSource(rows, spheres, _SQUARES, max(min_voxels, 1))
         self._n_rows = rows.shape[2]
         self.max_length = self._source.max_length
@@ -154,7 +155,7 @@ class ImageGrams:
     def _room(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Make room that each thread keeps."""
         if not hasattr(self._local, "room"):
-            n, dof = self._design.n_conditions, self._design.dof
+            n, dof = self._n_means, self._design.dof
             self._local.room = (
                 np.empty((n, n)), np.empty((n, dof)), np.zeros((dof, dof)),
                 np.empty(self._noise.n_samples),
@@ -162,31 +163,87 @@ class ImageGrams:
         room: tuple[Floats, Floats, Floats, Floats] = self._local.room
         return room
 
+    @property
+    def _n_means(self) -> int:
+        return self._design.n_conditions
+
+    def _means(self, voxels: slice) -> Floats:
+        """Means of the conditions (n_chosen, n_means)."""
+        images = np.asarray(self._noise.samples[voxels], dtype=np.float64)
+        return np.asarray(images @ self._design.means.T)
+
+    def _rows_of_images(self) -> Floats:
+        """Stack rows (n_voxels, 1, n_rows): zeros, the root of sum z^4, means and contrasts.
+
+        Voxels whose noise does not vary are 0.
+        """
+        noise, design = self._noise, self._design
+        n_voxels = len(noise.samples)
+        rows = np.zeros((n_voxels, 1, n_rows(self._n_means, design.dof)))
+        scales = np.ones(n_voxels)
+        if noise.method == "shrinkage":
+            scales = 1.0 / np.sqrt(np.where(noise.usable, noise.variances, 1.0))
+        for start in range(0, n_voxels, _SLAB):
+            slab = slice(start, start + _SLAB)
+            keep, scale = noise.usable[slab], scales[slab, None]
+            with np.errstate(invalid="ignore"):
+                deviations = noise.deviations(slab) * scale
+                part = rows[slab, 0]
+                part[:, 1] = np.sqrt((deviations**4).sum(axis=1))
+                part[:, _EXTRA : _EXTRA + self._n_means] = self._means(slab) * scale
+                part[:, _EXTRA + self._n_means :] = deviations @ design.contrasts.T
+            part[~keep] = 0.0
+        return rows
+
+
+class HeldOutGrams(ImageGrams):
+    """RDMs of a fold and the mean of the others, whose images the noise is estimated from.
+
+    Parameters
+    ----------
+    patterns : TwoFolds
+    spheres, noise, code, min_voxels
+        See `ImageGrams`; the noise is that of the other folds. The code is that of a distance:
+        means over conditions are taken away, so that nothing large is subtracted.
+    """
+
+    def __init__(
+        self, patterns: TwoFolds, spheres: SphereRows, noise: NoiseModel, code: int, min_voxels: int
+    ) -> None:
+        self._patterns = patterns
+        super().__init__(spheres, noise, code, min_voxels)
+
+    @property
+    def _n_means(self) -> int:
+        return 2 * self._design.n_conditions
+
+    def _means(self, voxels: slice) -> Floats:
+        """Patterns of the others, then of the fold, (n_chosen, n_means)."""
+        folds = self._patterns[voxels]
+        folds -= folds.mean(axis=2, keepdims=True)
+        return folds.reshape(len(folds), -1)
+
+    def _products(self, found: Shrunk, gram: Floats, across: Floats, own: Floats) -> Floats | None:
+        """Products of both through the inverse covariance; None where there is none."""
+        n = self._design.n_conditions
+        products = gram[:n, n:]
+        if not found.alpha > 0:
+            return None
+        if found.beta > 0:
+            own.reshape(-1)[:: self._design.dof + 1] += found.alpha / found.beta
+            if not factorise(own):
+                return None
+            solve_rows(own, across)
+            products = products - across[:n] @ across[n:].T
+        return np.asarray((products + products.T) / (2.0 * found.alpha))
+
+
+def n_rows(n_means: int, dof: int) -> int:
+    """Count the rows whose products are summed."""
+    return _EXTRA + n_means + dof
+
 
 def _block_sum(products: Floats, design: ImageDesign) -> Floats:
     """Sum the products of contrasts with the same number, for each pair of conditions."""
     n, n_contrasts = design.n_conditions, design.n_folds - 1
     return np.asarray(np.einsum("kulu->kl", products.reshape(n, n_contrasts, n, n_contrasts)))
-
-
-def _rows_of_images(noise: NoiseModel, design: ImageDesign) -> NDArray[np.float64]:
-    """Stack rows (n_voxels, 1, n_rows): zeros, the root of sum z^4, means and contrasts.
-
-    Voxels whose noise does not vary are 0.
-    """
-    n_voxels = len(noise.samples)
-    rows = np.zeros((n_voxels, 1, _EXTRA + design.n_conditions + design.dof))
-    scales = np.ones(n_voxels)
-    if noise.method == "shrinkage":
-        scales = 1.0 / np.sqrt(np.where(noise.usable, noise.variances, 1.0))
-    for start in range(0, n_voxels, _SLAB):
-        slab = slice(start, start + _SLAB)
-        keep = noise.usable[slab]
-        images = np.asarray(noise.samples[slab], dtype=np.float64)[keep] * scales[slab][keep, None]
-        deviations = noise.deviations(slab)[keep] * scales[slab][keep, None]
-        part = np.zeros((len(keep), rows.shape[2]))
-        part[keep, 1] = np.sqrt((deviations**4).sum(axis=1))
-        part[keep, _EXTRA : _EXTRA + design.n_conditions] = images @ design.means.T
-        part[keep, _EXTRA + design.n_conditions :] = deviations @ design.contrasts.T
-        rows[slab, 0] = part
-    return rows

@@ -1,7 +1,7 @@
 """What noise is estimated from: residuals of the first-level model, or repeated images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,11 @@ class NoiseModel:
         Sum of squares divided by dof; 0 where a voxel's samples do not vary, or are not finite.
     condition_of, fold_of : (n_samples,) int64
         Of images; empty for residuals.
+    held_out : bool
+        The covariance that weights a fold is that of the other folds' images: see
+        `noise_from_images`.
+    columns : (n_samples,) int64, optional
+        The columns of ``samples`` that are used; all of them without it.
     """
 
     samples: NDArray[np.floating[Any]]
@@ -48,11 +53,13 @@ class NoiseModel:
     variances: Floats = field(repr=False)
     condition_of: Integers = field(default_factory=lambda: np.empty(0, np.int64))
     fold_of: Integers = field(default_factory=lambda: np.empty(0, np.int64))
+    held_out: bool = False
+    columns: Integers | None = None
 
     @property
     def n_samples(self) -> int:
         """Number of residual volumes, or of images."""
-        return int(self.samples.shape[1])
+        return int(self.samples.shape[1] if self.columns is None else len(self.columns))
 
     @property
     def usable(self) -> NDArray[np.bool_]:
@@ -61,7 +68,29 @@ class NoiseModel:
 
     def deviations(self, voxels: Any) -> Floats:
         """Return samples (n_chosen, n_samples) as float64, without the groups' means."""
-        return _deviations(self.samples, self.groups, voxels)
+        return _deviations(self.samples, self.groups, voxels, self.columns)
+
+    def of_folds(self, folds: Sequence[int]) -> "NoiseModel":
+        """Return the noise of the images of some folds, which are numbered anew in this order.
+
+        Raises
+        ------
+        ValueError
+            No condition has two images in these folds, or, held out, in these but one.
+        """
+        numbers = np.full(int(self.fold_of.max()) + 1, -1)
+        numbers[list(folds)] = np.arange(len(folds))
+        kept = np.flatnonzero(numbers[self.fold_of] >= 0)
+        columns = kept if self.columns is None else self.columns[kept]
+        return _of_images(
+            self.samples, self.condition_of[kept], numbers[self.fold_of[kept]], self.method,
+            self.held_out, columns,
+        )  # fmt: skip
+
+    def without_fold(self, fold: int) -> "NoiseModel":
+        """Return the noise of the images of all other folds, as one estimate."""
+        others = [int(one) for one in np.unique(self.fold_of) if one != fold]
+        return replace(self, held_out=False).of_folds(others)
 
 
 def noise_from_residuals(
@@ -107,8 +136,17 @@ def noise_from_images(
     condition_of: ArrayLike,
     fold_of: ArrayLike | None = None,
     method: str = "shrinkage",
+    held_out: bool = True,
 ) -> NoiseModel:
     """Estimate noise from the deviations of images from the mean of their condition.
+
+    Patterns of the same images are not independent of one covariance of them all. The deviations
+    of a condition's images add up to 0: where they are large in one fold, the covariance is, too,
+    and they are large with the opposite sign in the others. So products of different folds are
+    above 0 on average where nothing differs. By default folds are therefore held out: the products
+    of a fold and the mean of the others go through the covariance of the others' images alone, and
+    are averaged over folds. The fold's patterns are independent of all else in its product, so
+    its expectation is 0.
 
     Parameters
     ----------
@@ -120,30 +158,73 @@ def noise_from_images(
         Position of each image's fold among the folds of the patterns; one fold without it.
     method : str
         See `noise_from_residuals`.
+    held_out : bool
+        With several folds, weight each by the covariance of the others' images. False: one
+        covariance of all images, as in rsatoolbox; cross-validated distances are then biased
+        upwards.
 
     Returns
     -------
     NoiseModel
-        Its degrees of freedom are images minus conditions.
+        Its degrees of freedom are images minus conditions; those of a covariance without a fold
+        are fewer by the fold's images.
 
     Raises
     ------
     ValueError
-        Arrays that don't fit each other, an unknown method, or no condition with two images.
+        Arrays that don't fit each other, an unknown method, or no condition with two images, held
+        out also without one of the folds.
     """
     samples = _checked(images, "images", "n_images")
     conditions = _labels(condition_of, samples.shape[1], "condition_of").astype(np.int64)
     folds = _labels(fold_of, samples.shape[1], "fold_of").astype(np.int64)
+    return _of_images(samples, conditions, folds, method, held_out, None)
+
+
+def images_left(condition_of: ArrayLike, fold_of: ArrayLike) -> int:
+    """Count the degrees of freedom that images leave without a fold, where they are fewest.
+
+    Parameters
+    ----------
+    condition_of, fold_of : (n_images,) array_like of int
+
+    Returns
+    -------
+    int
+        Images minus conditions; of all images where there is one fold.
+    """
+    conditions, folds = np.asarray(condition_of), np.asarray(fold_of)
+    names = np.unique(folds)
+    kept = [folds != name for name in names] if len(names) > 1 else [folds == folds]
+    return min(int(one.sum()) - len(np.unique(conditions[one])) for one in kept)
+
+
+def _of_images(
+    samples: NDArray[np.floating[Any]],
+    conditions: Integers,
+    folds: Integers,
+    method: str,
+    held_out: bool,
+    columns: Integers | None,
+) -> NoiseModel:
+    """Check degrees of freedom, and find the variances of the chosen columns."""
     groups = _groups(conditions)
-    dof = float(samples.shape[1] - len(groups))
+    dof = float(len(conditions) - len(groups))
+    held_out = held_out and len(np.unique(folds)) > 1
     check_method(method)
     if dof <= 0:
         raise ValueError(
-            f"{samples.shape[1]} images of {len(groups)} conditions leave no degrees of freedom: "
+            f"{len(conditions)} images of {len(groups)} conditions leave no degrees of freedom: "
             "noise can be estimated only from conditions with several images"
         )
+    if held_out and images_left(conditions, folds) <= 0:
+        raise ValueError(
+            "without one of the folds no condition has two images: the noise of the others cannot "
+            "be estimated. It takes three folds, or several images of a condition in each"
+        )
+    variances = _variances(samples, groups, dof, columns)
     return NoiseModel(
-        samples, groups, dof, method, "images", _variances(samples, groups, dof), conditions, folds
+        samples, groups, dof, method, "images", variances, conditions, folds, held_out, columns
     )
 
 
@@ -177,9 +258,15 @@ def _groups(labels: NDArray[Any]) -> tuple[Integers, ...]:
     return tuple(np.flatnonzero(labels == label) for label in np.unique(labels))
 
 
-def _deviations(samples: NDArray[Any], groups: Sequence[Integers], voxels: Any) -> Floats:
+def _deviations(
+    samples: NDArray[Any],
+    groups: Sequence[Integers],
+    voxels: Any,
+    columns: Integers | None = None,
+) -> Floats:
     """Take the mean of each group away."""
-    values = np.array(samples[voxels], dtype=np.float64)
+    chosen = samples[voxels]
+    values = np.array(chosen if columns is None else chosen[:, columns], dtype=np.float64)
     for group in groups:
         first, last = int(group[0]), int(group[-1])
         # volumes of a run lie side by side: a slice needs no copy
@@ -188,14 +275,19 @@ def _deviations(samples: NDArray[Any], groups: Sequence[Integers], voxels: Any) 
     return values
 
 
-def _variances(samples: NDArray[Any], groups: Sequence[Integers], dof: float) -> Floats:
+def _variances(
+    samples: NDArray[Any],
+    groups: Sequence[Integers],
+    dof: float,
+    columns: Integers | None = None,
+) -> Floats:
     """Divide sums of squares by dof; 0 where a voxel is constant or not finite."""
     step = max(1, _SLAB // (8 * samples.shape[1]))
     variances = np.zeros(len(samples))
     for start in range(0, len(samples), step):
         part = slice(start, start + step)
         with np.errstate(invalid="ignore", over="ignore"):
-            values = _deviations(samples, groups, part)
+            values = _deviations(samples, groups, part, columns)
             squares = np.einsum("vn,vn->v", values, values)
         # what is left of a constant by rounding is no variance
         largest = np.abs(np.asarray(samples[part], dtype=np.float64)).max(axis=1, initial=0.0)

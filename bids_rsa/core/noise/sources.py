@@ -1,7 +1,7 @@
 """Which way a searchlight's RDMs with noise normalisation are computed."""
 
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,29 +21,21 @@ from bids_rsa.core.neighborhood.spheres import SphereRows
 from bids_rsa.core.noise.covariance import check_full
 from bids_rsa.core.noise.definition import check_noise_metric
 from bids_rsa.core.noise.finish import follows_from_products
-from bids_rsa.core.noise.grams import ImageGrams
+from bids_rsa.core.noise.grams import HeldOutGrams, ImageGrams, n_rows
+from bids_rsa.core.noise.held_out import HeldOutSource, TwoFolds, without_root
 from bids_rsa.core.noise.model import NoiseModel
+from bids_rsa.core.noise.protocol import NoiseSource
 from bids_rsa.core.noise.tiles import TileSource, cut_into_tiles
 
 Floats = NDArray[np.float64]
+_Parts = list[tuple[Patterns | TwoFolds, NoiseModel]]
 
 _SLAB = 2**12
 # products of images cost as much as a covariance of voxels where there are this many times as many
 _MORE_SAMPLES = 1.5
+# the rows of all folds are held at once: beyond this, covariances of voxels are the way
+MOST_BYTES = 2**30
 _PER_VOXEL = Dissimilarity("", gram_code=SQEUCLIDEAN, unbiased_given=(), per_voxel=True)
-
-
-class NoiseSource(Protocol):
-    """What fills blocks of RDMs, and keeps the shrinkage (n_centers,) of each."""
-
-    shrinkage: Floats
-
-    @property
-    def max_length(self) -> int:
-        """Longest piece of a grid row."""
-
-    def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
-        """Write the RDMs (n_centers, n_cells) of a block; return the patch sizes."""
 
 
 class UnshrunkSource:
@@ -85,35 +77,81 @@ def choose_noise_source(
     known = find_dissimilarity(metric)
     _check(noise, known, patterns)
     min_voxels = max(min_voxels, known.min_voxels)
-    usable = noise.usable & _complete(patterns) if ignore_nan else noise.usable
-    usable_only = _without(neighborhood, usable)
+    parts = _parts(patterns, noise)
+    usable = np.logical_and.reduce([part.usable for _, part in parts])
+    if ignore_nan:
+        usable &= _complete(patterns)
+    where = _without(neighborhood, usable)
+    whole = without_root(known) if noise.held_out else known
+    if noise.method not in ("none", "diagonal") and not _by_products(known, parts, where):
+        if noise.method == "full":
+            check_full(min(part.dof for _, part in parts), _largest_patch(where))
+        tiles = cut_into_tiles(where)
+        ways: list[NoiseSource] = [
+            TileSource(folds, tiles, part, whole, min_voxels) for folds, part in parts
+        ]
+        return tiles, _one_source(ways, noise, known)
+    ways = [_source(folds, where, part, whole, min_voxels) for folds, part in parts]
+    return where, _one_source(ways, noise, known)
+
+
+def _one_source(ways: list[NoiseSource], noise: NoiseModel, known: Dissimilarity) -> NoiseSource:
+    """Return the only way there is, or the mean over folds."""
+    return HeldOutSource(ways, known.signed_root) if noise.held_out else ways[0]
+
+
+def _parts(patterns: Patterns, noise: NoiseModel) -> _Parts:
+    """Return patterns and their noise: one pair, or held out one for each fold."""
+    if not noise.held_out:
+        return [(patterns, noise)]
+    folds = range(patterns.shape[1])
+    return [(TwoFolds(patterns, fold), noise.without_fold(fold)) for fold in folds]
+
+
+def _by_products(known: Dissimilarity, parts: _Parts, neighborhood: SphereRows | Patches) -> bool:
+    """Tell whether products of images are cheaper than covariances of voxels, and fit memory."""
+    patterns, noise = parts[0]
+    n_folds = patterns.shape[1]
+    if noise.source != "images" or noise.method == "full":
+        return False
+    if not isinstance(neighborhood, SphereRows) or not follows_from_products(
+        known.noise_code, n_folds
+    ):
+        return False
+    n_bytes = 8 * sum(
+        len(folds) * n_rows(folds.shape[2] * folds.shape[1], int(one.dof)) for folds, one in parts
+    )
+    few = all(one.dof < _MORE_SAMPLES * len(neighborhood.shifts) for _, one in parts)
+    return few and (len(parts) == 1 or n_bytes < MOST_BYTES)
+
+
+def _source(
+    patterns: Patterns | TwoFolds,
+    neighborhood: SphereRows | Patches,
+    noise: NoiseModel,
+    known: Dissimilarity,
+    min_voxels: int,
+) -> NoiseSource:
+    """Return what fills the blocks of the neighborhood without covariances of voxels."""
     if noise.method in ("none", "diagonal"):
-        source = _unshrunk(patterns, usable_only, noise, known, min_voxels)
-        return usable_only, UnshrunkSource(source, neighborhood.n_centers)
-    from_products = follows_from_products(known.noise_code, patterns.shape[1])
-    if isinstance(usable_only, SphereRows) and from_products and _few_images(noise, usable_only):
-        assert known.noise_code is not None
-        return usable_only, ImageGrams(usable_only, noise, known.noise_code, min_voxels)
-    if noise.method == "full":
-        check_full(noise.dof, _largest_patch(usable_only))
-    tiles = cut_into_tiles(usable_only)
-    return tiles, TileSource(patterns, tiles, noise, known, min_voxels)
-
-
-def _few_images(noise: NoiseModel, spheres: SphereRows) -> bool:
-    """Tell whether products of images are cheaper than a covariance of voxels."""
-    shrinks = noise.source == "images" and noise.method != "full"
-    return shrinks and noise.dof < _MORE_SAMPLES * len(spheres.shifts)
+        source = _unshrunk(patterns, neighborhood, noise, known, min_voxels)
+        return UnshrunkSource(source, neighborhood.n_centers)
+    assert known.noise_code is not None
+    assert isinstance(neighborhood, SphereRows)
+    if isinstance(patterns, TwoFolds):
+        return HeldOutGrams(patterns, neighborhood, noise, known.noise_code, min_voxels)
+    return ImageGrams(neighborhood, noise, known.noise_code, min_voxels)
 
 
 def _unshrunk(
-    patterns: Patterns,
+    given: Patterns | TwoFolds,
     neighborhood: Neighborhood,
     noise: NoiseModel,
     known: Dissimilarity,
     min_voxels: int,
 ) -> RdmSource:
     """Scale the patterns, and take the ordinary way."""
+    patterns = given[:] if isinstance(given, TwoFolds) else given
     if noise.method == "diagonal":
         scales = 1.0 / np.sqrt(np.where(noise.usable, noise.variances, 1.0))
         patterns = patterns * scales[:, None, None]

@@ -20,6 +20,7 @@ from bids_rsa.core.noise.contrasts import crossvalidated_gram, fold_rows
 from bids_rsa.core.noise.covariance import check_full
 from bids_rsa.core.noise.definition import noise_rdm
 from bids_rsa.core.noise.finish import follows_from_products, write_cells
+from bids_rsa.core.noise.held_out import TwoFolds
 from bids_rsa.core.noise.kernels import (
     add_fourth_moments,
     gather_columns,
@@ -154,7 +155,7 @@ class TileSource:
 
     Parameters
     ----------
-    patterns : (n_voxels, n_folds, n_conditions) float32 or float64
+    patterns : (n_voxels, n_folds, n_conditions) float32 or float64, or TwoFolds
     tiles : Tiles
     noise : NoiseModel
         With ``shrinkage``, ``shrinkage-identity`` or ``full``.
@@ -168,7 +169,7 @@ class TileSource:
 
     def __init__(
         self,
-        patterns: NDArray[np.floating[Any]],
+        patterns: NDArray[np.floating[Any]] | TwoFolds,
         tiles: Tiles,
         noise: NoiseModel,
         known: Dissimilarity,

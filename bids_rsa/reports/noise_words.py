@@ -1,0 +1,35 @@
+"""What the methods text says about noise normalisation."""
+
+from collections.abc import Iterator, Sequence
+
+from bids_rsa.reports.sidecar_values import Sidecar, distinct
+
+METHODS = {
+    "diagonal": "the variance of each voxel's noise [@walther2016]",
+    "shrinkage": (
+        "the noise covariance of the patch's voxels, shrunk towards its diagonal "
+        "[@walther2016; @schafer2005]"
+    ),
+    "shrinkage-identity": (
+        "the noise covariance of the patch's voxels, shrunk towards a multiple of the identity "
+        "[@walther2016; @ledoit2004]"
+    ),
+    "full": "the noise covariance of the patch's voxels [@walther2016]",
+}
+SOURCES = {
+    "residuals": "from the residuals of the first-level models",
+    "images": "from the deviations of images from the mean of their condition",
+}
+
+
+def noise_sentences(maps: Sequence[Sidecar]) -> Iterator[str]:
+    """Say by what patterns were normalised, and where it was estimated; each thing once."""
+    found = distinct(maps, "NoiseNormalization")
+    sentences = [
+        f"Patterns were normalised by {METHODS.get(noise['Method'], noise['Method'])}, estimated "
+        f"{SOURCES.get(noise.get('Source', ''), 'from the data')}."
+        for noise in found
+    ]
+    yield from dict.fromkeys(sentences)
+    if any(noise.get("FoldsHeldOut") for noise in found):
+        yield "Each fold was weighted by the noise of the other folds' images alone."
