@@ -32,6 +32,7 @@ _NULL_COPIES = 4
 _NULL_CENTERS = 512
 _FLOAT64 = 8
 _FLOAT32 = 4
+_INT32 = 4
 # volumes of a 4D file that one task reads before it hands them over
 _VOLUMES_AHEAD = 8
 
@@ -43,7 +44,8 @@ class AnalysisSize:
     ``n_grid`` counts the voxels of the grid, ``n_voxels`` those that patches may use;
     ``n_maps`` is models times comparisons; ``n_noise_images`` and ``n_residual_volumes`` count
     what noise is estimated from; ``n_permutations`` and ``n_kept_null`` are permutations of the
-    conditions, and null maps kept of each map.
+    conditions, and null maps kept of each map. ``patch_size`` is the most voxels of a patch where
+    patches are kept as lists.
     """
 
     n_grid: int
@@ -55,6 +57,7 @@ class AnalysisSize:
     n_residual_volumes: int = 0
     n_permutations: int = 0
     n_kept_null: int = 0
+    patch_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,8 @@ def memory_needs(size: AnalysisSize, n_threads: int) -> MemoryNeeds:
     models = _MODEL_COPIES * size.n_maps * cells
     searchlight = 2 * patterns + 2 * scores + 4 * volume + blocks + models
     searchlight += _noise_gb(size, n_threads)
+    # lists of patches: as they were found, and joined
+    searchlight += 2 * size.n_voxels * size.patch_size * _INT32 / GIB
     write = 2 * scores + 8 * volume
     forms = size.n_permutations * cells
     searchlight += _MODEL_COPIES * size.n_maps * forms

@@ -36,11 +36,13 @@ class RsaSettings(ReadingSettings):
     """The science of the participant level: what is computed at each centre.
 
     ``dissimilarity_params`` is canonical JSON (sorted keys). ``folds`` is ``none``, ``runs``,
-    ``max`` or a number. ``condition_covariance`` is ``none``, ``design`` or a file.
+    ``max`` or a number. ``patch_size`` is the most locations of a patch.
+    ``condition_covariance`` is ``none``, ``design`` or a file.
     ``residual_dof`` are the degrees of freedom of all runs' residuals.
     """
 
     radius_mm: float = 10.0
+    patch_size: int | None = None
     exclude_within: str = "none"
     condition_covariance: str = "none"
     dissimilarity_params: str = "{}"

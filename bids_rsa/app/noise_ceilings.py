@@ -125,6 +125,7 @@ def _source(
         rsa.min_voxels,
         rsa.ignore_nan,
         noise,
+        rsa.patch_size,
     )
     cells = condensed(own, stacked.conditions)
     covariance = None

@@ -213,6 +213,7 @@ def check_analyses(
                 analysis_size(analysis, plan, rsa, n_maps),
                 n_permutations=rsa.condition_permutations,
                 n_kept_null=rsa.keep_null,
+                patch_size=rsa.patch_size or 0,
             )
             check_metric_parameters(rsa, size.n_grid)
             choose_regions(analysis.regions, regions.roi)

@@ -44,13 +44,19 @@ class PatternSet:
     min_voxels: int = 1
     ignore_nan: bool = False
     noise: NoiseModel | None = None
+    patch_size: int | None = None
 
 
 class Surroundings(Protocol):
     """What is asked of a space: the patches of some centres, and a range that holds them all."""
 
     def neighborhood(
-        self, patch_mask: Mask, center_mask: Mask, radius_mm: float, n_threads: int = 1
+        self,
+        patch_mask: Mask,
+        center_mask: Mask,
+        radius_mm: float,
+        n_threads: int = 1,
+        patch_size: int | None = None,
     ) -> Neighborhood:
         """Find the patches of the centres, of locations inside ``patch_mask``."""
 
@@ -123,7 +129,7 @@ def _fill(
         out[:] = np.nan
         return
     # a centre need not lie in a set's own mask
-    neighborhood = space.neighborhood(own.patch_mask, centers, radius_mm, n_threads)
+    neighborhood = space.neighborhood(own.patch_mask, centers, radius_mm, n_threads, own.patch_size)
     writer = RdmWriter(rdms=out)
     searchlight(
         own.patterns,

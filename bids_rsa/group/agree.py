@@ -16,6 +16,7 @@ AGREEING = (
     "Dissimilarity",
     "DissimilarityParameters",
     "SearchlightRadius",
+    "MaxPatchSize",
     "Folds",
     "Conditions",
     "InputStatistic",

@@ -15,7 +15,7 @@ from bids_rsa.settings import GroupSettings, Selection
 from bids_rsa.words import listing
 
 # what must be equal in the sidecars of a map and of its mask, if one run wrote both
-WRITTEN_TOGETHER = ("InputHashes", "SearchlightRadius", "MinVoxels")
+WRITTEN_TOGETHER = ("InputHashes", "SearchlightRadius", "MaxPatchSize", "MinVoxels")
 FIELDS = (
     ("session_label", "session"),
     ("task_label", "task"),

@@ -23,6 +23,7 @@ SHARED_KEYS = (
     "DissimilarityParameters",
     "Comparison",
     "SearchlightRadius",
+    "MaxPatchSize",
     "SearchlightRadiusUnits",
     "SearchlightRule",
     "MinVoxels",

@@ -39,6 +39,7 @@ def reliability_of(
             rsa.min_voxels,
             rsa.ignore_nan,
             noise,
+            rsa.patch_size,
         )
         for half in range(2)
     ]

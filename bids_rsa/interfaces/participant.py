@@ -140,7 +140,11 @@ class SearchlightRsa(RecordingInterface):
         if null is not None:
             _say_relabelings(null, rsa, names, stacked, self.inputs.label)
         neighborhood = stacked.space.neighborhood(
-            stacked.patch_mask, stacked.center_mask, rsa.radius_mm, self.inputs.n_threads
+            stacked.patch_mask,
+            stacked.center_mask,
+            rsa.radius_mm,
+            self.inputs.n_threads,
+            rsa.patch_size,
         )
         bar = progress_bar(neighborhood.n_centers, self.inputs.label, self.inputs.bar_position)
         with bar as advance, unusable_noise(noise, self.inputs.label):

@@ -160,6 +160,7 @@ def _check_combinations(settings: Settings) -> None:
         return
     if settings.run.reports_only:
         return
+    _check_patch_size(settings.rsa)
     check_bold_options(settings)
     check_noise_options(settings)
     check_null_options(settings)
@@ -179,6 +180,16 @@ def _check_combinations(settings: Settings) -> None:
                 "Name the other models as well, or use "
                 f"{' or '.join(single_model_comparisons(2))}.",
             )
+
+
+def _check_patch_size(rsa: RsaSettings) -> None:
+    """Refuse patches that are smaller than the smallest that is evaluated."""
+    if rsa.patch_size is not None and rsa.patch_size < rsa.min_voxels:
+        raise OptionError(
+            f"--patch-size {rsa.patch_size} is smaller than --min-voxels {rsa.min_voxels}: no "
+            "patch would be large enough.",
+            "Choose a larger --patch-size or a smaller --min-voxels.",
+        )
 
 
 def _check_cell_options(settings: Settings) -> None:

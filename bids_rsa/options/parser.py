@@ -27,6 +27,15 @@ def _add_science_options(parser: argparse.ArgumentParser) -> None:
         help="radius of the searchlight in mm",
     )
     add(
+        "--patch-size",
+        metavar="N",
+        type=types.whole_number(1),
+        help=(
+            "a patch holds only the N voxels (or vertices) nearest to its centre, none beyond "
+            "--radius; without it all within the radius"
+        ),
+    )
+    add(
         "--dissimilarity",
         metavar="METRIC",
         type=types.dissimilarity,

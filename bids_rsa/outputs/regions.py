@@ -68,8 +68,8 @@ RDM_COLUMNS = {
 }
 # what the settings of a map say of its searchlight and its one model
 _NOT_OF_REGIONS = (
-    "SearchlightRadius", "SearchlightRadiusUnits", "SearchlightRule", "Comparison", "Model",
-    "ModelsInFit",
+    "SearchlightRadius", "SearchlightRadiusUnits", "SearchlightRule", "MaxPatchSize", "Comparison",
+    "Model", "ModelsInFit",
 )  # fmt: skip
 
 

@@ -64,6 +64,7 @@ def plan_file(
 def geometry_settings(rsa: RsaSettings, hashes: InputHashes) -> dict[str, Any]:
     """List the settings that determine which centres there are, and their patches."""
     noise = {"Method": rsa.noise, "From": rsa.noise_from, "ResidualDof": rsa.residual_dof}
+    nearest = {} if rsa.patch_size is None else {"MaxPatchSize": rsa.patch_size}
     return {
         "SearchlightRadius": rsa.radius_mm,
         "SearchlightRadiusUnits": "mm",
@@ -74,6 +75,7 @@ def geometry_settings(rsa: RsaSettings, hashes: InputHashes) -> dict[str, Any]:
         "Normalization": rsa.normalize,
         "Centering": rsa.center,
         "InputHashes": hashes.as_dict(),
+        **nearest,
     } | ({"NoiseNormalization": noise} if rsa.noise != RsaSettings.noise else {})
 
 

@@ -127,10 +127,15 @@ def _searchlight(maps: Sequence[Sidecar]) -> Iterator[str]:
     roi = [mask["Voxels"] for mask in distinct(maps, "ROIMask") if mask.get("Files")]
     inside = f"brain mask ({span(brain)} voxels)" if any(brain) else "field of view"
     centers = f", restricted to a region of interest ({span(roi)} voxels)" if roi else ""
+    within = f"{joined([number(radius) for radius in radii])} mm from it"
+    most = distinct(maps, "MaxPatchSize")
+    nearest = (
+        f"the up to {joined([number(n) for n in most])} nearest voxels" if most else "the voxels"
+    )
     yield (
         f"A spherical searchlight [@kriegeskorte2006] was centred on every voxel inside the "
-        f"{inside}{centers}. The patch of a centre held the voxels there whose "
-        f"centres lay at most {joined([number(radius) for radius in radii])} mm from it"
+        f"{inside}{centers}. The patch of a centre held {nearest} there whose "
+        f"centres lay at most {within}"
         + (
             f": {span(s['Min'] for s in sizes)} to {span(s['Max'] for s in sizes)} voxels, median "
             f"{span(s['Median'] for s in sizes)}."

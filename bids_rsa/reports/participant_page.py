@@ -219,8 +219,9 @@ def _masks(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
 def _searchlight(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
     """Say what a patch was."""
     keys = (
-        "SearchlightRadius", "SearchlightRadiusUnits", "SearchlightRule", "MinVoxels", "PatchSize",
-        "CentersEvaluated", "CentersUndefined", "NoiseNormalization", "Normalization",
+        "SearchlightRadius", "SearchlightRadiusUnits", "SearchlightRule", "MaxPatchSize",
+        "MinVoxels", "PatchSize", "CentersEvaluated", "CentersUndefined", "NoiseNormalization",
+        "Normalization",
     )  # fmt: skip
     return [(key, in_words(sidecar[key])) for key in keys if key in sidecar]
 

@@ -50,13 +50,20 @@ def local_maxima(
     return peaks
 
 
-def patches_of(stacked: StackedPatterns, centers: Sequence[int], radius_mm: float) -> list[Any]:
+def patches_of(
+    stacked: StackedPatterns,
+    centers: Sequence[int],
+    radius_mm: float,
+    patch_size: int | None = None,
+) -> list[Any]:
     """List the rows of the patterns that lie in the patch around each centre."""
     patches = []
     for center in centers:
         alone = np.zeros(stacked.space.n_locations, dtype=bool)
         alone[center] = True
-        around = stacked.space.neighborhood(stacked.patch_mask, alone, radius_mm)
+        around = stacked.space.neighborhood(
+            stacked.patch_mask, alone, radius_mm, patch_size=patch_size
+        )
         patches += [np.sort(around.members(block)[1]) for block in around.blocks(1, 2**30)]
     return patches
 
@@ -69,7 +76,7 @@ def describe_peaks(
 ) -> list[dict[str, Any]]:
     """Describe the peaks of a map: place, score, patch size, RDM (None where it is too large)."""
     peaks = local_maxima(values, stacked.space, APART * rsa.radius_mm)
-    patches = patches_of(stacked, peaks, rsa.radius_mm)
+    patches = patches_of(stacked, peaks, rsa.radius_mm, rsa.patch_size)
     places = stacked.space.places_mm(np.array(peaks, dtype=np.intp))
     rdms: Any = [None] * len(peaks)
     if peaks and stacked.patterns.shape[2] <= MOST_CONDITIONS:

@@ -100,7 +100,12 @@ class Space(Protocol):
         """Coordinates (n, 3) of some locations in mm."""
 
     def neighborhood(
-        self, patch_mask: Mask, center_mask: Mask, radius_mm: float, n_threads: int = 1
+        self,
+        patch_mask: Mask,
+        center_mask: Mask,
+        radius_mm: float,
+        n_threads: int = 1,
+        patch_size: int | None = None,
     ) -> Neighborhood:
         """Find the patch of each centre: the locations within a distance of it.
 
@@ -112,6 +117,8 @@ class Space(Protocol):
         radius_mm : float
         n_threads : int
             Changes nothing in the result.
+        patch_size : int, optional
+            Only the nearest so many locations; of equally far ones those with the smaller index.
         """
 
     def reach(self, center_mask: Mask, radius_mm: float) -> slice:

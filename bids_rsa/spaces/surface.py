@@ -142,7 +142,12 @@ class SurfacePart:
         return vertex_areas(self.coordinates_mm, self.triangles)[self.vertices]
 
     def discs(
-        self, patch_mask: Mask, center_mask: Mask, radius_mm: float, n_threads: int = 1
+        self,
+        patch_mask: Mask,
+        center_mask: Mask,
+        radius_mm: float,
+        n_threads: int = 1,
+        patch_size: int | None = None,
     ) -> Patches:
         """Find the disc around each centre; paths may run across vertices outside the masks.
 
@@ -151,6 +156,8 @@ class SurfacePart:
         patch_mask, center_mask : (n_locations,) bool
         radius_mm : float
         n_threads : int
+        patch_size : int, optional
+            Only the nearest so many vertices.
         """
         graph = surface_graph(self.coordinates_mm, self.triangles)
         row_of = np.full(len(self.coordinates_mm), -1, dtype=np.int32)
@@ -162,6 +169,7 @@ class SurfacePart:
                 centers[start : start + _CENTERS_AT_A_TIME],
                 radius_mm,
                 members=row_of >= 0,
+                max_members=patch_size,
                 n_threads=n_threads,
             )
             counts.append(np.diff(found.starts))
@@ -294,13 +302,18 @@ class SurfaceSpace:
         return np.asarray(np.concatenate(all_places)[np.asarray(locations)], dtype=np.float64)
 
     def neighborhood(
-        self, patch_mask: Mask, center_mask: Mask, radius_mm: float, n_threads: int = 1
+        self,
+        patch_mask: Mask,
+        center_mask: Mask,
+        radius_mm: float,
+        n_threads: int = 1,
+        patch_size: int | None = None,
     ) -> Patches:
         """Find the discs around the centres; see `Space.neighborhood`."""
         slices = self.part_slices().values()
         return joined_patches(
             *(
-                part.discs(patch_mask[own], center_mask[own], radius_mm, n_threads)
+                part.discs(patch_mask[own], center_mask[own], radius_mm, n_threads, patch_size)
                 for part, own in zip(self.parts, slices, strict=True)
             )
         )

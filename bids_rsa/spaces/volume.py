@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.neighborhood.nearest import nearest_voxels
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.neighborhood.protocol import Neighborhood
 from bids_rsa.core.neighborhood.spheres import sphere_rows
@@ -83,12 +84,19 @@ class VolumeSpace:
         return np.asarray(apply_affine(self.affine, self.indices(locations)), dtype=np.float64)
 
     def neighborhood(
-        self, patch_mask: Mask, center_mask: Mask, radius_mm: float, n_threads: int = 1
+        self,
+        patch_mask: Mask,
+        center_mask: Mask,
+        radius_mm: float,
+        n_threads: int = 1,
+        patch_size: int | None = None,
     ) -> Neighborhood:
         """Make the spheres around the centres; see `Space.neighborhood`."""
         if not center_mask.any():
             return Patches.of_lists([], int(np.count_nonzero(patch_mask)))
         patches, centers = patch_mask.reshape(self.shape), center_mask.reshape(self.shape)
+        if patch_size is not None:
+            return nearest_voxels(patches, centers, self.affine, radius_mm, patch_size, n_threads)
         return sphere_rows(patches, centers, self.affine, radius_mm)
 
     def reach(self, center_mask: Mask, radius_mm: float) -> slice:

@@ -15,6 +15,7 @@ ONLY_SOMETIMES = {
     "Standardize",
     "DesignCorrelation",
     "NoiseNormalization",
+    "MaxPatchSize",
 }
 
 
