@@ -12,7 +12,7 @@ from bids_rsa.patterns.readers import source_grid
 from bids_rsa.patterns.stack_plan import StackPlan
 from bids_rsa.records import Analysis, BoldRun
 from bids_rsa.settings import IMAGES, RsaSettings
-from bids_rsa.spaces.images import header_of
+from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.masks import load_mask
 
 # a process that has imported its libraries and compiled or loaded the kernels (measured: 0.3)

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -183,10 +184,8 @@ def _counts(analyses: Sequence[Analysis]) -> list[str]:
     for analysis in analyses:
         runs = _runs(analysis)
         header = ("condition", *(f"run {run}" if run else "no run" for run in runs))
-        rows = [
-            (c, *(str(sum(i.condition == c and i.run == r for i in analysis.images)) for r in runs))
-            for c in analysis.conditions
-        ]
+        counts = Counter((image.condition, image.run) for image in analysis.images)
+        rows = [(c, *(str(counts[c, r]) for r in runs)) for c in analysis.conditions]
         tables.setdefault(_aligned([header, *rows]), []).append(analysis.label)
     return [f"Images of {few(labels)}:\n{table}" for table, labels in tables.items()]
 

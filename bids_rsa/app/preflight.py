@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -31,6 +32,7 @@ from bids_rsa.settings import RegionSettings, RsaSettings, Settings
 
 LOGGER = logging.getLogger(__name__)
 VALIDATOR = "bids-validator-deno"
+_CHECKED_AT_A_TIME = 8
 
 
 def check_folders(settings: Settings) -> None:
@@ -198,31 +200,47 @@ def check_analyses(
     """
     failures: dict[str, BidsRsaError] = {}
     fine: list[CheckedAnalysis] = []
-    n_maps = len(scored(models)) * len(rsa.comparisons)
-    for analysis in analyses:
-        if analysis.subject in failures:
-            continue
+
+    def check(analysis: Analysis) -> CheckedAnalysis | BidsRsaError:
         try:
-            plan = check_group(analysis, rsa)
-            own = models_of(analysis, plan, models, rsa)
-            check_models(own, rsa.comparisons, plan.conditions)
-            covariance_of(analysis, plan, rsa)
-            if rsa.condition_permutations:
-                check_permutable(own, plan.conditions)
-            size = replace(
-                analysis_size(analysis, plan, rsa, n_maps),
-                n_permutations=rsa.condition_permutations,
-                n_kept_null=rsa.keep_null,
-                patch_size=rsa.patch_size or 0,
-            )
-            check_metric_parameters(rsa, size.n_grid)
-            choose_regions(analysis.regions, regions.roi)
-            refuse_too_large(analysis.label, memory_needs(size, 1), *memory)
-            for run in analysis.bold_runs:
-                refuse_too_large(run.label, estimation_needs(run), *memory)
+            return CheckedAnalysis(analysis, _check(analysis, models, rsa, memory, regions))
         except BidsRsaError as error:
-            failures[analysis.subject] = error
-        else:
-            fine.append(CheckedAnalysis(analysis, size))
+            return error
+
+    # opening files is waiting, and decompressing masks needs no Python
+    with ThreadPoolExecutor(_CHECKED_AT_A_TIME) as pool:
+        for analysis, found in zip(analyses, pool.map(check, analyses), strict=True):
+            if isinstance(found, CheckedAnalysis):
+                fine.append(found)
+            else:
+                failures.setdefault(analysis.subject, found)
     fine = [checked for checked in fine if checked.analysis.subject not in failures]
     return fine, list(failures.items())
+
+
+def _check(
+    analysis: Analysis,
+    models: Sequence[ModelRdm],
+    rsa: RsaSettings,
+    memory: tuple[float, str],
+    regions: RegionSettings,
+) -> AnalysisSize:
+    """Check one analysis; return what decides how much memory it needs."""
+    plan = check_group(analysis, rsa)
+    own = models_of(analysis, plan, models, rsa)
+    check_models(own, rsa.comparisons, plan.conditions)
+    covariance_of(analysis, plan, rsa)
+    if rsa.condition_permutations:
+        check_permutable(own, plan.conditions)
+    size = replace(
+        analysis_size(analysis, plan, rsa, len(scored(models)) * len(rsa.comparisons)),
+        n_permutations=rsa.condition_permutations,
+        n_kept_null=rsa.keep_null,
+        patch_size=rsa.patch_size or 0,
+    )
+    check_metric_parameters(rsa, size.n_grid)
+    choose_regions(analysis.regions, regions.roi)
+    refuse_too_large(analysis.label, memory_needs(size, 1), *memory)
+    for run in analysis.bold_runs:
+        refuse_too_large(run.label, estimation_needs(run), *memory)
+    return size

@@ -12,7 +12,8 @@ from bids_rsa.entities import OF_SPACE
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.records import Analysis, ConditionImage, MaskChoice
 from bids_rsa.spaces.grid import Grid
-from bids_rsa.spaces.images import header_of, missing_file
+from bids_rsa.spaces.headers import header_of
+from bids_rsa.spaces.images import missing_file
 from bids_rsa.words import few, listing
 
 IMAGES = (".nii", ".nii.gz")

@@ -9,7 +9,7 @@ from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.errors import ContentError
 from bids_rsa.group.records import ParticipantMap
 from bids_rsa.spaces.grid import Grid
-from bids_rsa.spaces.images import header_of
+from bids_rsa.spaces.headers import header_of
 from bids_rsa.words import listing
 
 AGREEING = (

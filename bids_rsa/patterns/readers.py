@@ -18,7 +18,8 @@ from bids_rsa.errors import InputError
 from bids_rsa.records import ESTIMATE, ConditionImage
 from bids_rsa.spaces.glmsingle import GlmsingleSource
 from bids_rsa.spaces.grid import Grid
-from bids_rsa.spaces.images import grid_of, header_of, open_image, read_volume
+from bids_rsa.spaces.headers import header_of
+from bids_rsa.spaces.images import grid_of, open_image, read_volume
 from bids_rsa.spaces.space import Layout
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.producers.common import IMAGE_EXTENSIONS, from_bids
 from bids_rsa.records import ConditionImage
-from bids_rsa.spaces.images import header_of
+from bids_rsa.spaces.headers import header_of
 
 
 def find(files: Sequence[IndexedFile]) -> list[ConditionImage]:

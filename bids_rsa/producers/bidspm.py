@@ -12,7 +12,7 @@ from bids_rsa.errors import ContentError, InputError
 from bids_rsa.producers.common import IMAGE_EXTENSIONS, from_bids
 from bids_rsa.producers.spm import basis_of, choose_basis, condition_of
 from bids_rsa.records import ConditionImage
-from bids_rsa.spaces.images import header_of
+from bids_rsa.spaces.headers import header_of
 from bids_rsa.tables import read_table
 
 STATISTICS = {"beta": "effect", "tmap": "t"}

@@ -8,7 +8,7 @@ from bids_rsa.producers.common import VOLUME_ENDINGS, from_place
 from bids_rsa.producers.labels import Labels, Row, label_volumes, rows_for
 from bids_rsa.producers.places import Place
 from bids_rsa.records import ConditionImage
-from bids_rsa.spaces.images import header_of
+from bids_rsa.spaces.headers import header_of
 
 NAME = "files"
 

@@ -19,7 +19,7 @@ from bids_rsa.producers.labels import Labels, label_volumes
 from bids_rsa.producers.places import Place
 from bids_rsa.records import ConditionImage
 from bids_rsa.spaces.glmsingle import open_betas, shape_of
-from bids_rsa.spaces.images import header_of
+from bids_rsa.spaces.headers import header_of
 
 NAME = "glmsingle"
 # the best model that is there is taken

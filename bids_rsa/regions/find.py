@@ -14,7 +14,7 @@ from bids_rsa.records import Analysis, RegionSource
 from bids_rsa.regions.shapes import parse_sphere
 from bids_rsa.regions.tables import find_region_table
 from bids_rsa.settings import RegionSettings
-from bids_rsa.spaces.images import header_of
+from bids_rsa.spaces.headers import header_of
 from bids_rsa.tables import existing_file, refuse_unwritable_name
 from bids_rsa.words import listing
 

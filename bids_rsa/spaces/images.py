@@ -8,8 +8,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -188,13 +186,25 @@ def _check_header(image: SpatialImage, name: str) -> None:
     file = getattr(holder, "filename", None)
     if not isinstance(proxy, ArrayProxy) or file is None:
         return
-    promised = proxy.offset + math.prod(image.shape) * proxy.dtype.itemsize
-    size = Path(file).stat().st_size
-    compressed = str(file).endswith((".gz", ".mgz", ".bz2", ".zst", ".Z"))
+    refuse_truncated(name, Path(file).stat().st_size, proxy.offset, image.shape, proxy.dtype)
+
+
+def refuse_truncated(
+    name: str, size: int, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> None:
+    """Refuse a header that promises more data than the file can hold.
+
+    Raises
+    ------
+    ContentError
+        With the header's numbers and the file's size.
+    """
+    promised = offset + math.prod(shape) * dtype.itemsize
+    compressed = name.endswith((".gz", ".mgz", ".bz2", ".zst", ".Z"))
     if promised > size * (_MOST_COMPRESSED if compressed else 1):
         raise ContentError(
             f"{name} is truncated, or its header is damaged: the header promises "
-            f"{promised:,} bytes (shape {tuple(map(int, image.shape))}, {proxy.dtype}), and the "
+            f"{promised:,} bytes (shape {tuple(map(int, shape))}, {dtype}), and the "
             f"file has {size:,}{' compressed ones' * compressed}.",
             "Copy or write the file again.",
         )
@@ -216,42 +226,6 @@ def n_volumes(image: SpatialImage) -> int:
             "Split it into 3D or 4D images.",
         )
     return further[0] if further else 1
-
-
-@dataclass(frozen=True, eq=False)
-class Header:
-    """What planning needs of an image: its grid, and how many volumes it holds."""
-
-    grid: Grid
-    n_volumes: int
-
-
-def header_of(path: str | os.PathLike[str]) -> Header:
-    """Read the header of an image, once while the file stays what it is.
-
-    Raises
-    ------
-    MissingFileError, ContentError, ReadWriteError
-        As `open_image` and `grid_of`.
-    """
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return _header(path)  # which says what is wrong
-    stamp = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    return _known_header(os.fspath(path), stamp)
-
-
-@lru_cache(maxsize=20_000)
-def _known_header(path: str, stamp: tuple[int, ...]) -> Header:
-    """Remember a header as long as its file has the same stamp."""
-    return _header(path)
-
-
-def _header(path: str | os.PathLike[str]) -> Header:
-    """Read the header of an image."""
-    image = open_image(path)
-    return Header(grid_of(image), n_volumes(image))
 
 
 def as_float(data: NDArray[Any], name: str) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 """Headers: units of length, impossible numbers, axes beyond the fourth."""
 
+import gzip
 import os
 import struct
 from pathlib import Path
@@ -14,6 +15,7 @@ from bids_rsa.app.preflight import check_analyses
 from bids_rsa.errors import ContentError, InputError
 from bids_rsa.models.loading import load_models
 from bids_rsa.settings import InputSettings, RegionSettings, RsaSettings
+from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.images import grid_of, load_volume, n_volumes, open_image, read_volume
 
 RSA = RsaSettings(radius_mm=4.0, min_voxels=2)
@@ -139,3 +141,51 @@ def test_a_pipe_is_refused_and_never_waited_for(tmp_path):
     os.mkfifo(tmp_path / "x.nii.gz")
     with pytest.raises(InputError, match=r"x.nii.gz is no regular file"):
         open_image(tmp_path / "x.nii.gz")
+
+
+def outcome(read, path):
+    """What reading a header gives: grid and volumes, or the error and its message."""
+    try:
+        shape, affine, count = read(path)
+    except ContentError as error:
+        return str(error)
+    return shape, np.round(affine, 6).tolist(), count
+
+
+def through_nibabel(path):
+    opened = open_image(path)
+    grid = grid_of(opened)
+    return grid.shape, grid.affine, n_volumes(opened)
+
+
+def through_header(path):
+    found = header_of(path)
+    return found.grid.shape, found.grid.affine, found.n_volumes
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_headers_known_from_other_files_say_what_nibabel_says(tmp_path, ending, order):
+    header = nib.Nifti1Header(endianness=order)
+    header.set_data_shape((5, 6, 7, 3))
+    header.set_sform(AFFINE, 1)
+    header["magic"], header["vox_offset"] = b"n+1", 352
+    plain = bytearray(header.binaryblock) + bytes(4)
+    data = np.random.default_rng(1).integers(0, 255, 4 * 5 * 6 * 7 * 3).astype(np.uint8).tobytes()
+    rng = np.random.default_rng(7)
+    write = gzip.compress if ending.endswith("gz") else bytes
+    for number in range(300):
+        changed = bytearray(plain)
+        for at in rng.integers(0, 348, rng.integers(0, 3)):
+            changed[at] = rng.integers(256)
+        path = str(tmp_path / f"{number}{ending}")
+        cut = rng.integers(0, 40) if number % 5 == 0 else len(data)
+        Path(path).write_bytes(write(bytes(changed) + data[:cut]))
+        assert outcome(through_header, path) == outcome(through_nibabel, path)
+
+
+def test_a_file_that_was_replaced_is_read_again(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    for shape in ((4, 5, 6), (6, 5, 4)):
+        nib.save(nib.Nifti1Image(np.ones(shape, np.float32), AFFINE), path)
+        assert header_of(path).grid.shape == shape
