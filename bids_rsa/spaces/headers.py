@@ -100,7 +100,7 @@ def _vital_bytes(path: str) -> bytes:
             start = file.read(_FIRST_BYTES if path.endswith("gz") else _HEADER_BYTES)
         if path.endswith("gz"):
             start = isal_zlib.decompressobj(_GZIP).decompress(start, _HEADER_BYTES)
-    except (OSError, zlib.error, isal_zlib.error, EOFError):
+    except (OSError, zlib.error, isal_zlib.IsalError, EOFError):
         return b""
     if len(start) < _HEADER_BYTES or start[344:348] != b"n+1\0" or start[348] != 0:
         return b""

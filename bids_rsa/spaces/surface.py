@@ -12,7 +12,6 @@ from nibabel.gifti import GiftiImage
 from numpy.typing import NDArray
 
 from bids_rsa.core.inference.adjacency import Adjacency, joined, mesh_adjacency
-from bids_rsa.core.neighborhood.geodesics import geodesic_discs
 from bids_rsa.core.neighborhood.mesh import surface_graph, vertex_areas
 from bids_rsa.core.neighborhood.patches import Patches, joined_patches
 from bids_rsa.errors import ContentError, OptionError
@@ -159,6 +158,9 @@ class SurfacePart:
         patch_size : int, optional
             Only the nearest so many vertices.
         """
+        # compiled code takes half a second to import: not for checking headers
+        from bids_rsa.core.neighborhood.geodesics import geodesic_discs
+
         graph = surface_graph(self.coordinates_mm, self.triangles)
         row_of = np.full(len(self.coordinates_mm), -1, dtype=np.int32)
         row_of[self.vertices[patch_mask]] = np.arange(np.count_nonzero(patch_mask))
