@@ -17,7 +17,6 @@ from bids_rsa.core.inference.lattice import grid_adjacency
 from bids_rsa.core.neighborhood.nearest import nearest_voxels
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.neighborhood.protocol import Neighborhood
-from bids_rsa.core.neighborhood.spheres import sphere_rows
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.images import volume_image
@@ -92,6 +91,9 @@ class VolumeSpace:
         patch_size: int | None = None,
     ) -> Neighborhood:
         """Make the spheres around the centres; see `Space.neighborhood`."""
+        # compiled code takes half a second to import: not for checking headers
+        from bids_rsa.core.neighborhood.spheres import sphere_rows
+
         if not center_mask.any():
             return Patches.of_lists([], int(np.count_nonzero(patch_mask)))
         patches, centers = patch_mask.reshape(self.shape), center_mask.reshape(self.shape)

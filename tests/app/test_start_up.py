@@ -41,7 +41,7 @@ def test_where_nothing_is_to_be_done_nothing_that_computes_is_imported(command):
     assert code == 0, said
     assert said.count("is complete with the same settings and inputs") == 2
     assert "bids" in imported  # the participants were looked for
-    assert not imported & (COMPUTES | DRAWS | RUNS | TABLES)
+    assert imported & (COMPUTES | DRAWS | RUNS | TABLES) == set()
 
 
 def test_a_run_of_images_imports_no_tables_and_no_models_of_time_series(command, tmp_path):
@@ -50,7 +50,7 @@ def test_a_run_of_images_imports_no_tables_and_no_models_of_time_series(command,
     assert code == 0, said
     assert (tmp_path / "out" / "sub-01.html").exists()
     assert {"numba", "matplotlib"} <= imported
-    assert not imported & TABLES
+    assert imported & TABLES == set()
 
 
 @pytest.mark.parametrize(
@@ -70,4 +70,4 @@ def test_bad_input_is_said_before_anything_that_computes_is_imported(
     code, said, imported = run_and_list(*command, *change)
     assert code != 0
     assert expected in said
-    assert not imported & (COMPUTES | DRAWS | RUNS | TABLES)
+    assert imported & (COMPUTES | DRAWS | RUNS | TABLES) == set()
