@@ -20,18 +20,15 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from bids_rsa.core.comparison.table import find_comparison
-from bids_rsa.core.inference import (
-    Adjacency,
-    Relabelings,
-    count_p,
-    familywise_p,
-    grid_adjacency,
-    one_sample_design,
-    permutation_null,
-    prepare_test,
-    score_resolution,
-)
+from bids_rsa.core.inference.adjacency import Adjacency
+from bids_rsa.core.inference.correct import count_p, familywise_p
+from bids_rsa.core.inference.design import one_sample_design
 from bids_rsa.core.inference.group_scores import fisher_z
+from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.inference.permute import permutation_null
+from bids_rsa.core.inference.plan import prepare_test
+from bids_rsa.core.inference.relabel import Relabelings
+from bids_rsa.core.inference.resolution import score_resolution
 
 ALPHA = 0.05
 GROUPS_PER_CHUNK = 50

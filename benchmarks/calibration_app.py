@@ -29,15 +29,13 @@ from benchmarks.calibration_science import (
     write_dataset,
 )
 from bids_rsa.cli import main as bids_rsa
-from bids_rsa.core.inference import (
-    draw_relabelings,
-    familywise_p,
-    grid_adjacency,
-    observe,
-    one_sample_design,
-    permutation_null,
-    prepare_test,
-)
+from bids_rsa.core.inference.correct import familywise_p
+from bids_rsa.core.inference.design import one_sample_design
+from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.inference.observed import observe
+from bids_rsa.core.inference.permute import permutation_null
+from bids_rsa.core.inference.plan import prepare_test
+from bids_rsa.core.inference.relabel import draw_relabelings
 
 N_SUBJECTS = 16
 METHODS = {"max-T": "tFWEp", "TFCE": "tfceFWEp"}

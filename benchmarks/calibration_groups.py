@@ -10,16 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bids_rsa.core.inference import (
-    count_p,
-    draw_relabelings,
-    familywise_p,
-    grid_adjacency,
-    observe,
-    permutation_null,
-    prepare_test,
-    two_sample_design,
-)
+from bids_rsa.core.inference.correct import count_p, familywise_p
+from bids_rsa.core.inference.design import two_sample_design
+from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.inference.observed import observe
+from bids_rsa.core.inference.permute import permutation_null
+from bids_rsa.core.inference.plan import prepare_test
+from bids_rsa.core.inference.relabel import draw_relabelings
 
 from .calibration import ALPHA, Setup, null_scores
 

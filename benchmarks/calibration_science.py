@@ -17,17 +17,14 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.stats import beta
 
-from bids_rsa.core.inference import (
-    condition_test,
-    count_p,
-    draw_relabelings,
-    familywise_p,
-    grid_adjacency,
-    observe,
-    one_sample_design,
-    permutation_null,
-    prepare_test,
-)
+from bids_rsa.core.inference.condition_null import condition_test
+from bids_rsa.core.inference.correct import count_p, familywise_p
+from bids_rsa.core.inference.design import one_sample_design
+from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.inference.observed import observe
+from bids_rsa.core.inference.permute import permutation_null
+from bids_rsa.core.inference.plan import prepare_test
+from bids_rsa.core.inference.relabel import draw_relabelings
 from bids_rsa.core.searchlight import searchlight_rsa
 from bids_rsa.dataset import find_groups
 from bids_rsa.models.loading import condensed, load_models

@@ -18,16 +18,13 @@ from nilearn.mass_univariate import permuted_ols
 from scipy.ndimage import gaussian_filter
 from threadpoolctl import threadpool_limits
 
-from bids_rsa.core.inference import (
-    Adjacency,
-    Relabelings,
-    draw_relabelings,
-    grid_adjacency,
-    observe,
-    one_sample_design,
-    permutation_null,
-    prepare_test,
-)
+from bids_rsa.core.inference.adjacency import Adjacency
+from bids_rsa.core.inference.design import one_sample_design
+from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.inference.observed import observe
+from bids_rsa.core.inference.permute import permutation_null
+from bids_rsa.core.inference.plan import prepare_test
+from bids_rsa.core.inference.relabel import Relabelings, draw_relabelings
 
 from .report import machine_line
 from .timing import best_of, machine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bids_rsa.core.noise.sources import MOST_BYTES
+from bids_rsa.core.noise.covariance import MOST_BYTES
 from bids_rsa.errors import ResourceError
 from bids_rsa.machine import GIB, Machine
 from bids_rsa.patterns.noise_plan import plan_noise

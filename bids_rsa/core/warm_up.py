@@ -9,11 +9,22 @@ from typing import Literal
 
 import numpy as np
 
-from bids_rsa.core import inference
 from bids_rsa.core.comparison.permutations import draw_permutations
 from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.core.condition_null import ConditionNull
 from bids_rsa.core.dissimilarity.table import DISSIMILARITIES, dissimilarities_with_noise
+from bids_rsa.core.inference.clusters import find_clusters
+from bids_rsa.core.inference.design import (
+    Design,
+    one_sample_design,
+    slope_design,
+    two_sample_design,
+)
+from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.inference.observed import observe
+from bids_rsa.core.inference.permute import permutation_null
+from bids_rsa.core.inference.plan import prepare_test
+from bids_rsa.core.inference.relabel import draw_relabelings
 from bids_rsa.core.noise.model import noise_from_images, noise_from_residuals
 from bids_rsa.core.searchlight import searchlight_rsa
 
@@ -100,28 +111,28 @@ def _search_with_noise(dtype: type, metric: str) -> None:
             )
 
 
-def _designs() -> list[inference.Design]:
+def _designs() -> list[Design]:
     """Make one design of each kind."""
     values = np.arange(8.0)
     return [
-        inference.one_sample_design(8),
-        inference.one_sample_design(8, values[:, None]),
-        inference.two_sample_design(values < 3),
-        inference.two_sample_design(values < 3, values[:, None]),
-        inference.slope_design(values),
+        one_sample_design(8),
+        one_sample_design(8, values[:, None]),
+        two_sample_design(values < 3),
+        two_sample_design(values < 3, values[:, None]),
+        slope_design(values),
     ]
 
 
-def _test(design: inference.Design, tail: Literal["greater", "two-sided"]) -> None:
+def _test(design: Design, tail: Literal["greater", "two-sided"]) -> None:
     """Run a test across subjects with every statistic."""
     mask = np.ones(_SHAPE, dtype=bool)
     data = np.random.default_rng(2).standard_normal((8, mask.sum()))
-    adjacency = inference.grid_adjacency(mask, 6)
-    plan = inference.prepare_test(data, design, tail)
-    observed = inference.observe(plan, adjacency)
-    relabelings = inference.draw_relabelings(design, 20, 0)
-    inference.permutation_null(plan, relabelings, adjacency, 0.01)
-    inference.find_clusters(observed.t, adjacency, 0.5, tail == "two-sided")
+    adjacency = grid_adjacency(mask, 6)
+    plan = prepare_test(data, design, tail)
+    observed = observe(plan, adjacency)
+    relabelings = draw_relabelings(design, 20, 0)
+    permutation_null(plan, relabelings, adjacency, 0.01)
+    find_clusters(observed.t, adjacency, 0.5, tail == "two-sided")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import find_comparison
-from bids_rsa.core.inference import score_resolution
 from bids_rsa.core.inference.group_scores import common_voxels, fisher_z, smooth_inside
+from bids_rsa.core.inference.resolution import score_resolution
 from bids_rsa.errors import ContentError
 from bids_rsa.group.identity import refuse_changed_map
 from bids_rsa.group.records import GroupTest, Member, ParticipantMap

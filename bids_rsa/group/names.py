@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from bids_rsa.core.inference import Design
+from bids_rsa.core.inference.design import Design
 from bids_rsa.group.records import GroupTest
 from bids_rsa.outputs.derivatives import PlannedFile, with_vectors
 from bids_rsa.outputs.provenance import digest, hash_file

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.core.inference import draws_needed, smallest_condition_p
+from bids_rsa.core.inference.condition_null import smallest_condition_p
+from bids_rsa.core.inference.stelzer import draws_needed
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.group.records import GroupTest, ParticipantMap
 from bids_rsa.outputs.derivatives import read_sidecar

@@ -6,15 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.inference import (
-    Adjacency,
-    ConditionTest,
-    Null,
-    StelzerTest,
-    condition_test,
-    stelzer_test,
-)
+from bids_rsa.core.inference.adjacency import Adjacency
+from bids_rsa.core.inference.condition_null import ConditionTest, condition_test
 from bids_rsa.core.inference.group_scores import fisher_z, smooth_inside
+from bids_rsa.core.inference.permute import Null
+from bids_rsa.core.inference.stelzer import StelzerTest, stelzer_test
 from bids_rsa.errors import ContentError
 from bids_rsa.group.identity import refuse_changed_map
 from bids_rsa.group.load import GroupScores

@@ -11,17 +11,15 @@ from typing import Any
 import numpy as np
 
 from bids_rsa._version import __version__
-from bids_rsa.core.inference import (
-    Adjacency,
-    Design,
-    Null,
-    Plan,
+from bids_rsa.core.inference.adjacency import Adjacency
+from bids_rsa.core.inference.design import Design
+from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.inference.permute import Null, permutation_null
+from bids_rsa.core.inference.plan import Plan, prepare_test
+from bids_rsa.core.inference.relabel import (
     Relabelings,
     draw_relabelings,
-    grid_adjacency,
     n_distinct,
-    permutation_null,
-    prepare_test,
     smallest_p,
     smallest_possible_p,
 )

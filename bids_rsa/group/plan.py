@@ -4,7 +4,12 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bids_rsa.core.inference import Design, one_sample_design, slope_design, two_sample_design
+from bids_rsa.core.inference.design import (
+    Design,
+    one_sample_design,
+    slope_design,
+    two_sample_design,
+)
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.group.agree import check_agreement, check_grid, check_space
 from bids_rsa.group.identity import with_hashes

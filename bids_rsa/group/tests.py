@@ -8,15 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.inference import (
-    ConditionTest,
-    Null,
-    Observed,
-    StelzerTest,
-    little_spread,
-    observe,
-    voxels_needed_at_floor,
-)
+from bids_rsa.core.inference.condition_null import ConditionTest
+from bids_rsa.core.inference.correct import voxels_needed_at_floor
 from bids_rsa.core.inference.group_maps import (
     PRIMARY_MAPS,
     PRIMARY_MAXIMA,
@@ -27,6 +20,9 @@ from bids_rsa.core.inference.group_maps import (
     significant,
     significant_clusters,
 )
+from bids_rsa.core.inference.observed import Observed, little_spread, observe
+from bids_rsa.core.inference.permute import Null
+from bids_rsa.core.inference.stelzer import StelzerTest
 from bids_rsa.group.load import GroupScores
 from bids_rsa.group.names import degrees_of_freedom, stats_of
 from bids_rsa.group.null_maps import find_draws

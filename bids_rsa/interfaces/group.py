@@ -14,8 +14,12 @@ from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
 # isort: split
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
 
-from bids_rsa.core.inference import ClusterSet, ConditionTest, Null, Observed, StelzerTest
+from bids_rsa.core.inference.clusters import ClusterSet
+from bids_rsa.core.inference.condition_null import ConditionTest
 from bids_rsa.core.inference.group_maps import Cluster
+from bids_rsa.core.inference.observed import Observed
+from bids_rsa.core.inference.permute import Null
+from bids_rsa.core.inference.stelzer import StelzerTest
 from bids_rsa.group.load import GroupScores, gather_scores
 from bids_rsa.group.null_tests import run_by_null_maps
 from bids_rsa.group.permutation_run import prepare, read_null, run_permutations, save_null

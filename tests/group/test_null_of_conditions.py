@@ -18,7 +18,8 @@ from group_trees import (
     write_map,
 )
 
-from bids_rsa.core.inference import condition_test, grid_adjacency
+from bids_rsa.core.inference.condition_null import condition_test
+from bids_rsa.core.inference.lattice import grid_adjacency
 
 N, M = 7, 60
 OPTIONS = ("--null", "conditions", "--cluster-p", "0.01")

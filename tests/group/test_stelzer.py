@@ -13,7 +13,8 @@ from group_trees import (
 )
 from test_null_of_conditions import M, N, fisher, null_volumes, write_subjects
 
-from bids_rsa.core.inference import grid_adjacency, stelzer_test
+from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.inference.stelzer import stelzer_test
 
 DRAWS = 4000
 OPTIONS = ("--null", "stelzer", "--cluster-p", "0.005", "--n-permutations", str(DRAWS))

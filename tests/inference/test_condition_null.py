@@ -7,14 +7,11 @@ import pytest
 from scipy import ndimage
 
 from bids_rsa.core.comparison.plans import compare
-from bids_rsa.core.inference import (
-    condition_test,
-    false_discovery_q,
-    grid_adjacency,
-    smallest_condition_p,
-    stelzer_test,
-    tfce,
-)
+from bids_rsa.core.inference.condition_null import condition_test, smallest_condition_p
+from bids_rsa.core.inference.correct import false_discovery_q
+from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.inference.stelzer import stelzer_test
+from bids_rsa.core.inference.tfce import tfce
 
 SHAPE = (9, 8, 7)
 MASK = np.ones(SHAPE, bool)

@@ -5,15 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from bids_rsa.core.inference import (
-    draw_relabelings,
-    one_sample_design,
-    permutation_null,
-    prepare_test,
-    slope_design,
-    smallest_p,
-    two_sample_design,
-)
+from bids_rsa.core.inference.design import one_sample_design, slope_design, two_sample_design
+from bids_rsa.core.inference.permute import permutation_null
+from bids_rsa.core.inference.plan import prepare_test
+from bids_rsa.core.inference.relabel import draw_relabelings, smallest_p
 
 
 def test_sign_flips_are_all_listed_when_few():

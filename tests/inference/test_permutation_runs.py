@@ -4,21 +4,18 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from bids_rsa.core.inference import (
-    Null,
+from bids_rsa.core.inference.correct import (
     count_p,
-    draw_relabelings,
     false_discovery_q,
     familywise_p,
-    grid_adjacency,
-    one_sample_design,
-    permutation_null,
-    prepare_test,
-    slope_design,
-    two_sample_design,
     voxels_needed_at_floor,
 )
+from bids_rsa.core.inference.design import one_sample_design, slope_design, two_sample_design
 from bids_rsa.core.inference.group_maps import critical_value
+from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.inference.permute import Null, permutation_null
+from bids_rsa.core.inference.plan import prepare_test
+from bids_rsa.core.inference.relabel import draw_relabelings
 
 MASK = np.ones((17, 16, 15), bool)
 ADJACENCY = grid_adjacency(MASK)

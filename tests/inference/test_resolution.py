@@ -5,22 +5,16 @@ import pytest
 from scipy import ndimage, stats
 
 from bids_rsa.core.comparison.table import COMPARISONS, find_comparison
-from bids_rsa.core.inference import (
-    Relabelings,
-    draw_relabelings,
-    familywise_p,
-    grid_adjacency,
-    little_spread,
-    observe,
-    one_sample_design,
-    permutation_null,
-    prepare_test,
-    score_resolution,
-    slope_design,
-    two_sample_design,
-)
+from bids_rsa.core.inference.correct import familywise_p
+from bids_rsa.core.inference.design import one_sample_design, slope_design, two_sample_design
 from bids_rsa.core.inference.group_maps import cohens_d
 from bids_rsa.core.inference.group_scores import fisher_z
+from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.inference.observed import little_spread, observe
+from bids_rsa.core.inference.permute import permutation_null
+from bids_rsa.core.inference.plan import prepare_test
+from bids_rsa.core.inference.relabel import Relabelings, draw_relabelings
+from bids_rsa.core.inference.resolution import score_resolution
 
 N = 9
 MASK = np.ones((8, 7, 6), bool)

@@ -12,19 +12,14 @@ from nilearn.mass_univariate._utils import calculate_tfce
 from scipy import ndimage, sparse, spatial
 from scipy.sparse import csgraph
 
-from bids_rsa.core.inference import (
-    draw_relabelings,
-    find_clusters,
-    grid_adjacency,
-    joined,
-    mesh_adjacency,
-    one_sample_design,
-    permutation_null,
-    prepare_test,
-    tfce,
-)
-from bids_rsa.core.inference.clusters import cluster_maxima
-from bids_rsa.core.inference.tfce import tfce_maxima
+from bids_rsa.core.inference.adjacency import joined, mesh_adjacency
+from bids_rsa.core.inference.clusters import cluster_maxima, find_clusters
+from bids_rsa.core.inference.design import one_sample_design
+from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.inference.permute import permutation_null
+from bids_rsa.core.inference.plan import prepare_test
+from bids_rsa.core.inference.relabel import draw_relabelings
+from bids_rsa.core.inference.tfce import tfce, tfce_maxima
 
 STRUCTURES = {n: ndimage.generate_binary_structure(3, i) for i, n in enumerate((6, 18, 26), 1)}
 

@@ -5,21 +5,15 @@ import pytest
 from nilearn.mass_univariate import permuted_ols
 from scipy import stats
 
-from bids_rsa.core.inference import (
-    Adjacency,
-    Relabelings,
-    count_p,
-    draw_relabelings,
-    familywise_p,
-    grid_adjacency,
-    observe,
-    one_sample_design,
-    permutation_null,
-    prepare_test,
-    slope_design,
-    t_to_z,
-    two_sample_design,
-)
+from bids_rsa.core.inference.adjacency import Adjacency
+from bids_rsa.core.inference.correct import count_p, familywise_p
+from bids_rsa.core.inference.design import one_sample_design, slope_design, two_sample_design
+from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.inference.observed import observe
+from bids_rsa.core.inference.permute import permutation_null
+from bids_rsa.core.inference.plan import prepare_test
+from bids_rsa.core.inference.relabel import Relabelings, draw_relabelings
+from bids_rsa.core.inference.zscore import t_to_z
 
 N, V = 9, 700
 MASK = np.ones((10, 10, 7), bool)

@@ -7,18 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from bids_rsa.core.inference import (
-    Adjacency,
-    ClusterSet,
-    Null,
-    Observed,
-    Plan,
-    Relabelings,
-    count_p,
-    false_discovery_q,
-    familywise_p,
-    find_clusters,
-)
+from bids_rsa.core.inference.adjacency import Adjacency
+from bids_rsa.core.inference.clusters import ClusterSet, find_clusters
+from bids_rsa.core.inference.correct import count_p, false_discovery_q, familywise_p
+from bids_rsa.core.inference.observed import Observed
+from bids_rsa.core.inference.permute import Null
+from bids_rsa.core.inference.plan import Plan
+from bids_rsa.core.inference.relabel import Relabelings
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
+# products of images take the rows of all folds at once: beyond this, voxels' covariances are used
+MOST_BYTES = 2**30
 METHODS = ("none", "diagonal", "shrinkage", "shrinkage-identity", "full")
 
 

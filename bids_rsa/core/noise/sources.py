@@ -18,7 +18,7 @@ from bids_rsa.core.dissimilarity.table import Dissimilarity, Metric, find_dissim
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 from bids_rsa.core.neighborhood.spheres import SphereRows
-from bids_rsa.core.noise.covariance import check_full
+from bids_rsa.core.noise.covariance import MOST_BYTES, check_full
 from bids_rsa.core.noise.definition import check_noise_metric
 from bids_rsa.core.noise.finish import follows_from_products
 from bids_rsa.core.noise.grams import HeldOutGrams, ImageGrams, n_rows
@@ -33,8 +33,6 @@ _Parts = list[tuple[Patterns | TwoFolds, NoiseModel]]
 _SLAB = 2**12
 # products of images cost as much as a covariance of voxels where there are this many times as many
 _MORE_SAMPLES = 1.5
-# the rows of all folds are held at once: beyond this, covariances of voxels are the way
-MOST_BYTES = 2**30
 _PER_VOXEL = Dissimilarity("", gram_code=SQEUCLIDEAN, unbiased_given=(), per_voxel=True)
 
 
