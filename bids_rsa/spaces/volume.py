@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.lattice import grid_adjacency
-from bids_rsa.core.neighborhood.nearest import nearest_voxels
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.neighborhood.protocol import Neighborhood
 from bids_rsa.errors import ContentError, OptionError
@@ -92,6 +91,7 @@ class VolumeSpace:
     ) -> Neighborhood:
         """Make the spheres around the centres; see `Space.neighborhood`."""
         # compiled code takes half a second to import: not for checking headers
+        from bids_rsa.core.neighborhood.nearest import nearest_voxels
         from bids_rsa.core.neighborhood.spheres import sphere_rows
 
         if not center_mask.any():
