@@ -1,12 +1,14 @@
 """The graph of the group level: read, permute, correct, write and draw, for each test."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nipype.interfaces.utility import Merge
 from nipype.pipeline.engine import Node, Workflow
 
 from bids_rsa._version import __version__
+from bids_rsa.group.ceiling_write import CeilingJob
 from bids_rsa.group.write import GroupJob
+from bids_rsa.interfaces.ceilings import NoiseCeiling
 from bids_rsa.interfaces.group import (
     CorrectScores,
     DrawGroup,
@@ -19,9 +21,12 @@ RUN_WORKFLOW = "group"
 
 
 def init_group_level_wf(
-    jobs: Sequence[GroupJob], work_dir: str, correct_together: bool = False
+    jobs: Sequence[GroupJob],
+    work_dir: str,
+    correct_together: bool = False,
+    ceilings: Sequence[CeilingJob] = (),
 ) -> Workflow:
-    """Build the graph of all tests of a call.
+    """Build the graph of all tests of a call, and of their noise ceilings.
 
     Parameters
     ----------
@@ -29,11 +34,14 @@ def init_group_level_wf(
     work_dir : str
     correct_together : bool
         Whether every test is compared with the maxima over all of them.
+    ceilings : sequence of CeilingJob
+        Each waits for those of its tests that are in the graph.
     """
     workflow = Workflow(RUN_WORKFLOW, base_dir=work_dir)
     nulls = [init_null_wf(job) for job in jobs]
     results = [init_result_wf(job) for job in jobs]
-    merge = Node(Merge(len(jobs)), name=nulls_name(jobs[0]))
+    if correct_together:
+        merge = Node(Merge(len(jobs)), name=nulls_name(jobs[0].name))
     for number, (null, result) in enumerate(zip(nulls, results, strict=True), start=1):
         scores = [("read.scores", f"{name}.scores") for name in ("correct", "sink", "figures")]
         found = [(f"permute.{name}", f"correct.{name}") for name in ("null", "by_null_maps")]
@@ -41,17 +49,31 @@ def init_group_level_wf(
         if correct_together:
             workflow.connect(null, "permute.null", merge, f"in{number}")
             workflow.connect(merge, "out", result, "correct.joint_nulls")
+    for ceiling in ceilings:
+        _add_ceiling(
+            workflow, ceiling, {job.label: wf for job, wf in zip(jobs, results, strict=True)}
+        )
     return workflow
 
 
-def graph_names(job: GroupJob) -> tuple[str, str]:
-    """Name the two graphs of a test: up to its null distribution, and from there."""
-    return job.name, f"{job.name}_results"
+def _add_ceiling(workflow: Workflow, job: CeilingJob, results: Mapping[str, Workflow]) -> None:
+    """Add a node that computes the noise ceilings of tests once their maps are written."""
+    own = Workflow(job.name)
+    node = Node(NoiseCeiling(job=job), name="ceiling", n_procs=job.n_threads, mem_gb=job.memory_gb)
+    own.add_nodes([node])
+    workflow.add_nodes([own])
+    before = [results[test.label] for test in job.tests if test.label in results]
+    if not before:
+        return
+    merge = Node(Merge(len(before), no_flatten=True), name="tested")
+    own.connect(merge, "out", node, "tested")
+    for number, result in enumerate(before, start=1):
+        workflow.connect(result, "sink.images", own, f"tested.in{number}")
 
 
-def nulls_name(job: GroupJob) -> str:
+def nulls_name(name: str) -> str:
     """Name the node that gathers the null distributions of all tests, after the first test."""
-    return f"{job.name}_all_nulls"
+    return f"{name}_all_nulls"
 
 
 def init_null_wf(job: GroupJob) -> Workflow:
@@ -65,7 +87,7 @@ def init_null_wf(job: GroupJob) -> Workflow:
         n_procs=job.n_threads,
         mem_gb=job.memory_gb,
     )
-    workflow = Workflow(graph_names(job)[0])
+    workflow = Workflow(job.graphs[0])
     workflow.connect([(read, permute, [("scores", "scores")])])
     return workflow
 
@@ -77,7 +99,7 @@ def init_result_wf(job: GroupJob) -> Workflow:
     )
     sink = Node(SinkGroup(job=job), name="sink", mem_gb=0.5)
     figures = Node(DrawGroup(job=job), name="figures", mem_gb=1.0)
-    workflow = Workflow(graph_names(job)[1])
+    workflow = Workflow(job.graphs[1])
     workflow.connect(
         [
             (correct, sink, [("result", "result")]),

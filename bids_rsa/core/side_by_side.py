@@ -124,7 +124,7 @@ def _fill(
     out: Floats,
 ) -> None:
     """Write the RDMs of one set; only the range of locations that patches reach is used."""
-    own = one if one.noise is not None else _within(one, space.reach(centers, radius_mm))
+    own = _within(one, space.reach(centers, radius_mm))
     if not own.patch_mask.any():
         out[:] = np.nan
         return
@@ -155,4 +155,5 @@ def _within(one: PatternSet, reach: slice) -> PatternSet:
         for name, value in one.params.items()
     }
     patterns = np.ascontiguousarray(one.patterns[start:stop])
-    return replace(one, patterns=patterns, patch_mask=mask, params=params)
+    noise = None if one.noise is None else one.noise.of_voxels(slice(start, stop))
+    return replace(one, patterns=patterns, patch_mask=mask, params=params, noise=noise)

@@ -1,13 +1,9 @@
 """Noise ceilings of a group: the subjects' RDMs are computed again, side by side, and not kept."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,14 +12,9 @@ from bids_rsa.core.comparison.plans import Plan, prepare
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.side_by_side import PatternSet, rdms_side_by_side
 from bids_rsa.errors import ContentError, OptionError
-from bids_rsa.group.names import file_stem, input_hash, mask_path
+from bids_rsa.group.names import mask_path
 from bids_rsa.group.records import GroupTest
-from bids_rsa.group.sidecar import SHARED_KEYS
-from bids_rsa.outputs.dataset_files import dataset_lock, write_json
-from bids_rsa.outputs.derivatives import PlannedFile
-from bids_rsa.outputs.provenance import bids_uri, digest, software_versions
-from bids_rsa.outputs.whole_files import replacing_together
-from bids_rsa.spaces.images import load_volume, open_image, volume_image
+from bids_rsa.spaces.images import load_volume
 from bids_rsa.spaces.volume import VolumeSpace
 
 Floats = NDArray[np.float64]
@@ -98,23 +89,6 @@ def check_ceilings(tests: Sequence[GroupTest]) -> None:
             )
 
 
-def plan_ceilings(test: GroupTest) -> tuple[PlannedFile, ...]:
-    """List the maps of a test's noise ceiling, with the settings that determine them."""
-    settings = {
-        "NoiseCeiling": find_comparison(test.key.comparison).ceiling,
-        "Participants": [f"sub-{subject}" for subject in test.subjects],
-        "GroupMask": test.settings.group_mask and Path(test.settings.group_mask).name,
-        "InputHash": input_hash(test),
-    }
-    frozen = tuple((key, json.dumps(value)) for key, value in settings.items())
-    return tuple(
-        PlannedFile(
-            f"{file_stem(test, stat)}_statmap.nii.gz", frozen, digest([stat, settings]), kind=stat
-        )
-        for stat in STATS
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class Ceiling:
     """Maps of a test over the voxels that it tests, by their stat- label."""
@@ -180,6 +154,12 @@ class _Test:
         return Ceiling(maps, self.mask, self.affine, int(np.isnan(lower).sum()))
 
 
+def count_voxels(tests: Sequence[GroupTest], output_dir: Path) -> int:
+    """Count the voxels that any of some complete tests has."""
+    masks = [load_volume(str(output_dir / mask_path(test)))[0] > 0 for test in tests]
+    return int(np.logical_or.reduce(masks).sum())
+
+
 def compute_ceilings(
     tests: Sequence[GroupTest],
     sources: Sequence[CeilingSource],
@@ -230,53 +210,3 @@ def compute_ceilings(
         on_progress,
     )
     return [one.result() for one in running]
-
-
-def write_ceiling(
-    test: GroupTest,
-    planned: Sequence[PlannedFile],
-    ceiling: Ceiling,
-    output_dir: Path,
-    links: Mapping[str, str],
-) -> None:
-    """Write the maps of a test's ceiling, and last their sidecars."""
-    template = open_image(test.members[0].maps[0][0].path)
-    entry = find_comparison(test.key.comparison)
-    shared = {key: test.metadata[key] for key in SHARED_KEYS if key in test.metadata}
-    paths = [one.path for member in test.members for one in member.all_maps]
-    common: dict[str, Any] = {
-        "Sources": [bids_uri(path, links) for path in paths],
-        **shared,
-        "Model": test.metadata.get("Model", {}),
-        "CeilingDefinition": entry.ceiling,
-        "VoxelsTested": int(ceiling.mask.sum()),
-        "VoxelsUndefined": ceiling.n_undefined,
-    }
-    sidecars = {
-        output_dir / file.sidecar: {
-            "Description": f"{STATS[file.kind]}. {entry.title}; what is averaged: {entry.ceiling}. "
-            "0 outside the mask, NaN where undefined.",
-            **common,
-            **{key: json.loads(text) for key, text in file.settings},
-            "SettingsHash": file.settings_hash,
-            "SoftwareVersions": software_versions(),
-        }
-        for file in planned
-    }
-
-    @contextmanager
-    def described() -> Iterator[None]:
-        """Take old sidecars away, and write the new ones after all images."""
-        with dataset_lock(output_dir):
-            for path in sidecars:
-                path.unlink(missing_ok=True)
-            yield
-            for path, content in sidecars.items():
-                write_json(path, content)
-
-    paths_of_maps = [output_dir / file.path for file in planned]
-    with replacing_together(paths_of_maps, described()) as beside:
-        for file, path in zip(planned, paths_of_maps, strict=True):
-            volume = np.zeros(ceiling.mask.shape, np.float32)
-            volume[ceiling.mask] = ceiling.maps[file.kind]
-            nib.save(volume_image(volume, ceiling.affine, template), beside[path])

@@ -48,6 +48,16 @@ class GroupJob:
     n_threads: int = 1
     memory_gb: float = 1.0
 
+    @property
+    def label(self) -> str:
+        """Name the job for people."""
+        return self.test.label
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """Name its two graphs: up to the null distribution, and from there."""
+        return self.name, f"{self.name}_results"
+
 
 def write_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> list[Path]:
     """Write the images and tables of a test, and after all of them their sidecars.

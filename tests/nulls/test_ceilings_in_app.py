@@ -87,10 +87,10 @@ def test_images_that_were_changed_since_are_refused(dataset, nulls_run, tmp_path
     code, said = call(
         data, out, "group", "--n-permutations", "20", "--noise-ceiling", "--no-report"
     )
-    assert code == 1, said
+    assert code == 65, said
     assert "the RDMs of sub-03 cannot be computed again" in said
     assert "are not those of the maps" in said
-    assert not list(out.glob("group/*ceiling*"))
+    assert not (out / "group").exists()
 
 
 def test_two_subjects_have_no_ceiling(dataset, nulls_run, tmp_path, call):
@@ -98,4 +98,107 @@ def test_two_subjects_have_no_ceiling(dataset, nulls_run, tmp_path, call):
     code, said = call(dataset, out, "group", "--noise-ceiling", "--participant-label", "01", "02")
     assert code == 65, said
     assert "at least 3 are needed" in said
+    assert not (out / "group").exists()
+
+
+def test_a_dry_run_tells_of_the_ceiling_and_writes_nothing(dataset, nulls_run, tmp_path, call):
+    out = shutil.copytree(nulls_run, tmp_path / "out")
+    code, said = call(dataset, out, "group", "--noise-ceiling", "--dry-run")
+    assert code == 0, said
+    (row,) = [line for line in said.splitlines() if line.startswith("noise ceiling of")]
+    assert "4 images to write" in row and " GB" in row
+    assert not (out / "group").exists()
+
+
+def test_a_ceiling_is_added_to_a_complete_test(dataset, nulls_run, tmp_path, call):
+    out = shutil.copytree(nulls_run, tmp_path / "out")
+    line = (dataset, out, "group", "--n-permutations", "20", "--no-report")
+    assert call(*line)[0] == 0
+    (tested,) = out.glob("group/*_stat-t_desc-planted_statmap.nii.gz")
+    before = tested.stat().st_mtime_ns
+    code, said = call(*line, "--noise-ceiling")
+    assert code == 0, said
+    assert "is complete with the same settings: skipped" in said
+    assert tested.stat().st_mtime_ns == before
+    assert len(list(out.glob("group/*ceiling*.nii.gz"))) == 2
+    code, said = call(*line, "--noise-ceiling")
+    assert code == 0 and "the noise ceiling is complete: skipped" in said
+
+
+def test_the_ceiling_is_a_node_of_the_graph_after_its_test(dataset, nulls_run, tmp_path):
+    from bids_rsa.workflows.group import init_group_level_wf
+
+    from bids_rsa.app.execution import choose_plugin
+    from bids_rsa.app.group import _find_tests
+    from bids_rsa.app.group_jobs import plan_jobs
+    from bids_rsa.app.noise_ceilings import plan_ceiling_jobs
+    from bids_rsa.options.arguments import parse
+
+    settings = parse([str(dataset), str(nulls_run), "group", "--noise-ceiling"])
+    tests, tried = _find_tests(settings)
+    jobs = plan_jobs(tests, tried, settings, choose_plugin("Linear", 2, 4.0, 1))
+    (ceiling,) = plan_ceiling_jobs(jobs, settings, 1)
+    workflow = init_group_level_wf(jobs, str(tmp_path), ceilings=[ceiling])
+    graph = workflow._create_flat_graph()
+    (node,) = [one for one in graph.nodes if one.name == "ceiling"]
+    assert node.mem_gb == ceiling.memory_gb > 0.4
+    (merge,) = graph.predecessors(node)
+    assert [one.name for one in graph.predecessors(merge)] == ["sink"]
+
+
+def test_several_processes_make_the_same_ceiling(dataset, nulls_run, ceiling_run, tmp_path):
+    from bids_rsa.cli import main
+
+    out = shutil.copytree(nulls_run, tmp_path / "out")
+    code = main([
+        str(dataset), str(out), "group", "--n-permutations", "20", "--noise-ceiling",
+        "--no-report", "--use-plugin", "MultiProc",
+    ])  # fmt: skip
+    assert code == 0
+    for stat in ("ceilingLower", "relativeToLower"):
+        np.testing.assert_array_equal(group_map(out, stat)[0], group_map(ceiling_run, stat)[0])
+
+
+@pytest.mark.parametrize("keep", [(), ("--keep-residuals",)])
+def test_ceilings_of_images_estimated_from_bold(tmp_path, call, keep):
+    from estimation import bold_runs
+
+    data = tmp_path / "data"
+    for subject in ("01", "02", "03"):
+        bold_runs.make_dataset(data, runs=(1, 2, 3), subject=subject)
+    line = bold_runs.arguments(
+        data, tmp_path / "out", "--noise", "shrinkage", "--dissimilarity", "crossnobis", "--folds",
+        "runs", "--comparison", "whitened-cosine", "--condition-covariance", "design",
+        "--no-report", *keep,
+    )  # fmt: skip
+    assert call(*line)[0] == 0
+    group = (data, tmp_path / "out", "group", "--noise-ceiling", "--assume-common-space")
+    code, said = call(*group, "--n-permutations", "8", "--no-report")
+    assert code == 0, said
+    maps = {}
+    for stat in ("ceilingLower", "ceilingUpper", "relativeToUpper"):
+        (path,) = (tmp_path / "out" / "group").glob(f"*_stat-{stat}_desc-m_statmap.nii.gz")
+        maps[stat] = nib.load(path).get_fdata()
+    assert np.isfinite(maps["ceilingLower"]).all()
+    assert (maps["ceilingLower"] < maps["ceilingUpper"]).all()
+    paths = sorted(
+        (tmp_path / "out").glob("sub-*/func/*_stat-whitenedcosine_desc-m_statmap.nii.gz")
+    )
+    mean = np.mean([nib.load(path).get_fdata() for path in paths], axis=0)
+    upper = maps["ceilingUpper"]
+    assert np.allclose(maps["relativeToUpper"], np.where(upper > 0, mean / upper, 0), atol=1e-4)
+    assert (mean <= upper + 1e-4).all()
+
+
+def test_estimates_that_are_gone_are_refused(tmp_path, call):
+    from estimation import bold_runs
+
+    data, out = tmp_path / "data", tmp_path / "out"
+    for subject in ("01", "02", "03"):
+        bold_runs.make_dataset(data, subject=subject)
+    assert call(*bold_runs.arguments(data, out, "--no-report"))[0] == 0
+    next(out.glob("sub-02/func/*_contrast-cat_stat-effect_statmap.nii.gz")).unlink()
+    code, said = call(data, out, "group", "--noise-ceiling", "--assume-common-space")
+    assert code == 65, said
+    assert "which the maps of sub-02 were made of, are not in" in said
     assert not (out / "group").exists()

@@ -70,6 +70,10 @@ class NoiseModel:
         """Return samples (n_chosen, n_samples) as float64, without the groups' means."""
         return _deviations(self.samples, self.groups, voxels, self.columns)
 
+    def of_voxels(self, voxels: slice) -> "NoiseModel":
+        """Return the noise of a range of voxels."""
+        return replace(self, samples=self.samples[voxels], variances=self.variances[voxels])
+
     def of_folds(self, folds: Sequence[int]) -> "NoiseModel":
         """Return the noise of the images of some folds, which are numbered anew in this order.
 

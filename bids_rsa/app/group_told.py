@@ -1,0 +1,70 @@
+"""What is printed of the group level: the plan of a dry run, and what is there at the end."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bids_rsa.app.summary import show, text_table
+from bids_rsa.group.ceiling_write import CeilingJob
+from bids_rsa.group.write import GroupJob
+from bids_rsa.outputs.derivatives import is_complete, read_sidecar
+
+LOGGER = logging.getLogger(__name__)
+
+
+def tell_end(jobs: Sequence[GroupJob]) -> None:
+    """Print what is really there."""
+    rows = []
+    for job in jobs:
+        output = Path(job.output_dir)
+        sidecar = read_sidecar(output / job.planned[0].sidecar) or {}
+        table = next(path for path in job.others if path.endswith("_clusters.tsv"))
+        n_clusters = len((output / table).read_text(encoding="utf-8").splitlines()) - 1
+        rows.append(
+            (
+                job.test.label,
+                str(len(job.test.members)),
+                str(sidecar.get("VoxelsTested", "")),
+                str(sidecar.get("VoxelsSignificant", "")),
+                str(n_clusters),
+                str(output / table),
+            )
+        )
+        LOGGER.info(
+            "%s: for the FDR at %g, %s voxels would have to reach the smallest p, %.3g.",
+            job.test.label,
+            job.test.settings.alpha,
+            sidecar.get("VoxelsNeededForFDR"),
+            sidecar.get("SmallestP", float("nan")),
+        )
+    if rows:
+        header = ("test", "subjects", "voxels", "significant", "clusters", "table")
+        show(f"\n{text_table(header, rows)}")
+
+
+def tell_plan(jobs: Sequence[GroupJob], ceilings: Sequence[CeilingJob]) -> int:
+    """Print what would be tested and written, and what memory it needs."""
+    rows = [
+        (
+            job.test.label,
+            job.test.tail,
+            str(len(job.test.members)),
+            str(len(job.test.left_out)),
+            f"{job.memory_gb:.1f} GB",
+            "complete"
+            if is_complete(Path(job.output_dir), job.planned, job.others)
+            else f"{len(job.planned)} images to write",
+        )
+        for job in jobs
+    ]
+    rows += [
+        (
+            job.label, "", str(len(job.subjects)), "", f"{job.memory_gb:.1f} GB",
+            f"{len(job.planned)} images to write",
+        )
+        for job in ceilings
+    ]  # fmt: skip
+    header = ("test", "tail", "subjects", "out", "memory", "state")
+    sys.stdout.write(text_table(header, rows))
+    return 0

@@ -1,0 +1,130 @@
+"""A subject whose RDMs are computed again for a noise ceiling, and how its images are read."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.dissimilarity.table import needs_noise
+from bids_rsa.core.noise.model import NoiseModel, no_noise
+from bids_rsa.core.side_by_side import PatternSet
+from bids_rsa.estimation.names import residuals_path
+from bids_rsa.group.ceilings import CeilingSource
+from bids_rsa.outputs.derivatives import is_complete
+from bids_rsa.outputs.estimates import PlannedRun
+from bids_rsa.outputs.maps import metric_parameters
+from bids_rsa.patterns.noise_samples import noise_of
+from bids_rsa.patterns.stacking import StackedPatterns, stack_group
+from bids_rsa.records import Analysis
+from bids_rsa.settings import RsaSettings
+
+Floats = NDArray[np.float64]
+# makes a progress bar of so many voxels, of a run with this name
+Progress = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
+
+
+@dataclass(frozen=True, eq=False)
+class CeilingSubject:
+    """A subject's analysis, as it made the maps that are tested.
+
+    Attributes
+    ----------
+    analysis : Analysis
+    rsa : RsaSettings
+    models : mapping of str to (n_cells,) float64
+        Condensed, in the order of the analysis's conditions.
+    covariance : (n_conditions, n_conditions) float64 or None
+        Of the condition estimates, for whitened comparisons.
+    root : str
+        The dataset of the maps, which holds what the app estimated from BOLD.
+    runs : tuple of PlannedRun
+        The runs that images were estimated from.
+    """
+
+    analysis: Analysis
+    rsa: RsaSettings
+    models: Mapping[str, Floats] = field(repr=False)
+    covariance: Floats | None
+    root: str
+    runs: tuple[PlannedRun, ...] = ()
+
+
+def read_subject(
+    subject: CeilingSubject, folder: Path, n_threads: int, progress: Progress
+) -> CeilingSource:
+    """Read a subject's images as its participant run did.
+
+    Parameters
+    ----------
+    subject : CeilingSubject
+    folder : Path
+        Where patterns and noise are kept, which are mapped into memory.
+    n_threads : int
+    progress : callable
+        Makes the bar of a run whose residuals are estimated again.
+
+    Raises
+    ------
+    BidsRsaError
+        A file that is missing, damaged or on another grid.
+    """
+    analysis, rsa = subject.analysis, subject.rsa
+    stacked = stack_group(analysis, rsa.reading, n_threads)
+    path = folder / f"{analysis.subject}.npy"
+    np.save(path, stacked.patterns)
+    patterns = PatternSet(
+        np.load(path, mmap_mode="r"),
+        stacked.patch_mask,
+        rsa.dissimilarity,
+        metric_parameters(rsa, stacked.patch_mask),
+        rsa.min_voxels,
+        rsa.ignore_nan,
+        _noise(subject, stacked, folder, n_threads, progress),
+        rsa.patch_size,
+    )
+    return CeilingSource(
+        analysis.subject, patterns, rsa.radius_mm, subject.models, subject.covariance
+    )
+
+
+def _noise(
+    subject: CeilingSubject,
+    stacked: StackedPatterns,
+    folder: Path,
+    n_threads: int,
+    progress: Progress,
+) -> NoiseModel | None:
+    """Read what noise is estimated from."""
+    analysis, rsa = subject.analysis, subject.rsa
+    if rsa.noise == "none":
+        n_voxels = len(stacked.patterns)
+        return no_noise(n_voxels) if needs_noise(rsa.dissimilarity) else None
+    made = {
+        planned.run.path: str(_residuals(subject, planned, folder, n_threads, progress))
+        for planned in subject.runs
+        if planned.for_noise
+    }
+    path, layout = folder / f"{analysis.subject}_noise.npy", stacked.space.layout
+    return noise_of(analysis, rsa, stacked.patch_mask, layout, path, n_threads, made).model()
+
+
+def _residuals(
+    subject: CeilingSubject, planned: PlannedRun, folder: Path, n_threads: int, progress: Progress
+) -> Path:
+    """Find the residuals that were kept, or estimate them again."""
+    kept = residuals_path(planned.run)
+    if planned.keep_residuals and is_complete(Path(subject.root), planned.planned, ()):
+        return Path(subject.root) / kept
+    from bids_rsa.estimation.images import estimate_run  # nilearn's models take seconds to import
+
+    own = folder / Path(kept).name.partition(".")[0]
+    own.mkdir()
+    label = planned.run.label
+    files = estimate_run(
+        planned.run, own, True, n_threads, lambda n_voxels: progress(n_voxels, label)
+    )
+    assert files.residuals is not None
+    return files.residuals

@@ -1,0 +1,123 @@
+"""The maps of a noise ceiling under their final names, and the job that makes them."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.group.ceiling_subjects import CeilingSubject
+from bids_rsa.group.ceilings import STATS, Ceiling
+from bids_rsa.group.names import file_stem, input_hash
+from bids_rsa.group.records import GroupTest
+from bids_rsa.group.sidecar import SHARED_KEYS
+from bids_rsa.outputs.dataset_files import dataset_lock, write_json
+from bids_rsa.outputs.derivatives import PlannedFile
+from bids_rsa.outputs.provenance import bids_uri, digest, software_versions
+from bids_rsa.outputs.whole_files import replacing_together
+from bids_rsa.spaces.images import open_image, volume_image
+
+
+@dataclass(frozen=True)
+class CeilingJob:
+    """The noise ceilings of tests of the same subjects and images, whose RDMs are computed once.
+
+    ``links`` are (path, name) of the datasets that the participants' maps lie in. ``name`` is the
+    node's; ``n_threads`` and ``memory_gb`` change no result.
+    """
+
+    tests: tuple[GroupTest, ...]
+    subjects: tuple[CeilingSubject, ...] = field(repr=False)
+    output_dir: str
+    links: tuple[tuple[str, str], ...]
+    name: str
+    n_threads: int = 1
+    memory_gb: float = 1.0
+    others: tuple[str, ...] = ()  # no files beside the maps
+
+    @property
+    def planned(self) -> tuple[PlannedFile, ...]:
+        """All maps."""
+        return tuple(file for test in self.tests for file in plan_ceilings(test))
+
+    @property
+    def label(self) -> str:
+        """Name the job for people."""
+        return f"noise ceiling of {', '.join(test.label for test in self.tests)}"
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """Name its folders in the graph."""
+        return (self.name,)
+
+
+def plan_ceilings(test: GroupTest) -> tuple[PlannedFile, ...]:
+    """List the maps of a test's noise ceiling, with the settings that determine them."""
+    settings = {
+        "NoiseCeiling": find_comparison(test.key.comparison).ceiling,
+        "Participants": [f"sub-{subject}" for subject in test.subjects],
+        "GroupMask": test.settings.group_mask and Path(test.settings.group_mask).name,
+        "InputHash": input_hash(test),
+    }
+    frozen = tuple((key, json.dumps(value)) for key, value in settings.items())
+    return tuple(
+        PlannedFile(
+            f"{file_stem(test, stat)}_statmap.nii.gz", frozen, digest([stat, settings]), kind=stat
+        )
+        for stat in STATS
+    )
+
+
+def write_ceiling(
+    test: GroupTest,
+    planned: Sequence[PlannedFile],
+    ceiling: Ceiling,
+    output_dir: Path,
+    links: Mapping[str, str],
+) -> None:
+    """Write the maps of a test's ceiling, and last their sidecars."""
+    template = open_image(test.members[0].maps[0][0].path)
+    entry = find_comparison(test.key.comparison)
+    shared = {key: test.metadata[key] for key in SHARED_KEYS if key in test.metadata}
+    paths = [one.path for member in test.members for one in member.all_maps]
+    common: dict[str, Any] = {
+        "Sources": [bids_uri(path, links) for path in paths],
+        **shared,
+        "Model": test.metadata.get("Model", {}),
+        "CeilingDefinition": entry.ceiling,
+        "VoxelsTested": int(ceiling.mask.sum()),
+        "VoxelsUndefined": ceiling.n_undefined,
+    }
+    sidecars = {
+        output_dir / file.sidecar: {
+            "Description": f"{STATS[file.kind]}. {entry.title}; what is averaged: {entry.ceiling}. "
+            "0 outside the mask, NaN where undefined.",
+            **common,
+            **{key: json.loads(text) for key, text in file.settings},
+            "SettingsHash": file.settings_hash,
+            "SoftwareVersions": software_versions(),
+        }
+        for file in planned
+    }
+
+    @contextmanager
+    def described() -> Iterator[None]:
+        """Take old sidecars away, and write the new ones after all images."""
+        with dataset_lock(output_dir):
+            for path in sidecars:
+                path.unlink(missing_ok=True)
+            yield
+            for path, content in sidecars.items():
+                write_json(path, content)
+
+    paths_of_maps = [output_dir / file.path for file in planned]
+    with replacing_together(paths_of_maps, described()) as beside:
+        for file, path in zip(planned, paths_of_maps, strict=True):
+            volume = np.zeros(ceiling.mask.shape, np.float32)
+            volume[ceiling.mask] = ceiling.maps[file.kind]
+            nib.save(volume_image(volume, ceiling.affine, template), beside[path])

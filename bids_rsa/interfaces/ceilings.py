@@ -1,0 +1,71 @@
+"""Nipype interface of noise ceilings: read the subjects' images again, compute, write."""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
+    ImagesOutput,
+    RecordingInterface,
+    as_texts,
+)
+
+# isort: split
+import numpy as np
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, traits
+
+from bids_rsa.group.ceiling_subjects import read_subject
+from bids_rsa.group.ceiling_write import CeilingJob, plan_ceilings, write_ceiling
+from bids_rsa.group.ceilings import compute_ceilings, count_voxels
+from bids_rsa.interfaces.progress import progress_bar
+
+LOGGER = logging.getLogger(__name__)
+
+
+class _CeilingInput(BaseInterfaceInputSpec):
+    # it holds arrays; what is there is never taken from the cache
+    job = traits.Instance(CeilingJob, mandatory=True, nohash=True)
+    tested = traits.List(
+        traits.List(File(exists=True)), [], usedefault=True, desc="the maps of each test"
+    )
+
+
+class NoiseCeiling(RecordingInterface):
+    """Compute the noise ceilings of tests of the same images, and write their maps."""
+
+    _always_run = True
+    input_spec = _CeilingInput
+    output_spec = ImagesOutput
+
+    def _call(self, folder: Path) -> dict[str, Any]:
+        """Write the ceilings."""
+        job = self.inputs.job
+        output = Path(job.output_dir)
+        # the patterns of all subjects: of no use to another run
+        with TemporaryDirectory(prefix="ceiling_", dir=folder) as room:
+            sources = [
+                read_subject(subject, Path(room), job.n_threads, _bar_of_run)
+                for subject in job.subjects
+            ]
+            total = count_voxels(job.tests, output)
+            with progress_bar(total, "noise ceiling", 0, "voxels") as advance:
+                ceilings = compute_ceilings(job.tests, sources, output, job.n_threads, advance)
+            del sources
+        for test, ceiling in zip(job.tests, ceilings, strict=True):
+            write_ceiling(test, plan_ceilings(test), ceiling, output, dict(job.links))
+            lower, upper = (
+                np.nanmean(ceiling.maps[stat]) for stat in ("ceilingLower", "ceilingUpper")
+            )
+            LOGGER.info(
+                "%s: noise ceiling from %.3f to %.3f (means over voxels).",
+                test.label, lower, upper,
+            )  # fmt: skip
+        return {"images": as_texts(output / file.path for file in job.planned)}
+
+
+def _bar_of_run(n_voxels: int, label: str) -> AbstractContextManager[Callable[[int], None]]:
+    """Make the bar of a run whose residuals are estimated again."""
+    return progress_bar(n_voxels, label, 0, "voxels", "")
