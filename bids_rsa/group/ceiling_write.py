@@ -20,7 +20,6 @@ from bids_rsa.outputs.dataset_files import dataset_lock, write_json
 from bids_rsa.outputs.derivatives import PlannedFile
 from bids_rsa.outputs.provenance import bids_uri, digest, software_versions
 from bids_rsa.outputs.whole_files import replacing_together
-from bids_rsa.spaces.images import open_image, volume_image
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,6 @@ def write_ceiling(
     links: Mapping[str, str],
 ) -> None:
     """Write the maps of a test's ceiling, and last their sidecars."""
-    template = open_image(test.members[0].maps[0][0].path)
     entry = find_comparison(test.key.comparison)
     shared = {key: test.metadata[key] for key in SHARED_KEYS if key in test.metadata}
     paths = [one.path for member in test.members for one in member.all_maps]
@@ -118,6 +116,6 @@ def write_ceiling(
     paths_of_maps = [output_dir / file.path for file in planned]
     with replacing_together(paths_of_maps, described()) as beside:
         for file, path in zip(planned, paths_of_maps, strict=True):
-            volume = np.zeros(ceiling.mask.shape, np.float32)
-            volume[ceiling.mask] = ceiling.maps[file.kind]
-            nib.save(volume_image(volume, ceiling.affine, template), beside[path])
+            values = np.zeros(ceiling.space.n_locations, np.float32)
+            values[ceiling.mask] = ceiling.maps[file.kind]
+            nib.save(ceiling.space.image(values), beside[path])

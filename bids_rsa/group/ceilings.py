@@ -13,9 +13,9 @@ from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.side_by_side import PatternSet, rdms_side_by_side
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.group.names import mask_path
+from bids_rsa.group.places import read_map, space_of_test
 from bids_rsa.group.records import GroupTest
-from bids_rsa.spaces.images import load_volume
-from bids_rsa.spaces.volume import VolumeSpace
+from bids_rsa.spaces.space import Space
 
 Floats = NDArray[np.float64]
 
@@ -94,8 +94,8 @@ class Ceiling:
     """Maps of a test over the voxels that it tests, by their stat- label."""
 
     maps: dict[str, Floats]
+    space: Space
     mask: NDArray[np.bool_]
-    affine: Floats
     n_undefined: int
 
 
@@ -103,10 +103,10 @@ class _Test:
     """One test: its voxels among the centres, its scores, and its ceilings as they come in."""
 
     def __init__(self, test: GroupTest, output_dir: Path, source: CeilingSource) -> None:
-        volume, grid = load_volume(str(output_dir / mask_path(test)))
-        self.test, self.mask, self.affine = test, volume > 0, grid.affine
-        paths = [member.maps[0][0].path for member in test.members]
-        self.scores = np.array([load_volume(path)[0][self.mask] for path in paths])
+        self.test, self.space = test, space_of_test(test)
+        self.mask = tested_voxels(test, self.space, output_dir)
+        maps = [member.maps[0][0] for member in test.members]
+        self.scores = np.array([read_map(one)[self.mask] for one in maps])
         self.name = test.key.comparison
         model = source.models[test.models[0]]
         self.missing = np.isnan(model)
@@ -151,13 +151,18 @@ class _Test:
         for one, ceiling in zip(relative, (lower, upper), strict=True):
             one[np.isnan(ceiling)] = np.nan
         maps = dict(zip(STATS, (lower, upper, *relative), strict=True))
-        return Ceiling(maps, self.mask, self.affine, int(np.isnan(lower).sum()))
+        return Ceiling(maps, self.space, self.mask, int(np.isnan(lower).sum()))
 
 
 def count_voxels(tests: Sequence[GroupTest], output_dir: Path) -> int:
     """Count the voxels that any of some complete tests has."""
-    masks = [load_volume(str(output_dir / mask_path(test)))[0] > 0 for test in tests]
+    masks = [tested_voxels(test, space_of_test(test), output_dir) for test in tests]
     return int(np.logical_or.reduce(masks).sum())
+
+
+def tested_voxels(test: GroupTest, space: Space, output_dir: Path) -> NDArray[np.bool_]:
+    """Read the mask (n_locations,) of the voxels that a complete test has."""
+    return space.load_mask([str(output_dir / mask_path(test))], "mask of the voxels tested").inside
 
 
 def compute_ceilings(
@@ -202,8 +207,8 @@ def compute_ceilings(
 
     rdms_side_by_side(
         [source.patterns for source in sources],
-        centers.ravel(),
-        VolumeSpace(centers.shape, running[0].affine),
+        centers,
+        running[0].space,
         sources[0].radius_mm,
         take,
         n_threads,

@@ -11,11 +11,11 @@ from bids_rsa.core.inference.group_scores import common_voxels, fisher_z, smooth
 from bids_rsa.core.inference.resolution import score_resolution
 from bids_rsa.errors import ContentError
 from bids_rsa.group.identity import refuse_changed_map
+from bids_rsa.group.places import read_map, space_of_test
 from bids_rsa.group.records import GroupTest, Member, ParticipantMap
 from bids_rsa.group.spread import spread_warnings
-from bids_rsa.spaces.grid import Grid
-from bids_rsa.spaces.images import load_volume
-from bids_rsa.spaces.masks import load_mask
+from bids_rsa.spaces.space import Space
+from bids_rsa.spaces.volume import VolumeSpace
 
 LOGGER = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
@@ -29,11 +29,12 @@ class GroupScores:
     ----------
     scores : (n_subjects, n_voxels) float64
         Transformed (and differenced, averaged over sessions, smoothed); NaN where a subject has
-        none. Voxels in the order of ``np.argwhere(mask)``.
+        none. Voxels (or vertices) in the order of ``np.flatnonzero(mask)``.
     model_means : (n_models, n_voxels) float64
         Mean over subjects of each model's transformed score.
-    mask : (X, Y, Z) bool
-    affine : (4, 4) float64
+    space : Space
+        Where the locations lie.
+    mask : (n_locations,) bool
     centers : (n_subjects,) int64
         Voxels at which each subject has a score.
     mean_scores : (n_subjects,) float64
@@ -48,8 +49,8 @@ class GroupScores:
 
     scores: Floats
     model_means: Floats
+    space: Space
     mask: NDArray[np.bool_]
-    affine: Floats
     centers: NDArray[np.int64]
     mean_scores: Floats
     resolution: Floats
@@ -79,11 +80,11 @@ def gather_scores(test: GroupTest) -> GroupScores:
     ContentError
         A map without a finite score, or no voxel that enough subjects have.
     """
-    grid = load_volume(test.members[0].maps[0][0].path)[1]
-    volumes = [_load_member(member, test, grid) for member in test.members]
+    space = space_of_test(test)
+    volumes = [_load_member(member, test, space) for member in test.members]
     inside = np.array([one.inside for one in volumes])
     mask, lost = common_voxels(inside, test.settings.coverage)
-    mask = _narrowed(mask, test, grid)
+    mask = _narrowed(mask, test, space)
     if not mask.any():
         raise ContentError(
             f"{test.label}: no voxel has a score in {test.settings.coverage:.0%} of the "
@@ -92,7 +93,7 @@ def gather_scores(test: GroupTest) -> GroupScores:
             "Leave out subjects that cover little, or lower --coverage.",
         )
     _log_voxels(test, mask, lost)
-    scores = _gather(test, volumes, mask, grid, lost)
+    scores = _gather(test, volumes, mask, space, lost)
     for warning in spread_warnings(test, scores.scores):
         LOGGER.warning("%s: %s", test.label, warning)
     return scores
@@ -102,35 +103,35 @@ def _gather(
     test: GroupTest,
     volumes: list[_Volumes],
     mask: NDArray[np.bool_],
-    grid: Grid,
+    space: Space,
     lost: NDArray[np.int64],
 ) -> GroupScores:
     """Keep the voxels of the mask, smooth inside it, take differences of models."""
-    smoothed = np.array([_in_mask(one, mask, test, grid) for one in volumes])
+    smoothed = np.array([_in_mask(one, mask, test, space) for one in volumes])
     scores = smoothed[:, 0] - smoothed[:, 1] if len(test.models) == 2 else smoothed[:, 0]
     with np.errstate(invalid="ignore"):
         return GroupScores(
             scores=np.ascontiguousarray(scores),
             model_means=np.nanmean(smoothed, axis=0),
+            space=space,
             mask=mask,
-            affine=grid.affine,
             centers=np.array([one.inside.sum() for one in volumes]),
             mean_scores=np.array([_mean(one.raw[mask & one.inside]) for one in volumes]),
-            resolution=_resolution(volumes, mask, test, grid),
+            resolution=_resolution(volumes, mask, test, space),
             n_limited=sum(one.n_limited for one in volumes),
             lost_alone=lost,
         )
 
 
 def _resolution(
-    volumes: list[_Volumes], mask: NDArray[np.bool_], test: GroupTest, grid: Grid
+    volumes: list[_Volumes], mask: NDArray[np.bool_], test: GroupTest, space: Space
 ) -> Floats:
     """Give the root of the mean squared resolution over subjects, (n_voxels,).
 
     Neighbours share most of their patches, so smoothing leaves their resolution as it is.
     """
-    fwhm, sizes = test.settings.smoothing_fwhm, grid.voxel_sizes_mm
-    rows = [smooth_inside(v.variance, mask & v.inside, fwhm, sizes)[mask] for v in volumes]
+    fwhm = test.settings.smoothing_fwhm
+    rows = [smoothed(v.variance, mask & v.inside, fwhm, space)[mask] for v in volumes]
     return np.asarray(np.sqrt(np.nanmean(rows, axis=0)), dtype=np.float64)
 
 
@@ -139,19 +140,26 @@ def _mean(values: Floats) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-def _in_mask(one: _Volumes, mask: NDArray[np.bool_], test: GroupTest, grid: Grid) -> Floats:
+def _in_mask(one: _Volumes, mask: NDArray[np.bool_], test: GroupTest, space: Space) -> Floats:
     """Give one subject's scores (n_models, n_voxels) in the mask, smoothed inside it."""
-    fwhm, sizes = test.settings.smoothing_fwhm, grid.voxel_sizes_mm
-    inside = mask & one.inside
-    return np.array([smooth_inside(v, inside, fwhm, sizes)[mask] for v in one.transformed])
+    fwhm, inside = test.settings.smoothing_fwhm, mask & one.inside
+    return np.array([smoothed(v, inside, fwhm, space)[mask] for v in one.transformed])
 
 
-def _load_member(member: Member, test: GroupTest, grid: Grid) -> _Volumes:
+def smoothed(values: Floats, inside: NDArray[np.bool_], fwhm_mm: float, space: Space) -> Floats:
+    """Smooth values (n_locations,) inside a mask; on surfaces there is no smoothing."""
+    if not isinstance(space, VolumeSpace):
+        return np.where(inside, values, np.nan)
+    volume, mask = values.reshape(space.shape), inside.reshape(space.shape)
+    return smooth_inside(volume, mask, fwhm_mm, space.layout.voxel_sizes_mm).ravel()
+
+
+def _load_member(member: Member, test: GroupTest, space: Space) -> _Volumes:
     """Read a subject's maps, transform each, average over sessions."""
     transformed, raw, limited = [], [], 0
-    variance = np.zeros(grid.shape)
+    variance = np.zeros(space.n_locations)
     for maps in member.maps:
-        values = [_load_map(one, test, grid) for one in maps]
+        values = [_load_map(one, test, space) for one in maps]
         pairs = [_transform(v, one, test) for v, one in zip(values, maps, strict=True)]
         transformed.append(np.mean([z for z, _ in pairs], axis=0))
         raw.append(np.mean(values, axis=0))
@@ -163,14 +171,14 @@ def _load_member(member: Member, test: GroupTest, grid: Grid) -> _Volumes:
     return _Volumes(transformed, variance, tested, inside, limited)
 
 
-def _load_map(one: ParticipantMap, test: GroupTest, grid: Grid) -> Floats:
+def _load_map(one: ParticipantMap, test: GroupTest, space: Space) -> Floats:
     """Read a map; NaN outside the mask of its centres."""
-    data, _ = load_volume(one.path)
-    mask = load_mask(one.mask_path, grid, "mask of centres")
-    if mask.warning:
-        LOGGER.warning("sub-%s: %s", one.subject, mask.warning)
+    data = read_map(one)
+    mask = space.load_mask([one.mask_path], "mask of centres")
+    for warning in mask.warnings:
+        LOGGER.warning("sub-%s: %s", one.subject, warning)
     refuse_changed_map(one, test)
-    values = np.where(mask.voxels, data.astype(np.float64), np.nan)
+    values = np.where(mask.inside, data, np.nan)
     if not np.isfinite(values).any():
         raise ContentError(
             f"sub-{one.subject}: {one.path} holds no finite score inside {one.mask_path}.",
@@ -200,14 +208,14 @@ def _known(values: Floats, one: ParticipantMap, test: GroupTest) -> Floats:
     return score_resolution(values, n_cells, step, test.transform == "fisher")
 
 
-def _narrowed(mask: NDArray[np.bool_], test: GroupTest, grid: Grid) -> NDArray[np.bool_]:
+def _narrowed(mask: NDArray[np.bool_], test: GroupTest, space: Space) -> NDArray[np.bool_]:
     """Keep the voxels inside --group-mask."""
     if test.settings.group_mask is None:
         return mask
-    narrowing = load_mask(test.settings.group_mask, grid, "group mask")
-    if narrowing.note:
-        LOGGER.warning("%s", narrowing.note)
-    return mask & narrowing.voxels
+    narrowing = space.load_mask([test.settings.group_mask], "group mask")
+    for note in narrowing.notes:
+        LOGGER.warning("%s", note)
+    return mask & narrowing.inside
 
 
 def _list_lost(test: GroupTest, lost: NDArray[np.int64]) -> str:

@@ -8,16 +8,15 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.condition_null import ConditionTest, condition_test
-from bids_rsa.core.inference.group_scores import fisher_z, smooth_inside
+from bids_rsa.core.inference.group_scores import fisher_z
 from bids_rsa.core.inference.permute import Null
 from bids_rsa.core.inference.stelzer import StelzerTest, stelzer_test
 from bids_rsa.errors import ContentError
 from bids_rsa.group.identity import refuse_changed_map
-from bids_rsa.group.load import GroupScores
+from bids_rsa.group.load import GroupScores, smoothed
 from bids_rsa.group.null_maps import MAKE_THEM, find_draws
+from bids_rsa.group.places import null_maps_header, read_null_maps
 from bids_rsa.group.records import GroupTest, Member, ParticipantMap
-from bids_rsa.spaces.grid import Grid
-from bids_rsa.spaces.images import grid_of, open_image, read_volume
 
 
 def run_by_null_maps(
@@ -114,17 +113,15 @@ def _null_scores(
     one: ParticipantMap, test: GroupTest, scores: GroupScores, n_draws: int
 ) -> Iterator[NDArray[np.float64]]:
     """Read the null maps of one participant's map, volume by volume."""
-    image = open_image(one.null_path)
-    grid = grid_of(image)
-    expected = (*scores.mask.shape, n_draws)
-    if image.shape != expected or not np.allclose(grid.affine, scores.affine, atol=1e-4):
+    found = null_maps_header(one)
+    if not scores.space.layout.equals(found.layout) or found.n_maps != n_draws:
         raise ContentError(
-            f"{one.null_path} holds {' x '.join(map(str, image.shape))} values, and "
-            f"{' x '.join(map(str, expected))} on the grid of the maps are expected.",
+            f"{one.null_path} holds {found.n_maps} null maps ({found.layout.describe()}), and "
+            f"{n_draws} where the maps lie ({scores.space.layout.describe()}) are expected.",
             MAKE_THEM,
         )
-    for draw in range(n_draws):
-        yield _tested(read_volume(image, draw).astype(np.float64), one, test, scores, grid)
+    for values in read_null_maps(one):
+        yield _tested(values, one, test, scores)
 
 
 def _tested(
@@ -132,7 +129,6 @@ def _tested(
     one: ParticipantMap,
     test: GroupTest,
     scores: GroupScores,
-    grid: Grid,
 ) -> NDArray[np.float64]:
     """Give one null map's values at the voxels tested, transformed and smoothed."""
     inside = scores.mask
@@ -145,5 +141,4 @@ def _tested(
     values = np.where(inside, volume, 0.0)
     if test.transform == "fisher":
         values = fisher_z(values, int(one.metadata.get("CellsUsed", 0)))[0]
-    fwhm = test.settings.smoothing_fwhm
-    return smooth_inside(values, inside, fwhm, grid.voxel_sizes_mm)[inside]
+    return smoothed(values, inside, test.settings.smoothing_fwhm, scores.space)[inside]

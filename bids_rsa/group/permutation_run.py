@@ -13,7 +13,6 @@ import numpy as np
 from bids_rsa._version import __version__
 from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.design import Design
-from bids_rsa.core.inference.lattice import grid_adjacency
 from bids_rsa.core.inference.permute import Null, permutation_null
 from bids_rsa.core.inference.plan import Plan, prepare_test
 from bids_rsa.core.inference.relabel import (
@@ -74,7 +73,7 @@ def prepare(test: GroupTest, scores: GroupScores) -> Prepared:
     return Prepared(
         plan=plan,
         relabelings=draw_relabelings(design, group.n_permutations, group.random_seed),
-        adjacency=grid_adjacency(scores.mask, group.connectivity),
+        adjacency=scores.space.adjacency(scores.mask, group.connectivity),
         cluster_threshold=plan.cluster_threshold(group.cluster_p),
     )
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from bids_rsa.core.inference.group_maps import Cluster
@@ -43,13 +42,13 @@ SUBJECT_COLUMNS = {
 def cluster_rows(clusters: Sequence[Cluster], scores: GroupScores) -> list[Row]:
     """Describe each cluster."""
     places = peak_places_mm(clusters, scores)
-    volume = abs(float(np.linalg.det(scores.affine[:3, :3])))
+    sizes = scores.space.sizes()[scores.mask]
     return [
         (
             str(number),
             *(f"{coordinate:g}" for coordinate in np.round(place, 3)),
             str(len(one.voxels)),
-            f"{len(one.voxels) * volume:.6g}",
+            f"{sizes[one.voxels].sum():.6g}",
             f"{one.mass:.6g}",
             f"{one.t:.6g}",
             f"{one.p:.6g}",
@@ -61,8 +60,8 @@ def cluster_rows(clusters: Sequence[Cluster], scores: GroupScores) -> list[Row]:
 
 def peak_places_mm(clusters: Sequence[Cluster], scores: GroupScores) -> NDArray[np.float64]:
     """Give the peaks in mm, (n_clusters, 3)."""
-    ijk = np.argwhere(scores.mask)[[one.peak for one in clusters]]
-    return np.asarray(apply_affine(scores.affine, ijk)).reshape(-1, 3)
+    peaks = np.flatnonzero(scores.mask)[[one.peak for one in clusters]]
+    return scores.space.places_mm(peaks).reshape(-1, 3)
 
 
 def peak_rows(clusters: Sequence[Cluster], scores: GroupScores, test: GroupTest) -> list[Row]:

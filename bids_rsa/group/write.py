@@ -21,7 +21,6 @@ from bids_rsa.group.tests import GroupResult
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json, write_text
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete
 from bids_rsa.outputs.whole_files import replacing_together
-from bids_rsa.spaces.images import open_image, volume_image
 
 # long lists that the maps' sidecars hold already
 NOT_IN_TABLES = ("Sources", "SoftwareVersions")
@@ -75,13 +74,12 @@ def write_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> lis
     common = common_keys(
         test, settings, job.planned[0].settings_hash, result.found, job.tried, dict(job.links)
     )
-    template = open_image(test.members[0].maps[0][0].path)
 
-    def image(values: NDArray[Any], outside: float = 0.0) -> nib.Nifti1Image:
+    def image(values: NDArray[Any], outside: float = 0.0) -> Any:
         """Put values into the mask."""
-        volume = np.full(scores.mask.shape, outside, values.dtype)
-        volume[scores.mask] = values
-        return volume_image(volume, scores.affine, template)
+        everywhere = np.full(scores.space.n_locations, outside, values.dtype)
+        everywhere[scores.mask] = values
+        return scores.space.image(everywhere)
 
     @contextmanager
     def described() -> Iterator[None]:

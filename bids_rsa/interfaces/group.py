@@ -28,6 +28,7 @@ from bids_rsa.group.tests import GroupResult, joint_maxima, make_result
 from bids_rsa.group.write import GroupJob, write_result
 from bids_rsa.interfaces.progress import progress_bar
 from bids_rsa.interfaces.work_files import DamagedWorkError, load_record, save_record
+from bids_rsa.patterns.places import SPACES
 from bids_rsa.reports.group_pictures import draw_result
 
 
@@ -73,7 +74,7 @@ class PermuteScores(RecordingInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Run the permutations."""
         test = self.inputs.test
-        scores = load_record(self.inputs.scores, GroupScores)
+        scores = _scores(self.inputs.scores)
         ready = prepare(test, scores)
         path = folder / "null.npz"
         if test.settings.uses_null_maps:
@@ -116,7 +117,7 @@ class CorrectScores(RecordingInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Make the maps of a test."""
         inputs = self.inputs
-        scores, null = load_record(inputs.scores, GroupScores), _null(inputs.null)
+        scores, null = _scores(inputs.scores), _null(inputs.null)
         joint = [_null(path) for path in inputs.joint_nulls] or [null]
         ready = prepare(inputs.test, scores)
         result = make_result(
@@ -132,6 +133,11 @@ class CorrectScores(RecordingInterface):
         if group.null == "conditions":
             return load_record(files, ConditionTest, Observed, ClusterSet, Null)
         return None
+
+
+def _scores(paths: Any) -> GroupScores:
+    """Load the scores of a test."""
+    return load_record(paths, GroupScores, *SPACES)
 
 
 def _null(path: str) -> Any:
@@ -159,7 +165,7 @@ class SinkGroup(RecordingInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Write the result of a test."""
         result = load_record(self.inputs.result, GroupResult, Cluster)
-        images = write_result(self.inputs.job, load_record(self.inputs.scores, GroupScores), result)
+        images = write_result(self.inputs.job, _scores(self.inputs.scores), result)
         return {"images": as_texts(images)}
 
 
@@ -180,5 +186,5 @@ class DrawGroup(RecordingInterface):
     def _call(self, folder: Path) -> dict[str, Any]:
         """Draw the result of a test."""
         result = load_record(self.inputs.result, GroupResult, Cluster)
-        figures = draw_result(self.inputs.job, load_record(self.inputs.scores, GroupScores), result)
+        figures = draw_result(self.inputs.job, _scores(self.inputs.scores), result)
         return {"figures": as_texts(figures)}

@@ -104,10 +104,11 @@ def _mosaic(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
     """
     image = _t_map(job, "t")
     data = np.asarray(image.dataobj, dtype=np.float64)
-    scale = _scale(job, result, data[scores.mask])
+    scale = _scale(job, result, data.ravel()[scores.mask])
     peak = peak_places_mm(result.clusters[:1], scores)
-    cuts = cuts_through(scores.mask, scores.affine, peak[0] if len(peak) else None)
-    mosaic = lay_out(_anatomy(job, scores), scores.mask, scores.affine, cuts)
+    shown = scores.mask.reshape(data.shape)
+    cuts = cuts_through(shown, image.affine, peak[0] if len(peak) else None)
+    mosaic = lay_out(_anatomy(job, scores), shown, image.affine, cuts)
     values = _directed(job, mosaic.sample(data, image.affine))
     significant = mosaic.sample(np.asarray(_t_map(job, "tThr").dataobj) != 0, image.affine)
     reference = _reference(job, result)
@@ -130,7 +131,7 @@ def _glass(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
     image = _t_map(job, "tThr")
     values = _directed(job, np.asarray(image.dataobj, dtype=np.float64))
     found = np.abs(values[values != 0])
-    scale = _scale(job, result, values[scores.mask])
+    scale = _scale(job, result, values.ravel()[scores.mask])
     if found.size and not job.test.two_sided:
         scale = Scale(float(found.min()), float(found.max()), ONE_SIDED, scale.unit)
     shown = nib.Nifti1Image(values.astype(np.float32), image.affine)
@@ -142,8 +143,8 @@ def _anatomy(job: GroupJob, scores: GroupScores) -> Anatomy:
     """Give the MNI template, or the voxels tested where the space is another."""
     if (job.test.key.space or "").startswith("MNI"):
         return read_anatomy(mni_template(), "the MNI template")
-    image = nib.Nifti1Image(scores.mask.astype(np.float32), scores.affine)
-    return read_anatomy(image, "the mask of the voxels tested")
+    mask = scores.space.image(scores.mask.astype(np.float32))
+    return read_anatomy(mask, "the mask of the voxels tested")
 
 
 def _notes(job: GroupJob) -> list[str]:

@@ -145,7 +145,7 @@ def test_null_maps_of_another_number_are_refused(call, tmp_path):
     nib.save(nib.Nifti1Image(short, AFFINE), str(image).replace("_statmap", "_nullmaps"))
     code, said = call(bids, out, "group", *OPTIONS)
     assert code == 65, said
-    assert "sub-04" in said and "x 50 values" in said and f"x {M} on the grid" in said
+    assert "sub-04" in said and "holds 50 null maps" in said and f"and {M} where" in said
 
 
 def test_few_relabelings_are_warned_of_before_anything_runs(call, tmp_path):
