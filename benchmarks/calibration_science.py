@@ -26,9 +26,9 @@ from bids_rsa.core.inference.permute import permutation_null
 from bids_rsa.core.inference.plan import prepare_test
 from bids_rsa.core.inference.relabel import draw_relabelings
 from bids_rsa.core.searchlight import searchlight_rsa
-from bids_rsa.dataset import find_groups
+from bids_rsa.dataset import find_analyses
 from bids_rsa.models.loading import condensed, load_models
-from bids_rsa.patterns.stacking import stack_group
+from bids_rsa.patterns.stacking import stack_analysis
 from bids_rsa.settings import InputSettings, RsaSettings
 
 SHAPE = (14, 14, 14)
@@ -134,10 +134,10 @@ def subject_scores(root: Path, design: Design) -> tuple[list[dict], list[str]]:
     rsa = RsaSettings(radius_mm=RADIUS_MM, missing_runs=design.missing_runs)
     inputs = InputSettings(bids_dir=str(root), models=files)
     read = load_models(inputs)
-    found = find_groups(inputs, rsa, read, str(root / "derivatives"))
+    found = find_analyses(inputs, rsa, read, str(root / "derivatives"))
     rows, warned = [], set()
-    for group in found.groups:
-        stacked = stack_group(group, rsa)
+    for group in found.analyses:
+        stacked = stack_analysis(group, rsa)
         scores = search(stacked.patterns, stacked.patch_mask, condensed(read, stacked.conditions))
         left_out = sum(stacked.voxels_left_out.values())
         rows.append(dict(zip(design.models(), scores, strict=True)))

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 
-from bids_rsa.discovery.assemble import SkippedError, Wanted, check_rows, subject_groups
+from bids_rsa.discovery.assemble import SkippedError, Wanted, check_rows, subject_analyses
 from bids_rsa.discovery.conditions import apply_map, read_condition_map
 from bids_rsa.discovery.findings import found_images
 from bids_rsa.discovery.grouping import (
@@ -56,7 +56,7 @@ def _search(inputs: InputSettings, output_dir: str, bold: BoldSettings | None) -
     return BoldSearch(inputs, output_dir, bold)
 
 
-def find_groups(
+def find_analyses(
     inputs: InputSettings,
     rsa: RsaSettings,
     models: tuple[ModelRdm, ...],
@@ -82,7 +82,7 @@ def find_groups(
     Returns
     -------
     Discovery
-        Groups in the order of subject, session, task, acquisition, space, resolution.
+        Analyses in the order of subject, session, task, acquisition, space, resolution.
 
     Raises
     ------
@@ -100,27 +100,27 @@ def find_groups(
         outcome.add(subject, images, search, wanted, regions)
     outcome.refuse_nothing()
     seconds = time.perf_counter() - started
-    count = sum(len(group.images) for group in outcome.groups)
-    subjects = len({group.subject for group in outcome.groups})
+    count = sum(len(analysis.images) for analysis in outcome.analyses)
+    subjects = len({analysis.subject for analysis in outcome.analyses})
     LOGGER.info(
         "Found %d condition images of %d participant%s in %.2f s.",
         count, subjects, "" if subjects == 1 else "s", seconds,
     )  # fmt: skip
     return Discovery(
-        groups=tuple(outcome.groups),
+        analyses=tuple(outcome.analyses),
         failures=tuple(outcome.failures),
         skipped=tuple(outcome.skipped),
-        notes=tuple(dict.fromkeys([*outcome.notes, *_group_notes(outcome.groups)])),
+        notes=tuple(dict.fromkeys([*outcome.notes, *_analysis_notes(outcome.analyses)])),
         datasets=tuple((d.name, d.path) for d in search.datasets.searched),
         seconds=seconds,
     )
 
 
 class _Outcome:
-    """Groups that can run, participants that cannot, and what is to be said."""
+    """Analyses that can run, participants that cannot, and what is to be said."""
 
     def __init__(self, notes: list[str], failures: list[tuple[str, BidsRsaError]]) -> None:
-        self.groups: list[Analysis] = []
+        self.analyses: list[Analysis] = []
         self.failures = list(failures)
         self.skipped: list[str] = []
         self.notes = notes
@@ -177,14 +177,14 @@ class _Outcome:
         wanted: Wanted,
         regions: RegionSettings,
     ) -> None:
-        """Make a participant's groups, or note why not."""
+        """Make a participant's analyses, or note why not."""
         files, datasets = search.files[subject], [one.path for one in search.datasets.searched]
         try:
-            groups = search.completed(subject_groups(images, files, wanted))
-            groups = with_residuals(groups, files, wanted)
-            self.groups += [
-                replace(group, regions=find_sources(group, files, datasets, regions))
-                for group in groups
+            analyses = search.completed(subject_analyses(images, files, wanted))
+            analyses = with_residuals(analyses, files, wanted)
+            self.analyses += [
+                replace(analysis, regions=find_sources(analysis, files, datasets, regions))
+                for analysis in analyses
             ]
         except SkippedError as reason:
             self.skipped.append(subject)
@@ -194,7 +194,7 @@ class _Outcome:
 
     def refuse_nothing(self) -> None:
         """Raise when no participant can run: the first reason, and who else failed."""
-        if self.groups:
+        if self.analyses:
             return
         if not self.failures:
             raise SelectionError(
@@ -212,12 +212,12 @@ def _by_subject(images: Iterable[ConditionImage]) -> BySubject:
     return sorted_images
 
 
-def _group_notes(groups: Iterable[Analysis]) -> list[str]:
-    """List the groups' notes, each once with the groups that share it."""
+def _analysis_notes(analyses: Iterable[Analysis]) -> list[str]:
+    """List the analyses' notes, each once with the analyses that share it."""
     notes: dict[str, list[str]] = {}
-    for group in groups:
-        for note in group.notes:
-            notes.setdefault(note, []).append(group.label)
+    for analysis in analyses:
+        for note in analysis.notes:
+            notes.setdefault(note, []).append(analysis.label)
     return [f"{few(labels)}: {note}" for note, labels in notes.items()]
 
 

@@ -286,7 +286,7 @@ class Discovery:
     ``datasets`` are the datasets searched as (name, path).
     """
 
-    groups: tuple[Analysis, ...]
+    analyses: tuple[Analysis, ...]
     failures: tuple[tuple[str, BidsRsaError], ...] = ()
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

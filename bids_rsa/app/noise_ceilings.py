@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bids_rsa.app.compared import covariance_of, models_of
 from bids_rsa.core.comparison.table import find_comparison
-from bids_rsa.dataset import find_groups
+from bids_rsa.dataset import find_analyses
 from bids_rsa.errors import BidsRsaError, ContentError, InputError
 from bids_rsa.group.ceiling_subjects import CeilingSubject
 from bids_rsa.group.ceiling_write import CeilingJob, plan_ceilings
@@ -178,9 +178,9 @@ def _analysis_of(path: Path, one: ParticipantMap, settings: Settings, n_threads:
     selection = replace(run.inputs.selection, participant_label=(one.subject,))
     inputs = replace(run.inputs, selection=selection)
     models = load_models(inputs)
-    found = find_groups(inputs, run.rsa, models, root, run.bold)
+    found = find_analyses(inputs, run.rsa, models, root, run.bold)
     name = Path(one.path).name
-    for analysis in found.groups:
+    for analysis in found.analyses:
         if not name.startswith(f"{analysis.label}_stat-"):
             continue
         runs = _runs(analysis, run.run.keep_residuals, n_threads)

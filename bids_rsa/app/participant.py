@@ -10,7 +10,7 @@ from bids_rsa.app.plan_table import plan_rows, plan_text, write_plan
 from bids_rsa.app.preflight import check_analyses, check_folders, validate_input
 from bids_rsa.app.summary import label_lines
 from bids_rsa.core.comparison.table import find_comparison
-from bids_rsa.dataset import find_groups, list_participants
+from bids_rsa.dataset import find_analyses, list_participants
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.machine import find_machine
 from bids_rsa.models.cells import scored
@@ -60,7 +60,7 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
         validate_input(settings.inputs.bids_dir)
     models = load_models(settings.inputs)
     check_models(models, settings.rsa.comparisons)
-    discovery = find_groups(
+    discovery = find_analyses(
         settings.inputs,
         settings.rsa,
         models,
@@ -72,7 +72,7 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
         LOGGER.info(note)
     memory_gb, memory_from = usable_memory(machine, settings.run.mem_gb)
     analyses, failures = check_analyses(
-        discovery.groups, models, settings.rsa, (memory_gb, memory_from), settings.regions
+        discovery.analyses, models, settings.rsa, (memory_gb, memory_from), settings.regions
     )
     outcome = Outcome()
     for subject, error in (*discovery.failures, *failures):
@@ -103,7 +103,7 @@ def _tell_plan(
     failed = {subject for subject, _ in failures}
     maps = [
         derivative_path(analysis, name, stat=entry.label)
-        for analysis in discovery.groups
+        for analysis in discovery.analyses
         if analysis.subject not in failed and not settings.regions.roi_only
         for entry in map(find_comparison, settings.rsa.comparisons)
         for name in entry.score_names([model.name for model in scored(models)])
@@ -115,7 +115,7 @@ def _tell_plan(
     sys.stdout.write(f"\nWould write {n_maps} into {folder}:\n{listed}{more}")
     sys.stdout.write("with masks, patch sizes, sidecars, pictures and logs beside them.\n")
     there = sum((Path(folder) / path).exists() for path in maps)
-    _tell_regions(settings, [one for one in discovery.groups if one.subject not in failed])
+    _tell_regions(settings, [one for one in discovery.analyses if one.subject not in failed])
     if there:
         sys.stdout.write(
             f"{there} of them exist: a run keeps those made with the same settings and inputs, "

@@ -43,7 +43,7 @@ def plan_text(
     """
     failures = discovery.failures if failures is None else failures
     failed = {subject for subject, _ in failures}
-    analyses = [analysis for analysis in discovery.groups if analysis.subject not in failed]
+    analyses = [analysis for analysis in discovery.analyses if analysis.subject not in failed]
     parts = []
     if analyses:
         rows = [_overview(analysis) for analysis in analyses]
@@ -69,7 +69,7 @@ def plan_rows(
     failed = dict(failures)
     names = " ".join(m.name for m in models)
     rows = []
-    for analysis in discovery.groups:
+    for analysis in discovery.analyses:
         grid = _grid(analysis)
         shared = {
             "subject": analysis.subject,
@@ -86,7 +86,7 @@ def plan_rows(
             "status": failed[analysis.subject].message if analysis.subject in failed else "ok",
         }
         rows += [shared | cell for cell in _cells(analysis)]
-    known = {analysis.subject for analysis in discovery.groups}
+    known = {analysis.subject for analysis in discovery.analyses}
     for subject, error in failures:
         if subject not in known:
             rows.append(

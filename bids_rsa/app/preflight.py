@@ -25,7 +25,7 @@ from bids_rsa.needs import (
     memory_needs,
     refuse_too_large,
 )
-from bids_rsa.patterns.stacking import check_group
+from bids_rsa.patterns.stacking import check_analysis
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.regions.sources import choose_regions
 from bids_rsa.settings import RegionSettings, RsaSettings, Settings
@@ -226,7 +226,7 @@ def _check(
     regions: RegionSettings,
 ) -> AnalysisSize:
     """Check one analysis; return what decides how much memory it needs."""
-    plan = check_group(analysis, rsa)
+    plan = check_analysis(analysis, rsa)
     own = models_of(analysis, plan, models, rsa)
     check_models(own, rsa.comparisons, plan.conditions)
     covariance_of(analysis, plan, rsa)

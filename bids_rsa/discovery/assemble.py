@@ -1,4 +1,4 @@
-"""One subject's images become groups whose conditions are the models'."""
+"""One subject's images become analyses whose conditions are the models'."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ from bids_rsa.words import listing
 
 @dataclass(frozen=True)
 class Wanted:
-    """What every group is made for: the options, the models' conditions, the filters."""
+    """What every analysis is made for: the options, the models' conditions, the filters."""
 
     inputs: InputSettings
     rsa: RsaSettings
@@ -60,10 +60,10 @@ def check_rows(wanted: Wanted, images: Sequence[ConditionImage]) -> None:
         raise unmatched_error(missing, everything, wanted.conditions, wanted.source, match)
 
 
-def subject_groups(
+def subject_analyses(
     images: Sequence[ConditionImage], files: Sequence[IndexedFile], wanted: Wanted
 ) -> list[Analysis]:
-    """Make the groups of one subject.
+    """Make the analyses of one subject.
 
     Raises
     ------
@@ -72,26 +72,26 @@ def subject_groups(
     SkippedError
         ``--missing skip`` and a condition is missing.
     """
-    groups = []
+    analyses = []
     idle = []
     for members in group_images(images).values():
         match = match_names({i.condition for i in members}, wanted.conditions)
         if not match.names:
             idle.append(listing(sorted({i.condition for i in members})))
             continue
-        group = _group(_empty_group(members[0]), members, match, wanted)
-        groups.append(_with_masks(group, files, wanted))
-    if not groups:
+        analysis = _analysis(_empty_analysis(members[0]), members, match, wanted)
+        analyses.append(_with_masks(analysis, files, wanted))
+    if not analyses:
         raise ContentError(
             f"sub-{images[0].subject}: no image is named by a condition of the models. Conditions "
             f"of the images: {'; '.join(idle)}. Conditions of the models: "
             f"{listing(list(wanted.conditions))}."
         )
-    return groups
+    return analyses
 
 
-def _empty_group(image: ConditionImage) -> Analysis:
-    """Start the group that an image belongs to."""
+def _empty_analysis(image: ConditionImage) -> Analysis:
+    """Start the analysis that an image belongs to."""
     return Analysis(
         subject=image.subject,
         images=(),
@@ -105,8 +105,8 @@ def _empty_group(image: ConditionImage) -> Analysis:
     )
 
 
-def _group(
-    group: Analysis, members: Sequence[ConditionImage], match: Match, wanted: Wanted
+def _analysis(
+    analysis: Analysis, members: Sequence[ConditionImage], match: Match, wanted: Wanted
 ) -> Analysis:
     """Keep the models' conditions, and deal with those that are missing."""
     named = [
@@ -114,11 +114,11 @@ def _group(
         for i in members
         if i.condition in match.names
     ]
-    _check_one_dataset(group, named, wanted)
+    _check_one_dataset(analysis, named, wanted)
     there = {image.condition for image in named}
     missing = tuple(name for name in wanted.conditions if name not in there)
     if missing:
-        _deal_with_missing(group, missing, there, match, wanted)
+        _deal_with_missing(analysis, missing, there, match, wanted)
     check_files(named)
     if wanted.rsa.normalize == "variance":
         check_variances(named)
@@ -131,7 +131,7 @@ def _group(
     order = {name: i for i, name in enumerate(wanted.conditions)}
     named.sort(key=lambda i: (natural_key(i.run), order[i.condition], i.path, i.volume or 0))
     return replace(
-        group,
+        analysis,
         images=tuple(named),
         conditions=wanted.conditions,
         dropped=missing,
@@ -140,23 +140,26 @@ def _group(
     )
 
 
-def _check_one_dataset(group: Analysis, images: Sequence[ConditionImage], wanted: Wanted) -> None:
-    """Refuse images of one group from several datasets: their scales need not agree."""
+def _check_one_dataset(
+    analysis: Analysis, images: Sequence[ConditionImage], wanted: Wanted
+) -> None:
+    """Refuse images of one analysis from several datasets: their scales need not agree."""
     datasets = sorted({image.dataset for image in images})
     if len(datasets) > 1 and not wanted.inputs.betas:
         raise ContentError(
-            f"{group.label}: the images come from {len(datasets)} datasets: {', '.join(datasets)}.",
+            f"{analysis.label}: the images come from {len(datasets)} datasets: "
+            f"{', '.join(datasets)}.",
             "Name the one to use with -d/--derivatives.",
         )
 
 
 def _deal_with_missing(
-    group: Analysis, missing: Sequence[str], there: set[str], match: Match, wanted: Wanted
+    analysis: Analysis, missing: Sequence[str], there: set[str], match: Match, wanted: Wanted
 ) -> None:
-    """Stop, skip or go on when a group has no image of some conditions."""
+    """Stop, skip or go on when an analysis has no image of some conditions."""
     unclear = f" Ambiguous: {'; '.join(match.ambiguous)}." if match.ambiguous else ""
     what = (
-        f"{group.label} has no image for: {listing(list(missing))}.{unclear} It has: "
+        f"{analysis.label} has no image for: {listing(list(missing))}.{unclear} It has: "
         f"{listing(sorted(there))}."
     )
     if wanted.inputs.missing == "skip":
@@ -171,15 +174,15 @@ def _deal_with_missing(
         raise InputError(f"{what} Fewer than 3 conditions are left, too few for an RDM.")
 
 
-def _with_masks(group: Analysis, files: Sequence[IndexedFile], wanted: Wanted) -> Analysis:
+def _with_masks(analysis: Analysis, files: Sequence[IndexedFile], wanted: Wanted) -> Analysis:
     """Add masks and background; runs that will be left out have no say in them."""
     query = wanted.filters.get("mask", {})
-    used = group
+    used = analysis
     if wanted.rsa.missing_runs == "complete":
-        names = [name for name in group.conditions if name not in group.dropped]
-        incomplete = missing_by_run(group.images, names)
-        kept = tuple(image for image in group.images if image.run not in incomplete)
-        used = replace(group, images=kept or group.images)
+        names = [name for name in analysis.conditions if name not in analysis.dropped]
+        incomplete = missing_by_run(analysis.images, names)
+        kept = tuple(image for image in analysis.images if image.run not in incomplete)
+        used = replace(analysis, images=kept or analysis.images)
     roi = wanted.inputs.roi_mask
     by_label = roi is not None and "{" not in roi and not Path(roi).is_file()
     brain = brain_mask(used, files, wanted.inputs.brain_mask, query, by_label)
@@ -187,7 +190,7 @@ def _with_masks(group: Analysis, files: Sequence[IndexedFile], wanted: Wanted) -
     for path in (*brain.paths, *centers.paths):
         refuse_unwritable_name(path)
     return replace(
-        group,
+        analysis,
         brain_mask=brain,
         roi_mask=centers,
         background=background(used, files),

@@ -1,4 +1,4 @@
-"""From single images to groups: duplicates refused, run level before subject level, one space."""
+"""From single images to analyses: duplicates refused, run level before subject level, one space."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -20,18 +20,18 @@ GROUP_FIELDS = ("subject", "session", "task", "acquisition", "space", "resolutio
 Key = tuple[tuple[str | None, ...], Pairs]
 
 
-def group_key(image: ConditionImage) -> Key:
-    """Return the entities an image's group is named by."""
+def analysis_key(image: ConditionImage) -> Key:
+    """Return the entities an image's analysis is named by."""
     return tuple(getattr(image, field) for field in GROUP_FIELDS), image.others
 
 
 def group_images(images: Iterable[ConditionImage]) -> dict[Key, list[ConditionImage]]:
-    """Sort images into groups that agree in all entities but run, contrast, stat and desc."""
-    groups: dict[Key, list[ConditionImage]] = {}
+    """Sort images into analyses that agree in all entities but run, contrast, stat and desc."""
+    analyses: dict[Key, list[ConditionImage]] = {}
     for image in images:
-        groups.setdefault(group_key(image), []).append(image)
+        analyses.setdefault(analysis_key(image), []).append(image)
     return dict(
-        sorted(groups.items(), key=lambda item: ([part or "" for part in item[0][0]], item[0][1]))
+        sorted(analyses.items(), key=lambda item: ([part or "" for part in item[0][0]], item[0][1]))
     )
 
 
@@ -128,7 +128,7 @@ def refuse_duplicates(images: Iterable[ConditionImage]) -> None:
     seen: dict[tuple[Any, ...], ConditionImage] = {}
     for image in images:
         run = int(image.run) if image.run and image.run.isdigit() else image.run
-        key = (*group_key(image), run, image.condition, image.statistic)
+        key = (*analysis_key(image), run, image.condition, image.statistic)
         first = seen.setdefault(key, image)
         # volumes of one file are repeats of their condition, not duplicates
         if first is not image and (first.path != image.path or first.volume == image.volume):
@@ -193,13 +193,13 @@ def pair_variances(
 ) -> list[ConditionImage]:
     """Give each image the variance image of the same record, where there is one."""
     variances = {
-        (*group_key(i), i.run, i.condition, i.volume): i
+        (*analysis_key(i), i.run, i.condition, i.volume): i
         for i in everything
         if i.statistic == "variance"
     }
     paired = []
     for image in images:
-        match = variances.get((*group_key(image), image.run, image.condition, image.volume))
+        match = variances.get((*analysis_key(image), image.run, image.condition, image.volume))
         if match and image.variance_path is None and image.statistic == "effect":
             image = replace(image, variance_path=match.path, variance_volume=match.volume)
         paired.append(image)

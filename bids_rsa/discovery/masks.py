@@ -25,13 +25,13 @@ DISTINCT = (*OF_SPACE, "atlas", "seg", "scale", "label")
 
 
 def brain_mask(
-    group: Analysis,
+    analysis: Analysis,
     files: Sequence[IndexedFile],
     given: str | None,
     query: Query,
     for_roi: bool = False,
 ) -> MaskChoice:
-    """Choose the brain mask of a group.
+    """Choose the brain mask of an analysis.
 
     The file given; else the runs' own masks, intersected; else the anatomical one of the
     subject in the same space and of the same voxels; else none. ``for_roi`` says that the filter
@@ -47,25 +47,25 @@ def brain_mask(
         Masks that must not be mixed.
     """
     if given:
-        return MaskChoice((given_file(given, group, "--brain-mask"),), f"--brain-mask {given}")
+        return MaskChoice((given_file(given, analysis, "--brain-mask"),), f"--brain-mask {given}")
     brains = _masks(files, {"desc": "brain"} | query)
-    functional = _functional(brains, group)
+    functional = _functional(brains, analysis)
     if functional:
         paths = tuple(dict.fromkeys(f.path for f in functional))
         many = f"{len(paths)} runs' brain masks, intersected" if len(paths) > 1 else "brain mask"
         return MaskChoice(paths, f"{many}: {_names(paths)}")
-    anatomical = _anatomical(brains, group)
+    anatomical = _anatomical(brains, analysis)
     for f in anatomical:
-        if _grid(f.path).holds_same_voxels(_grid_of_image(group.images[0])):
+        if _grid(f.path).holds_same_voxels(_grid_of_image(analysis.images[0])):
             return MaskChoice((f.path,), f"anatomical brain mask: {_names([f.path])}")
     if query and not for_roi:
-        raise _nothing_passes(group, files, {"desc": "brain"} | query)
+        raise _nothing_passes(analysis, files, {"desc": "brain"} | query)
     if query:
         return MaskChoice(
             (), "none passes --bids-filter-file: voxels are chosen by the images alone"
         )
     if anatomical:
-        path, there = anatomical[0].path, _grid_of_image(group.images[0])
+        path, there = anatomical[0].path, _grid_of_image(analysis.images[0])
         return MaskChoice(
             (),
             f"none: {_names([path])} lies on another grid ({_grid(path).differences(there)} "
@@ -75,32 +75,32 @@ def brain_mask(
     return MaskChoice((), "none found: voxels are chosen by the images alone")
 
 
-def _functional(brains: Sequence[IndexedFile], group: Analysis) -> list[IndexedFile]:
+def _functional(brains: Sequence[IndexedFile], analysis: Analysis) -> list[IndexedFile]:
     """Return the masks of the runs used: those that name a task or a run."""
-    runs = {image.run for image in group.images}
+    runs = {image.run for image in analysis.images}
     fitting = [
         f
         for f in brains
         if (f.task is not None or f.run is not None)
-        and _fits_group(f, group)
+        and _fits_analysis(f, analysis)
         and _fits_run(f, runs)
     ]
-    chosen = _one_resolution(_one_dataset(fitting, group.images), group.images)
-    _refuse_mixture(group, chosen)
+    chosen = _one_resolution(_one_dataset(fitting, analysis.images), analysis.images)
+    _refuse_mixture(analysis, chosen)
     return chosen
 
 
-def _anatomical(brains: Sequence[IndexedFile], group: Analysis) -> list[IndexedFile]:
+def _anatomical(brains: Sequence[IndexedFile], analysis: Analysis) -> list[IndexedFile]:
     """Return the masks of no run: the session's own, those of none, then other sessions'."""
     fitting = [
         f for f in brains
-        if f.task is None and f.run is None and _fits_group(f, group, any_session=True)
+        if f.task is None and f.run is None and _fits_analysis(f, analysis, any_session=True)
     ]  # fmt: skip
-    fitting.sort(key=lambda f: (f.session != group.session, f.session is not None, f.path))
-    return _one_dataset(fitting, group.images)
+    fitting.sort(key=lambda f: (f.session != analysis.session, f.session is not None, f.path))
+    return _one_dataset(fitting, analysis.images)
 
 
-def _refuse_mixture(group: Analysis, files: Sequence[IndexedFile]) -> None:
+def _refuse_mixture(analysis: Analysis, files: Sequence[IndexedFile]) -> None:
     """Refuse masks of several spaces' parts or structures, whose intersection means nothing.
 
     Raises
@@ -112,36 +112,38 @@ def _refuse_mixture(group: Analysis, files: Sequence[IndexedFile]) -> None:
         labels = sorted({dict(f.others).get(key, "none") for f in files})
         if len(labels) > 1:
             raise ContentError(
-                f"{group.label}: masks that fit differ in {key}- ({listing(labels)}), and would be "
-                f"intersected: {few([Path(f.path).name for f in files], 2)}.",
+                f"{analysis.label}: masks that fit differ in {key}- ({listing(labels)}), and would "
+                f"be intersected: {few([Path(f.path).name for f in files], 2)}.",
                 f'Choose with --bids-filter-file: {{"mask": {{"{key}": "{labels[0]}"}}}}.',
             )
 
 
-def _nothing_passes(group: Analysis, files: Sequence[IndexedFile], query: Query) -> SelectionError:
+def _nothing_passes(
+    analysis: Analysis, files: Sequence[IndexedFile], query: Query
+) -> SelectionError:
     """Say that the filter file leaves no mask, and which masks there are."""
     there = [Path(f.path).name for f in _masks(files, {})]
     return SelectionError(
-        f"{group.label}: no mask in the images' space passes --bids-filter-file, "
+        f"{analysis.label}: no mask in the images' space passes --bids-filter-file, "
         f"{json.dumps({'mask': query})}. Masks found for this participant: "
         f"{listing(there) or 'none'}."
     )
 
 
-def given_file(pattern: str, group: Analysis, option: str) -> str:
-    """Put a group's entities into the path of a mask, and check that it is there.
+def given_file(pattern: str, analysis: Analysis, option: str) -> str:
+    """Put an analysis's entities into the path of a mask, and check that it is there.
 
     Raises
     ------
     InputError
-        The group has no such entity, or there is no such file.
+        The analysis has no such entity, or there is no such file.
     """
-    values = {name: getattr(group, name) for name in GIVEN_FIELDS if f"{{{name}}}" in pattern}
+    values = {name: getattr(analysis, name) for name in GIVEN_FIELDS if f"{{{name}}}" in pattern}
     lacking = [name for name, value in values.items() if value is None]
     if lacking:
         raise InputError(
-            f"{group.label}: {option} {pattern} names {{{lacking[0]}}}, and these images have no "
-            f"{lacking[0]}."
+            f"{analysis.label}: {option} {pattern} names {{{lacking[0]}}}, and these images have "
+            f"no {lacking[0]}."
         )
     for name, value in values.items():
         pattern = pattern.replace(f"{{{name}}}", str(value))
@@ -157,7 +159,7 @@ def _names(paths: Sequence[str]) -> str:
 
 
 def roi_mask(
-    group: Analysis, files: Sequence[IndexedFile], given: str | None, query: Query
+    analysis: Analysis, files: Sequence[IndexedFile], given: str | None, query: Query
 ) -> MaskChoice:
     """Choose the mask of centres: a file, or the masks with a ``desc-`` label.
 
@@ -169,23 +171,25 @@ def roi_mask(
     if given is None:
         return MaskChoice()
     if "{" in given or Path(given).is_file():
-        return MaskChoice((given_file(given, group, "--roi-mask"),), f"--roi-mask {given}")
+        return MaskChoice((given_file(given, analysis, "--roi-mask"),), f"--roi-mask {given}")
     label = given.removeprefix("desc-")
     masks = _masks(files, query)
-    runs = {image.run for image in group.images}
-    fitting = [f for f in masks if f.desc == label and _fits_group(f, group) and _fits_run(f, runs)]
+    runs = {image.run for image in analysis.images}
+    fitting = [
+        f for f in masks if f.desc == label and _fits_analysis(f, analysis) and _fits_run(f, runs)
+    ]
     if not fitting and query:
-        raise _nothing_passes(group, files, {"desc": label} | query)
+        raise _nothing_passes(analysis, files, {"desc": label} | query)
     if not fitting:
         there = listing(sorted({f"desc-{f.desc}" + (f" (space {f.space})" if f.space else "")
                                 for f in masks if f.desc})) or "none"  # fmt: skip
         raise InputError(
-            f"{group.label}: no mask ..._desc-{label}_mask was found for --roi-mask {given}. "
+            f"{analysis.label}: no mask ..._desc-{label}_mask was found for --roi-mask {given}. "
             f"Masks found for this participant: {there}.",
             "Give a file, or a desc- label of a mask in the images' space.",
         )
-    fitting = _one_dataset(fitting, group.images)
-    _refuse_mixture(group, fitting)
+    fitting = _one_dataset(fitting, analysis.images)
+    _refuse_mixture(analysis, fitting)
     paths = tuple(dict.fromkeys(f.path for f in fitting))
     return MaskChoice(paths, f"masks with desc-{label}: {_names(paths)}")
 
@@ -225,17 +229,17 @@ def check_given(option: str, given: str | None, labels_too: bool = False) -> Non
     )
 
 
-def background(group: Analysis, files: Sequence[IndexedFile]) -> str | None:
+def background(analysis: Analysis, files: Sequence[IndexedFile]) -> str | None:
     """Choose the picture behind the maps: the BOLD reference, or else the preprocessed T1w."""
-    fitting = [f for f in files if f.extension in IMAGES and _fits_group(f, group)]
+    fitting = [f for f in files if f.extension in IMAGES and _fits_analysis(f, analysis)]
     references = [f.path for f in fitting if f.suffix == "boldref"]
     anatomical = [
         f.path
         for f in fitting
         # functional images that name no space are not where a T1w without one is
-        if f.suffix == "T1w" and f.dataset.kind != "raw" and group.space is not None
+        if f.suffix == "T1w" and f.dataset.kind != "raw" and analysis.space is not None
     ]
-    if group.space == "T1w":
+    if analysis.space == "T1w":
         # fMRIPrep names the T1w itself without a space
         anatomical += [
             f.path for f in files if f.suffix == "T1w" and f.space is None and f.desc == "preproc"
@@ -248,22 +252,24 @@ def _masks(files: Sequence[IndexedFile], query: Query) -> list[IndexedFile]:
     return [f for f in files if f.suffix == "mask" and f.extension in IMAGES and passes(f, query)]
 
 
-def _fits_group(file: IndexedFile, group: Analysis, any_session: bool = False) -> bool:
-    """Tell whether a file is of the group's space, and of no other session or task."""
+def _fits_analysis(file: IndexedFile, analysis: Analysis, any_session: bool = False) -> bool:
+    """Tell whether a file is of the analysis' space, and of no other session or task."""
     return (
-        file.space == group.space
-        and (any_session or group.session is None or file.session in (None, group.session))
-        and (file.task is None or group.task is None or file.task == group.task)
-        and (file.acquisition is None or file.acquisition == group.acquisition)
-        and (file.resolution == group.resolution or None in (file.resolution, group.resolution))
-        and _fits_others(dict(file.others), dict(group.others))
+        file.space == analysis.space
+        and (any_session or analysis.session is None or file.session in (None, analysis.session))
+        and (file.task is None or analysis.task is None or file.task == analysis.task)
+        and (file.acquisition is None or file.acquisition == analysis.acquisition)
+        and (
+            file.resolution == analysis.resolution or None in (file.resolution, analysis.resolution)
+        )
+        and _fits_others(dict(file.others), dict(analysis.others))
     )
 
 
-def _fits_others(file: dict[str, str], group: dict[str, str]) -> bool:
+def _fits_others(file: dict[str, str], analysis: dict[str, str]) -> bool:
     """Compare further entities: a file may lack those that don't say where its voxels lie."""
-    same = all(group.get(key, value) == value for key, value in file.items())
-    return same and all(file.get(key) == group[key] for key in OF_SPACE if key in group)
+    same = all(analysis.get(key, value) == value for key, value in file.items())
+    return same and all(file.get(key) == analysis[key] for key in OF_SPACE if key in analysis)
 
 
 def _fits_run(file: IndexedFile, runs: set[str | None]) -> bool:

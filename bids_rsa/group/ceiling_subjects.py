@@ -17,7 +17,7 @@ from bids_rsa.outputs.derivatives import is_complete
 from bids_rsa.outputs.estimates import PlannedRun
 from bids_rsa.outputs.maps import metric_parameters
 from bids_rsa.patterns.noise_samples import noise_of
-from bids_rsa.patterns.stacking import StackedPatterns, stack_group
+from bids_rsa.patterns.stacking import StackedPatterns, stack_analysis
 from bids_rsa.records import Analysis
 from bids_rsa.settings import RsaSettings
 
@@ -72,7 +72,7 @@ def read_subject(
         A file that is missing, damaged or on another grid.
     """
     analysis, rsa = subject.analysis, subject.rsa
-    stacked = stack_group(analysis, rsa.reading, n_threads)
+    stacked = stack_analysis(analysis, rsa.reading, n_threads)
     path = folder / f"{analysis.subject}.npy"
     np.save(path, stacked.patterns)
     patterns = PatternSet(

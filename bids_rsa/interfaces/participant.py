@@ -48,7 +48,7 @@ from bids_rsa.outputs.null_files import relabeling_notes, unequal_images_warning
 from bids_rsa.outputs.provenance import refuse_changed
 from bids_rsa.patterns.noise_samples import unusable_noise
 from bids_rsa.patterns.stack_plan import HALVES, half_labels
-from bids_rsa.patterns.stacking import StackedPatterns, stack_group
+from bids_rsa.patterns.stacking import StackedPatterns, stack_analysis
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.reports.details import write_details
 from bids_rsa.reports.participant_pictures import draw_analysis
@@ -80,7 +80,7 @@ class ReadPatterns(RecordingInterface):
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Stack the analysis."""
-        stacked = stack_group(self.inputs.analysis, self.inputs.reading, self.inputs.n_threads)
+        stacked = stack_analysis(self.inputs.analysis, self.inputs.reading, self.inputs.n_threads)
         refuse_changed(self.inputs.files)
         who = self.inputs.analysis.title
         origin = re.sub(r"\bsub-[A-Za-z0-9+]+_", "", stacked.brain_mask.origin)
@@ -100,7 +100,7 @@ class ReadPatterns(RecordingInterface):
         halves = Halves(stacked.patterns, half_labels(self.inputs.analysis, reading))
         if reading.folds == "none":
             apart = replace(reading, folds=HALVES)
-            own = stack_group(self.inputs.analysis, apart, self.inputs.n_threads)
+            own = stack_analysis(self.inputs.analysis, apart, self.inputs.n_threads)
             halves = Halves(own.patterns, halves.labels)
         return save_record(halves, folder, "halves")
 

@@ -1,4 +1,4 @@
-"""Which images of a group are used, and the fold and condition of each, before any is read."""
+"""Which images of an analysis are used, and the fold and condition of each, before any is read."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class StackPlan:
         )
 
 
-def plan_stack(group: Analysis, rsa: ReadingSettings) -> StackPlan:
-    """Choose images and folds for a group, before anything is read.
+def plan_stack(analysis: Analysis, rsa: ReadingSettings) -> StackPlan:
+    """Choose images and folds for an analysis, before anything is read.
 
     Parameters
     ----------
-    group : Analysis
+    analysis : Analysis
     rsa : ReadingSettings
         ``folds`` and ``missing_runs`` are used.
 
@@ -59,10 +59,10 @@ def plan_stack(group: Analysis, rsa: ReadingSettings) -> StackPlan:
     OptionError
         If the images' runs cannot make the folds asked for.
     """
-    conditions = tuple(name for name in group.conditions if name not in group.dropped)
-    images = tuple(image for image in group.images if image.condition in conditions)
-    images, warnings = _complete_runs(group, images, conditions, rsa.missing_runs)
-    fold_of, labels = _folds(group, images, rsa.folds)
+    conditions = tuple(name for name in analysis.conditions if name not in analysis.dropped)
+    images = tuple(image for image in analysis.images if image.condition in conditions)
+    images, warnings = _complete_runs(analysis, images, conditions, rsa.missing_runs)
+    fold_of, labels = _folds(analysis, images, rsa.folds)
     plan = StackPlan(
         images=images,
         conditions=conditions,
@@ -71,17 +71,17 @@ def plan_stack(group: Analysis, rsa: ReadingSettings) -> StackPlan:
         fold_labels=labels,
         warnings=warnings,
     )
-    _refuse_empty_cells(group, plan)
+    _refuse_empty_cells(analysis, plan)
     if rsa.center == "conditions" and not labels and len(conditions) < 3:
         raise OptionError(
-            f"{group.label}: --center conditions takes the mean over conditions away; of "
+            f"{analysis.label}: --center conditions takes the mean over conditions away; of "
             f"{len(conditions)} conditions without folds only a pattern and its negative are left.",
             "Use --folds, more conditions, or --center none.",
         )
     return plan
 
 
-def cells_within_run(group: Analysis, plan: StackPlan) -> NDArray[np.bool_]:
+def cells_within_run(analysis: Analysis, plan: StackPlan) -> NDArray[np.bool_]:
     """Find the pairs of conditions whose images all come from one and the same run.
 
     Returns
@@ -98,7 +98,7 @@ def cells_within_run(group: Analysis, plan: StackPlan) -> NDArray[np.bool_]:
         runs[image.condition].add(image.run)
     if None in set.union(*runs.values()):
         raise OptionError(
-            f"{group.label}: --exclude-within run needs images of single runs, and these carry "
+            f"{analysis.label}: --exclude-within run needs images of single runs, and these carry "
             f"no run, for example {plan.images[0].path}.",
             "Fit the GLM run by run, or leave the option out.",
         )
@@ -109,7 +109,7 @@ def cells_within_run(group: Analysis, plan: StackPlan) -> NDArray[np.bool_]:
 
 
 def _complete_runs(
-    group: Analysis,
+    analysis: Analysis,
     images: tuple[ConditionImage, ...],
     conditions: tuple[str, ...],
     missing_runs: str,
@@ -132,32 +132,32 @@ def _complete_runs(
             return kept, (f"{what}\nThese runs are left out (--missing-runs complete).",)
         what += "\nNo run has every condition."
     raise InputError(
-        f"{group.label}: {what}",
+        f"{analysis.label}: {what}",
         "--missing-runs complete keeps only the runs with every condition; --missing-runs average "
         "averages what there is, and run effects then enter the RDM.",
     )
 
 
 def _folds(
-    group: Analysis, images: tuple[ConditionImage, ...], folds: str
+    analysis: Analysis, images: tuple[ConditionImage, ...], folds: str
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Assign images to folds of whole runs; returns fold indices and fold labels."""
     if folds == "none":
         return (0,) * len(images), ()
     runs = sorted({image.run for image in images}, key=natural_key)
     if folds == HALVES:
-        return _halves(group, images, runs)
+        return _halves(analysis, images, runs)
     if None in runs:
         raise OptionError(
-            f"{group.label}: --folds {folds} needs images of single runs, but these carry no run, "
-            f"for example {images[0].path}. A GLM fitted over several runs gives only one image "
-            "per condition.",
+            f"{analysis.label}: --folds {folds} needs images of single runs, but these carry no "
+            f"run, for example {images[0].path}. A GLM fitted over several runs gives only one "
+            "image per condition.",
             "Fit the GLM run by run, or use --folds none.",
         )
     n_folds = len(runs) if folds in ("runs", "max") else int(folds)
     if not 2 <= n_folds <= len(runs):
         raise OptionError(
-            f"{group.label}: --folds {folds} cannot be made of {len(runs)} "
+            f"{analysis.label}: --folds {folds} cannot be made of {len(runs)} "
             f"run{'s' if len(runs) > 1 else ''} ({', '.join(map(str, runs))}): a fold is one or "
             "more whole runs, and there must be at least two.",
             f"Use --folds none{f' or a number up to {len(runs)}' if len(runs) > 1 else ''}.",
@@ -171,12 +171,12 @@ def _folds(
 
 
 def _halves(
-    group: Analysis, images: tuple[ConditionImage, ...], runs: Sequence[str | None]
+    analysis: Analysis, images: tuple[ConditionImage, ...], runs: Sequence[str | None]
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Assign the first, third ... run to one half, the others to the other."""
     if len(runs) < 2:
         raise OptionError(
-            f"{group.label}: --reliability compares odd and even runs, and there "
+            f"{analysis.label}: --reliability compares odd and even runs, and there "
             f"{'is only one run' if runs[0] else 'are only images that carry no run'}, for "
             f"example {images[0].path}.",
             "Fit the GLM run by run, or leave --reliability away.",
@@ -185,7 +185,7 @@ def _halves(
     return tuple(runs.index(image.run) % 2 for image in images), labels
 
 
-def half_labels(group: Analysis, rsa: ReadingSettings) -> tuple[str, ...]:
+def half_labels(analysis: Analysis, rsa: ReadingSettings) -> tuple[str, ...]:
     """Name the runs of the two halves whose RDMs ``--reliability`` compares.
 
     Raises
@@ -194,18 +194,19 @@ def half_labels(group: Analysis, rsa: ReadingSettings) -> tuple[str, ...]:
         Too few runs, or a half without an image of a condition.
     """
     if rsa.folds == "none":
-        return plan_stack(group, replace(rsa, folds=HALVES)).fold_labels
-    folds = plan_stack(group, rsa).fold_labels
+        return plan_stack(analysis, replace(rsa, folds=HALVES)).fold_labels
+    folds = plan_stack(analysis, rsa).fold_labels
     if len(folds) < 4:
         raise OptionError(
-            f"{group.label}: --reliability compares odd and even folds, each half cross-validated "
-            f"by itself: that needs at least four folds, and there are {len(folds)}.",
+            f"{analysis.label}: --reliability compares odd and even folds, each half "
+            f"cross-validated by itself: that needs at least four folds, and there are "
+            f"{len(folds)}.",
             "Use more folds, --folds none, or leave --reliability away.",
         )
     return "+".join(folds[::2]), "+".join(folds[1::2])
 
 
-def _refuse_empty_cells(group: Analysis, plan: StackPlan) -> None:
+def _refuse_empty_cells(analysis: Analysis, plan: StackPlan) -> None:
     """Refuse a plan in which a fold (or the whole) has no image of a condition."""
     empty = [
         (plan.fold_labels[fold] if plan.fold_labels else "", plan.conditions[condition])
@@ -215,10 +216,12 @@ def _refuse_empty_cells(group: Analysis, plan: StackPlan) -> None:
         return
     if not plan.fold_labels:
         names = ", ".join(condition for _, condition in empty)
-        raise InputError(f"{group.label}: there is no image of {names}.", "Check the conditions.")
+        raise InputError(
+            f"{analysis.label}: there is no image of {names}.", "Check the conditions."
+        )
     places = "\n".join(f"  fold {fold}: {condition}" for fold, condition in empty)
     raise InputError(
-        f"{group.label}: every fold needs an image of every condition; missing are\n{places}",
+        f"{analysis.label}: every fold needs an image of every condition; missing are\n{places}",
         "Use fewer folds, --missing-runs complete, or --folds none.",
     )
 

@@ -1,4 +1,4 @@
-"""The images of one group become one array of patterns, each image read once."""
+"""The images of one analysis become one array of patterns, each image read once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class MaskUse:
 
 @dataclass(frozen=True, eq=False)
 class StackedPatterns:
-    """The patterns of one group, ready for the searchlight.
+    """The patterns of one analysis, ready for the searchlight.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class StackedPatterns:
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
-    """The space of a group and its masks in it."""
+    """The space of an analysis and its masks in it."""
 
     space: Space
     first: str
@@ -125,26 +125,26 @@ class _Frame:
     roi_use: MaskUse
 
 
-def check_group(group: Analysis, rsa: RsaSettings) -> StackPlan:
-    """Check a group without reading its values: runs and folds, headers, grids, masks, radius.
+def check_analysis(analysis: Analysis, rsa: RsaSettings) -> StackPlan:
+    """Check an analysis without reading its values: runs and folds, headers, grids, masks, radius.
 
     Raises
     ------
     BidsRsaError
-        What `stack_group` would raise before it reads values.
+        What `stack_analysis` would raise before it reads values.
     """
-    plan = plan_stack(group, rsa.reading)
-    frame = _frame(group, plan)
+    plan = plan_stack(analysis, rsa.reading)
+    frame = _frame(analysis, plan)
     frame.space.check_radius(rsa.radius_mm, frame.first)
     if rsa.reliability:
-        half_labels(group, rsa.reading)
+        half_labels(analysis, rsa.reading)
     for image in plan.images:
         _check_layout(source_layout(image), frame, image.path)
         if (
             rsa.normalize == "variance" and image.reader != ESTIMATE
         ):  # which share their BOLD's grid
             _check_layout(variance_layout(image), frame, variance_of(image))
-    plan_noise(group, plan, rsa, frame.space.layout)
+    plan_noise(analysis, plan, rsa, frame.space.layout)
     return plan
 
 
@@ -154,15 +154,15 @@ def _check_layout(layout: Any, frame: _Frame, path: str) -> None:
         frame.space.layout.refuse_other(layout, path, frame.first)
 
 
-def stack_group(group: Analysis, rsa: ReadingSettings, n_threads: int = 1) -> StackedPatterns:
-    """Read the images of a group once, in parallel, into patterns.
+def stack_analysis(analysis: Analysis, rsa: ReadingSettings, n_threads: int = 1) -> StackedPatterns:
+    """Read the images of an analysis once, in parallel, into patterns.
 
     Voxels that are not finite in every image (with ``ignore_nan``: finite in none), or 0 in all
     images of a run, are left out of all patches.
 
     Parameters
     ----------
-    group : Analysis
+    analysis : Analysis
     rsa : ReadingSettings
     n_threads : int
         Files read at a time; does not change the result.
@@ -174,18 +174,18 @@ def stack_group(group: Analysis, rsa: ReadingSettings, n_threads: int = 1) -> St
     ContentError
         If a file is damaged, images lie on different grids, or masks and images share no voxel.
     """
-    plan = plan_stack(group, rsa)
-    frame = _frame(group, plan)
+    plan = plan_stack(analysis, rsa)
+    frame = _frame(analysis, plan)
     for note in (*frame.brain_use.notes, *frame.roi_use.notes):
-        logger.info("%s: %s", group.title, note)
-    patterns, patch_mask, left_out, empty = _read(group, plan, frame, rsa, n_threads)
+        logger.info("%s: %s", analysis.title, note)
+    patterns, patch_mask, left_out, empty = _read(analysis, plan, frame, rsa, n_threads)
     if rsa.center == "conditions":
         center_conditions(patterns)
     return StackedPatterns(
         patterns=patterns,
         space=frame.space,
         patch_mask=patch_mask,
-        center_mask=_centers(group, frame, patch_mask),
+        center_mask=_centers(analysis, frame, patch_mask),
         conditions=plan.conditions,
         fold_labels=plan.fold_labels,
         images_per_condition=images_per_condition(plan),
@@ -196,20 +196,20 @@ def stack_group(group: Analysis, rsa: ReadingSettings, n_threads: int = 1) -> St
         warnings=(
             *frame.brain_use.warnings,
             *frame.roi_use.warnings,
-            *run_warnings(group),
+            *run_warnings(analysis),
             *_warnings(plan, rsa, patterns),
             *checks.warn_empty_images(empty),
         ),
-        notes=(*group.notes, *frame.brain_use.notes, *frame.roi_use.notes),
+        notes=(*analysis.notes, *frame.brain_use.notes, *frame.roi_use.notes),
         files=_files(plan, rsa, frame),
         statistics=tuple(sorted({image.statistic for image in plan.images})),
         n_trials=trials_per_condition(plan),
-        design_covariance=mean_design_covariance(group, plan),
+        design_covariance=mean_design_covariance(analysis, plan),
     )
 
 
 def _read(
-    group: Analysis, plan: StackPlan, frame: _Frame, rsa: ReadingSettings, n_threads: int
+    analysis: Analysis, plan: StackPlan, frame: _Frame, rsa: ReadingSettings, n_threads: int
 ) -> tuple[NDArray[np.floating], NDArray[np.bool_], dict[str, int], list[str]]:
     """Read all images.
 
@@ -227,19 +227,19 @@ def _read(
     seen: dict[bytes, int] = {}
     for index, values in read_images(plan.images, bring, rsa.normalize == "variance", n_threads):
         if rule.see(values, runs.index(plan.images[index].run)):
-            _refuse_copy(group, plan.images, index, values, seen)
+            _refuse_copy(analysis, plan.images, index, values, seen)
         else:
             empty.append(_name(plan.images[index]))
         means.add(values, plan.fold_of[index], plan.condition_of[index])
     keep, left_out = rule.result()
-    _refuse_empty(group, frame, keep, left_out, empty)
+    _refuse_empty(analysis, frame, keep, left_out, empty)
     patch_mask = np.zeros(frame.space.n_locations, dtype=bool)
     patch_mask[candidates[keep]] = True
     return means.means(keep), patch_mask, left_out, empty
 
 
 def _refuse_copy(
-    group: Analysis,
+    analysis: Analysis,
     images: Sequence[ConditionImage],
     index: int,
     values: NDArray[Any],
@@ -258,8 +258,8 @@ def _refuse_copy(
             (images[other], images[index]), key=lambda i: (i.path, i.volume or 0)
         )
         raise ContentError(
-            f"{group.label}: two images hold the same values: {_name(first)} and {_name(second)}, "
-            f"{first.path} and {second.path}.",
+            f"{analysis.label}: two images hold the same values: {_name(first)} and "
+            f"{_name(second)}, {first.path} and {second.path}.",
             "One of them is a copy, or the same run was analysed twice: leave one out.",
         )
 
@@ -271,13 +271,13 @@ def _name(image: ConditionImage) -> str:
     return f"{image.condition}{run} ({Path(image.path).name}{volume})"
 
 
-def _centers(group: Analysis, frame: _Frame, patch_mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _centers(analysis: Analysis, frame: _Frame, patch_mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Locations of the patch mask that are inside the ROI."""
     centers = patch_mask if frame.roi is None else patch_mask & frame.roi
     one, several = frame.space.words
     if not centers.any():
         raise ContentError(
-            f"{group.label}: the ROI mask {', '.join(frame.roi_use.paths)} shares no {one} with "
+            f"{analysis.label}: the ROI mask {', '.join(frame.roi_use.paths)} shares no {one} with "
             f"the {several} that the images and the brain mask leave.",
             "Check the masks.",
         )
@@ -305,16 +305,16 @@ def _files(plan: StackPlan, rsa: ReadingSettings, frame: _Frame) -> tuple[str, .
     return tuple(dict.fromkeys([*paths, *frame.brain_use.paths, *frame.roi_use.paths]))
 
 
-def _frame(group: Analysis, plan: StackPlan) -> _Frame:
+def _frame(analysis: Analysis, plan: StackPlan) -> _Frame:
     """Take the space of the first image, and bring the masks to it."""
-    space = space_of(group, plan.images[0])
-    brain, brain_use = _masks(group.brain_mask, space, "brain mask")
-    roi, roi_use = _masks(group.roi_mask, space, "ROI mask")
+    space = space_of(analysis, plan.images[0])
+    brain, brain_use = _masks(analysis.brain_mask, space, "brain mask")
+    roi, roi_use = _masks(analysis.roi_mask, space, "ROI mask")
     if brain is None:
         brain = np.ones(space.n_locations, dtype=bool)
     if roi is not None and not (brain & roi).any():
         raise ContentError(
-            f"{group.label}: the ROI mask {', '.join(roi_use.paths)} shares no "
+            f"{analysis.label}: the ROI mask {', '.join(roi_use.paths)} shares no "
             f"{space.words[0]} with the "
             f"brain mask {', '.join(brain_use.paths)}.",
             "Check that both masks are of the same space.",
@@ -333,7 +333,7 @@ def _masks(choice: MaskChoice, space: Space, kind: str) -> tuple[NDArray[np.bool
 
 
 def _bringer(frame: _Frame, candidates: NDArray[np.intp]) -> Bring:
-    """Make the function that takes an image to the group's layout and picks the candidates."""
+    """Make the function that takes an image to the analysis' layout and picks the candidates."""
     wanted = frame.space.layout
 
     def bring(values: NDArray[Any], layout: Any, path: str) -> NDArray[Any]:
@@ -343,23 +343,23 @@ def _bringer(frame: _Frame, candidates: NDArray[np.intp]) -> Bring:
 
 
 def _refuse_empty(
-    group: Analysis,
+    analysis: Analysis,
     frame: _Frame,
     keep: NDArray[np.bool_],
     left_out: dict[str, int],
     empty: Sequence[str],
 ) -> None:
-    """Refuse a group of which the voxel rule leaves nothing; else log what it left out."""
+    """Refuse an analysis of which the voxel rule leaves nothing; else log what it left out."""
     listed = f"{left_out['NotFinite']} not finite, {left_out['ZeroInARun']} zero in a whole run"
     where = "inside the brain mask" if frame.brain_use.paths else "of the images"
     several = frame.space.words[1]
     if not keep.any():
         named = f" Images that hold nothing: {few(empty)}." if empty else ""
         raise ContentError(
-            f"{group.label}: none of the {len(keep)} {several} {where} can be used: {listed}."
+            f"{analysis.label}: none of the {len(keep)} {several} {where} can be used: {listed}."
             f"{named}",
             f"Check the images and the mask; --ignore-nan keeps {several} finite in some images.",
         )
     if any(left_out.values()):
         what = f"{len(keep)} {several} {where}"
-        logger.info("%s: of %s, left out: %s.", group.title, what, listed)
+        logger.info("%s: of %s, left out: %s.", analysis.title, what, listed)

@@ -81,8 +81,8 @@ class VertexLayout:
         """
         if not self.equals(source):
             raise ContentError(
-                f"Images of one group lie on different meshes: {self.differences(source)} differ."
-                f"\n  {first}: {self.describe()}\n  {name}: {source.describe()}",
+                f"Images of one analysis lie on different meshes: {self.differences(source)} "
+                f"differ.\n  {first}: {self.describe()}\n  {name}: {source.describe()}",
                 "Resample the images to one mesh first.",
             )
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from app_runs import RADIUS, files_under, run_app
 
-from bids_rsa.dataset import find_groups
+from bids_rsa.dataset import find_analyses
 from bids_rsa.models.loading import load_models
-from bids_rsa.patterns.stacking import stack_group
+from bids_rsa.patterns.stacking import stack_analysis
 from bids_rsa.reports.drawing import VOXELS
 from bids_rsa.reports.participant_pictures import draw_map, find_background
 from bids_rsa.reports.slices import cuts_through, lay_out, read_anatomy
@@ -22,15 +22,15 @@ T1W = f"anat/sub-01_space-{SPACE}_desc-preproc_T1w.nii.gz"
 RSA = RsaSettings(radius_mm=16)
 
 
-def group_of(dataset):
-    """The first subject's group, and its patterns."""
+def analysis_of(dataset):
+    """The first subject's analysis, and its patterns."""
     inputs = InputSettings(
         str(dataset),
         models=(str(dataset / "models/planted.tsv"),),
         selection=Selection(participant_label=("01",)),
     )
-    (group,) = find_groups(inputs, RSA, load_models(inputs), str(dataset / "out")).groups
-    return group, stack_group(group, RSA)
+    (analysis,) = find_analyses(inputs, RSA, load_models(inputs), str(dataset / "out")).analyses
+    return analysis, stack_analysis(analysis, RSA)
 
 
 def anatomy(path, shape=(20, 24, 22, 1)):
@@ -46,19 +46,19 @@ def anatomy(path, shape=(20, 24, 22, 1)):
 @pytest.mark.parametrize("place", [REFERENCE, T1W])
 def test_maps_are_drawn_on_the_reference_or_the_t1w(place, dataset):
     data, affine = anatomy(dataset / "sub-01" / place)
-    image, words = find_background(*group_of(dataset))
+    image, words = find_background(*analysis_of(dataset))
     np.testing.assert_array_equal(np.asarray(image.dataobj), data)
     np.testing.assert_array_equal(image.affine, affine)
     assert words == (dataset / "sub-01" / place).name
 
 
 def test_without_an_anatomy_mni_spaces_have_the_template_and_others_the_mean(dataset):
-    group, stacked = group_of(dataset)
-    assert find_background(group, stacked)[1] == "the MNI template"
+    analysis, stacked = analysis_of(dataset)
+    assert find_background(analysis, stacked)[1] == "the MNI template"
     for path in list(dataset.rglob("*.*")):
         path.rename(path.with_name(path.name.replace(SPACE, "T1w")))
-    group, stacked = group_of(dataset)
-    image, words = find_background(group, stacked)
+    analysis, stacked = analysis_of(dataset)
+    image, words = find_background(analysis, stacked)
     assert words == "the mean image"
     shown = np.asarray(image.dataobj)
     mean = stacked.mean_map()

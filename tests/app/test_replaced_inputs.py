@@ -8,7 +8,7 @@ import nibabel as nib
 import pytest
 from app_runs import RADIUS
 
-from bids_rsa.dataset import find_groups
+from bids_rsa.dataset import find_analyses
 from bids_rsa.errors import ReadWriteError
 from bids_rsa.interfaces.participant import ReadPatterns
 from bids_rsa.models.loading import load_models
@@ -27,7 +27,7 @@ def reading(small_dataset, tmp_path, monkeypatch):
         selection=Selection(participant_label=("01",)),
     )
     rsa = RsaSettings(radius_mm=float(RADIUS[1]), min_voxels=1)
-    (analysis,) = find_groups(inputs, rsa, load_models(inputs), str(tmp_path / "out")).groups
+    (analysis,) = find_analyses(inputs, rsa, load_models(inputs), str(tmp_path / "out")).analyses
     monkeypatch.chdir(tmp_path)
     hashes = hash_analysis(analysis)
     node = ReadPatterns(

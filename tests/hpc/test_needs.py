@@ -32,11 +32,11 @@ from pathlib import Path
 import nilearn.plotting, nipype.pipeline.engine, bids
 import numpy as np
 from bids_rsa.core.searchlight import searchlight_rsa
-from bids_rsa.patterns.stacking import stack_group
+from bids_rsa.patterns.stacking import stack_analysis
 step, folder = sys.argv[1], Path(sys.argv[2])
 if step == "read":
     group, rsa = pickle.loads((folder / "group.pickle").read_bytes())
-    np.save(folder / "patterns.npy", stack_group(group, rsa, 2).patterns)
+    np.save(folder / "patterns.npy", stack_analysis(group, rsa, 2).patterns)
 else:
     shape = tuple(map(int, sys.argv[3:]))
     centers = np.zeros(shape, bool)

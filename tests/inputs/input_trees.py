@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from bids_rsa.dataset import find_groups
+from bids_rsa.dataset import find_analyses
 from bids_rsa.models.loading import load_models
 from bids_rsa.settings import InputSettings, RsaSettings, Selection
 
@@ -82,6 +82,6 @@ def find(
     settings = InputSettings(
         str(root), models=(file,), selection=selection or Selection(), **inputs
     )
-    return find_groups(
+    return find_analyses(
         settings, rsa or RsaSettings(), load_models(settings), str(tmp_path / output)
     )

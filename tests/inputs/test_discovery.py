@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from input_trees import CONDITIONS, describe, find, image, mask, model, name, statmaps
 
-from bids_rsa.dataset import find_groups, list_participants
+from bids_rsa.dataset import find_analyses, list_participants
 from bids_rsa.discovery import folders
 from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError, SelectionError
 from bids_rsa.models.loading import load_models
@@ -35,13 +35,13 @@ def test_images_are_found_wherever_the_derivative_lies(tmp_path, folder, place):
     describe(root / place, "nilearn")
     paths = statmaps(root / place, subs=("01", "02"), folder=folder)
     found = find(root, tmp_path)
-    assert [g.subject for g in found.groups] == ["01", "02"]
-    assert sorted(i.path for g in found.groups for i in g.images) == sorted(
+    assert [g.subject for g in found.analyses] == ["01", "02"]
+    assert sorted(i.path for g in found.analyses for i in g.images) == sorted(
         str(Path(p)) for p in paths
     )
-    first = found.groups[0].images[0]
+    first = found.analyses[0].images[0]
     assert (first.task, first.run, first.statistic, first.source) == ("x", "1", "effect", "nilearn")
-    assert found.groups[0].conditions == CONDITIONS
+    assert found.analyses[0].conditions == CONDITIONS
     assert not found.failures
 
 
@@ -68,7 +68,7 @@ def test_records_equal_what_pybids_reads(tmp_path):
         for f in layout.get(suffix="statmap", stat="effect", extension=".nii.gz")
     }
     found = find(root, tmp_path)
-    images = [i for g in found.groups for i in g.images]
+    images = [i for g in found.analyses for i in g.images]
     assert len(images) == len(expected) == 36
     for i in images:
         run = int(i.run) if i.run else None
@@ -84,14 +84,14 @@ def test_groups_are_split_by_session_task_acquisition_space_and_resolution(tmp_p
             statmaps(root, ses=ses, task=task, space="T1w")
     statmaps(root, ses="1", task="a", acq="hi", space="T1w")
     found = find(root, tmp_path)
-    assert [g.label for g in found.groups] == [
+    assert [g.label for g in found.analyses] == [
         "sub-01_ses-1_task-a_space-T1w",
         "sub-01_ses-1_task-a_acq-hi_space-T1w",
         "sub-01_ses-1_task-b_space-T1w",
         "sub-01_ses-2_task-a_space-T1w",
         "sub-01_ses-2_task-b_space-T1w",
     ]
-    assert all(len(g.images) == 8 for g in found.groups)
+    assert all(len(g.images) == 8 for g in found.analyses)
 
 
 def test_several_spaces_are_an_error_that_lists_them_and_groups_when_asked_for(tmp_path):
@@ -101,9 +101,9 @@ def test_several_spaces_are_an_error_that_lists_them_and_groups_when_asked_for(t
     fails(OptionError, 2, ["MNI152NLin2009cAsym, T1w", "--space"], root, tmp_path)
     spaces = ("T1w", "MNI152NLin2009cAsym")
     found = find(root, tmp_path, selection=Selection(space=spaces))
-    assert {g.space for g in found.groups} == set(spaces)
+    assert {g.space for g in found.analyses} == set(spaces)
     one = find(root, tmp_path, selection=Selection(space=("T1w",)))
-    assert [g.space for g in one.groups] == ["T1w"]
+    assert [g.space for g in one.analyses] == ["T1w"]
 
 
 def test_several_resolutions_are_an_error_that_lists_them(tmp_path):
@@ -112,7 +112,7 @@ def test_several_resolutions_are_an_error_that_lists_them(tmp_path):
         statmaps(root, space="MNI", res=res)
     fails(OptionError, 2, ["resolutions", "1, 2", "--res"], root, tmp_path)
     found = find(root, tmp_path, selection=Selection(res=("2",)))
-    assert [g.resolution for g in found.groups] == ["2"]
+    assert [g.resolution for g in found.analyses] == ["2"]
 
 
 def test_images_without_a_space_can_be_chosen(tmp_path):
@@ -121,7 +121,7 @@ def test_images_without_a_space_can_be_chosen(tmp_path):
     statmaps(root, space="MNI")
     fails(OptionError, 2, ["MNI, none"], root, tmp_path)
     found = find(root, tmp_path, selection=Selection(space=("none",)))
-    assert [g.space for g in found.groups] == [None]
+    assert [g.space for g in found.analyses] == [None]
 
 
 def test_selection_by_every_label(tmp_path):
@@ -134,8 +134,8 @@ def test_selection_by_every_label(tmp_path):
         task_label=("b",), run_label=("1", "03"),
     )  # fmt: skip
     found = find(root, tmp_path, selection=chosen)
-    assert [g.label for g in found.groups] == ["sub-01_ses-2_task-b"]
-    assert {i.run for i in found.groups[0].images} == {"01", "03"}
+    assert [g.label for g in found.analyses] == ["sub-01_ses-2_task-b"]
+    assert {i.run for i in found.analyses[0].images} == {"01", "03"}
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_filter_file(tmp_path, query, runs):
     file = tmp_path / "filter.json"
     file.write_text(json.dumps(query))
     found = find(root, tmp_path, selection=Selection(bids_filter_file=str(file)))
-    assert {i.run for i in found.groups[0].images} == runs
+    assert {i.run for i in found.analyses[0].images} == runs
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_the_output_and_own_results_are_never_searched(tmp_path):
     statmaps(describe(root / "derivatives/old", "bids_rsa"), subs=("02",))
     statmaps(describe(root / "derivatives/out"), subs=("03",))
     found = find(root, tmp_path, output="data/derivatives/out")
-    assert [g.subject for g in found.groups] == ["01"]
+    assert [g.subject for g in found.analyses] == ["01"]
     told = " ".join(found.notes)
     assert "derivatives/old (made by bids_rsa)" in told
     assert "derivatives/out (the output folder)" in told
@@ -199,7 +199,7 @@ def test_derivatives_given_by_name_are_searched_instead(tmp_path):
     statmaps(describe(root / "derivatives/glm"))
     statmaps(describe(tmp_path / "elsewhere/fit"), subs=("07",))
     found = find(root, tmp_path, derivatives=(f"fit={tmp_path}/elsewhere/fit",))
-    assert [g.subject for g in found.groups] == ["07"]
+    assert [g.subject for g in found.analyses] == ["07"]
     assert ("fit", f"{tmp_path}/elsewhere/fit") in found.datasets
     fails(SelectionError, 18, ["nowhere", "does not exist"], root, tmp_path,
           derivatives=(f"{tmp_path}/nowhere",))  # fmt: skip
@@ -212,11 +212,11 @@ def test_fitlins_run_level_wins_over_subject_level(tmp_path):
     statmaps(root / "node-subjectLevel", folder=".", runs=None, task=None)
     statmaps(root / "node-subjectLevel", subs=("02",), folder=".", runs=None, task=None)
     found = find(root, tmp_path)
-    assert [(g.label, len(g.images)) for g in found.groups] == [
+    assert [(g.label, len(g.images)) for g in found.analyses] == [
         ("sub-01_ses-1_task-x", 8),
         ("sub-02", 4),
     ]
-    assert {i.source for g in found.groups for i in g.images} == {"fitlins"}
+    assert {i.source for g in found.analyses for i in g.images} == {"fitlins"}
     assert any("sub-01: 4 images without a run" in note for note in found.notes)
 
 
@@ -239,7 +239,7 @@ def test_a_folder_of_datasets_is_searched(tmp_path):
     describe(tmp_path / "derivatives/prep", "fMRIPrep")
     statmaps(describe(tmp_path / "derivatives/glm", "nilearn"))
     found = find(tmp_path / "derivatives", tmp_path)
-    assert [g.label for g in found.groups] == ["sub-01_task-x"]
+    assert [g.label for g in found.analyses] == ["sub-01_task-x"]
 
 
 def test_duplicates_of_one_subject_do_not_stop_the_others(tmp_path):
@@ -247,7 +247,7 @@ def test_duplicates_of_one_subject_do_not_stop_the_others(tmp_path):
     statmaps(root, subs=("01", "02"))
     statmaps(root, subs=("02",), folder="stats")
     found = find(root, tmp_path)
-    assert [g.subject for g in found.groups] == ["01"]
+    assert [g.subject for g in found.analyses] == ["01"]
     assert [(s, e.exit_code) for s, e in found.failures] == [("02", 65)]
 
 
@@ -258,17 +258,17 @@ def test_a_contrast_is_never_cut_short(tmp_path):
     root = describe(tmp_path / "data")
     names = ("face-left", "face-right", "house+cat", "shoe")
     statmaps(root, conditions=names)
-    (group,) = find(root, tmp_path, conditions=names).groups
-    assert {i.condition for i in group.images} == set(names)
+    (analysis,) = find(root, tmp_path, conditions=names).analyses
+    assert {i.condition for i in analysis.images} == set(names)
 
 
 def test_images_no_model_names_are_left_out_and_named(tmp_path):
     root = describe(tmp_path / "data")
     statmaps(root, conditions=(*CONDITIONS, "button", "faceVsHouse"))
-    (group,) = find(root, tmp_path).groups
-    assert group.left_out == ("button", "faceVsHouse")
-    assert {i.condition for i in group.images} == set(CONDITIONS)
-    assert any("button, faceVsHouse" in note for note in group.notes)
+    (analysis,) = find(root, tmp_path).analyses
+    assert analysis.left_out == ("button", "faceVsHouse")
+    assert {i.condition for i in analysis.images} == set(CONDITIONS)
+    assert any("button, faceVsHouse" in note for note in analysis.notes)
     assert any("button, faceVsHouse" in note for note in find(root, tmp_path).notes)
 
 
@@ -286,16 +286,16 @@ def test_case_and_punctuation_are_ignored_only_when_unambiguous_and_said(tmp_pat
     root = describe(tmp_path / "data")
     statmaps(root, conditions=("leftHand", "rightHand", "Foot", "rest"))
     wanted = ("left_hand", "right-hand", "foot", "rest")
-    (group,) = find(root, tmp_path, conditions=wanted).groups
-    assert {i.condition for i in group.images} == set(wanted)
-    assert sum("differ in case or punctuation" in note for note in group.notes) == 3
+    (analysis,) = find(root, tmp_path, conditions=wanted).analyses
+    assert {i.condition for i in analysis.images} == set(wanted)
+    assert sum("differ in case or punctuation" in note for note in analysis.notes) == 3
     statmaps(root, conditions=("LeftHand",))
     words = ["left_hand", "LeftHand and leftHand could each be left_hand"]
     fails(ContentError, 65, words, root, tmp_path, conditions=wanted)
     # a label that fits as it stands is taken, whatever else looks like it
     statmaps(root, conditions=("foot",))
-    (group,) = find(root, tmp_path, conditions=("foot", "rest", "rightHand")).groups
-    assert {Path(i.path).name for i in group.images if i.condition == "foot"} == {
+    (analysis,) = find(root, tmp_path, conditions=("foot", "rest", "rightHand")).analyses
+    assert {Path(i.path).name for i in analysis.images if i.condition == "foot"} == {
         f"sub-01_task-x_run-{r}_contrast-foot_stat-effect_statmap.nii.gz" for r in (1, 2)
     }
 
@@ -305,9 +305,9 @@ def test_conditions_select_and_order(tmp_path):
     statmaps(root)
     file = model(tmp_path / "m.tsv")
     inputs = InputSettings(str(root), models=(file,), conditions=("shoe", "face", "cat"))
-    found = find_groups(inputs, RsaSettings(), load_models(inputs), str(tmp_path / "o"))
-    assert found.groups[0].conditions == ("shoe", "face", "cat")
-    assert found.groups[0].left_out == ("house",)
+    found = find_analyses(inputs, RsaSettings(), load_models(inputs), str(tmp_path / "o"))
+    assert found.analyses[0].conditions == ("shoe", "face", "cat")
+    assert found.analyses[0].left_out == ("house",)
 
 
 def test_condition_map_renames_pools_and_leaves_out(tmp_path):
@@ -315,10 +315,10 @@ def test_condition_map_renames_pools_and_leaves_out(tmp_path):
     statmaps(root, conditions=("face1", "face2", "H", "cat", "shoe", "odd"))
     table = tmp_path / "map.tsv"
     table.write_text("label\tcondition\nface1\tface\nface2\tface\nH\thouse\nodd\tn/a\n")
-    (group,) = find(root, tmp_path, condition_map=str(table)).groups
-    counts = {c: sum(i.condition == c for i in group.images) for c in CONDITIONS}
+    (analysis,) = find(root, tmp_path, condition_map=str(table)).analyses
+    counts = {c: sum(i.condition == c for i in analysis.images) for c in CONDITIONS}
     assert counts == {"face": 4, "house": 2, "cat": 2, "shoe": 2}
-    assert group.left_out == ()
+    assert analysis.left_out == ()
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def one_lacks_shoe(tmp_path):
 
 def test_missing_error_fails_the_subject_and_names_the_condition(tmp_path, one_lacks_shoe):
     found = find(one_lacks_shoe, tmp_path)
-    assert [g.subject for g in found.groups] == ["01", "03"]
+    assert [g.subject for g in found.analyses] == ["01", "03"]
     ((subject, error),) = found.failures
     assert subject == "02" and error.exit_code == 66
     assert "sub-02_task-x has no image for: shoe" in str(error) and "cat, face, house" in str(error)
@@ -355,7 +355,7 @@ def test_missing_error_fails_the_subject_and_names_the_condition(tmp_path, one_l
 
 def test_missing_skip_leaves_the_subject_out(tmp_path, one_lacks_shoe):
     found = find(one_lacks_shoe, tmp_path, missing="skip")
-    assert [g.subject for g in found.groups] == ["01", "03"]
+    assert [g.subject for g in found.analyses] == ["01", "03"]
     assert found.skipped == ("02",) and not found.failures
     assert any("shoe" in note and "sub-02" in note for note in found.notes)
 
@@ -363,7 +363,7 @@ def test_missing_skip_leaves_the_subject_out(tmp_path, one_lacks_shoe):
 def test_missing_drop_needs_ignore_nan_and_names_the_cells(tmp_path, one_lacks_shoe):
     fails(OptionError, 2, ["--ignore-nan"], one_lacks_shoe, tmp_path, missing="drop")
     found = find(one_lacks_shoe, tmp_path, missing="drop", rsa=RsaSettings(ignore_nan=True))
-    assert [(g.subject, g.dropped) for g in found.groups] == [
+    assert [(g.subject, g.dropped) for g in found.analyses] == [
         ("01", ()), ("02", ("shoe",)), ("03", ()),
     ]  # fmt: skip
 
@@ -372,14 +372,14 @@ def test_a_task_no_model_speaks_of_is_passed_over(tmp_path):
     root = describe(tmp_path / "data")
     statmaps(root)
     statmaps(root, task="localizer", conditions=("words", "scrambled"))
-    assert [g.task for g in find(root, tmp_path).groups] == ["x"]
+    assert [g.task for g in find(root, tmp_path).analyses] == ["x"]
 
 
 def test_variances_are_paired_for_normalisation(tmp_path):
     root = describe(tmp_path / "data")
     statmaps(root, stats=("effect", "variance", "t"))
     rsa = RsaSettings(normalize="variance")
-    for i in find(root, tmp_path, rsa=rsa).groups[0].images:
+    for i in find(root, tmp_path, rsa=rsa).analyses[0].images:
         assert i.variance_path == i.path.replace("stat-effect", "stat-variance")
     lone = describe(tmp_path / "lone")
     statmaps(lone)
@@ -406,9 +406,9 @@ def test_runs_masks_are_intersected_and_others_left_alone(tmp_path):
     func_mask(prep, run="1", task="other", space="MNI")
     func_mask(prep, run="03", space="MNI")
     func_mask(prep, sub="02", run="1", space="MNI")
-    (group,) = find(root, tmp_path).groups
-    assert group.brain_mask.paths == tuple(own)
-    assert "intersected" in group.brain_mask.origin
+    (analysis,) = find(root, tmp_path).analyses
+    assert analysis.brain_mask.paths == tuple(own)
+    assert "intersected" in analysis.brain_mask.origin
 
 
 def test_masks_of_runs_that_are_left_out_take_no_part(tmp_path):
@@ -416,17 +416,23 @@ def test_masks_of_runs_that_are_left_out_take_no_part(tmp_path):
     statmaps(root, runs=("1", "2", "10"))
     own = [func_mask(root, run=r, desc=d) for r in ("1", "2", "10") for d in ("brain", "vt")]
     next((root / "sub-01/func").glob("*run-2_contrast-cat*")).unlink()
-    (group,) = find(root, tmp_path, rsa=RsaSettings(missing_runs="complete"), roi_mask="vt").groups
-    assert {*group.brain_mask.paths, *group.roi_mask.paths} == {p for p in own if "run-2" not in p}
-    (group,) = find(root, tmp_path, rsa=RsaSettings(missing_runs="average"), roi_mask="vt").groups
-    assert {*group.brain_mask.paths, *group.roi_mask.paths} == set(own)
+    (analysis,) = find(
+        root, tmp_path, rsa=RsaSettings(missing_runs="complete"), roi_mask="vt"
+    ).analyses
+    assert {*analysis.brain_mask.paths, *analysis.roi_mask.paths} == {
+        p for p in own if "run-2" not in p
+    }
+    (analysis,) = find(
+        root, tmp_path, rsa=RsaSettings(missing_runs="average"), roi_mask="vt"
+    ).analyses
+    assert {*analysis.brain_mask.paths, *analysis.roi_mask.paths} == set(own)
 
 
 def test_a_multi_run_fit_takes_the_masks_of_all_runs(tmp_path):
     root = describe(tmp_path / "data")
     statmaps(root, runs=None)
     own = [func_mask(root, run=r) for r in ("1", "2", "3")]
-    assert find(root, tmp_path).groups[0].brain_mask.paths == tuple(own)
+    assert find(root, tmp_path).analyses[0].brain_mask.paths == tuple(own)
 
 
 def test_the_anatomical_mask_is_taken_on_the_same_grid_only(tmp_path):
@@ -434,9 +440,9 @@ def test_the_anatomical_mask_is_taken_on_the_same_grid_only(tmp_path):
     statmaps(root, space="MNI")
     anat = root / "sub-01/anat/sub-01_space-MNI_desc-brain_mask.nii.gz"
     mask(anat, shape=(8, 8, 8), affine=np.diag([1.0, 1, 1, 1]))
-    assert find(root, tmp_path).groups[0].brain_mask.paths == ()
+    assert find(root, tmp_path).analyses[0].brain_mask.paths == ()
     mask(anat)
-    choice = find(root, tmp_path).groups[0].brain_mask
+    choice = find(root, tmp_path).analyses[0].brain_mask
     assert choice.paths == (str(anat),) and "anatomical" in choice.origin
 
 
@@ -446,13 +452,13 @@ def test_masks_of_several_resolutions_are_not_mixed(tmp_path):
     stem = str(root / "sub-01/func/sub-01_task-x_run-1_space-MNI_res-{}_desc-brain_mask.nii.gz")
     mask(stem.format(1), shape=(8, 8, 8), affine=np.diag([1.0, 1, 1, 1]))
     same = mask(stem.format(2))
-    assert find(root, tmp_path).groups[0].brain_mask.paths == (same,)
+    assert find(root, tmp_path).analyses[0].brain_mask.paths == (same,)
 
 
 def test_no_mask_is_said(tmp_path):
     root = describe(tmp_path / "data")
     statmaps(root)
-    choice = find(root, tmp_path).groups[0].brain_mask
+    choice = find(root, tmp_path).analyses[0].brain_mask
     assert choice.paths == () and "none" in choice.origin
 
 
@@ -461,9 +467,9 @@ def test_a_mask_given_from_here_is_found_from_anywhere(tmp_path, monkeypatch):
     statmaps(root)
     mask(tmp_path / "mine.nii.gz")
     monkeypatch.chdir(tmp_path)
-    (group,) = find(root, tmp_path, brain_mask="mine.nii.gz", roi_mask="mine.nii.gz").groups
+    (analysis,) = find(root, tmp_path, brain_mask="mine.nii.gz", roi_mask="mine.nii.gz").analyses
     whole = str(tmp_path / "mine.nii.gz")
-    assert group.brain_mask.paths == group.roi_mask.paths == (whole,)
+    assert analysis.brain_mask.paths == analysis.roi_mask.paths == (whole,)
 
 
 def test_given_masks_win(tmp_path):
@@ -471,8 +477,8 @@ def test_given_masks_win(tmp_path):
     statmaps(root)
     func_mask(root, run="1")
     given = mask(tmp_path / "mine.nii.gz")
-    (group,) = find(root, tmp_path, brain_mask=given, roi_mask=given).groups
-    assert group.brain_mask.paths == group.roi_mask.paths == (given,)
+    (analysis,) = find(root, tmp_path, brain_mask=given, roi_mask=given).analyses
+    assert analysis.brain_mask.paths == analysis.roi_mask.paths == (given,)
     fails(InputError, 66, ["--brain-mask", "no.nii"], root, tmp_path, brain_mask="no.nii")
     fails(InputError, 66, ["--roi-mask", "no.nii"], root, tmp_path, roi_mask="no.nii")
 
@@ -483,7 +489,7 @@ def test_roi_by_label(tmp_path, label):
     statmaps(root, space="MNI")
     roi = mask(root / "sub-01/anat/sub-01_space-MNI_desc-vt_mask.nii.gz")
     mask(root / "sub-01/anat/sub-01_desc-vt_mask.nii.gz")
-    assert find(root, tmp_path, roi_mask=label).groups[0].roi_mask.paths == (roi,)
+    assert find(root, tmp_path, roi_mask=label).analyses[0].roi_mask.paths == (roi,)
     words = ["desc-ffa_mask", "desc-vt (space MNI)"]
     fails(InputError, 66, words, root, tmp_path, roi_mask="ffa")
 
@@ -495,18 +501,18 @@ def test_the_mask_query_of_the_filter_file_chooses(tmp_path):
     other = func_mask(root, run="1", desc="tight")
     file = tmp_path / "filter.json"
     file.write_text('{"mask": {"desc": "tight"}}')
-    (group,) = find(root, tmp_path, selection=Selection(bids_filter_file=str(file))).groups
-    assert group.brain_mask.paths == (other,)
+    (analysis,) = find(root, tmp_path, selection=Selection(bids_filter_file=str(file))).analyses
+    assert analysis.brain_mask.paths == (other,)
 
 
 def test_the_background_is_the_reference_then_the_t1w(tmp_path):
     root = describe(tmp_path / "data")
     statmaps(root, space="T1w")
-    assert find(root, tmp_path).groups[0].background is None
+    assert find(root, tmp_path).analyses[0].background is None
     t1w = image(root / "sub-01/anat/sub-01_desc-preproc_T1w.nii.gz")
-    assert find(root, tmp_path).groups[0].background == t1w
+    assert find(root, tmp_path).analyses[0].background == t1w
     reference = image(root / "sub-01/func/sub-01_task-x_run-1_space-T1w_boldref.nii.gz")
-    assert find(root, tmp_path).groups[0].background == reference
+    assert find(root, tmp_path).analyses[0].background == reference
 
 
 def test_an_anatomy_of_no_named_space_is_not_put_behind_images_of_none(tmp_path):
@@ -514,9 +520,9 @@ def test_an_anatomy_of_no_named_space_is_not_put_behind_images_of_none(tmp_path)
     root = describe(tmp_path / "data")
     statmaps(root)
     image(root / "sub-01/anat/sub-01_desc-preproc_T1w.nii.gz")
-    assert find(root, tmp_path).groups[0].background is None
+    assert find(root, tmp_path).analyses[0].background is None
     reference = image(root / "sub-01/func/sub-01_task-x_run-1_boldref.nii.gz")
-    assert find(root, tmp_path).groups[0].background == reference
+    assert find(root, tmp_path).analyses[0].background == reference
 
 
 # ---------------------------------------------------------------- bad input
@@ -622,18 +628,18 @@ def test_haxby(shared, tmp_path):
     haxby_betas = shared("data", "haxby2001-betas")
     models = tuple(str(haxby_betas / "models" / f"{m}.tsv") for m in ("animacy", "facehouse"))
     inputs = InputSettings(str(haxby_betas), models=models, roi_mask="vt")
-    found = find_groups(inputs, RsaSettings(), load_models(inputs), str(tmp_path))
-    (group,) = found.groups
-    assert len(group.images) == 96 and len(group.conditions) == 8 and group.left_out == ()
-    assert [len({i.run for i in group.images})] == [12]
-    assert nib.load(group.roi_mask.paths[0]).get_fdata().sum() == 577
+    found = find_analyses(inputs, RsaSettings(), load_models(inputs), str(tmp_path))
+    (analysis,) = found.analyses
+    assert len(analysis.images) == 96 and len(analysis.conditions) == 8 and analysis.left_out == ()
+    assert [len({i.run for i in analysis.images})] == [12]
+    assert nib.load(analysis.roi_mask.paths[0]).get_fdata().sum() == 577
 
 
 # ---------------------------------------------------------------- the database
 
 
 def everything(found):
-    return [(g.label, g.images, g.brain_mask, g.roi_mask, g.background) for g in found.groups]
+    return [(g.label, g.images, g.brain_mask, g.roi_mask, g.background) for g in found.analyses]
 
 
 def test_a_database_is_made_once_used_again_and_changes_no_answer(tmp_path):
@@ -653,7 +659,7 @@ def test_a_database_is_made_once_used_again_and_changes_no_answer(tmp_path):
     statmaps(fit, subs=("03",), ses="b")  # not in the index: it is used as it is
     assert everything(find(root, tmp_path, **kept)) == walked
     assert [f.stat().st_mtime_ns for f in files] == times
-    assert len(find(root, tmp_path).groups) == 4
+    assert len(find(root, tmp_path).analyses) == 4
     assert not list(database.glob(".*"))
 
 

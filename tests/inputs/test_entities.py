@@ -34,15 +34,15 @@ def test_an_entity_keeps_analyses_apart_and_stands_in_their_names(tmp_path, key)
     root = describe(tmp_path / "data")
     for value in two_of(key):
         statmaps(root, space="MNI", runs=("1",), **{key: value})
-    groups = find(root, tmp_path).groups
-    assert [dict(group.others) for group in groups] == [{key: value} for value in two_of(key)]
-    assert all(len(group.images) == len(CONDITIONS) for group in groups)
-    for group, value in zip(groups, two_of(key), strict=True):
-        path = derivative_path(group, "m", stat="spearman")
+    groups = find(root, tmp_path).analyses
+    assert [dict(analysis.others) for analysis in groups] == [{key: value} for value in two_of(key)]
+    assert all(len(analysis.images) == len(CONDITIONS) for analysis in groups)
+    for analysis, value in zip(groups, two_of(key), strict=True):
+        path = derivative_path(analysis, "m", stat="spearman")
         assert f"_{key}-{value}_" in path
         # and is read again from there
         file = parse(path, Dataset("", ""), "")
-        assert file.others == group.others and file.stat == "spearman" and file.desc == "m"
+        assert file.others == analysis.others and file.stat == "spearman" and file.desc == "m"
 
 
 @pytest.mark.parametrize("key", [*OTHERS, "acq", "res"])
@@ -53,8 +53,8 @@ def test_an_entity_is_selected_by_a_filter_under_each_of_its_names(tmp_path, key
         statmaps(root, space="MNI", **{key: value})
     for name in {key, ENTITIES[key]}:
         found = find(root, tmp_path, selection=filtered(tmp_path, {"statmap": {name: second}}))
-        (group,) = found.groups
-        assert f"{key}-{second}" in group.label
+        (analysis,) = found.analyses
+        assert f"{key}-{second}" in analysis.label
     with pytest.raises(BidsRsaError) as caught:
         find(root, tmp_path, selection=filtered(tmp_path, {"statmap": {key: "none-such"}}))
     assert caught.value.exit_code == 18
@@ -64,8 +64,8 @@ def test_names_stand_in_the_order_of_bids(tmp_path):
     root = describe(tmp_path / "data")
     entities = {"label": "l", "dir": "AP", "ce": "g", "cohort": "1", "echo": "2", "rec": "r"}
     statmaps(root, ses="1", acq="a", space="MNI", res="2", **entities)
-    (group,) = find(root, tmp_path).groups
-    assert group.label == (
+    (analysis,) = find(root, tmp_path).analyses
+    assert analysis.label == (
         "sub-01_ses-1_task-x_acq-a_ce-g_rec-r_dir-AP_echo-2_space-MNI_cohort-1_res-2_label-l"
     )
 
@@ -86,8 +86,8 @@ def test_facts_of_a_file_are_honoured_by_the_filter(tmp_path, key, kept, none):
     root = describe(tmp_path / "data")
     statmaps(root, desc="smooth")
     query = {"statmap": {key: kept}}
-    (group,) = find(root, tmp_path, selection=filtered(tmp_path, query)).groups
-    assert len(group.images) == 8
+    (analysis,) = find(root, tmp_path, selection=filtered(tmp_path, query)).analyses
+    assert len(analysis.images) == 8
     with pytest.raises(BidsRsaError) as caught:
         find(root, tmp_path, selection=filtered(tmp_path, {"statmap": {key: none}}))
     assert caught.value.exit_code == 18
@@ -102,8 +102,8 @@ def test_two_descriptions_of_one_record_are_refused_with_the_filter_that_chooses
     assert caught.value.exit_code == 65
     query = json.loads("{" + caught.value.hint.partition("{")[2].rstrip("."))
     assert query == {"statmap": {"desc": "a"}}
-    (group,) = find(root, tmp_path, selection=filtered(tmp_path, query)).groups
-    assert all("desc-a" in image.path for image in group.images)
+    (analysis,) = find(root, tmp_path, selection=filtered(tmp_path, query)).analyses
+    assert all("desc-a" in image.path for image in analysis.images)
 
 
 def test_cohorts_have_their_own_masks(tmp_path):
@@ -113,8 +113,8 @@ def test_cohorts_have_their_own_masks(tmp_path):
         statmaps(root, space="MNIInfant", runs=("1",), cohort=cohort)
         stem = f"sub-01_task-x_run-1_space-MNIInfant_cohort-{cohort}_desc-brain_mask.nii.gz"
         own[cohort] = mask(root / "sub-01/func" / stem)
-    for group in find(root, tmp_path).groups:
-        assert group.brain_mask.paths == (own[dict(group.others)["cohort"]],)
+    for analysis in find(root, tmp_path).analyses:
+        assert analysis.brain_mask.paths == (own[dict(analysis.others)["cohort"]],)
 
 
 def test_masks_of_two_cohorts_are_never_intersected(tmp_path):
@@ -127,8 +127,8 @@ def test_masks_of_two_cohorts_are_never_intersected(tmp_path):
     with pytest.raises(BidsRsaError, match=r"differ in cohort- \(1, 2\)") as caught:
         find(root, tmp_path)
     query = json.loads("{" + caught.value.hint.partition("{")[2].rstrip("."))
-    (group,) = find(root, tmp_path, selection=filtered(tmp_path, query)).groups
-    assert "cohort-1" in group.brain_mask.paths[0] and len(group.brain_mask.paths) == 1
+    (analysis,) = find(root, tmp_path, selection=filtered(tmp_path, query)).analyses
+    assert "cohort-1" in analysis.brain_mask.paths[0] and len(analysis.brain_mask.paths) == 1
 
 
 def test_masks_of_two_structures_are_never_intersected(tmp_path):
@@ -139,8 +139,8 @@ def test_masks_of_two_structures_are_never_intersected(tmp_path):
     with pytest.raises(BidsRsaError, match=r"differ in label- \(left, right\)"):
         find(root, tmp_path, roi_mask="ffa")
     chosen = filtered(tmp_path, {"mask": {"label": "right"}})
-    (group,) = find(root, tmp_path, roi_mask="ffa", selection=chosen, brain_mask=None).groups
-    (path,) = group.roi_mask.paths
+    (analysis,) = find(root, tmp_path, roi_mask="ffa", selection=chosen, brain_mask=None).analyses
+    (path,) = analysis.roi_mask.paths
     assert "label-right" in path
 
 
@@ -149,10 +149,10 @@ def test_a_space_may_be_written_with_its_resolution_as_for_fmriprep(tmp_path):
     for res in ("1", "2"):
         statmaps(root, space="MNI", res=res)
     statmaps(root, space="Infant", cohort="3")
-    (group,) = find(root, tmp_path, selection=Selection(space=("MNI:res-2",))).groups
-    assert (group.space, group.resolution) == ("MNI", "2")
-    (group,) = find(root, tmp_path, selection=Selection(space=("Infant:cohort-3",))).groups
-    assert group.others == (("cohort", "3"),)
+    (analysis,) = find(root, tmp_path, selection=Selection(space=("MNI:res-2",))).analyses
+    assert (analysis.space, analysis.resolution) == ("MNI", "2")
+    (analysis,) = find(root, tmp_path, selection=Selection(space=("Infant:cohort-3",))).analyses
+    assert analysis.others == (("cohort", "3"),)
     with pytest.raises(BidsRsaError, match="MNI:res-4 matches no condition image") as caught:
         find(root, tmp_path, selection=Selection(space=("MNI:res-4",)))
     assert caught.value.exit_code == 18
@@ -171,7 +171,7 @@ def test_a_subject_level_over_all_directions_gives_way_to_the_runs(tmp_path):
     for value in ("AP", "PA"):
         statmaps(root, dir=value)
     statmaps(root, runs=None)
-    assert [dict(g.others) for g in find(root, tmp_path).groups] == [{"dir": "AP"}, {"dir": "PA"}]
+    assert [dict(g.others) for g in find(root, tmp_path).analyses] == [{"dir": "AP"}, {"dir": "PA"}]
 
 
 def test_the_page_lists_every_entity():
@@ -183,5 +183,5 @@ def test_the_page_lists_every_entity():
 def test_labels_of_records_made_by_hand_are_in_order():
     from bids_rsa.records import Analysis
 
-    group = replace(Analysis("01", (), ()), space="MNI", others=(("dir", "AP"),))
-    assert group.label == "sub-01_dir-AP_space-MNI"
+    analysis = replace(Analysis("01", (), ()), space="MNI", others=(("dir", "AP"),))
+    assert analysis.label == "sub-01_dir-AP_space-MNI"

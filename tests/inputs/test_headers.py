@@ -91,7 +91,7 @@ def test_a_damaged_header_fails_its_participant_alone_and_names_the_file(tmp_pat
     found = find(root, tmp_path)
     settings = InputSettings(str(root), models=(str(tmp_path / "model.tsv"),))
     fine, failures = check_analyses(
-        found.groups, load_models(settings), RSA, (8.0, "here"), RegionSettings()
+        found.analyses, load_models(settings), RSA, (8.0, "here"), RegionSettings()
     )
     failures = [*found.failures, *failures]
     if what == "unit is 5":  # not defined: taken for mm, as other programs do

@@ -23,7 +23,7 @@ def moved(path, to):
 
 
 def found_in(root, tmp_path, **more):
-    return {g.label: [i.path for i in g.images] for g in find(root, tmp_path, **more).groups}
+    return {g.label: [i.path for i in g.images] for g in find(root, tmp_path, **more).analyses}
 
 
 @pytest.mark.parametrize("link", ["sub-01", "sub-01/ses-1", "sub-01/ses-1/func"])
@@ -55,7 +55,7 @@ def test_a_link_that_leads_nowhere_fails_its_participant_alone(tmp_path, place):
     moved(root / place, tmp_path / "store")
     (tmp_path / "store").rename(tmp_path / "gone")
     found = find(root, tmp_path)
-    assert [g.subject for g in found.groups] == ["01"]
+    assert [g.subject for g in found.analyses] == ["01"]
     ((subject, error),) = found.failures
     assert (subject, error.exit_code) == ("02", 74)
     assert f"{root / place} is a link that leads nowhere" in error.message
@@ -91,7 +91,7 @@ def test_what_cannot_be_read_in_a_raw_dataset_is_a_note(tmp_path):
     (root / "sub-01").mkdir()
     (root / "sub-01/func").symlink_to("../../annex")
     found = find(root, tmp_path)
-    assert [g.subject for g in found.groups] == ["01"] and not found.failures
+    assert [g.subject for g in found.analyses] == ["01"] and not found.failures
     assert any("sub-01/func is a link that leads nowhere" in note for note in found.notes)
 
 
@@ -102,8 +102,8 @@ def test_what_macos_leaves_beside_files_is_passed_over(tmp_path):
     before = found_in(root, tmp_path)
     assert [len(paths) for paths in before.values()] == [8]
     pattern = "sub-{subject}/func/*run-{run}_contrast-{condition}_stat-effect_statmap.nii.gz"
-    (group,) = find(root, tmp_path, betas=(pattern,)).groups
-    assert len(group.images) == 8 and not any("/._" in i.path for i in group.images)
+    (analysis,) = find(root, tmp_path, betas=(pattern,)).analyses
+    assert len(analysis.images) == 8 and not any("/._" in i.path for i in analysis.images)
 
 
 def test_participants_directly_in_derivatives_are_found(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from input_trees import AFFINE, describe, find, mask, name, statmaps
 
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.patterns.stacking import stack_group
+from bids_rsa.patterns.stacking import stack_analysis
 from bids_rsa.settings import RsaSettings, Selection
 
 
@@ -24,9 +24,9 @@ def test_the_anatomical_mask_of_another_orientation_is_used(tmp_path):
     )
     assert nib.aff2axcodes(turned.affine) != nib.aff2axcodes(AFFINE)
     nib.save(turned, path)
-    (group,) = find(root, tmp_path).groups
-    assert group.brain_mask.paths == (str(path),)
-    stacked = stack_group(group, RsaSettings(radius_mm=4.0))
+    (analysis,) = find(root, tmp_path).analyses
+    assert analysis.brain_mask.paths == (str(path),)
+    stacked = stack_analysis(analysis, RsaSettings(radius_mm=4.0))
     np.testing.assert_array_equal(stacked.patch_mask, inside.astype(bool).ravel())
 
 
@@ -35,7 +35,7 @@ def test_an_anatomical_mask_on_another_grid_is_named(tmp_path):
     statmaps(root, space="MNI")
     path = root / "sub-01/anat/sub-01_space-MNI_desc-brain_mask.nii.gz"
     mask(path, shape=(8, 8, 8), affine=np.diag([1.0, 1, 1, 1]))
-    choice = find(root, tmp_path).groups[0].brain_mask
+    choice = find(root, tmp_path).analyses[0].brain_mask
     assert choice.paths == () and path.name in choice.origin
     assert "voxel sizes differ" in choice.origin and "--brain-mask" in choice.origin
 
@@ -45,10 +45,10 @@ def test_the_anatomical_mask_of_one_session_serves_the_others(tmp_path):
     for ses in ("1", "2"):
         statmaps(root, ses=ses, space="MNI")
     path = mask(root / "sub-01/ses-1/anat/sub-01_ses-1_space-MNI_desc-brain_mask.nii.gz")
-    groups = find(root, tmp_path).groups
+    groups = find(root, tmp_path).analyses
     assert [g.brain_mask.paths for g in groups] == [(path,), (path,)]
     own = mask(root / "sub-01/ses-2/anat/sub-01_ses-2_space-MNI_desc-brain_mask.nii.gz")
-    groups = find(root, tmp_path).groups
+    groups = find(root, tmp_path).analyses
     assert [g.brain_mask.paths for g in groups] == [(path,), (own,)]
 
 
@@ -57,7 +57,7 @@ def test_a_functional_mask_of_another_session_is_not_taken(tmp_path):
     for ses in ("1", "2"):
         statmaps(root, ses=ses, space="MNI")
     mask(root / "sub-01/ses-1/func/sub-01_ses-1_task-x_space-MNI_desc-brain_mask.nii.gz")
-    assert [len(g.brain_mask.paths) for g in find(root, tmp_path).groups] == [1, 0]
+    assert [len(g.brain_mask.paths) for g in find(root, tmp_path).analyses] == [1, 0]
 
 
 def test_masks_that_name_a_run_and_no_task_belong_to_that_run(tmp_path):
@@ -67,7 +67,7 @@ def test_masks_that_name_a_run_and_no_task_belong_to_that_run(tmp_path):
         mask(root / f"sub-01/func/sub-01_run-{run}_space-MNI_desc-brain_mask.nii.gz")
         for run in ("1", "2", "3")
     ]
-    assert find(root, tmp_path).groups[0].brain_mask.paths == tuple(own[:2])
+    assert find(root, tmp_path).analyses[0].brain_mask.paths == tuple(own[:2])
 
 
 @pytest.mark.parametrize("option", ["brain_mask", "roi_mask"])
@@ -78,9 +78,9 @@ def test_a_mask_path_takes_subject_and_session(tmp_path, option):
         for sub in ("01", "02"):
             mask(tmp_path / f"masks/{sub}_{ses}.nii.gz")
     given = f"{tmp_path}/masks/{{subject}}_{{session}}.nii.gz"
-    for group in find(root, tmp_path, **{option: given}).groups:
-        expected = f"{tmp_path}/masks/{group.subject}_{group.session}.nii.gz"
-        assert getattr(group, option).paths == (expected,)
+    for analysis in find(root, tmp_path, **{option: given}).analyses:
+        expected = f"{tmp_path}/masks/{analysis.subject}_{analysis.session}.nii.gz"
+        assert getattr(analysis, option).paths == (expected,)
     Path(tmp_path / "masks/02_2.nii.gz").unlink()
     found = find(root, tmp_path, **{option: given})
     ((subject, error),) = found.failures

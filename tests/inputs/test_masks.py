@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from bids_rsa import rsa_nifti
 from bids_rsa.errors import ContentError
-from bids_rsa.patterns.stacking import stack_group
+from bids_rsa.patterns.stacking import stack_analysis
 from bids_rsa.records import MaskChoice
 from bids_rsa.settings import RsaSettings
 from bids_rsa.spaces.grid import Grid
@@ -82,8 +82,8 @@ def test_app_and_library_take_the_same_voxels_and_say_so(tmp_path, caplog):
 
     root = describe(tmp_path / "data")
     statmaps(root, runs=None, shape=SHAPE)
-    (group,) = find(root, tmp_path, brain_mask=mask).groups
-    assert group.brain_mask == MaskChoice((mask,), f"--brain-mask {mask}")
-    stacked = stack_group(group, RsaSettings(radius_mm=4.0))
+    (analysis,) = find(root, tmp_path, brain_mask=mask).analyses
+    assert analysis.brain_mask == MaskChoice((mask,), f"--brain-mask {mask}")
+    stacked = stack_analysis(analysis, RsaSettings(radius_mm=4.0))
     np.testing.assert_array_equal(stacked.patch_mask, ball().ravel())
     assert any("not binary" in warning for warning in stacked.warnings)

@@ -15,9 +15,9 @@ def test_runs_named_1_and_01_are_one(tmp_path):
     root = describe(tmp_path / "data")
     statmaps(root, conditions=CONDITIONS[:2], runs=("1", "2"))
     statmaps(root, conditions=CONDITIONS[2:], runs=("01", "02"))
-    (group,) = find(root, tmp_path).groups
-    assert {image.run for image in group.images} == {"01", "02"}
-    plan = plan_stack(group, RsaSettings(folds="runs"))
+    (analysis,) = find(root, tmp_path).analyses
+    assert {image.run for image in analysis.images} == {"01", "02"}
+    plan = plan_stack(analysis, RsaSettings(folds="runs"))
     np.testing.assert_array_equal(plan.counts, np.ones((2, 4)))
 
 
@@ -25,8 +25,8 @@ def test_variances_of_runs_named_otherwise_are_paired(tmp_path):
     root = describe(tmp_path / "data")
     statmaps(root, runs=("1", "2"))
     statmaps(root, runs=("01", "02"), stats=("variance",))
-    (group,) = find(root, tmp_path, rsa=RsaSettings(normalize="variance")).groups
-    assert all(image.variance_path for image in group.images)
+    (analysis,) = find(root, tmp_path, rsa=RsaSettings(normalize="variance")).analyses
+    assert all(image.variance_path for image in analysis.images)
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ def test_fitlins_with_one_run_that_has_no_number(tmp_path, lower, upper):
     statmaps(root / "node-runLevel", folder=".", runs=None, **lower)
     statmaps(root / "node-subjectLevel", folder=".", runs=None, **upper)
     found = find(root, tmp_path)
-    (group,) = found.groups
-    assert group.label == "sub-01_task-x" and len(group.images) == 4
-    assert all("node-runLevel" in image.path for image in group.images)
+    (analysis,) = found.analyses
+    assert analysis.label == "sub-01_task-x" and len(analysis.images) == 4
+    assert all("node-runLevel" in image.path for image in analysis.images)
     assert any("node-runLevel has those they are made of" in note for note in found.notes)
 
 
@@ -52,8 +52,8 @@ def test_nodes_that_nothing_tells_apart_are_chosen_by_the_filter(tmp_path):
     file = tmp_path / "filter.json"
     file.write_text("{" + caught.value.hint.partition("{")[2].rstrip("."))
     assert json.loads(file.read_text()) == {"statmap": {"node": "first"}}
-    (group,) = find(root, tmp_path, selection=Selection(bids_filter_file=str(file))).groups
-    assert all("node-first" in image.path for image in group.images)
+    (analysis,) = find(root, tmp_path, selection=Selection(bids_filter_file=str(file))).analyses
+    assert all("node-first" in image.path for image in analysis.images)
 
 
 @pytest.mark.parametrize(
@@ -71,5 +71,5 @@ def test_nilearn_writes_signs_in_words(tmp_path, condition, label):
     assert _clean_contrast_name(condition) == label
     root = describe(tmp_path / "data")
     statmaps(root, conditions=(label, "house", "cat"))
-    (group,) = find(root, tmp_path, conditions=(condition, "house", "cat")).groups
-    assert {image.condition for image in group.images} == {condition, "house", "cat"}
+    (analysis,) = find(root, tmp_path, conditions=(condition, "house", "cat")).analyses
+    assert {image.condition for image in analysis.images} == {condition, "house", "cat"}

@@ -11,7 +11,7 @@ from test_producers import NAMES, RUNS, feat, glmsingle, label_table, planted, s
 
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.options.arguments import parse
-from bids_rsa.patterns.stacking import stack_group
+from bids_rsa.patterns.stacking import stack_analysis
 from bids_rsa.settings import Selection
 from bids_rsa.tables import json_of
 
@@ -32,7 +32,7 @@ def test_json_nested_100000_deep_is_refused_or_says_nothing(tmp_path):
     root = describe(tmp_path / "data")
     statmaps(root)
     (root / "dataset_description.json").write_text(f'{{"GeneratedBy": {DEEP}}}')
-    assert len(find(root, tmp_path).groups) == 1
+    assert len(find(root, tmp_path).analyses) == 1
     file = tmp_path / "filter.json"
     file.write_text(f'{{"statmap": {{"run": {DEEP}}}}}')
     chosen = Selection(bids_filter_file=str(file))
@@ -93,8 +93,8 @@ def test_damaged_hdf5_names_the_file(tmp_path):
         path.write_bytes(raw[:start] + bytes(b ^ 0xFF for b in raw[start : start + 64])
                          + raw[start + 64 :])  # fmt: skip
         try:
-            (group,) = find(root, tmp_path, **where).groups
-            stack_group(group, RUNS)
+            (analysis,) = find(root, tmp_path, **where).analyses
+            stack_analysis(analysis, RUNS)
         except BidsRsaError as error:  # and no other error
             fails += 1
             assert str(path) in str(error) or error.exit_code in (65, 66)
@@ -136,7 +136,7 @@ def test_other_programs_results_are_pointed_at(tmp_path, program, make, pattern)
         make(root / f"sub-{sub}", planted())
     words = [f"results of {program}", f"--betas '{pattern}'"]
     refused(66, words, root, tmp_path)
-    assert len(find(root, tmp_path, conditions=NAMES, betas=(pattern,)).groups) == 2
+    assert len(find(root, tmp_path, conditions=NAMES, betas=(pattern,)).analyses) == 2
 
 
 def test_results_without_sub_folders_are_pointed_at(tmp_path):
@@ -144,7 +144,7 @@ def test_results_without_sub_folders_are_pointed_at(tmp_path):
         spm_folder(tmp_path / "data" / label, planted())
     refused(66, ["results of SPM", "--betas '{subject}'"], tmp_path / "data", tmp_path)
     found = find(tmp_path / "data", tmp_path, conditions=NAMES, betas=("{subject}",))
-    assert [group.subject for group in found.groups] == ["S1", "S2"]
+    assert [analysis.subject for analysis in found.analyses] == ["S1", "S2"]
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,10 @@ def test_the_rows_sum_to_the_images(plan, tmp_path):
     with (tmp_path / "plan.tsv").open() as file:
         back = list(csv.DictReader(file, delimiter="\t"))
     assert back == rows and tuple(back[0]) == COLUMNS
-    for group in found.groups:
-        own = [row for row in back if row["subject"] == group.subject]
-        assert sum(int(row["images"]) for row in own) == len(group.images)
-        assert len(own) == len(CONDITIONS) * len({i.run for i in group.images})
+    for analysis in found.analyses:
+        own = [row for row in back if row["subject"] == analysis.subject]
+        assert sum(int(row["images"]) for row in own) == len(analysis.images)
+        assert len(own) == len(CONDITIONS) * len({i.run for i in analysis.images})
         assert {row["voxels"] for row in own} == {"6x5x4"}
     (failed,) = [row for row in back if row["subject"] == "03"]
     assert "shoe" in failed["status"] and "\n" not in failed["status"]

@@ -26,10 +26,10 @@ import pytest
 from input_trees import AFFINE, describe, find, mask, model, statmaps
 from scipy.io import savemat
 
-from bids_rsa.dataset import find_groups, list_participants
+from bids_rsa.dataset import find_analyses, list_participants
 from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError, SelectionError
 from bids_rsa.models.loading import load_models
-from bids_rsa.patterns.stacking import stack_group
+from bids_rsa.patterns.stacking import stack_analysis
 from bids_rsa.producers.names import BIDS_NAMED, FOLDERS
 from bids_rsa.producers.recognise import BIDS_NAMED as BIDS_READERS
 from bids_rsa.producers.recognise import FOLDERS as FOLDER_READERS
@@ -52,9 +52,9 @@ def save(path, data, affine=AFFINE, kind=nib.Nifti1Image):
     return str(path)
 
 
-def check(group, values, rsa=RUNS):
+def check(analysis, values, rsa=RUNS):
     """Patterns read through discovery are the planted ones, run by run."""
-    stacked = stack_group(group, rsa)
+    stacked = stack_analysis(analysis, rsa)
     runs = list(dict.fromkeys(run for run, _ in values))
     assert len(stacked.fold_labels) == len(runs)
     for fold, run in enumerate(runs):
@@ -65,8 +65,8 @@ def check(group, values, rsa=RUNS):
 
 
 def one(tmp_path, root, conditions=NAMES, **kwargs):
-    (group,) = find(root, tmp_path, conditions=conditions, **kwargs).groups
-    return group
+    (analysis,) = find(root, tmp_path, conditions=conditions, **kwargs).analyses
+    return analysis
 
 
 def fails(expected, code, words, tmp_path, root, conditions=NAMES, **kwargs):
@@ -124,14 +124,16 @@ def nilearn_output(tmp_path_factory):
 def test_nilearn_save_glm_to_bids(nilearn_output, tmp_path):
     root, conditions, effects = nilearn_output
     rsa = RsaSettings(folds="runs", radius_mm=4.0)
-    group = one(tmp_path, root, conditions)
-    assert group.space == "MNI152NLin2009cAsym" and {i.source for i in group.images} == {"nilearn"}
-    assert any("leftHand" in note and "left_hand" in note for note in group.notes)
-    check(group, {k: v["effect"] for k, v in effects.items()}, rsa)
+    analysis = one(tmp_path, root, conditions)
+    assert analysis.space == "MNI152NLin2009cAsym" and {i.source for i in analysis.images} == {
+        "nilearn"
+    }
+    assert any("leftHand" in note and "left_hand" in note for note in analysis.notes)
+    check(analysis, {k: v["effect"] for k, v in effects.items()}, rsa)
     check(one(tmp_path, root, conditions, stat="t"), {k: v["t"] for k, v in effects.items()}, rsa)
     normal = RsaSettings(folds="runs", radius_mm=4.0, normalize="variance")
-    group = one(tmp_path, root, conditions, rsa=normal)
-    check(group, {k: v["effect"] / np.sqrt(v["variance"]) for k, v in effects.items()}, normal)
+    analysis = one(tmp_path, root, conditions, rsa=normal)
+    check(analysis, {k: v["effect"] / np.sqrt(v["variance"]) for k, v in effects.items()}, normal)
 
 
 # ---------------------------------------------------------------- NiBetaSeries and bidspm
@@ -149,9 +151,9 @@ def test_nibetaseries_trials_are_repeats(tmp_path):
     values = planted(n=5)
     values["2", "cat"] = values["2", "cat"][..., :3]
     beta_series(root, values)
-    group = one(tmp_path, root)
-    assert group.session == "pre" and {i.source for i in group.images} == {"nibetaseries"}
-    stacked = check(group, values)
+    analysis = one(tmp_path, root)
+    assert analysis.session == "pre" and {i.source for i in analysis.images} == {"nibetaseries"}
+    stacked = check(analysis, values)
     assert dict(stacked.images_per_condition) == {"face": 10, "house": 10, "cat": 8}
 
 
@@ -171,9 +173,9 @@ def test_bidspm_volumes_are_named_by_labelfold(tmp_path):
     root = describe(tmp_path / "data", "bidspm")
     values = planted()
     bidspm(root, values)
-    group = one(tmp_path, root)
-    assert group.space == "IXI549Space" and {i.source for i in group.images} == {"bidspm"}
-    check(group, values)
+    analysis = one(tmp_path, root)
+    assert analysis.space == "IXI549Space" and {i.source for i in analysis.images} == {"bidspm"}
+    check(analysis, values)
     check(one(tmp_path, root, stat="t"), {k: -v for k, v in values.items()})
 
 
@@ -194,8 +196,8 @@ def test_two_programs_in_one_dataset_ask_for_source(tmp_path):
     beta_series(root, values)
     statmaps(root, conditions=NAMES, shape=SHAPE, ses="pre", task="waffles")
     fails(OptionError, 2, ["nibetaseries, statmaps", "--source"], tmp_path, root)
-    group = one(tmp_path, root, source="nibetaseries")
-    check(group, values)
+    analysis = one(tmp_path, root, source="nibetaseries")
+    check(analysis, values)
     assert {i.source for i in one(tmp_path, root, source="statmaps").images} == {"bids"}
     fails(OptionError, 2, ["--source spm", "--betas"], tmp_path, root, source="spm")
     fails(OptionError, 2, ["--source spn", "nibetaseries"], tmp_path, root, source="spn")
@@ -313,9 +315,9 @@ def test_spm_betas_by_session_without_motion_constants_and_derivatives(tmp_path,
     root = describe(tmp_path / "data")
     values = planted()
     spm_folder(root / "spm/sub-01", values, version=version, prefix=prefix)
-    group = one(tmp_path, root, betas=("spm/sub-{subject}",))
-    assert {i.source for i in group.images} == {"spm"} and len(group.images) == 6
-    stacked = check(group, values)
+    analysis = one(tmp_path, root, betas=("spm/sub-{subject}",))
+    assert {i.source for i in analysis.images} == {"spm"} and len(analysis.images) == 6
+    stacked = check(analysis, values)
     assert stacked.patch_mask.sum() == np.prod(SHAPE) - SHAPE[1] * SHAPE[2]  # NaN left out
 
 
@@ -378,8 +380,8 @@ def test_spm_noise_normalisation_divides_by_the_residual_variance(tmp_path):
     variance = np.random.default_rng(5).uniform(1, 4, SHAPE)
     save(folder / "ResMS.nii", variance)
     rsa = RsaSettings(folds="runs", radius_mm=3.0, normalize="variance")
-    group = one(tmp_path, root, betas=("spm/sub-{subject}",), rsa=rsa)
-    check(group, {k: v / np.sqrt(variance)[..., None] for k, v in values.items()}, rsa)
+    analysis = one(tmp_path, root, betas=("spm/sub-{subject}",), rsa=rsa)
+    check(analysis, {k: v / np.sqrt(variance)[..., None] for k, v in values.items()}, rsa)
 
 
 def test_spm_real_images(shared, tmp_path):
@@ -388,9 +390,9 @@ def test_spm_real_images(shared, tmp_path):
     names = tuple(f"0{i}" for i in range(5))
     pattern = f"{folder}/sub-{{subject}}_ses-{{session}}_run-{{run}}_reg-{{condition}}_beta.nii"
     rsa = RsaSettings(radius_mm=5.0)
-    group = one(tmp_path, describe(tmp_path / "data"), names, betas=(pattern,))
-    assert (group.subject, group.session, len(group.images)) == ("02", "s1", 5)
-    by_pattern = stack_group(group, rsa)
+    analysis = one(tmp_path, describe(tmp_path / "data"), names, betas=(pattern,))
+    assert (analysis.subject, analysis.session, len(analysis.images)) == ("02", "s1", 5)
+    by_pattern = stack_analysis(analysis, rsa)
     assert by_pattern.patch_mask.sum() == 70_752
     place = tmp_path / "data/spm/sub-02"
     place.mkdir(parents=True)
@@ -400,8 +402,8 @@ def test_spm_real_images(shared, tmp_path):
     regressors = [f"Sn(1) {n}*bf(1)" for n in names]
     files = [f"/scratch/beta_{i:04d}.nii" for i in range(1, 6)]
     savemat(place / "SPM.mat", {"SPM": spm_struct(regressors, files, [])})
-    group = one(tmp_path, tmp_path / "data", names, betas=("spm/sub-{subject}",))
-    np.testing.assert_array_equal(stack_group(group, rsa).patterns, by_pattern.patterns)
+    analysis = one(tmp_path, tmp_path / "data", names, betas=("spm/sub-{subject}",))
+    np.testing.assert_array_equal(stack_analysis(analysis, rsa).patterns, by_pattern.patterns)
 
 
 def test_corrupt_spm_mat_names_it_and_other_subjects_go_on(tmp_path):
@@ -411,7 +413,7 @@ def test_corrupt_spm_mat_names_it_and_other_subjects_go_on(tmp_path):
     mat = root / "spm/sub-02/SPM.mat"
     mat.write_bytes(mat.read_bytes()[:300])
     found = find(root, tmp_path, conditions=NAMES, betas=("spm/sub-{subject}",))
-    assert [g.subject for g in found.groups] == ["01", "03"]
+    assert [g.subject for g in found.analyses] == ["01", "03"]
     ((subject, error),) = found.failures
     assert subject == "02" and error.exit_code == 65 and str(mat) in str(error)
     inputs = InputSettings(str(root), betas=("spm/sub-{subject}",))
@@ -470,13 +472,13 @@ def test_feat_folders_are_runs(tmp_path, pattern):
     for run in ("1", "2", "10"):
         feat(root / f"feat/sub-01/run-{int(run):02d}.feat", values, run)
     for stat, factor in (("effect", 1), ("t", 2), ("z", 3)):
-        group = one(tmp_path, root, betas=(pattern,), stat=stat)
-        assert [r.lstrip("0") for r in dict.fromkeys(i.run for i in group.images)] == [
+        analysis = one(tmp_path, root, betas=(pattern,), stat=stat)
+        assert [r.lstrip("0") for r in dict.fromkeys(i.run for i in analysis.images)] == [
             "1",
             "2",
             "10",
         ]
-        check(group, {k: factor * v for k, v in values.items()})
+        check(analysis, {k: factor * v for k, v in values.items()})
     rsa = RsaSettings(folds="runs", radius_mm=3.0, normalize="variance")
     sqrt = {c: np.sqrt(i + 3) for i, c in enumerate(NAMES, 1)}
     check(one(tmp_path, root, betas=(pattern,), rsa=rsa),
@@ -489,11 +491,11 @@ def test_feat_real_folders(shared, tmp_path):
         f"{k}_{i:04d}" for k in ("actie", "interoception", "situation") for i in (1, 2, 3)
     )
     subject = Selection(participant_label=("01",))
-    group = one(tmp_path, describe(tmp_path / "data"), names, selection=subject,
+    analysis = one(tmp_path, describe(tmp_path / "data"), names, selection=subject,
                 betas=(f"{folder}/*.feat",))  # fmt: skip
-    assert len(group.images) == 18 and {i.run for i in group.images} == {"1", "2"}
-    assert all(i.variance_path for i in group.images)
-    stacked = stack_group(group, RsaSettings(folds="runs", radius_mm=7.0))
+    assert len(analysis.images) == 18 and {i.run for i in analysis.images} == {"1", "2"}
+    assert all(i.variance_path for i in analysis.images)
+    stacked = stack_analysis(analysis, RsaSettings(folds="runs", radius_mm=7.0))
     cope = nib.load(folder / "run2.feat/stats/cope22.nii.gz").get_fdata()
     direct = cope.ravel()[stacked.patch_mask]
     index = stacked.conditions.index("interoception_0002")
@@ -524,12 +526,12 @@ def test_identical_images_are_refused_whoever_made_them(tmp_path, kind):
     if kind == "files":
         for (run, c), array in values.items():
             save(root / f"01_run-{run}_{c}.nii.gz", array[..., 0])
-        group = one(tmp_path, root, betas=("{subject}_run-{run}_{condition}.nii.gz",))
+        analysis = one(tmp_path, root, betas=("{subject}_run-{run}_{condition}.nii.gz",))
     else:
         bidspm(root, values)
-        group = one(tmp_path, root)
+        analysis = one(tmp_path, root)
     with pytest.raises(ContentError, match="two images hold the same values: face, run 1"):
-        stack_group(group, RUNS)
+        stack_analysis(analysis, RUNS)
 
 
 def test_feat_errors(tmp_path):
@@ -600,9 +602,9 @@ def test_afni_bucket(tmp_path, compressed):
         folder = root / f"afni/S01.run{run}.results"
         afni(folder, "stats.S01+tlrc", bucket(values, run), compressed)
     where = ("afni/S{subject}.run{run}.results",)
-    group = one(tmp_path, root, betas=where)
-    assert {i.source for i in group.images} == {"afni"}
-    check(group, values)
+    analysis = one(tmp_path, root, betas=where)
+    assert {i.source for i in analysis.images} == {"afni"}
+    check(analysis, values)
     check(one(tmp_path, root, betas=where, stat="t"), {k: -v for k, v in values.items()})
     exact = ("afni/S{subject}.run{run}.results/stats.S{subject}+tlrc.HEAD",)
     check(one(tmp_path, root, betas=exact), values)
@@ -619,8 +621,8 @@ def test_afni_parameters_of_one_stimulus_are_pooled_by_the_map_only(tmp_path):
     table = tmp_path / "map.tsv"
     rows = [f"{c}#{k}\t{c}" for c in NAMES for k in range(3)]
     table.write_text("\n".join(["label\tcondition", *rows]))
-    group = one(tmp_path, root, betas=where, condition_map=str(table))
-    stacked = stack_group(group, RsaSettings(radius_mm=3.0))
+    analysis = one(tmp_path, root, betas=where, condition_map=str(table))
+    stacked = stack_analysis(analysis, RsaSettings(radius_mm=3.0))
     for i, c in enumerate(NAMES):
         expected = values["1", c].mean(axis=-1).ravel()[stacked.patch_mask]
         np.testing.assert_allclose(stacked.patterns[:, 0, i], expected, rtol=1e-5, atol=1e-6)
@@ -689,10 +691,10 @@ def test_glmsingle_trials_by_labels(tmp_path, matlab):
     glmsingle(root / "glmsingle/sub-01", 0 * betas, matlab, name="TYPEB_FITHRF")
     labels = label_table(tmp_path / "labels.tsv", order)
     reference = mask(tmp_path / "ref-01.nii.gz", shape=SHAPE)
-    group = one(tmp_path, root, betas=("glmsingle/sub-{subject}",), labels=labels,
+    analysis = one(tmp_path, root, betas=("glmsingle/sub-{subject}",), labels=labels,
                 reference_image=reference.replace("01", "{subject}"))  # fmt: skip
-    assert len(group.images) == 72 and {i.n_trials for i in group.images} == {1.0}
-    stacked = check(group, values)
+    assert len(analysis.images) == 72 and {i.n_trials for i in analysis.images} == {1.0}
+    stacked = check(analysis, values)
     np.testing.assert_array_equal(stacked.space.affine, AFFINE)
 
 
@@ -708,10 +710,10 @@ def test_glmsingle_matlab_designinfo_names_trials_and_runs(tmp_path):
         file["numtrialrun"] = np.array([[12.0], [12.0]])
     table = tmp_path / "map.tsv"
     table.write_text("label\tcondition\n1\tface\n2\thouse\n3\tcat\n")
-    group = one(tmp_path, root, betas=("glmsingle/sub-{subject}",), condition_map=str(table),
+    analysis = one(tmp_path, root, betas=("glmsingle/sub-{subject}",), condition_map=str(table),
                 reference_image=mask(tmp_path / "ref.nii.gz", shape=SHAPE))  # fmt: skip
     named = dict(zip("123", NAMES, strict=True))
-    check(group, {(r, named[c]): v for (r, c), v in values.items()})
+    check(analysis, {(r, named[c]): v for (r, c), v in values.items()})
 
 
 def test_glmsingle_errors(tmp_path):
@@ -754,7 +756,7 @@ def test_pattern_with_all_fields(tmp_path):
         save(root / f"lab/P01/day1/r{run}_{c}_beta.nii.gz", data[..., 0])
         save(root / f"lab/P02/day1/r{run}_{c}_beta.nii.gz", -data[..., 0])
     where = ("lab/P{subject}/{session}/r{run}_{condition}_beta.nii.gz",)
-    first, second = find(root, tmp_path, conditions=NAMES, betas=where).groups
+    first, second = find(root, tmp_path, conditions=NAMES, betas=where).analyses
     assert (first.subject, first.session, second.subject) == ("01", "day1", "02")
     assert all(i.path.startswith(f"{root}/lab/P01/") for i in first.images)
     check(first, values)
@@ -789,10 +791,10 @@ def test_labels_for_4d_files(tmp_path, columns):
     else:
         lines = ["condition\trun\tcomment", *(f"{c}\trun-{r}\tx" for _, r, c in rows)]
     table.write_text("\n".join(lines))
-    group = one(tmp_path, root, betas=("sub-{subject}_betas.nii.gz",),
+    analysis = one(tmp_path, root, betas=("sub-{subject}_betas.nii.gz",),
                 labels=str(tmp_path / "labels_{subject}.tsv"))  # fmt: skip
-    check(group, values)
-    assert {i.n_trials for i in group.images} == ({4.0} if columns == "volume" else {None})
+    check(analysis, values)
+    assert {i.n_trials for i in analysis.images} == ({4.0} if columns == "volume" else {None})
 
 
 @pytest.mark.parametrize("kind", ["name", "number", "order"])
@@ -808,8 +810,8 @@ def test_labels_for_files_that_carry_no_names(tmp_path, kind):
     table = tmp_path / "labels.tsv"
     header = ("" if kind == "order" else "image\t") + "condition\trun"
     table.write_text("\n".join([header, *rows]))
-    group = one(tmp_path, root, betas=("sub-{subject}/img_*.nii",), labels=str(table))
-    check(group, values)
+    analysis = one(tmp_path, root, betas=("sub-{subject}/img_*.nii",), labels=str(table))
+    check(analysis, values)
 
 
 def test_volumes_of_no_condition_are_named_na(tmp_path):
@@ -819,8 +821,8 @@ def test_volumes_of_no_condition_are_named_na(tmp_path):
     save(root / "sub-01.nii", np.stack(stack, axis=3))
     table = tmp_path / "labels.tsv"
     table.write_text("\n".join(["condition", "n/a", *NAMES, "n/a"]))
-    group = one(tmp_path, root, betas=("sub-{subject}.nii",), labels=str(table))
-    assert [i.volume for i in group.images] == [1, 2, 3] and group.left_out == ()
+    analysis = one(tmp_path, root, betas=("sub-{subject}.nii",), labels=str(table))
+    assert [i.volume for i in analysis.images] == [1, 2, 3] and analysis.left_out == ()
 
 
 def test_labels_errors(tmp_path):
@@ -851,8 +853,8 @@ def test_trials_behind_glm_images_come_from_labels_only(tmp_path):
     assert {i.n_trials for i in one(tmp_path, root).images} == {None}
     table = tmp_path / "n.tsv"
     table.write_text("condition\trun\tn\nface\t1\t12\nface\t2\t10\nhouse\tn/a\t7\n")
-    group = one(tmp_path, root, labels=str(table))
-    counts = {(i.condition, i.run): i.n_trials for i in group.images}
+    analysis = one(tmp_path, root, labels=str(table))
+    counts = {(i.condition, i.run): i.n_trials for i in analysis.images}
     assert counts == {
         ("face", "1"): 12, ("face", "2"): 10, ("house", "1"): 7, ("house", "2"): 7,
         ("cat", "1"): None, ("cat", "2"): None,
@@ -899,6 +901,6 @@ def test_masks_of_bids_datasets_serve_images_found_by_pattern(tmp_path):
         str(root), models=(model(tmp_path / "m.tsv", NAMES),), betas=("glm/sub-{subject}",),
         roi_mask="vt",
     )  # fmt: skip
-    found = find_groups(settings, RsaSettings(), load_models(settings), str(tmp_path / "out"))
-    assert found.groups[0].roi_mask.paths == (roi,)
+    found = find_analyses(settings, RsaSettings(), load_models(settings), str(tmp_path / "out"))
+    assert found.analyses[0].roi_mask.paths == (roi,)
     assert any("6 of spm" not in n and "spm" in n for n in found.notes)

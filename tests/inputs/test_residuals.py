@@ -31,12 +31,14 @@ def test_feat_res4d_with_its_dof(tmp_path):
         feat(folder, planted(), run)
         save(folder / "stats/res4d.nii.gz", SERIES)
         (folder / "stats/dof").write_text(f"{10 + int(run)}\n")
-    group = one(tmp_path, root, betas=("feat/sub-{subject}",), rsa=NOISE)
-    assert [(r.run, r.dof, r.whitened) for r in group.residuals] == [
+    analysis = one(tmp_path, root, betas=("feat/sub-{subject}",), rsa=NOISE)
+    assert [(r.run, r.dof, r.whitened) for r in analysis.residuals] == [
         ("1", 11.0, True),
         ("2", 12.0, True),
     ]
-    assert all(r.paths[0].endswith(f"run-{r.run}.feat/stats/res4d.nii.gz") for r in group.residuals)
+    assert all(
+        r.paths[0].endswith(f"run-{r.run}.feat/stats/res4d.nii.gz") for r in analysis.residuals
+    )
 
 
 def test_spm_residuals_are_cut_into_sessions(tmp_path, monkeypatch):
@@ -54,10 +56,10 @@ def test_spm_residuals_are_cut_into_sessions(tmp_path, monkeypatch):
     folder = spm_folder(root / "spm/sub-01", planted(), nan=False)
     for volume in range(7):
         save(folder / f"Res_{volume + 1:04d}.nii", SERIES[..., 0])
-    group = one(tmp_path, root, betas=("spm/sub-{subject}",), rsa=NOISE)
-    first, second = group.residuals
+    analysis = one(tmp_path, root, betas=("spm/sub-{subject}",), rsa=NOISE)
+    first, second = analysis.residuals
     assert (first.run, second.run) == ("1", "2")
-    numbers = [[int(p[-8:-4]) for p in r.paths] for r in group.residuals]
+    numbers = [[int(p[-8:-4]) for p in r.paths] for r in analysis.residuals]
     assert numbers == [[1, 2, 3], [4, 5, 6, 7]]
     assert (first.dof, second.dof) == (3.0, 4.0)
     assert first.whitened is True
@@ -75,11 +77,11 @@ def test_afni_errts(tmp_path, name, whitened):
         afni(folder, "stats.S01+tlrc", bucket(planted(), run))
         afni(folder, f"{name}+tlrc", {f"#{v}": SERIES[..., v] for v in range(6)})
         afni(folder, f"{name}+orig", {f"#{v}": SERIES[..., v] for v in range(6)})
-    group = one(tmp_path, root, betas=("afni/S{subject}.run{run}.results",), rsa=NOISE)
-    assert [r.run for r in group.residuals] == ["1", "2"]
-    assert {r.whitened for r in group.residuals} == {whitened}
-    assert all(r.paths[0].endswith(f"{name}+tlrc.HEAD") for r in group.residuals)
-    assert nib.load(group.residuals[0].paths[0]).shape == (*SHAPE, 6)
+    analysis = one(tmp_path, root, betas=("afni/S{subject}.run{run}.results",), rsa=NOISE)
+    assert [r.run for r in analysis.residuals] == ["1", "2"]
+    assert {r.whitened for r in analysis.residuals} == {whitened}
+    assert all(r.paths[0].endswith(f"{name}+tlrc.HEAD") for r in analysis.residuals)
+    assert nib.load(analysis.residuals[0].paths[0]).shape == (*SHAPE, 6)
 
 
 def test_several_files_are_refused(tmp_path):
@@ -101,7 +103,7 @@ def test_nothing_is_looked_for_without_need(tmp_path):
         feat(folder, planted(), run)
         save(folder / "stats/res4d.nii.gz", SERIES)
     for rsa in (RsaSettings(), RsaSettings(noise="shrinkage", noise_from="images")):
-        group = one(tmp_path, root, betas=("feat/sub-{subject}",), rsa=rsa)
-        assert group.residuals == ()
-        assert len(find_residuals(group.images, ())) == 2
+        analysis = one(tmp_path, root, betas=("feat/sub-{subject}",), rsa=rsa)
+        assert analysis.residuals == ()
+        assert len(find_residuals(analysis.images, ())) == 2
     assert len(NAMES) > 1

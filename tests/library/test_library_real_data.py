@@ -9,7 +9,7 @@ import pytest
 from reference import plain_searchlight
 
 from bids_rsa import rsa_nifti
-from bids_rsa.patterns.stacking import stack_group
+from bids_rsa.patterns.stacking import stack_analysis
 from bids_rsa.records import Analysis, ConditionImage, MaskChoice
 from bids_rsa.settings import RsaSettings
 
@@ -53,7 +53,7 @@ def haxby(shared):
 def test_the_library_and_the_apps_stack_agree_on_haxby(shared, folds):
     images, mask, model, conditions = haxby(shared)
     group = Analysis("1", tuple(images), conditions, brain_mask=MaskChoice((str(mask),)))
-    stacked = stack_group(group, RsaSettings(folds=folds), n_threads=2)
+    stacked = stack_analysis(group, RsaSettings(folds=folds), n_threads=2)
     metric = "sqeuclidean" if folds == "runs" else "correlation"
     brain = nib.load(mask).get_fdata() != 0
     np.testing.assert_array_equal(stacked.patch_mask, brain.ravel())
@@ -80,7 +80,7 @@ def test_zero_voxels_of_feat_are_left_out(shared):
             path = shared("data", "feat-2runs", f"run{run}.feat", "stats", f"cope{number}.nii.gz")
             images.append(ConditionImage(str(path), "1", str(number), "effect", run=run))
     group = Analysis("1", tuple(images), ("1", "2", "3", "21", "22"))
-    stacked = stack_group(group, RsaSettings(), n_threads=2)
+    stacked = stack_analysis(group, RsaSettings(), n_threads=2)
     inside = np.ones(stacked.space.shape, bool)
     for run in ("1", "2"):
         of_run = [nib.load(image.path).get_fdata() for image in images if image.run == run]
