@@ -80,7 +80,7 @@ def _unchanged_header(path: str, stamp: tuple[int, ...]) -> Header:
             proxy = image.dataobj
             _KNOWN[key] = _Known(header, proxy.offset, tuple(image.shape), proxy.dtype)
         return header
-    refuse_truncated(path, stamp[1], known.offset, known.shape, known.dtype)
+    refuse_truncated(path, path, known.offset, known.shape, known.dtype)
     return known.header
 
 

@@ -186,11 +186,12 @@ def _check_header(image: SpatialImage, name: str) -> None:
     file = getattr(holder, "filename", None)
     if not isinstance(proxy, ArrayProxy) or file is None:
         return
-    refuse_truncated(name, Path(file).stat().st_size, proxy.offset, image.shape, proxy.dtype)
+    # the data of AFNI and ANALYZE lie in a file of their own
+    refuse_truncated(name, str(file), proxy.offset, image.shape, proxy.dtype)
 
 
 def refuse_truncated(
-    name: str, size: int, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]
+    name: str, file: str, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> None:
     """Refuse a header that promises more data than the file can hold.
 
@@ -200,7 +201,8 @@ def refuse_truncated(
         With the header's numbers and the file's size.
     """
     promised = offset + math.prod(shape) * dtype.itemsize
-    compressed = name.endswith((".gz", ".mgz", ".bz2", ".zst", ".Z"))
+    size = Path(file).stat().st_size
+    compressed = file.endswith((".gz", ".mgz", ".bz2", ".zst", ".Z"))
     if promised > size * (_MOST_COMPRESSED if compressed else 1):
         raise ContentError(
             f"{name} is truncated, or its header is damaged: the header promises "
