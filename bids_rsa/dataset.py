@@ -16,6 +16,7 @@ from bids_rsa.discovery.grouping import (
     run_level_wins,
     same_runs,
 )
+from bids_rsa.discovery.hemispheres import join_hemispheres
 from bids_rsa.discovery.masks import check_given
 from bids_rsa.discovery.selection import select
 from bids_rsa.errors import BidsRsaError, InputError, OptionError, SelectionError
@@ -140,6 +141,7 @@ class _Outcome:
             self.notes += notes + further
             try:
                 refuse_duplicates(images)
+                images = join_hemispheres(images)
             except BidsRsaError as error:
                 self.failures.append((subject, error))
                 del by_subject[subject]
@@ -180,7 +182,7 @@ class _Outcome:
         """Make a participant's analyses, or note why not."""
         files, datasets = search.files[subject], [one.path for one in search.datasets.searched]
         try:
-            analyses = search.completed(subject_analyses(images, files, wanted))
+            analyses = search.completed(subject_analyses(images, files, wanted, datasets))
             analyses = with_residuals(analyses, files, wanted)
             self.analyses += [
                 replace(analysis, regions=find_sources(analysis, files, datasets, regions))

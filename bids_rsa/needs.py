@@ -8,10 +8,11 @@ from bids_rsa.core.noise.covariance import MOST_BYTES
 from bids_rsa.errors import ResourceError
 from bids_rsa.machine import GIB, Machine
 from bids_rsa.patterns.noise_plan import plan_noise
-from bids_rsa.patterns.readers import source_grid
+from bids_rsa.patterns.readers import source_layout
 from bids_rsa.patterns.stack_plan import StackPlan
 from bids_rsa.records import Analysis, BoldRun
 from bids_rsa.settings import IMAGES, RsaSettings
+from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.masks import load_mask
 
@@ -79,9 +80,9 @@ def analysis_size(
 ) -> AnalysisSize:
     """Find the sizes of an analysis from headers and masks; no image's values are read."""
     first = plan.images[0]
-    grid = source_grid(first)
-    n_grid = n_voxels = grid.shape[0] * grid.shape[1] * grid.shape[2]
-    if analysis.brain_mask.paths:
+    grid = source_layout(first)
+    n_grid = n_voxels = grid.n_locations
+    if analysis.brain_mask.paths and isinstance(grid, Grid):
         n_voxels = int(load_mask(analysis.brain_mask.paths[0], grid, "brain mask").voxels.sum())
     n_folds, n_conditions = plan.counts.shape
     noise = plan_noise(analysis, plan, rsa, grid)

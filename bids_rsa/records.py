@@ -13,6 +13,9 @@ from bids_rsa.errors import BidsRsaError
 from bids_rsa.settings import BoldSettings
 
 ESTIMATE = "estimate"  # the reader of images that the app estimates itself
+GIFTI, CIFTI = "gifti", "cifti"  # the readers of maps of hemispheres, and of grayordinates
+Form = Literal["volume", "surface", "grayordinates"]
+_FORMS: dict[str, Form] = {GIFTI: "surface", CIFTI: "grayordinates"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class ConditionImage:
     names how the file is read (``nifti``, ``glmsingle``, ...); ``variance_path`` and
     ``variance_volume`` name the variance image where the producer has one.
     ``n_trials`` is the number of repeats behind the image, where known. ``others`` holds the
-    entities of its name that no field is there for, as (key, value).
+    entities of its name that no field is there for, as (key, value). ``right`` is the same map of
+    the right hemisphere, where the left one is in a file of its own.
     """
 
     path: str
@@ -45,6 +49,17 @@ class ConditionImage:
     dataset: str = ""
     reference: str | None = None
     others: Pairs = ()
+    right: "ConditionImage | None" = None
+
+    @property
+    def form(self) -> Form:
+        """Whether its values lie on a grid, on vertices, or on both."""
+        return _FORMS.get(self.reader, "volume")
+
+    @property
+    def halves(self) -> tuple["ConditionImage", ...]:
+        """The image itself, and the one of the right hemisphere, where that is another file."""
+        return (self,) if self.right is None else (self, self.right)
 
     @property
     def source_file(self) -> str:
@@ -207,7 +222,8 @@ class Analysis:
     without images whose cells are left out (``--missing drop``). ``left_out`` names conditions
     found that no model names. ``bold_runs`` are the runs that the images are estimated from, where
     the app does that itself. ``residuals`` are those of the runs of the images, where they are
-    looked for and found. ``notes`` are sentences for the log and the sidecar.
+    looked for and found. ``surfaces`` are those of the hemispheres that the images lie on.
+    ``notes`` are sentences for the log and the sidecar.
     """
 
     subject: str
@@ -228,10 +244,31 @@ class Analysis:
     bold_runs: tuple[BoldRun, ...] = ()
     residuals: tuple[Residuals, ...] = ()
     regions: tuple[RegionSource, ...] = ()
+    surfaces: tuple[HemisphereSurfaces, ...] = ()
+
+    @property
+    def form(self) -> Form:
+        """Whether the images lie on a grid, on vertices, or on both."""
+        return self.images[0].form if self.images else "volume"
+
+    @property
+    def surface_files(self) -> tuple[str, ...]:
+        """Files of the participant's own surfaces; those of a template belong to no dataset."""
+        own = (one for one in self.surfaces if not one.is_template)
+        return tuple(path for one in own for path in (*one.surfaces, *one.spheres))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The hemispheres that each map is written for in a file of its own; else an empty text."""
+        return ("L", "R") if self.images and self.images[0].right is not None else ("",)
 
     @property
     def label(self) -> str:
-        """The analysis's entities as they stand in file names."""
+        """The analysis's entities as they stand in file names, without the hemisphere."""
+        return self.file_label()
+
+    def file_label(self, part: str = "") -> str:
+        """Return the entities in the name of a file of one of the `parts`."""
         pairs = (
             ("sub", self.subject),
             ("ses", self.session),
@@ -239,6 +276,7 @@ class Analysis:
             ("acq", self.acquisition),
             ("space", self.space),
             ("res", self.resolution),
+            ("hemi", part),
         )
         return joined((*pairs, *self.others))
 

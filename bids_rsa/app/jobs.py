@@ -128,7 +128,11 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
         others = [*(one.planned for one in estimates), *(one.planned for one in regions)]
         check_replaceable(run.output, (*(file for part in others for file in part), *planned))
     check_maps_beside(run.output, planned)
-    pictured = [file.path for file in planned if file.is_pictured]
+    # both hemispheres are in one picture
+    pictured = dict.fromkeys(
+        map_figure_path(file.path, analysis) for file in planned if file.is_pictured
+    )
+    details = dict.fromkeys(details_path(file.path, analysis) for file in planned if file.model)
     roots = (dataset_root(path, run.datasets) for path in _input_files(analysis))
     links = link_datasets(roots, run.datasets)
     if estimates:
@@ -139,8 +143,8 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
         models="",
         planned=planned,
         figures=(
-            *with_vectors(map_figure_path(path, analysis) for path in pictured),
-            *(details_path(file.path, analysis) for file in planned if file.model),
+            *(with_vectors(pictured) if analysis.form == "volume" else ()),
+            *details,
         ),
         links=tuple(links.items()),
         input_hash=" ".join(hashes.as_dict().values()),
@@ -174,11 +178,12 @@ def _input_files(analysis: Analysis) -> Iterable[str]:
     for image in analysis.images:
         if image.reader == ESTIMATE:
             continue
-        yield image.path
-        if image.variance_path:
-            yield image.variance_path
+        for half in image.halves:
+            yield half.path
+            if half.variance_path:
+                yield half.variance_path
     for bold in analysis.bold_runs:
         yield from run_sources(bold)
-    yield from (*analysis.brain_mask.paths, *analysis.roi_mask.paths)
+    yield from (*analysis.brain_mask.paths, *analysis.roi_mask.paths, *analysis.surface_files)
     for source in analysis.regions:
         yield from source.files

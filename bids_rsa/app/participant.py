@@ -102,11 +102,12 @@ def _tell_plan(
     sys.stdout.write(plan_text(discovery, models, failures))
     failed = {subject for subject, _ in failures}
     maps = [
-        derivative_path(analysis, name, stat=entry.label)
+        derivative_path(analysis, name, stat=entry.label, part=part)
         for analysis in discovery.analyses
         if analysis.subject not in failed and not settings.regions.roi_only
         for entry in map(find_comparison, settings.rsa.comparisons)
         for name in entry.score_names([model.name for model in scored(models)])
+        for part in analysis.parts
     ]
     listed = "".join(f"  {path}\n" for path in maps[:MAPS_LISTED])
     more = f"  ... and {len(maps) - MAPS_LISTED} more\n" if len(maps) > MAPS_LISTED else ""

@@ -190,7 +190,8 @@ def _write_dataset_files(jobs: Sequence[AnalysisJob], run: Run) -> None:
         )
     links = {path: name for job in jobs for path, name in job.links if name != THIS_DATASET}
     entities = {key for job in jobs for key, _ in job.analysis.others}
-    write_dataset_files(run.output, descriptions, links, entities)
+    forms = {job.analysis.form for job in jobs}
+    write_dataset_files(run.output, descriptions, links, entities, forms)
 
 
 def _finish(run: Run, outcome: Outcome) -> int:

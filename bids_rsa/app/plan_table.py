@@ -10,9 +10,10 @@ from pathlib import Path
 from bids_rsa.app.bold_table import bold_tables
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.whole_files import replacing
-from bids_rsa.patterns.readers import source_grid
+from bids_rsa.patterns.readers import source_layout
 from bids_rsa.records import Analysis, Discovery, MaskChoice, ModelRdm
 from bids_rsa.spaces.grid import Grid
+from bids_rsa.spaces.space import Layout
 from bids_rsa.words import few
 
 COLUMNS = (
@@ -70,7 +71,7 @@ def plan_rows(
     names = " ".join(m.name for m in models)
     rows = []
     for analysis in discovery.analyses:
-        grid = _grid(analysis)
+        voxels, size = _voxels(analysis)
         shared = {
             "subject": analysis.subject,
             "session": analysis.session or NONE,
@@ -78,8 +79,8 @@ def plan_rows(
             "acquisition": analysis.acquisition or NONE,
             "space": analysis.space or NONE,
             "resolution": analysis.resolution or NONE,
-            "voxels": "x".join(map(str, grid.shape)) if grid else NONE,
-            "voxel_size_mm": "x".join(f"{s:.4g}" for s in grid.voxel_sizes_mm) if grid else NONE,
+            "voxels": voxels,
+            "voxel_size_mm": size,
             "brain_mask": " ".join(analysis.brain_mask.paths) or NONE,
             "roi_mask": " ".join(analysis.roi_mask.paths) or NONE,
             "models": names,
@@ -142,19 +143,40 @@ def _runs(analysis: Analysis) -> list[str | None]:
     return list(dict.fromkeys(image.run for image in analysis.images))
 
 
-def _grid(analysis: Analysis) -> Grid | None:
-    """Read the grid of an analysis's first image from its header; None where it cannot be read."""
+def _layout(analysis: Analysis) -> Layout | None:
+    """Find where the first image's values lie by its header; None where it cannot be read."""
     first = analysis.images[0]
     try:
-        return source_grid(first)
+        return source_layout(first)
     except BidsRsaError:
         return None
 
 
+def _voxels(analysis: Analysis) -> tuple[str, str]:
+    """Write the numbers of voxels and their size; of surfaces, how many vertices there are."""
+    layout = _layout(analysis)
+    if layout is None:
+        return NONE, NONE
+    if not isinstance(layout, Grid):
+        return str(layout.n_locations), NONE
+    sizes = "x".join(f"{size:.4g}" for size in layout.voxel_sizes_mm)
+    return "x".join(map(str, layout.shape)), sizes
+
+
+def _extent(analysis: Analysis) -> str:
+    """Describe the grid in few words, or count vertices."""
+    layout = _layout(analysis)
+    if layout is None:
+        return "cannot be read"
+    if not isinstance(layout, Grid):
+        what = "vertices" if analysis.form == "surface" else "grayordinates"
+        return f"{layout.n_locations:,} {what}"
+    sizes = " x ".join(f"{s:.3g}" for s in layout.voxel_sizes_mm)
+    return f"{' x '.join(map(str, layout.shape))}, {sizes} mm"
+
+
 def _overview(analysis: Analysis) -> tuple[str, ...]:
     """Make the line of an analysis."""
-    grid = _grid(analysis)
-    size = " x ".join(f"{s:.3g}" for s in grid.voxel_sizes_mm) if grid else ""
     runs = _runs(analysis)
     return (
         analysis.label,
@@ -163,7 +185,7 @@ def _overview(analysis: Analysis) -> tuple[str, ...]:
         str(len(analysis.conditions) - len(analysis.dropped)),
         _one(i.statistic for i in analysis.images),
         _one(i.source for i in analysis.images),
-        f"{' x '.join(map(str, grid.shape))}, {size} mm" if grid else "cannot be read",
+        _extent(analysis),
         _mask(analysis.brain_mask),
         _mask(analysis.roi_mask),
     )

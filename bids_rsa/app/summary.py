@@ -32,7 +32,7 @@ def summarize(job: AnalysisJob, output_dir: Path, seconds: float | None) -> Row:
     sidecars = [read_sidecar(output_dir / file.sidecar) or {} for file in maps]
     return Row(
         label=job.analysis.label,
-        n_maps=len(maps),
+        n_maps=sum(file.part in ("", job.analysis.parts[0]) for file in maps),
         n_centers=max((s.get("CentersEvaluated", 0) for s in sidecars), default=0),
         n_undefined=max((s.get("CentersUndefined", 0) for s in sidecars), default=0),
         n_regions=sum(len(plan.regions) for plan in job.regions),

@@ -189,6 +189,8 @@ class Scores:
         Agreement of the RDMs of two halves, where that was asked for.
     halves : tuple of str
         The runs of each half.
+    areas : (n_centers,) float64 or None
+        Area of each patch in mm2, on surfaces.
     """
 
     scores: dict[str, Floats]
@@ -197,6 +199,7 @@ class Scores:
     nulls: dict[str, tuple[NullOfScore, ...]] = field(default_factory=dict)
     reliability: Floats | None = None
     halves: tuple[str, ...] = ()
+    areas: Floats | None = None
 
 
 def searchlight_rsa(

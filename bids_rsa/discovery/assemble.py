@@ -9,6 +9,7 @@ from bids_rsa.discovery.grouping import check_files, check_variances, group_imag
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.masks import background, brain_mask, roi_mask
 from bids_rsa.discovery.selection import Filters
+from bids_rsa.discovery.surface_inputs import with_surfaces
 from bids_rsa.errors import BidsRsaError, ContentError, InputError
 from bids_rsa.records import Analysis, ConditionImage, ModelRdm, missing_by_run, natural_key
 from bids_rsa.settings import InputSettings, RsaSettings
@@ -61,9 +62,12 @@ def check_rows(wanted: Wanted, images: Sequence[ConditionImage]) -> None:
 
 
 def subject_analyses(
-    images: Sequence[ConditionImage], files: Sequence[IndexedFile], wanted: Wanted
+    images: Sequence[ConditionImage],
+    files: Sequence[IndexedFile],
+    wanted: Wanted,
+    datasets: Sequence[str] = (),
 ) -> list[Analysis]:
-    """Make the analyses of one subject.
+    """Make the analyses of one subject; ``datasets`` are the folders that were searched.
 
     Raises
     ------
@@ -80,7 +84,10 @@ def subject_analyses(
             idle.append(listing(sorted({i.condition for i in members})))
             continue
         analysis = _analysis(_empty_analysis(members[0]), members, match, wanted)
-        analyses.append(_with_masks(analysis, files, wanted))
+        if analysis.form == "volume":
+            analyses.append(_with_masks(analysis, files, wanted))
+        else:
+            analyses.append(with_surfaces(analysis, files, datasets, wanted.inputs))
     if not analyses:
         raise ContentError(
             f"sub-{images[0].subject}: no image is named by a condition of the models. Conditions "

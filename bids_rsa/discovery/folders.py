@@ -111,6 +111,6 @@ def count_kinds(folders: list[str]) -> dict[str, dict[str, int]]:
 # the first that fits
 FORMATS = (
     ("CIFTI", r"\.(?:dscalar|dtseries|dlabel|dconn|pscalar|ptseries)\.nii"),
-    ("GIFTI", r"\.(?:func|shape|surf|label|time)\.gii"),
+    ("GIFTI", r"(?:\.(?:func|shape|surf|label|time))?\.gii(?:\.gz)?"),
     ("NIfTI", r"\.nii(?:\.gz)?"),
 )

@@ -21,8 +21,8 @@ Key = tuple[tuple[str | None, ...], Pairs]
 
 
 def analysis_key(image: ConditionImage) -> Key:
-    """Return the entities an image's analysis is named by."""
-    return tuple(getattr(image, field) for field in GROUP_FIELDS), image.others
+    """Return the entities an image's analysis is named by, and whether it is a volume."""
+    return (*(getattr(image, field) for field in GROUP_FIELDS), image.form), image.others
 
 
 def group_images(images: Iterable[ConditionImage]) -> dict[Key, list[ConditionImage]]:
@@ -214,7 +214,7 @@ def check_files(images: Iterable[ConditionImage]) -> None:
     MissingFileError
         Names the first such file.
     """
-    for path in dict.fromkeys(i.source_file for i in images):
+    for path in dict.fromkeys(half.source_file for i in images for half in i.halves):
         refuse_unwritable_name(path)
         if not Path(path).exists():
             raise missing_file(path)
@@ -228,7 +228,7 @@ def check_variances(images: Iterable[ConditionImage]) -> None:
     InputError
         Names the first image without.
     """
-    for image in images:
+    for image in (half for whole in images for half in whole.halves):
         if image.variance_path is None:
             raise InputError(
                 f"--normalize variance needs a variance image for each condition image, and "

@@ -205,7 +205,7 @@ def check_given(option: str, given: str | None, labels_too: bool = False) -> Non
         A field that is not known.
     """
     fields = re.findall(r"\{(.*?)\}", given or "")
-    unknown = [field for field in fields if field not in GIVEN_FIELDS]
+    unknown = [field for field in fields if field not in (*GIVEN_FIELDS, "hemi")]
     if unknown:
         raise OptionError(
             f"{option} {given}: unknown field {{{unknown[0]}}}.",

@@ -66,7 +66,12 @@ def find_maps(
         masks = {_entities(f): f.path for f in files if _is_mask(f)}
         for file in files:
             comparison = comparisons.get(file.stat or "")
-            if file.suffix != "statmap" or comparison is None or not file.desc:
+            if (
+                file.suffix != "statmap"
+                or not file.extension.startswith(".nii")
+                or comparison is None
+                or not file.desc
+            ):
                 continue
             if not passes(file, query):
                 filtered_out += 1
@@ -112,6 +117,11 @@ def _entities(file: IndexedFile) -> tuple[object, ...]:
         *(file.session, file.task, file.acquisition, file.run, file.space, file.resolution),
         *file.others,
     )
+
+
+def _is_scores(file: IndexedFile) -> bool:
+    """Tell whether a file may be a map of scores of voxels."""
+    return file.suffix == "statmap" and file.extension.startswith(".nii") and bool(file.desc)
 
 
 def _is_mask(file: IndexedFile) -> bool:

@@ -21,6 +21,8 @@ from bids_rsa.core.comparison.permutations import draw_permutations
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.condition_null import ConditionNull, NullOfScore
 from bids_rsa.core.dissimilarity.table import needs_noise
+from bids_rsa.core.neighborhood.patches import Patches
+from bids_rsa.core.neighborhood.protocol import Neighborhood
 from bids_rsa.core.noise.model import NoiseModel, no_noise
 from bids_rsa.core.searchlight import Scores, searchlight_scores
 from bids_rsa.interfaces.base import (
@@ -53,6 +55,9 @@ from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.reports.details import write_details
 from bids_rsa.reports.participant_pictures import draw_analysis
 from bids_rsa.settings import ReadingSettings, RsaSettings
+from bids_rsa.spaces.grayordinates import GrayordinateSpace
+from bids_rsa.spaces.surface import SurfaceSpace
+from bids_rsa.spaces.volume import VolumeSpace
 
 LOGGER = logging.getLogger(__name__)
 
@@ -166,11 +171,24 @@ class SearchlightRsa(RecordingInterface):
                 on_progress=advance,
             )
         evaluated_centers(scores, rsa, self.inputs.label, names)
+        scores = replace(scores, areas=_areas(stacked, neighborhood))
         if rsa.reliability:
             halves = load_record(self.inputs.halves, Halves)
             found = reliability_of(halves, stacked, rsa, noise, self.inputs.n_threads)
             scores = replace(scores, reliability=found, halves=halves.labels)
         return {"scores": save_record(scores, folder, "scores")}
+
+
+def _areas(stacked: StackedPatterns, neighborhood: Neighborhood) -> NDArray[np.float64] | None:
+    """Add up the areas of each patch in mm2, NaN for patches of voxels; None in volumes."""
+    if not isinstance(stacked.space, SurfaceSpace | GrayordinateSpace):
+        return None
+    assert isinstance(neighborhood, Patches)
+    areas = neighborhood.sums(stacked.space.sizes()[stacked.patch_mask])
+    on_surface = np.zeros(stacked.space.n_locations, dtype=bool)
+    for own in stacked.space.part_slices().values():
+        on_surface[own] = True
+    return np.where(on_surface[stacked.center_mask], areas, np.nan)
 
 
 def condition_null(
@@ -273,7 +291,9 @@ class DrawMaps(RecordingInterface):
         inputs = self.inputs
         stacked, output_dir = load_stacked(inputs.stacked), Path(inputs.output_dir)
         models = load_models(inputs.models)
-        figures = draw_analysis(output_dir, inputs.planned, inputs.analysis, stacked)
+        figures = []
+        if isinstance(stacked.space, VolumeSpace):
+            figures = draw_analysis(output_dir, inputs.planned, inputs.analysis, stacked)
         details = write_details(
             output_dir,
             inputs.planned,

@@ -162,4 +162,23 @@ def _add_mask_options(add: Callable[..., None]) -> None:
         metavar="FILE|LABEL",
         help="centres only inside it; a file, or the desc- label of a mask in the dataset",
     )
+    add(
+        "--surface",
+        nargs="+",
+        metavar="PATTERN",
+        help=(
+            "surface of each hemisphere that distances are measured along, or white and pial "
+            "surface, whose mean is taken; may hold {subject}, {session} and {hemi}. Without it "
+            "the participant's own, where found, else the template's"
+        ),
+    )
+    add(
+        "--cortex-mask",
+        metavar="PATTERN|LABEL",
+        help=(
+            "which vertices of a surface are cortex: a file of each hemisphere, whose path may "
+            "hold {subject}, {session} and {hemi}, or the desc- label of masks; without it "
+            "desc-cortex, where found, else the template's"
+        ),
+    )
     add("--bids-database-dir", metavar="DIR", help="keep pybids' index here, and use it again")

@@ -31,6 +31,12 @@ BIDSIGNORE = (
     "*_scores.*",
     "*_rdms.*",
 )
+# BIDS has no functional masks on surfaces and of grayordinates, so their sidecars fit no rule
+MASKS_IGNORED: dict[str, tuple[str, ...]] = {
+    "volume": (),
+    "surface": ("*_hemi-*",),
+    "grayordinates": ("*searchlight_mask.*",),
+}
 # what BIDS 1.11 allows in the name of a functional mask, beside what every name has
 ENTITIES_OF_MASKS = {"ce", "rec", "dir", "echo", "part", "chunk", "label"}
 README = """# Searchlight RSA
@@ -71,6 +77,7 @@ def write_dataset_files(
     descriptions: Mapping[str, str],
     links: Mapping[str, str],
     entities: Iterable[str] = (),
+    forms: Iterable[str] = (),
 ) -> None:
     """Write or extend the files at the dataset's root.
 
@@ -83,11 +90,13 @@ def write_dataset_files(
         Path of each input dataset to its name in BIDS URIs.
     entities : iterable of str
         Keys that stand in the names of files.
+    forms : iterable of str
+        Whether maps are volumes, or of surfaces or grayordinates.
     """
     with dataset_lock(output_dir):
         _write_description(output_dir, links)
         _write_descriptions(output_dir, descriptions)
-        _write_bidsignore(output_dir, entities)
+        _write_bidsignore(output_dir, entities, forms)
         if not (output_dir / "README.md").exists():
             write_text(output_dir / "README.md", README.format(version=__version__))
 
@@ -165,11 +174,12 @@ def _rows(file: Any) -> Iterator[dict[str, str]]:
             yield row
 
 
-def _write_bidsignore(output_dir: Path, entities: Iterable[str]) -> None:
+def _write_bidsignore(output_dir: Path, entities: Iterable[str], forms: Iterable[str]) -> None:
     """Add what the validator shall not look at, and keep what others added."""
     path = output_dir / ".bidsignore"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     masks = [f"*_{key}-*" for key in sorted({*entities} - ENTITIES_OF_MASKS)]
+    masks += [pattern for form in sorted({*forms}) for pattern in MASKS_IGNORED[form]]
     missing = [line for line in (*BIDSIGNORE, *masks) if line not in lines]
     if missing:
         write_text(path, "\n".join([*lines, *missing]) + "\n")

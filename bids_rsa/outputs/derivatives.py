@@ -17,7 +17,7 @@ class PlannedFile:
     """An image to write: its path within the dataset, and the settings that determine it.
 
     ``comparison`` and ``model`` are those of a map of scores; ``kind`` says what a map holds that
-    goes with scores.
+    goes with scores. ``part`` is the hemisphere of a map that is kept in two files.
     """
 
     path: str
@@ -26,16 +26,36 @@ class PlannedFile:
     comparison: str = ""
     model: str = ""
     kind: str = ""
+    part: str = ""
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it is the mask of evaluated centres."""
+        return "_mask." in self.path
 
     @property
     def is_pictured(self) -> bool:
         """Whether a picture is drawn of it."""
-        return not (self.kind or self.path.endswith("_mask.nii.gz"))
+        return not (self.kind or self.is_mask)
 
     @property
     def sidecar(self) -> str:
         """Path of the JSON beside it."""
-        return re.sub(r"\.(nii|tsv)(\.gz)?$", "", self.path) + ".json"
+        return without_extension(self.path) + ".json"
+
+
+# how maps of numbers, and masks, are kept
+EXTENSIONS = {
+    "volume": (".nii.gz", ".nii.gz"),
+    "surface": (".shape.gii", ".label.gii"),
+    "grayordinates": (".dscalar.nii", ".dscalar.nii"),
+}
+_EXTENSION = re.compile(r"\.(?:nii|nii\.gz|tsv|tsv\.gz|shape\.gii|label\.gii|dscalar\.nii)$")
+
+
+def without_extension(path: str) -> str:
+    """Return the path of an image or a table without its extension."""
+    return _EXTENSION.sub("", path)
 
 
 def derivative_path(
@@ -43,27 +63,41 @@ def derivative_path(
     desc: str,
     stat: str | None = None,
     suffix: str = "statmap",
-    extension: str = ".nii.gz",
+    extension: str | None = None,
+    part: str = "",
 ) -> str:
     """Name a file of an analysis, relative to the dataset.
 
-    Entities that the maps were combined over (run, contrast) don't stand in the name.
+    Entities that the maps were combined over (run, contrast) don't stand in the name. The
+    extension is that of the analysis's maps or masks, if none is given; ``part`` is one of its
+    `parts`.
     """
     session = f"ses-{analysis.session}/" if analysis.session else ""
     measure = f"_stat-{stat}" if stat else ""
-    name = f"{analysis.label}{measure}_desc-{desc}_{suffix}{extension}"
+    of_maps, of_masks = EXTENSIONS[analysis.form]
+    extension = extension or (of_masks if suffix == "mask" else of_maps)
+    name = f"{analysis.file_label(part)}{measure}_desc-{desc}_{suffix}{extension}"
     return f"sub-{analysis.subject}/{session}func/{name}"
 
 
 def map_figure_path(image_path: str, analysis: Analysis) -> str:
-    """Name the picture of an image, relative to the dataset."""
-    stem = Path(image_path).name.removesuffix(".nii.gz")
+    """Name the picture of an image, relative to the dataset; both hemispheres are in one."""
+    stem = _without_parts(Path(image_path).name, analysis.parts)
     return f"sub-{analysis.subject}/figures/{stem}.png"
+
+
+def _without_parts(name: str, parts: Sequence[str]) -> str:
+    """Return a file's name without its extension, and without the hemisphere if it is a part."""
+    stem = without_extension(name)
+    for part in parts:
+        stem = stem.replace(f"_hemi-{part}_", "_") if part else stem
+    return stem
 
 
 def pictures_of(output_dir: Path, file: PlannedFile) -> list[Path]:
     """List the pictures of an image that are there, of whatever format."""
-    subject, stem = file.path.partition("/")[0], Path(file.path).name.removesuffix(".nii.gz")
+    subject = file.path.partition("/")[0]
+    stem = _without_parts(Path(file.path).name, (file.part,))
     return sorted((output_dir / subject / "figures").glob(f"{stem}.*"))
 
 
@@ -138,7 +172,7 @@ def check_maps_beside(output_dir: Path, planned: Sequence[PlannedFile]) -> None:
         A map that is not planned was made with other centres, which the mask beside it describes.
     """
     for mask in planned:
-        stem, is_mask, _ = mask.path.partition("_desc-searchlight_mask.nii.gz")
+        stem, is_mask, _ = mask.path.partition("_desc-searchlight_mask.")
         if not is_mask or is_complete(output_dir, [mask], ()):
             continue
         own = {output_dir / file.sidecar for file in planned}

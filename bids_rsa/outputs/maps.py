@@ -26,11 +26,13 @@ from bids_rsa.outputs.null_files import (
 from bids_rsa.outputs.provenance import bids_uri
 from bids_rsa.outputs.reliability_files import reliability_sidecar, reliability_values
 from bids_rsa.outputs.sidecars import (
+    is_area,
     is_shrinkage,
     map_sidecar,
     mask_sidecar,
     noise_keys,
     shared_keys,
+    surface_keys,
 )
 from bids_rsa.outputs.whole_files import replacing_together
 from bids_rsa.patterns.noise_samples import NoiseSamples
@@ -113,7 +115,7 @@ def write_maps(
     paths = [output_dir / file.path for file in planned]
     with replacing_together(paths, _described(output_dir, planned, sidecars)) as beside:
         for file, path in zip(planned, paths, strict=True):
-            fill = 0.0
+            fill = stacked.space.outside
             if file.kind.startswith("reliability") and scores.reliability is not None:
                 data: NDArray[Any] = reliability_values(file, scores.reliability[evaluated])
                 shared = shared_keys(stacked, sources, file.path)
@@ -122,7 +124,7 @@ def write_maps(
                 null = _null_of(file, scores, names)
                 data = null_values(file, null, evaluated)
                 content = _null_content(file, null, stacked, sources, evaluated, rsa)
-                fill = outside(file)
+                fill = outside(file) if fill == 0 else fill
             elif file.model:
                 entry = find_comparison(file.comparison)
                 row = entry.score_names(names).index(file.model)
@@ -131,16 +133,22 @@ def write_maps(
                 fitted = in_fit(models, joint=True) if entry.joint else [own[row]]
                 source = "" if entry.pooled else own[row].path
                 content = map_sidecar(file, stacked, source, fitted, values, n_voxels, sources)
+            elif is_area(file) and scores.areas is not None:
+                data = scores.areas[evaluated].astype(np.float32)
+                content = mask_sidecar(file, stacked, n_voxels, sources)
             elif is_shrinkage(file):
                 data = shrinkage.astype(np.float32)
                 content = mask_sidecar(file, stacked, n_voxels, sources)
             else:
-                is_mask = file.path.endswith("_mask.nii.gz")
-                data = np.ones(n_voxels.size, np.uint8) if is_mask else n_voxels.astype(np.int32)
+                fill = 0.0
+                ones = np.ones(n_voxels.size, np.uint8)
+                data = ones if file.is_mask else n_voxels.astype(np.int32)
                 content = mask_sidecar(file, stacked, n_voxels, sources)
             if noise is not None:
                 content |= noise_keys(content, noise, shrinkage)
-            nib.save(_image(data, stacked, evaluated, fill), beside[path])
+            if scores.areas is not None:
+                content |= surface_keys(file, scores.areas[evaluated])
+            nib.save(_image(data, stacked, evaluated, fill, file), beside[path])
             sidecars[output_dir / file.sidecar] = content
     return paths
 
@@ -191,9 +199,13 @@ def _null_content(
 
 
 def _image(
-    values: NDArray[Any], stacked: StackedPatterns, evaluated: NDArray[np.bool_], fill: float = 0.0
+    values: NDArray[Any],
+    stacked: StackedPatterns,
+    evaluated: NDArray[np.bool_],
+    fill: float,
+    file: PlannedFile,
 ) -> Any:
     """Put values (n_centers, ...) at the evaluated centres, and another value elsewhere."""
     everywhere = np.full((stacked.space.n_locations, *values.shape[1:]), fill, values.dtype)
     everywhere[np.flatnonzero(stacked.center_mask)[evaluated]] = values
-    return stacked.space.image(everywhere)
+    return stacked.space.image(everywhere, file.part, is_mask=file.is_mask)

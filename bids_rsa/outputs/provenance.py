@@ -33,7 +33,7 @@ class FileState:
 
 @dataclass(frozen=True)
 class InputHashes:
-    """Hashes of the content of all images of an analysis, of its brain masks and its ROI masks.
+    """Hashes of the content of all images of an analysis, of its masks and its surfaces.
 
     ``files`` are the files as they were hashed, for `refuse_changed`.
     """
@@ -42,10 +42,12 @@ class InputHashes:
     brain_mask: str
     roi_mask: str
     files: tuple[FileState, ...] = ()
+    surfaces: str = "none"
 
     def as_dict(self) -> dict[str, str]:
-        """Give the hashes as they stand in a sidecar."""
-        return {"Images": self.images, "BrainMask": self.brain_mask, "ROIMask": self.roi_mask}
+        """Give the hashes as they stand in a sidecar; those of surfaces where there are any."""
+        found = {"Images": self.images, "BrainMask": self.brain_mask, "ROIMask": self.roi_mask}
+        return found | ({"Surfaces": self.surfaces} if self.surfaces != "none" else {})
 
 
 def new_run_id() -> str:
@@ -127,9 +129,9 @@ def hash_analysis(
     known = estimated or {}
     files = {path for image in analysis.images for path in _image_files(image) if path}
     residuals = [path for run in analysis.residuals for path in run.paths]
-    paths = sorted(
-        files | {*analysis.brain_mask.paths, *analysis.roi_mask.paths} | _with_partners(residuals)
-    )
+    surfaces = [path for one in analysis.surfaces for path in (*one.surfaces, *one.spheres)]
+    masks = {*analysis.brain_mask.paths, *analysis.roi_mask.paths}
+    paths = sorted(files | masks | set(surfaces) | _with_partners(residuals))
     with ThreadPoolExecutor(n_threads) as pool:
         states = tuple(pool.map(file_state, paths))
     content = {state.path: state.sha256 for state in states}
@@ -147,6 +149,7 @@ def hash_analysis(
         brain_mask=_mask_digest(analysis.brain_mask.paths, content),
         roi_mask=_mask_digest(analysis.roi_mask.paths, content),
         files=states,
+        surfaces=digest([content[path] for path in surfaces]) if surfaces else "none",
     )
 
 
@@ -164,7 +167,8 @@ def _image_files(image: ConditionImage) -> tuple[str | None, ...]:
     """Name the files that an image's values come from; an Analyze or AFNI pair has two."""
     if _is_estimate(image):
         return ()
-    return (image.path, _partner(image.path), image.variance_path, image.reference)
+    own = (image.path, _partner(image.path), image.variance_path, image.reference)
+    return own if image.right is None else (*own, *_image_files(image.right))
 
 
 def _partner(path: str) -> str | None:

@@ -35,7 +35,11 @@ def reliability_comparison(comparisons: Sequence[str]) -> str:
 
 
 def plan_reliability(
-    analysis: Analysis, rsa: RsaSettings, geometry: Mapping[str, Any], desc: str
+    analysis: Analysis,
+    rsa: RsaSettings,
+    geometry: Mapping[str, Any],
+    desc: str,
+    part: str = "",
 ) -> tuple[PlannedFile, ...]:
     """List the maps of reliability."""
     if not rsa.reliability:
@@ -51,7 +55,11 @@ def plan_reliability(
     frozen = tuple((key, json.dumps(value)) for key, value in settings.items())
     return tuple(
         PlannedFile(
-            derivative_path(analysis, desc, stat=stat), frozen, digest([stat, settings]), kind=stat
+            derivative_path(analysis, desc, stat=stat, part=part),
+            frozen,
+            digest([stat, settings]),
+            kind=stat,
+            part=part,
         )
         for stat in STATS
     )

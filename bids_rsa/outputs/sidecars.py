@@ -20,12 +20,16 @@ from bids_rsa.outputs.provenance import InputHashes, digest, software_versions
 from bids_rsa.outputs.reliability_files import plan_reliability
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import RsaSettings
+from bids_rsa.spaces.volume import VolumeSpace
 
 if TYPE_CHECKING:
     from bids_rsa.patterns.noise_samples import NoiseSamples
     from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
 
 SEARCHLIGHT = "searchlight"
+# the stat- label of the map of patch sizes
+COUNTS = {"volume": "nvoxels", "surface": "nvertices", "grayordinates": "ngrayordinates"}
+AREA = "area"
 _SHRINKAGE = "shrinkage"
 RULE = "center distance <= radius"
 
@@ -34,31 +38,45 @@ def plan_images(
     analysis: Analysis, rsa: RsaSettings, models: Sequence[ModelRdm], hashes: InputHashes
 ) -> tuple[PlannedFile, ...]:
     """List the images of an analysis: one map per comparison and model, mask, patch sizes."""
+    return tuple(
+        file for part in analysis.parts for file in _plan_part(analysis, rsa, models, hashes, part)
+    )
+
+
+def _plan_part(
+    analysis: Analysis,
+    rsa: RsaSettings,
+    models: Sequence[ModelRdm],
+    hashes: InputHashes,
+    part: str,
+) -> list[PlannedFile]:
+    """List the images of one hemisphere, or of all locations where a map is one file."""
     geometry = geometry_settings(rsa, hashes)
-    files = [
-        plan_file(derivative_path(analysis, SEARCHLIGHT, suffix="mask"), geometry),
-        plan_file(derivative_path(analysis, SEARCHLIGHT, stat="nvoxels"), geometry),
-    ]
-    if rsa.noise.startswith(_SHRINKAGE):
-        path = derivative_path(analysis, SEARCHLIGHT, stat=_SHRINKAGE)
-        files.append(plan_file(path, geometry))
-    files.extend(plan_reliability(analysis, rsa, geometry, SEARCHLIGHT))
+    stats = [COUNTS[analysis.form]]
+    stats += [AREA] if analysis.form != "volume" else []
+    stats += [_SHRINKAGE] if rsa.noise.startswith(_SHRINKAGE) else []
+    mask = derivative_path(analysis, SEARCHLIGHT, suffix="mask", part=part)
+    files = [plan_file(mask, geometry, part=part)]
+    for stat in stats:
+        path = derivative_path(analysis, SEARCHLIGHT, stat=stat, part=part)
+        files.append(plan_file(path, geometry, part=part))
+    files.extend(plan_reliability(analysis, rsa, geometry, SEARCHLIGHT, part))
     for comparison in rsa.comparisons:
         entry = find_comparison(comparison)
         for name in entry.score_names([model.name for model in scored(models)]):
-            path = derivative_path(analysis, name, stat=entry.label)
+            path = derivative_path(analysis, name, stat=entry.label, part=part)
             settings = map_settings(analysis, rsa, comparison, name, models) | geometry
-            files.append(plan_file(path, settings, comparison, name))
+            files.append(plan_file(path, settings, comparison, name, part))
             files.extend(plan_null_files(files[-1], rsa))
-    return tuple(files)
+    return files
 
 
 def plan_file(
-    path: str, settings: Mapping[str, Any], comparison: str = "", model: str = ""
+    path: str, settings: Mapping[str, Any], comparison: str = "", model: str = "", part: str = ""
 ) -> PlannedFile:
     """Freeze the settings of one file, and hash them."""
     frozen = tuple((key, json.dumps(value)) for key, value in settings.items())
-    return PlannedFile(path, frozen, digest(settings), comparison, model)
+    return PlannedFile(path, frozen, digest(settings), comparison, model, part=part)
 
 
 def geometry_settings(rsa: RsaSettings, hashes: InputHashes) -> dict[str, Any]:
@@ -82,6 +100,11 @@ def geometry_settings(rsa: RsaSettings, hashes: InputHashes) -> dict[str, Any]:
 def is_shrinkage(file: PlannedFile) -> bool:
     """Tell whether a file is the map of the noise covariances' shrinkage."""
     return f"_stat-{_SHRINKAGE}_" in file.path
+
+
+def is_area(file: PlannedFile) -> bool:
+    """Tell whether a file is the map of the patches' areas."""
+    return f"_stat-{AREA}_" in file.path
 
 
 def noise_keys(
@@ -193,7 +216,7 @@ def map_sidecar(
     return {
         "Description": (
             f"{file.comparison} between the {settings['Dissimilarity']} RDM of the patch around "
-            f"each centre and {model}; 0 outside the evaluated centres, NaN where undefined"
+            f"each centre and {model}; {outside_words(stacked)}"
         ),
         **shared,
         "Warnings": [*shared["Warnings"], *warnings],
@@ -217,8 +240,13 @@ def mask_sidecar(
     sources: Sequence[str],
 ) -> dict[str, Any]:
     """Gather the sidecar of the mask of evaluated centres, or of the map of patch sizes."""
-    is_mask = file.path.endswith("_mask.nii.gz")
-    words = "Centres evaluated" if is_mask else "Number of voxels in the patch around each centre"
+    is_mask = file.is_mask
+    several = stacked.space.words[1]
+    words = (
+        "Centres evaluated" if is_mask else f"Number of {several} in the patch around each centre"
+    )
+    if is_area(file):
+        words = "Area of the patch around each centre in mm2; NaN outside and for voxels"
     if is_shrinkage(file):
         words = (
             "Shrinkage of the noise covariance of the patch around each centre, from 0 (not "
@@ -240,13 +268,14 @@ def mask_sidecar(
 
 def shared_keys(stacked: StackedPatterns, sources: Sequence[str], path: str) -> dict[str, Any]:
     """Say what all images of an analysis have in common."""
+    mask = "BrainMask" if isinstance(stacked.space, VolumeSpace) else "CortexMask"
     return {
         "Sources": list(sources),
         **_spatial_keys(stacked, path),
         "ImagesPerCondition": stacked.images_per_condition,
         "RunsPerCondition": stacked.runs_per_condition,
         "TrialsPerCondition": stacked.n_trials or "unknown",
-        "BrainMask": mask_use(stacked.brain_mask),
+        mask: mask_use(stacked.brain_mask),
         "ROIMask": mask_use(stacked.roi_mask),
         "VoxelsLeftOut": stacked.voxels_left_out,
         "Warnings": list(stacked.warnings),
@@ -259,6 +288,24 @@ def _spatial_keys(stacked: StackedPatterns, path: str) -> dict[str, Any]:
     beside = Path(re.sub(r"\.nii(\.gz)?$", ".json", stacked.files[0]))
     found = (read_sidecar(beside) or {}) if beside.suffix == ".json" else {}
     return stacked.space.spatial_keys(found, path)
+
+
+def surface_keys(file: PlannedFile, areas: np.ndarray) -> dict[str, Any]:
+    """Say which hemisphere a file is of, and summarise the areas of patches (n_evaluated,)."""
+    keys: dict[str, Any] = {"Hemisphere": file.part} if file.part else {}
+    known = areas[np.isfinite(areas)]
+    if known.size:
+        found = {"Min": known.min(), "Median": np.median(known), "Max": known.max()}
+        keys["PatchArea"] = {key: float(f"{area:.6g}") for key, area in found.items()}
+        keys["PatchAreaUnits"] = "mm2"
+    return keys
+
+
+def outside_words(stacked: StackedPatterns) -> str:
+    """Say what a map of scores holds where there is none."""
+    if np.isnan(stacked.space.outside):
+        return "NaN outside the evaluated centres and where undefined"
+    return "0 outside the evaluated centres, NaN where undefined"
 
 
 def patch_sizes(n_voxels: np.ndarray) -> dict[str, float]:

@@ -1,17 +1,75 @@
 """The space that the images of an analysis lie in."""
 
-from bids_rsa.patterns.readers import open_source, source_grid
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.errors import ContentError
+from bids_rsa.patterns.readers import open_source, source_grid, source_layout
 from bids_rsa.records import Analysis, ConditionImage
+from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
+from bids_rsa.spaces.grayordinates import GrayordinateSpace
 from bids_rsa.spaces.space import Space
-from bids_rsa.spaces.surface import SurfacePart, SurfaceSpace
+from bids_rsa.spaces.surface import SurfacePart, SurfaceSpace, refuse_swapped
+from bids_rsa.spaces.surface_files import load_cortex, load_middle
 from bids_rsa.spaces.volume import VolumeSpace
 
 # what a space that is saved may be made of
-SPACES = (VolumeSpace, SurfaceSpace, SurfacePart)
+SPACES = (VolumeSpace, SurfaceSpace, SurfacePart, GrayordinateSpace, GrayordinateLayout)
 
 
 def space_of(analysis: Analysis, first: ConditionImage) -> Space:
-    """Find the space of an analysis by its first image."""
-    grid = source_grid(first)
-    template = open_source(first.path, first.reader, first.reference).image
-    return VolumeSpace(grid.shape, grid.affine, template)
+    """Find the space of an analysis by its first image, and read the surfaces that it needs.
+
+    Raises
+    ------
+    ContentError
+        Surfaces that do not fit the images, or of swapped hemispheres.
+    """
+    if analysis.form == "volume":
+        grid = source_grid(first)
+        template = open_source(first.path, first.reader, first.reference).image
+        return VolumeSpace(grid.shape, grid.affine, template)
+    layout = source_layout(first)
+    origins = "; ".join(dict.fromkeys(one.origin for one in analysis.surfaces))
+    if isinstance(layout, GrayordinateLayout):
+        parts = _cortex_parts(analysis, layout)
+        return GrayordinateSpace(layout, parts, origins)
+    parts = tuple(
+        SurfacePart.of_mesh(load_middle(one), one.hemisphere) for one in analysis.surfaces
+    )
+    refuse_swapped(parts)
+    space = SurfaceSpace(parts, origins)
+    if not space.layout.equals(layout):
+        raise ContentError(
+            f"{analysis.label}: the surfaces and the images have other vertices.\n"
+            f"  surfaces: {space.layout.describe()}\n  {first.path}: {layout.describe()}",
+            "Left and right may have been swapped, or --surface is of another mesh.",
+        )
+    return space
+
+
+def _cortex_parts(analysis: Analysis, layout: GrayordinateLayout) -> tuple[SurfacePart, ...]:
+    """Read the meshes of the hemispheres, in the order of the file."""
+    vertices, start = {}, 0
+    for name, count in layout.structures:
+        if name in CORTEX:
+            vertices[CORTEX[name]] = layout.vertices[start : start + count]
+        start += count
+    parts = tuple(
+        SurfacePart.of_mesh(load_middle(one), one.hemisphere, vertices[one.hemisphere])
+        for one in analysis.surfaces
+    )
+    refuse_swapped(parts)
+    return parts
+
+
+def cortex_of(analysis: Analysis, space: Space) -> NDArray[np.bool_]:
+    """Read which locations are cortex; all of a hemisphere without a mask, and all voxels."""
+    inside = np.ones(space.n_locations, dtype=bool)
+    if isinstance(space, SurfaceSpace | GrayordinateSpace):
+        slices = space.part_slices()
+        for choice, part in zip(analysis.surfaces, space.parts, strict=True):
+            cortex = load_cortex(choice, len(part.coordinates_mm))
+            if cortex is not None:
+                inside[slices[part.hemisphere]] = cortex[part.vertices]
+    return inside

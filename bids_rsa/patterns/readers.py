@@ -15,11 +15,12 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from bids_rsa.errors import InputError
-from bids_rsa.records import ESTIMATE, ConditionImage
+from bids_rsa.records import CIFTI, ESTIMATE, GIFTI, ConditionImage
 from bids_rsa.spaces.glmsingle import GlmsingleSource
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.images import grid_of, open_image, read_volume
+from bids_rsa.spaces.map_files import CiftiSource, GiftiSource, maps_header
 from bids_rsa.spaces.space import Layout
 
 
@@ -60,6 +61,8 @@ READERS: dict[str, Callable[[str, str | None], Source]] = {
     "nifti": NiftiSource,
     "glmsingle": GlmsingleSource,
     ESTIMATE: EstimateSource,
+    GIFTI: GiftiSource,
+    CIFTI: CiftiSource,
 }
 
 
@@ -70,12 +73,21 @@ def source_grid(image: ConditionImage) -> Grid:
 
 def source_layout(image: ConditionImage) -> Layout:
     """Find out, by headers alone, where the values of an image lie."""
-    return source_grid(image)
+    if image.form == "volume":
+        return source_grid(image)
+    return _joined([maps_header(half.path).layout for half in image.halves])
 
 
 def variance_layout(image: ConditionImage) -> Layout:
     """Find out, by headers alone, where the values of an image's variance lie."""
-    return header_of(variance_of(image)).grid
+    if image.form == "volume":
+        return header_of(variance_of(image)).grid
+    return _joined([maps_header(variance_of(half)).layout for half in image.halves])
+
+
+def _joined(layouts: Sequence[Any]) -> Any:
+    """Put the layouts of two hemispheres behind each other; one alone stays as it is."""
+    return layouts[0] if len(layouts) == 1 else layouts[0].followed_by(layouts[1])
 
 
 def open_source(path: str, reader: str, reference: str | None = None) -> Source:
@@ -136,6 +148,11 @@ def read_images(
         return [(index, values_of(images[index])) for index in indices]
 
     def values_of(image: ConditionImage) -> NDArray[Any]:
+        halves = [half_of(half) for half in image.halves]
+        values = halves[0][0] if len(halves) == 1 else np.concatenate([v for v, _ in halves])
+        return bring(values, _joined([layout for _, layout in halves]), image.path)
+
+    def half_of(image: ConditionImage) -> tuple[NDArray[Any], Any]:
         source = opened(image.path, image.reader, image.reference)
         values = source.read(image.volume)
         if normalize:
@@ -144,7 +161,7 @@ def read_images(
             path = variance_of(image)
             brought = source.layout.bring(divisor, variance.layout, path, image.path)
             values = normalized(values, brought.reshape(values.shape))
-        return bring(values, source.layout, image.path)
+        return values, source.layout
 
     tasks = _tasks(images)
     with ThreadPoolExecutor(n_threads) as pool:

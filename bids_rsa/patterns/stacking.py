@@ -18,7 +18,7 @@ from bids_rsa.errors import ContentError
 from bids_rsa.patterns import checks
 from bids_rsa.patterns.design_covariance import Matrix, mean_design_covariance, run_warnings
 from bids_rsa.patterns.noise_plan import plan_noise
-from bids_rsa.patterns.places import space_of
+from bids_rsa.patterns.places import cortex_of, space_of
 from bids_rsa.patterns.readers import (
     Bring,
     read_images,
@@ -201,7 +201,7 @@ def stack_analysis(analysis: Analysis, rsa: ReadingSettings, n_threads: int = 1)
             *checks.warn_empty_images(empty),
         ),
         notes=(*analysis.notes, *frame.brain_use.notes, *frame.roi_use.notes),
-        files=_files(plan, rsa, frame),
+        files=_files(analysis, plan, rsa, frame),
         statistics=tuple(sorted({image.statistic for image in plan.images})),
         n_trials=trials_per_condition(plan),
         design_covariance=mean_design_covariance(analysis, plan),
@@ -297,18 +297,22 @@ def _warnings(
     )
 
 
-def _files(plan: StackPlan, rsa: ReadingSettings, frame: _Frame) -> tuple[str, ...]:
+def _files(
+    analysis: Analysis, plan: StackPlan, rsa: ReadingSettings, frame: _Frame
+) -> tuple[str, ...]:
     """List each file used, once, in the order of use."""
-    paths = [image.path for image in plan.images]
+    halves = [half for image in plan.images for half in image.halves]
+    paths = [half.path for half in halves]
     if rsa.normalize == "variance":
-        paths += [variance_of(image) for image in plan.images]
-    return tuple(dict.fromkeys([*paths, *frame.brain_use.paths, *frame.roi_use.paths]))
+        paths += [variance_of(half) for half in halves]
+    masks = (*frame.brain_use.paths, *frame.roi_use.paths)
+    return tuple(dict.fromkeys([*paths, *analysis.surface_files, *masks]))
 
 
 def _frame(analysis: Analysis, plan: StackPlan) -> _Frame:
     """Take the space of the first image, and bring the masks to it."""
     space = space_of(analysis, plan.images[0])
-    brain, brain_use = _masks(analysis.brain_mask, space, "brain mask")
+    brain, brain_use = _brain(analysis, space)
     roi, roi_use = _masks(analysis.roi_mask, space, "ROI mask")
     if brain is None:
         brain = np.ones(space.n_locations, dtype=bool)
@@ -320,6 +324,14 @@ def _frame(analysis: Analysis, plan: StackPlan) -> _Frame:
             "Check that both masks are of the same space.",
         )
     return _Frame(space, plan.images[0].path, brain, roi, brain_use, roi_use)
+
+
+def _brain(analysis: Analysis, space: Space) -> tuple[NDArray[np.bool_] | None, MaskUse]:
+    """Read the brain mask of a volume, or the cortex of surfaces."""
+    if analysis.form == "volume":
+        return _masks(analysis.brain_mask, space, "brain mask")
+    cortex, choice = cortex_of(analysis, space), analysis.brain_mask
+    return cortex, MaskUse(choice.paths, choice.origin, (), int(cortex.sum()))
 
 
 def _masks(choice: MaskChoice, space: Space, kind: str) -> tuple[NDArray[np.bool_] | None, MaskUse]:

@@ -5,9 +5,15 @@ from typing import Any
 
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.producers.places import Place
-from bids_rsa.records import ConditionImage
+from bids_rsa.producers.vertex_maps import with_hemisphere
+from bids_rsa.records import CIFTI, GIFTI, ConditionImage
+from bids_rsa.spaces.map_files import is_cifti, is_gifti
 
 IMAGE_EXTENSIONS = (".nii", ".nii.gz")
+GIFTI_EXTENSIONS = tuple(
+    f"{kind}.gii{packed}" for kind in ("", ".func", ".shape") for packed in ("", ".gz")
+)
+CIFTI_EXTENSIONS = (".dscalar.nii",)
 # NIfTI, gzipped or not, and the pairs of older programs
 VOLUME_ENDINGS = (".nii.gz", ".nii", ".img", ".img.gz", ".mgz", ".mgh")
 
@@ -50,7 +56,13 @@ def from_place(
         "source": source,
         "dataset": str(Path(place.path).parent),
     }
-    return ConditionImage(**(values | more))
+    if place.hemi:
+        values["others"] = (("hemi", place.hemi[0].upper()),)
+    if is_cifti(path):
+        values["reader"] = CIFTI
+    if not is_gifti(path):
+        return ConditionImage(**(values | more))
+    return with_hemisphere(ConditionImage(**(values | {"reader": GIFTI} | more)))
 
 
 def volume_file(folder: Path, name: str) -> Path | None:

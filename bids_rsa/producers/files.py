@@ -9,13 +9,15 @@ from bids_rsa.producers.labels import Labels, Row, label_volumes, rows_for
 from bids_rsa.producers.places import Place
 from bids_rsa.records import ConditionImage
 from bids_rsa.spaces.headers import header_of
+from bids_rsa.spaces.map_files import is_cifti, is_gifti, maps_header
 
 NAME = "files"
 
 
 def recognises(path: Path) -> bool:
     """Tell whether this is an image file."""
-    return not path.is_dir() and path.name.lower().endswith(VOLUME_ENDINGS)
+    name = path.name.lower()
+    return not path.is_dir() and (name.endswith(VOLUME_ENDINGS) or is_gifti(name))
 
 
 def find(places: Sequence[Place], labels: Labels | None, stat: str) -> list[ConditionImage]:
@@ -29,6 +31,8 @@ def find(places: Sequence[Place], labels: Labels | None, stat: str) -> list[Cond
         A table that does not fit the files.
     """
     if labels is None:
+        named = [image for place in places for image in _named_maps(place, stat)]
+        places = [place for place in places if not _names_its_maps(place)]
         unnamed = [place for place in places if place.condition is None]
         if unnamed:
             raise OptionError(
@@ -36,13 +40,38 @@ def find(places: Sequence[Place], labels: Labels | None, stat: str) -> list[Cond
                 f"{_folder_hint(Path(unnamed[0].path))}Give --betas a {{condition}} field, or "
                 "--labels FILE.tsv.",
             )
-        return [from_place(p, p.path, p.condition or "", stat, NAME) for p in places]
+        return named + [from_place(p, p.path, p.condition or "", stat, NAME) for p in places]
     if places[0].condition is not None:
         return [from_place(p, p.path, p.condition or "", stat, NAME) for p in places]
-    single = [p for p in places if header_of(p.path).n_volumes == 1]
+    single = [p for p in places if _n_maps(p.path) == 1]
     several = [p for p in places if p not in single]
     found = [image for place in several for image in _volumes(place, labels, stat)]
     return found + (_single(single, labels, stat) if single else [])
+
+
+def _n_maps(path: str) -> int:
+    """Count the volumes or maps of a file."""
+    if is_gifti(path) or is_cifti(path):
+        return maps_header(path).n_maps
+    return header_of(path).n_volumes
+
+
+def _names_its_maps(place: Place) -> bool:
+    """Tell whether the maps of a file carry the names of conditions."""
+    if place.condition is not None or not (is_gifti(place.path) or is_cifti(place.path)):
+        return False
+    return all(maps_header(place.path).names)
+
+
+def _named_maps(place: Place, stat: str) -> list[ConditionImage]:
+    """Make a record of each map of a file that names them; of other files nothing."""
+    if not _names_its_maps(place):
+        return []
+    names = maps_header(place.path).names
+    return [
+        from_place(place, place.path, name, stat, NAME, volume=number)
+        for number, name in enumerate(names)
+    ]
 
 
 def _folder_hint(path: Path) -> str:
@@ -56,7 +85,7 @@ def _folder_hint(path: Path) -> str:
 
 def _volumes(place: Place, labels: Labels, stat: str) -> list[ConditionImage]:
     """Label the volumes of a 4D file."""
-    rows = label_volumes(labels, place, place.path, header_of(place.path).n_volumes)
+    rows = label_volumes(labels, place, place.path, _n_maps(place.path))
     return [_labelled(place, row, stat, volume) for volume, row in rows]
 
 

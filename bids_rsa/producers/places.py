@@ -15,6 +15,7 @@ FIELDS = {
     "task": "[A-Za-z0-9]+",
     "run": "[A-Za-z0-9]+",
     "space": "[A-Za-z0-9]+",
+    "hemi": "L|R|l|r|lh|rh|left|right",
     "condition": "[^/]+",
 }
 _TOKEN = re.compile(r"\{([^{}]*)\}|(\*)|(\?)")
@@ -30,6 +31,7 @@ class Place:
     task: str | None = None
     run: str | None = None
     space: str | None = None
+    hemi: str | None = None
     condition: str | None = None
 
     def fill(self, pattern: str) -> str:
@@ -49,7 +51,8 @@ def find_places(
     Parameters
     ----------
     pattern : str
-        A path with {subject}, {session}, {task}, {run}, {space}, {condition}, ``*`` and ``?``.
+        A path with {subject}, {session}, {task}, {run}, {space}, {hemi}, {condition}, ``*`` and
+        ``?``.
     base : str
         Where a relative pattern starts; the current folder is tried after it.
     subjects : sequence of str

@@ -24,8 +24,9 @@ from bids_rsa.words import listing
 
 _SUBJECT = re.compile(r"/sub-([^/]+)")
 EXPECTED = (
-    "Expected images named ..._contrast-<condition>_stat-<statistic>_statmap.nii.gz (or the 4D "
-    "betas of NiBetaSeries or bidspm) in BIDS_DIR, in BIDS_DIR/derivatives, or in the datasets "
+    "Expected images named ..._contrast-<condition>_stat-<statistic>_statmap.nii.gz (on surfaces "
+    "..._hemi-L_..._statmap.gii or .func.gii, for grayordinates .dscalar.nii; or the 4D betas of "
+    "NiBetaSeries or bidspm) in BIDS_DIR, in BIDS_DIR/derivatives, or in the datasets "
     "given with -d/--derivatives; or name images of any program with --betas PATTERN."
 )
 

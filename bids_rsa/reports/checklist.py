@@ -17,7 +17,7 @@ PARTICIPANT_ITEMS = (
     ("Spatial smoothing of the images", ("InputSmoothingFWHM",)),
     ("Noise normalisation", ("NoiseNormalization", "Normalization")),
     ("Space", ("SpatialReference",)),
-    ("Brain mask", ("BrainMask",)),
+    ("Brain mask", ("BrainMask", "CortexMask")),
     ("Region of interest", ("ROIMask",)),
     ("Voxels left out", ("VoxelsLeftOut",)),
     ("Searchlight radius (mm)", ("SearchlightRadius",)),

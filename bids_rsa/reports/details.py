@@ -5,8 +5,10 @@ The page is made from the output folder alone, so that it can be made again at a
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bids_rsa.core.noise.model import NoiseModel
 from bids_rsa.outputs.dataset_files import write_json
@@ -36,20 +38,32 @@ def write_details(
     by_name = {model.name: model for model in models}
     written = []
     for file in planned:
-        if not file.model:
+        if not file.model or file.part not in ("", analysis.parts[0]):
             continue
-        image = open_map(output_dir / file.path)
+        values = map_values(output_dir, file, analysis)
         path = output_dir / details_path(file.path, analysis)
         content = {
             "Description": "The model's cells and the peaks of the map, for the report",
             "SettingsHash": file.settings_hash,
             "Conditions": list(stacked.conditions),
             "ModelCells": _model_cells(by_name.get(file.model), stacked.conditions),
-            "Peaks": describe_peaks(np.asarray(image.dataobj).ravel(), stacked, rsa, noise),
+            "Peaks": describe_peaks(values, stacked, rsa, noise),
         }
         write_json(path, content)
         written.append(path)
     return written
+
+
+def map_values(output_dir: Path, file: PlannedFile, analysis: Analysis) -> NDArray[Any]:
+    """Read the values of a map (n_locations,), of both hemispheres if it is kept in two files."""
+    first = f"_hemi-{file.part}_"
+    paths = [
+        output_dir / (file.path.replace(first, f"_hemi-{part}_") if part else file.path)
+        for part in analysis.parts
+    ]
+    if analysis.form == "surface":
+        return np.concatenate([np.asarray(open_map(path).darrays[0].data) for path in paths])
+    return np.asarray(open_map(paths[0]).dataobj).ravel()
 
 
 def _model_cells(model: ModelRdm | None, conditions: Sequence[str]) -> list[float | None] | None:

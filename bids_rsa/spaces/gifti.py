@@ -24,7 +24,7 @@ from bids_rsa.spaces.images import as_float, reading, refuse_special
 
 Hemisphere = Literal["L", "R"]
 STRUCTURES: dict[Hemisphere, str] = {"L": "CortexLeft", "R": "CortexRight"}
-_STRUCTURE_KEY = "AnatomicalStructurePrimary"
+STRUCTURE_KEY = "AnatomicalStructurePrimary"
 # hemi-L of BIDS; lh. of FreeSurfer; .L. of the Human Connectome Project
 _NAMED = (
     re.compile(r"(?:^|_)hemi-([LR])(?:_|\.)"),
@@ -160,7 +160,7 @@ def hemisphere_of(image: GiftiImage, name: str) -> Hemisphere | None:
         Metadata and name contradict each other.
     """
     metas = [image.meta, *(array.meta for array in image.darrays)]
-    told = {str(meta.get(_STRUCTURE_KEY, "")) for meta in metas}
+    told = {str(meta.get(STRUCTURE_KEY, "")) for meta in metas}
     inside = {side for side, structure in STRUCTURES.items() if structure in told}
     named = hemisphere_named(name)
     if len(inside) > 1 or (inside and named is not None and named not in inside):
@@ -206,7 +206,7 @@ def maps_image(
         )
         for k in range(stored.shape[1])
     ]
-    meta = GiftiMetaData({_STRUCTURE_KEY: STRUCTURES[hemisphere]})
+    meta = GiftiMetaData({STRUCTURE_KEY: STRUCTURES[hemisphere]})
     return GiftiImage(meta=meta, darrays=arrays)
 
 

@@ -16,22 +16,17 @@ from bids_rsa.core.neighborhood.mesh import surface_graph, vertex_areas
 from bids_rsa.core.neighborhood.patches import Patches, joined_patches
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.spaces.gifti import (
-    STRUCTURES,
     Hemisphere,
     Mesh,
     VertexMaps,
     maps_image,
     mask_image,
     read_maps,
-    read_mesh,
 )
 from bids_rsa.spaces.masks import inside_of
 from bids_rsa.spaces.space import Floats, FoundMask, Mask
 
 DISTANCE = "dijkstra over edges and unfolded triangle pairs"
-# BIDS labels of densities by the number of vertices of one hemisphere
-DENSITIES = {642: "642", 2562: "3k", 10242: "10k", 40962: "41k", 163842: "164k", 32492: "32k",
-    59292: "59k", 7842: "8k", 4002: "4k"}  # fmt: skip
 # a left hemisphere whose middle lies so far to the right of the right one's is no left one
 _SWAPPED_MM = 10.0
 # discs are found in pieces, so that distances of few are held at a time
@@ -52,6 +47,10 @@ class VertexLayout:
     def equals(self, other: Any) -> bool:
         """Tell whether both have the same hemispheres with as many vertices."""
         return isinstance(other, VertexLayout) and self.hemispheres == other.hemispheres
+
+    def followed_by(self, other: VertexLayout) -> VertexLayout:
+        """Put the vertices of another hemisphere behind these."""
+        return VertexLayout((*self.hemispheres, *other.hemispheres))
 
     def describe(self) -> str:
         """Name hemispheres and numbers for a message."""
@@ -188,43 +187,6 @@ class SurfacePart:
         return mesh_adjacency(self.triangles, areas, chosen)
 
 
-def surface_part(
-    paths: Sequence[str], hemisphere: Hemisphere, vertices: NDArray[Any] | None = None
-) -> SurfacePart:
-    """Read the surface of a hemisphere.
-
-    Parameters
-    ----------
-    paths : sequence of str
-        One surface, or several (white and pial) whose mean is taken.
-    hemisphere : {"L", "R"}
-        What it is taken for.
-    vertices : (n_locations,) array of int, optional
-        Which vertices are locations; all without it.
-
-    Raises
-    ------
-    ContentError
-        The surface is of the other hemisphere, or surfaces that have other triangles.
-    """
-    meshes = [read_mesh(path) for path in paths]
-    for mesh in meshes:
-        if mesh.hemisphere not in (None, hemisphere):
-            raise ContentError(
-                f"{mesh.path} is a surface of {STRUCTURES[mesh.hemisphere]}, and is used for data "
-                f"of {STRUCTURES[hemisphere]}.",
-                "Left and right may have been swapped: check --surface and the images.",
-            )
-        if not np.array_equal(mesh.triangles, meshes[0].triangles):
-            raise ContentError(
-                f"{mesh.path} has other triangles than {meshes[0].path}, and their mean is needed.",
-                "Give surfaces of one mesh.",
-            )
-    mean = np.mean([mesh.coordinates_mm for mesh in meshes], axis=0)
-    middle = Mesh(mean, meshes[0].triangles, hemisphere, meshes[0].path)
-    return SurfacePart.of_mesh(middle, hemisphere, vertices)
-
-
 def refuse_swapped(parts: Sequence[SurfacePart]) -> None:
     """Refuse a left hemisphere that lies to the right of the right one.
 
@@ -334,9 +296,10 @@ class SurfaceSpace:
     def load_mask(self, paths: Sequence[str], kind: str) -> FoundMask:
         """Read masks of the hemispheres and intersect those of each; see `Space.load_mask`.
 
-        A hemisphere without a mask is inside as a whole.
+        A hemisphere without a mask is outside as a whole.
         """
-        inside, warnings = np.ones(self.n_locations, dtype=bool), []
+        inside, warnings = np.zeros(self.n_locations, dtype=bool), []
+        seen = set()
         for path in paths:
             found = read_maps(path)
             side, own = self._own(found, kind)
@@ -347,7 +310,8 @@ class SurfaceSpace:
                     f"{own.stop - own.start:,} in hemi-{side}.",
                     "Give a mask of the images' mesh.",
                 )
-            inside[own] &= mask
+            inside[own] = mask & inside[own] if side in seen else mask
+            seen.add(side)
             warnings += [warning] if warning else []
         if not inside.any():
             raise ContentError(
@@ -374,10 +338,11 @@ class SurfaceSpace:
         is_mask: bool = False,
     ) -> GiftiImage:
         """Make the GIFTI image of one hemisphere; see `Space.image`."""
-        own = values[self.part_slices()[part]]
+        side = part or self.parts[0].hemisphere
+        own = values[self.part_slices()[side]]
         if is_mask:
-            return mask_image(own, _side(part))
-        return maps_image(own, _side(part), tuple(names))
+            return mask_image(own, _side(side))
+        return maps_image(own, _side(side), tuple(names))
 
     def check_radius(self, radius_mm: float, name: str) -> None:
         """Refuse a radius shorter than the edges of the mesh, or as large as the hemisphere."""

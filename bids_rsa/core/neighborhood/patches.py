@@ -67,6 +67,12 @@ class Patches:
         """Make one patch of all locations."""
         return cls(np.array([0, n_locations]), np.arange(n_locations), n_locations)
 
+    def sums(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Add up the values (n_locations,) of each patch, (n_patches,)."""
+        total = np.concatenate([np.asarray(values, dtype=np.float64)[self.rows], [0.0]])
+        sums = np.add.reduceat(total, np.minimum(self.starts[:-1], len(self.rows)))
+        return np.where(np.diff(self.starts) > 0, sums, 0.0)
+
     @property
     def n_centers(self) -> int:
         """Number of patches."""

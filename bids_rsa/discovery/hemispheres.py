@@ -1,0 +1,78 @@
+"""Two files become one record: the same map of the left and of the right hemisphere."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bids_rsa.discovery.grouping import analysis_key
+from bids_rsa.entities import Pairs, in_order
+from bids_rsa.errors import ContentError
+from bids_rsa.records import GIFTI, ConditionImage
+from bids_rsa.spaces.map_files import maps_header
+from bids_rsa.spaces.surface_files import DENSITIES, density_label
+from bids_rsa.words import listing
+
+# grayordinates of the Human Connectome Project
+_GRAYORDINATES = {91282: "91k", 170494: "170k"}
+
+
+def join_hemispheres(images: Iterable[ConditionImage]) -> list[ConditionImage]:
+    """Make one record of the maps of both hemispheres; those of one alone keep their ``hemi-``.
+
+    Raises
+    ------
+    ContentError
+        An analysis with both hemispheres, one of which lacks a map that the other has.
+    """
+    joined: list[ConditionImage] = []
+    sides: dict[Any, dict[Any, dict[str, ConditionImage]]] = {}
+    for image in images:
+        if image.reader != GIFTI:
+            joined.append(image)
+            continue
+        own = replace(image, others=_without_hemisphere(image.others))
+        key = (image.run, image.condition, image.statistic, image.volume)
+        of_analysis = sides.setdefault(analysis_key(own), {})
+        of_analysis.setdefault(key, {})[dict(image.others)["hemi"]] = image
+    for maps in sides.values():
+        joined += _join(list(maps.values()))
+    return joined
+
+
+def _without_hemisphere(others: Pairs) -> Pairs:
+    """Leave hemi- out."""
+    return tuple(pair for pair in others if pair[0] != "hemi")
+
+
+def _join(maps: Sequence[dict[str, ConditionImage]]) -> list[ConditionImage]:
+    """Join the maps of one analysis."""
+    if all(len(sides) == 1 for sides in maps) and len({next(iter(s)) for s in maps}) == 1:
+        return [next(iter(sides.values())) for sides in maps]
+    alone = [next(iter(sides.items())) for sides in maps if len(sides) == 1]
+    if alone:
+        lacking = [
+            f"hemi-{'R' if side == 'L' else 'L'} of {one.condition}"
+            + (f" in run {one.run}" if one.run else "")
+            for side, one in alone
+        ]
+        raise ContentError(
+            f"sub-{alone[0][1].subject}: there are maps of both hemispheres, but none of "
+            f"{listing(lacking)} (there is {alone[0][1].path}).",
+            "Add the missing files, or choose a hemisphere with --bids-filter-file: "
+            '{"statmap": {"hemi": "L"}}.',
+        )
+    return [
+        replace(sides["L"], right=sides["R"], others=_without_hemisphere(sides["L"].others))
+        for sides in maps
+    ]
+
+
+def with_density(others: Pairs, image: ConditionImage) -> Pairs:
+    """Write the density as BIDS does (den-10k), where the mesh or the grayordinates are known."""
+    n_locations = maps_header(image.path).layout.n_locations
+    label = _GRAYORDINATES.get(n_locations)
+    if image.form == "surface" and n_locations in DENSITIES:
+        label = density_label(n_locations)
+    if label is None or (image.space in (None, "fsnative") and "den" not in dict(others)):
+        return others
+    return in_order((*(pair for pair in others if pair[0] != "den"), ("den", label)))

@@ -1,0 +1,118 @@
+"""What an analysis on surfaces or grayordinates needs beside its images: meshes, cortex, ROI."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bids_rsa.discovery.hemispheres import with_density
+from bids_rsa.discovery.index import IndexedFile
+from bids_rsa.discovery.masks import given_file
+from bids_rsa.discovery.surfaces import TEMPLATE_WARNING, SurfaceFiles, find_surfaces
+from bids_rsa.errors import InputError, OptionError
+from bids_rsa.records import Analysis, MaskChoice
+from bids_rsa.settings import InputSettings
+from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
+from bids_rsa.spaces.gifti import Hemisphere
+from bids_rsa.spaces.map_files import maps_header
+from bids_rsa.tables import refuse_unwritable_name
+from bids_rsa.words import few, listing
+
+
+def with_surfaces(
+    analysis: Analysis,
+    files: Sequence[IndexedFile],
+    datasets: Sequence[str],
+    inputs: InputSettings,
+) -> Analysis:
+    """Add the surfaces of the hemispheres, the cortex on them, and the ROI.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    files : sequence of IndexedFile
+        The participant's.
+    datasets : sequence of str
+        The folders of the datasets searched.
+    inputs : InputSettings
+
+    Raises
+    ------
+    OptionError
+        A brain mask was given.
+    InputError, ContentError
+        No surface, or no ROI mask, is found; a surface that does not fit.
+    """
+    if inputs.brain_mask:
+        raise OptionError(
+            f"{analysis.label}: --brain-mask names voxels, and these images lie on surfaces.",
+            "Name the cortex with --cortex-mask.",
+        )
+    hemispheres = _hemispheres(analysis)
+    surfaces = tuple(
+        find_surfaces(SurfaceFiles(analysis, side, n_vertices, files, datasets), inputs)
+        for side, n_vertices in hemispheres
+    )
+    cortex = tuple(path for one in surfaces for path in one.cortex)
+    origins = dict.fromkeys(one.cortex_origin for one in surfaces)
+    roi = _roi(analysis, files, inputs.roi_mask, [side for side, _ in hemispheres])
+    for path in (*cortex, *roi.paths, *(path for one in surfaces for path in one.files)):
+        refuse_unwritable_name(path)
+    notes = [f"Surfaces: {'; '.join(dict.fromkeys(one.origin for one in surfaces))}."]
+    if any(one.is_template for one in surfaces):
+        notes.append(TEMPLATE_WARNING)
+    return replace(
+        analysis,
+        others=with_density(analysis.others, analysis.images[0]),
+        surfaces=surfaces,
+        brain_mask=MaskChoice(cortex, "; ".join(origins)),
+        roi_mask=roi,
+        notes=(*analysis.notes, *notes),
+    )
+
+
+def _hemispheres(analysis: Analysis) -> list[tuple[Hemisphere, int]]:
+    """List the hemispheres of the images, and the vertices of their meshes."""
+    first = analysis.images[0]
+    layout = maps_header(first.path).layout
+    if isinstance(layout, GrayordinateLayout):
+        counts = dict(layout.mesh_vertices)
+        return [(CORTEX[name], counts[name]) for name, _ in layout.structures if name in CORTEX]
+    return [side for half in first.halves for side in maps_header(half.path).layout.hemispheres]
+
+
+def _roi(
+    analysis: Analysis, files: Sequence[IndexedFile], given: str | None, sides: Sequence[str]
+) -> MaskChoice:
+    """Choose the masks of centres: files, or those with a ``desc-`` label.
+
+    Raises
+    ------
+    InputError
+        There is no such mask.
+    """
+    if given is None:
+        return MaskChoice()
+    if "{" in given or Path(given).is_file():
+        named = dict.fromkeys(given.replace("{hemi}", side) for side in sides)
+        paths = tuple(given_file(pattern, analysis, "--roi-mask") for pattern in named)
+        return MaskChoice(paths, f"--roi-mask {given}")
+    label = given.removeprefix("desc-")
+    is_cifti = analysis.form == "grayordinates"
+    masks = [
+        f
+        for f in files
+        if f.suffix == "mask"
+        and f.space == analysis.space
+        and f.extension.endswith(".dscalar.nii" if is_cifti else ".gii")
+        and (is_cifti or dict(f.others).get("hemi") in sides)
+        and (analysis.session is None or f.session in (None, analysis.session))
+    ]
+    paths = tuple(dict.fromkeys(f.path for f in masks if f.desc == label))
+    if not paths:
+        there = listing(sorted({f"desc-{f.desc}" for f in masks if f.desc})) or "none"
+        raise InputError(
+            f"{analysis.label}: no mask ..._desc-{label}_mask on the images' mesh was found for "
+            f"--roi-mask {given}. Masks found for this participant: {there}.",
+            "Give a file (its path may hold {hemi}), or a desc- label.",
+        )
+    return MaskChoice(paths, f"masks with desc-{label}: {few([Path(p).name for p in paths])}")

@@ -1,0 +1,200 @@
+"""CIFTI-2 dense scalars: where their grayordinates lie, and their maps."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis
+from numpy.typing import NDArray
+
+from bids_rsa.errors import ContentError
+from bids_rsa.spaces.gifti import Hemisphere
+from bids_rsa.spaces.images import as_float, reading
+from bids_rsa.tables import refuse_special
+
+CORTEX: dict[str, Hemisphere] = {
+    "CIFTI_STRUCTURE_CORTEX_LEFT": "L",
+    "CIFTI_STRUCTURE_CORTEX_RIGHT": "R",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class GrayordinateLayout:
+    """Vertices of the cortex and voxels of structures below it, in the order of a CIFTI file.
+
+    Parameters
+    ----------
+    structures : tuple of (str, int)
+        CIFTI names, and how many grayordinates each has.
+    vertices : ndarray, shape (n_grayordinates,), int32
+        Of the meshes; -1 for voxels.
+    voxels : ndarray, shape (n_grayordinates, 3), int32
+        Indices; -1 for vertices.
+    mesh_vertices : tuple of (str, int)
+        How many vertices the mesh of each structure of the cortex has.
+    shape : tuple of int
+        Of the voxels' grid; empty without voxels.
+    affine : ndarray, shape (4, 4)
+        Voxel indices to mm.
+    """
+
+    structures: tuple[tuple[str, int], ...]
+    vertices: NDArray[np.int32]
+    voxels: NDArray[np.int32]
+    mesh_vertices: tuple[tuple[str, int], ...]
+    shape: tuple[int, ...]
+    affine: NDArray[np.float64]
+
+    @classmethod
+    def of_axis(cls, axis: BrainModelAxis, name: str) -> GrayordinateLayout:
+        """Take over an axis of nibabel.
+
+        Raises
+        ------
+        ContentError
+            Surfaces of other structures than the cortex, or vertices that do not ascend.
+        """
+        structures = []
+        for structure, own, models in axis.iter_structures():
+            structures.append((str(structure), len(models)))
+            on_surface = bool(np.asarray(models.surface_mask).all())
+            if on_surface and structure not in CORTEX:
+                raise ContentError(
+                    f"{name} has vertices of {structure}; of surfaces only the left and the right "
+                    "cortex are known."
+                )
+            if on_surface and (np.diff(axis.vertex[own]) <= 0).any():
+                raise ContentError(f"{name}: the vertices of {structure} do not ascend.")
+        return cls(
+            tuple(structures),
+            np.asarray(axis.vertex, dtype=np.int32),
+            np.asarray(axis.voxel, dtype=np.int32),
+            tuple((str(key), int(count)) for key, count in axis.nvertices.items()),
+            tuple(map(int, axis.volume_shape or ())),
+            np.eye(4) if axis.affine is None else np.asarray(axis.affine, dtype=np.float64),
+        )
+
+    def axis(self) -> BrainModelAxis:
+        """Make the axis of nibabel."""
+        names = np.repeat([n for n, _ in self.structures], [count for _, count in self.structures])
+        return BrainModelAxis(
+            name=names,
+            voxel=self.voxels,
+            vertex=self.vertices,
+            affine=self.affine if self.shape else None,
+            volume_shape=self.shape or None,
+            nvertices=dict(self.mesh_vertices),
+        )
+
+    @property
+    def n_locations(self) -> int:
+        """Number of grayordinates."""
+        return len(self.vertices)
+
+    def equals(self, other: Any) -> bool:
+        """Tell whether both have the same grayordinates in the same order."""
+        return (
+            isinstance(other, GrayordinateLayout)
+            and self.structures == other.structures
+            and self.mesh_vertices == other.mesh_vertices
+            and self.shape == other.shape
+            and np.array_equal(self.vertices, other.vertices)
+            and np.array_equal(self.voxels, other.voxels)
+            and np.allclose(self.affine, other.affine, atol=1e-3)
+        )
+
+    def describe(self) -> str:
+        """Count grayordinates for a message."""
+        named = (f"{n:,} of {name.removeprefix('CIFTI_STRUCTURE_')}" for name, n in self.structures)
+        return f"{self.n_locations:,} grayordinates: {', '.join(named)}"
+
+    def differences(self, other: Any) -> str:
+        """Say in words in what this layout differs from another."""
+        if not isinstance(other, GrayordinateLayout):
+            return "the kinds of file"
+        if self.structures != other.structures:
+            return "the structures or their numbers of grayordinates"
+        return "nothing" if self.equals(other) else "the vertices or voxels of the structures"
+
+    def refuse_other(self, source: Any, name: str, first: str) -> None:
+        """Refuse a file with other grayordinates.
+
+        Raises
+        ------
+        ContentError
+            Describes both.
+        """
+        if not self.equals(source):
+            raise ContentError(
+                "Images of one group have different grayordinates: "
+                f"{self.differences(source)} differ.\n  {first}: {self.describe()}\n"
+                f"  {name}: {source.describe()}",
+                "Resample the images to one set of grayordinates first.",
+            )
+
+    def bring(self, values: NDArray[Any], source: Any, name: str, first: str) -> NDArray[Any]:
+        """Return the values as they are, if they are of these grayordinates."""
+        self.refuse_other(source, name, first)
+        return np.ascontiguousarray(values).ravel()
+
+
+@dataclass(frozen=True, eq=False)
+class OpenCifti:
+    """An open file: its layout, the names of its maps, and the image."""
+
+    path: str
+    layout: GrayordinateLayout
+    names: tuple[str, ...]
+    image: Cifti2Image
+
+
+def open_cifti(path: str | os.PathLike[str]) -> OpenCifti:
+    """Open a dense scalar file without reading its values.
+
+    Raises
+    ------
+    MissingFileError, ContentError, InputError, ReadWriteError
+        No such file, it is damaged, or holds something else than maps of grayordinates.
+    """
+    name = os.fspath(path)
+    with reading(name):
+        refuse_special(name, "an image file")
+        image = nib.load(name)
+        if not isinstance(image, Cifti2Image):
+            raise ContentError(f"{name} is a {type(image).__name__}; CIFTI-2 is expected.")
+        axes = [image.header.get_axis(k) for k in range(image.ndim)]
+    if len(axes) != 2 or not isinstance(axes[0], ScalarAxis):
+        found = ", ".join(type(axis).__name__ for axis in axes)
+        raise ContentError(
+            f"{name} has the axes {found}; maps (ScalarAxis) of grayordinates (BrainModelAxis) are "
+            "expected.",
+            "Give a .dscalar.nii file.",
+        )
+    if not isinstance(axes[1], BrainModelAxis):
+        raise ContentError(f"{name} holds values of {type(axes[1]).__name__}, not grayordinates.")
+    layout = GrayordinateLayout.of_axis(axes[1], name)
+    return OpenCifti(name, layout, tuple(map(str, axes[0].name)), image)
+
+
+def read_cifti_map(opened: OpenCifti, number: int) -> NDArray[Any]:
+    """Read one map (n_grayordinates,), float32 or float64."""
+    with reading(opened.path):
+        data = np.asanyarray(opened.image.dataobj[number])
+    return as_float(data, opened.path)
+
+
+def scalar_image(
+    values: NDArray[Any], layout: GrayordinateLayout, names: tuple[str, ...] = ()
+) -> Cifti2Image:
+    """Make a dense scalar image of values (n_grayordinates,) or (n_grayordinates, n_maps)."""
+    columns = np.asarray(values, dtype=np.float32).reshape(len(values), -1)
+    given = names or tuple("" if columns.shape[1] == 1 else str(k) for k in range(columns.shape[1]))
+    header = nib.cifti2.Cifti2Header.from_axes((ScalarAxis(list(given)), layout.axis()))
+    image = Cifti2Image(np.ascontiguousarray(columns.T), header=header)
+    image.nifti_header.set_intent("NIFTI_INTENT_CONNECTIVITY_DENSE_SCALARS")
+    image.update_headers()
+    return image

@@ -1,0 +1,253 @@
+"""Grayordinates as a space: vertices of the cortex and voxels below it, CIFTI files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from nibabel.affines import apply_affine
+from nibabel.cifti2 import Cifti2Image
+from numpy.typing import NDArray
+
+from bids_rsa.core.inference.adjacency import Adjacency, joined
+from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.neighborhood.patches import Patches, joined_patches
+from bids_rsa.errors import ContentError
+from bids_rsa.spaces.cifti import (
+    CORTEX,
+    GrayordinateLayout,
+    open_cifti,
+    read_cifti_map,
+    scalar_image,
+)
+from bids_rsa.spaces.masks import inside_of
+from bids_rsa.spaces.space import Floats, FoundMask, Mask
+from bids_rsa.spaces.surface import SurfacePart, check_surface_radius, surface_keys
+from bids_rsa.spaces.volume import VolumeSpace
+
+_CENTERS_PER_BLOCK = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class GrayordinateSpace:
+    """Vertices of the cortex and voxels of the structures below it, in the order of a file.
+
+    Discs stay in their hemisphere, spheres in their structure.
+
+    Parameters
+    ----------
+    grayordinates : GrayordinateLayout
+    parts : tuple of SurfacePart
+        The meshes of the structures of the cortex, in their order.
+    geometry : str
+        Which surface distances are measured along, in words.
+    reference : str
+        BIDS's ``SpatialReference``.
+    """
+
+    grayordinates: GrayordinateLayout
+    parts: tuple[SurfacePart, ...]
+    geometry: str = ""
+    reference: str = ""
+
+    @property
+    def n_locations(self) -> int:
+        """Number of grayordinates."""
+        return self.grayordinates.n_locations
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What its locations are called."""
+        return "grayordinate", "grayordinates"
+
+    @property
+    def size_unit(self) -> str:
+        """Unit of `sizes`: mm2 of vertices, mm3 of voxels."""
+        return "mm2 or mm3"
+
+    @property
+    def outside(self) -> float:
+        """NaN, which viewers do not draw."""
+        return float("nan")
+
+    @property
+    def layout(self) -> GrayordinateLayout:
+        """The grayordinates of the files."""
+        return self.grayordinates
+
+    def structures(self) -> Iterator[tuple[str, slice, SurfacePart | None]]:
+        """Give each structure, its locations, and its mesh (None: it has voxels)."""
+        meshes = {part.hemisphere: part for part in self.parts}
+        start = 0
+        for name, count in self.grayordinates.structures:
+            own = slice(start, start + count)
+            yield name, own, meshes[CORTEX[name]] if name in CORTEX else None
+            start += count
+
+    def part_slices(self) -> dict[str, slice]:
+        """Give the locations of each hemisphere."""
+        return {part.hemisphere: own for _, own, part in self.structures() if part is not None}
+
+    def _volume_of(self, own: slice, chosen: Mask) -> NDArray[np.bool_]:
+        """Put some voxels of a structure (n,) on its grid."""
+        volume = np.zeros(self.grayordinates.shape, dtype=bool)
+        volume[tuple(self.grayordinates.voxels[own][chosen].T)] = True
+        return volume
+
+    def sizes(self) -> Floats:
+        """Area of each vertex in mm2, volume of each voxel in mm3."""
+        voxel = abs(float(np.linalg.det(self.grayordinates.affine[:3, :3])))
+        found = np.full(self.n_locations, voxel)
+        for _, own, part in self.structures():
+            if part is not None:
+                found[own] = part.areas_mm2()
+        return found
+
+    def places_mm(self, locations: NDArray[Any]) -> Floats:
+        """Coordinates (n, 3) of some grayordinates in mm."""
+        places = np.asarray(
+            apply_affine(self.grayordinates.affine, self.grayordinates.voxels), dtype=np.float64
+        )
+        for _, own, part in self.structures():
+            if part is not None:
+                places[own] = part.coordinates_mm[part.vertices]
+        return places[np.asarray(locations)]
+
+    def neighborhood(
+        self,
+        patch_mask: Mask,
+        center_mask: Mask,
+        radius_mm: float,
+        n_threads: int = 1,
+        patch_size: int | None = None,
+    ) -> Patches:
+        """Find the discs and spheres around the centres; see `Space.neighborhood`."""
+        found = []
+        for _, own, part in self.structures():
+            inside, centers = patch_mask[own], center_mask[own]
+            if part is not None:
+                found.append(part.discs(inside, centers, radius_mm, n_threads, patch_size))
+            else:
+                found.append(self._spheres(own, inside, centers, radius_mm, patch_size))
+        return joined_patches(*found)
+
+    def _spheres(
+        self,
+        own: slice,
+        inside: Mask,
+        centers: Mask,
+        radius_mm: float,
+        patch_size: int | None,
+    ) -> Patches:
+        """Find the spheres of the voxels of a structure, as lists in the order of the file."""
+        n_inside = int(np.count_nonzero(inside))
+        lists: list[NDArray[Any]] = [np.empty(0, np.int64)] * int(np.count_nonzero(centers))
+        if not lists or not n_inside:
+            return Patches.of_lists(lists, n_inside)
+        voxels, grid = self.grayordinates.voxels[own], self.grayordinates
+        volume = VolumeSpace(grid.shape, grid.affine)
+        spheres = volume.neighborhood(
+            self._volume_of(own, inside).ravel(),
+            self._volume_of(own, centers).ravel(),
+            radius_mm,
+            patch_size=patch_size,
+        )
+        # rows and centres in the order of the grid, and their places in the file
+        row_of, center_of = (self._file_order(voxels[mask]) for mask in (inside, centers))
+        for block in spheres.blocks(_CENTERS_PER_BLOCK, 2**30):
+            starts, rows = spheres.members(block)
+            for k, number in enumerate(block.centers):
+                lists[center_of[number]] = np.sort(row_of[rows[starts[k] : starts[k + 1]]])
+        return Patches.of_lists(lists, n_inside)
+
+    def _file_order(self, voxels: NDArray[Any]) -> NDArray[np.intp]:
+        """Give the number in the file of voxels in the order of the grid."""
+        flat = np.ravel_multi_index(tuple(voxels.T), self.grayordinates.shape)
+        return np.argsort(flat, kind="stable")
+
+    def reach(self, center_mask: Mask, radius_mm: float) -> slice:
+        """Give all locations."""
+        return slice(0, self.n_locations)
+
+    def adjacencies(self, inside: Mask, connectivity: int = 6) -> Iterator[tuple[Mask, Adjacency]]:
+        """Connect the grayordinates of the cortex, then those of the structures below it.
+
+        Areas and volumes have no common measure, so clusters and TFCE of both are taken apart.
+
+        Yields
+        ------
+        chosen : (n_locations,) bool
+            The locations inside that the adjacency is of.
+        adjacency : Adjacency
+            In the order of ``np.flatnonzero(chosen)``.
+        """
+        for on_surface in (True, False):
+            chosen, found = np.zeros(self.n_locations, dtype=bool), []
+            for _, own, part in self.structures():
+                if (part is not None) != on_surface:
+                    continue
+                chosen[own] = inside[own]
+                found.append(
+                    self._voxel_adjacency(own, inside[own], connectivity)
+                    if part is None
+                    else part.adjacency(inside[own])
+                )
+            if chosen.any():
+                yield chosen, joined(*found)
+
+    def adjacency(self, inside: Mask, connectivity: int = 6) -> Adjacency:
+        """Connect neighbouring grayordinates of one kind; see `adjacencies` for both."""
+        found = list(self.adjacencies(inside, connectivity))
+        if len(found) != 1:
+            raise ValueError("vertices and voxels have no common sizes: use adjacencies")
+        return found[0][1]
+
+    def _voxel_adjacency(self, own: slice, inside: Mask, connectivity: int) -> Adjacency:
+        """Connect the voxels of one structure, in the order of the file."""
+        on_grid = grid_adjacency(self._volume_of(own, inside), connectivity)
+        to_file = self._file_order(self.grayordinates.voxels[own][inside])
+        to_grid = np.argsort(to_file)
+        counts = np.diff(on_grid.starts)[to_grid]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        lists = [
+            np.sort(to_file[on_grid.neighbors[on_grid.starts[k] : on_grid.starts[k + 1]]])
+            for k in to_grid
+        ]
+        neighbors = np.concatenate([np.empty(0, np.int32), *lists]).astype(np.int32)
+        return Adjacency(starts, neighbors, on_grid.sizes, on_grid.extent_power)
+
+    def load_mask(self, paths: Sequence[str], kind: str) -> FoundMask:
+        """Read masks of the same grayordinates and intersect them; see `Space.load_mask`."""
+        inside, warnings = np.ones(self.n_locations, dtype=bool), []
+        for path in paths:
+            opened = open_cifti(path)
+            self.layout.refuse_other(opened.layout, path, "the images")
+            mask, warning = inside_of(read_cifti_map(opened, 0), f"{kind} {path}")
+            inside &= mask
+            warnings += [warning] if warning else []
+        if not inside.any():
+            raise ContentError(
+                f"The {kind}s {', '.join(paths)} have no grayordinate in common.",
+                "Check the masks.",
+            )
+        return FoundMask(inside, (), tuple(warnings))
+
+    def image(
+        self,
+        values: NDArray[Any],
+        part: str = "",
+        names: Sequence[str] = (),
+        is_mask: bool = False,
+    ) -> Cifti2Image:
+        """Make a dense scalar image; see `Space.image`."""
+        return scalar_image(values, self.grayordinates, tuple(names))
+
+    def check_radius(self, radius_mm: float, name: str) -> None:
+        """Refuse a radius shorter than the edges of the mesh, or as large as the hemisphere."""
+        check_surface_radius(self.parts, radius_mm, name)
+
+    def spatial_keys(self, beside: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """Name the surface and the distance; BIDS asks for more with den- and some spaces."""
+        return surface_keys(self, beside, path)

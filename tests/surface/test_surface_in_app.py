@@ -1,0 +1,302 @@
+"""The participant level on surfaces and grayordinates: as in a volume, found, refused, valid."""
+
+import json
+import subprocess
+import sys
+
+import nibabel as nib
+import numpy as np
+import pytest
+from surface_data import (
+    CONDITIONS,
+    RUNS,
+    SHAPES,
+    cifti_axis,
+    describe,
+    flat,
+    flat_maps,
+    maps_of,
+    save_cifti,
+    save_flat_surfaces,
+    save_gifti,
+    save_scalars,
+    save_slab,
+    save_surface,
+    stem,
+)
+
+from bids_rsa.app.preflight import validator_command
+from bids_rsa.spaces.gifti import STRUCTURES, maps_image
+
+OPTIONS = {
+    "scores": ("--comparison", "pearson", "spearman", "--reliability",
+               "--condition-permutations", "40", "--keep-null", "3"),
+    "noise": ("--folds", "runs", "--dissimilarity", "crossnobis", "--noise", "diagonal",
+              "--noise-from", "images", "--comparison", "pearson"),
+}  # fmt: skip
+RADIUS = ("--radius", "4.1", "--min-voxels", "5")  # discs and spheres coincide
+
+
+def run_app(data, out, *arguments, level="participant", model=True):
+    models = ("--model", f"{data}/models/kind.tsv") if model else ()
+    command = (sys.executable, "-m", "bids_rsa.cli", data, out, level, *models, *arguments)
+    return subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, check=False, timeout=600
+    )
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory):
+    """The same data as GIFTI, as CIFTI, and one hemisphere as a slab; and the surfaces."""
+    root, values = tmp_path_factory.mktemp("flat"), flat_maps()
+    data = {
+        "gifti": save_gifti(describe(root / "gifti"), values),
+        "cifti": save_cifti(describe(root / "cifti"), values),
+        "slab": save_slab(describe(root / "slab"), values),
+    }
+    return data, ("--surface", save_flat_surfaces(root))
+
+
+@pytest.fixture(scope="module", params=OPTIONS)
+def outputs(request, trees, tmp_path_factory):
+    """The outputs of all three."""
+    data, surface = trees
+    out = tmp_path_factory.mktemp(request.param)
+    for form, tree in data.items():
+        given = (*RADIUS, *OPTIONS[request.param], *(surface if form != "slab" else ()))
+        found = run_app(tree, out / form, *given)
+        assert found.returncode == 0, found.stderr
+    return out
+
+
+def compared(outputs):
+    """The stat- labels of maps whose values depend on nothing beyond a patch."""
+    there = {p.name.split("_stat-")[1].split("_")[0] for p in outputs.glob("slab/sub-01/func/*")
+             if "_stat-" in p.name}  # fmt: skip
+    return sorted(s for s in there if not s.endswith("MaxFWEp") and s != "nvoxels")
+
+
+def test_a_flat_surface_is_searched_as_the_slab_of_voxels(outputs):
+    stats = compared(outputs)
+    assert "pearson" in stats
+    for stat in stats:
+        desc = "searchlight" if stat.startswith("reliability") else "kind"
+        left = maps_of(outputs / "gifti", stat, desc)["L"]
+        slab = maps_of(outputs / "slab", stat, desc)[""].ravel()
+        evaluated = np.isfinite(left)
+        assert evaluated.sum() > 100
+        np.testing.assert_allclose(left[evaluated], slab[evaluated], atol=2e-6, err_msg=stat)
+    sizes = maps_of(outputs / "gifti", "nvertices", "searchlight")["L"]
+    np.testing.assert_array_equal(
+        sizes, maps_of(outputs / "slab", "nvoxels", "searchlight")[""].ravel()
+    )
+
+
+def test_grayordinates_are_searched_as_the_two_gifti_files(outputs):
+    for path in sorted(outputs.glob("gifti/sub-01/func/*_hemi-L_*_statmap.shape.gii")):
+        stat, desc = (path.name.split(f"_{key}-")[1].split("_")[0] for key in ("stat", "desc"))
+        of_cifti = "ngrayordinates" if stat == "nvertices" else stat
+        sides = maps_of(outputs / "gifti", stat, desc)
+        both = np.concatenate([sides["L"], sides["R"]])
+        cifti = maps_of(outputs / "cifti", of_cifti, desc)[""]
+        np.testing.assert_array_equal(cifti, both, err_msg=stat)
+    masks = maps_of(outputs / "gifti", "", "searchlight", "mask")
+    cifti = maps_of(outputs / "cifti", "", "searchlight", "mask")[""]
+    np.testing.assert_array_equal(cifti, np.concatenate([masks["L"], masks["R"]]))
+
+
+def test_sidecars_and_files_say_where_maps_lie(outputs):
+    for side in "LR":
+        (path,) = outputs.glob(
+            f"gifti/sub-01/func/*_hemi-{side}_*_stat-pearson_desc-kind_statmap.json"
+        )
+        sidecar = json.loads(path.read_text())
+        assert sidecar["Hemisphere"] == side
+        assert sidecar["SurfaceDistance"].startswith("dijkstra")
+        assert f"hemi-{'{hemi}'}_midthickness" in sidecar["SurfaceGeometry"]
+        assert sidecar["SpatialReference"] == "flat"
+        assert sidecar["PatchArea"]["Max"] <= 13 * 4.0 + 1e-9
+        assert any("hemi-L_midthickness" in source for source in sidecar["Sources"])
+        image = nib.load(path.with_suffix(".shape.gii"))
+        assert image.meta["AnatomicalStructurePrimary"] == STRUCTURES[side]
+        assert image.darrays[0].intent == nib.nifti1.intent_codes["NIFTI_INTENT_SHAPE"]
+
+
+def test_the_official_validator_takes_the_outputs(outputs):
+    validator = validator_command()
+    if validator is None:
+        pytest.skip("the BIDS validator is not installed")
+    for form in ("gifti", "cifti"):
+        found = subprocess.run([validator, outputs / form], capture_output=True, text=True)
+        assert found.returncode == 0, found.stdout
+
+
+def test_vertices_in_another_order_permute_the_maps(trees, tmp_path):
+    values, surface = flat_maps(), tmp_path / "surfaces"
+    surface.mkdir()
+    orders = {}
+    for side in "LR":
+        points, triangles = flat(side)
+        orders[side] = np.random.default_rng(5).permutation(len(points))
+        place = np.argsort(orders[side])
+        save_surface(
+            surface / f"hemi-{side}_midthickness.surf.gii",
+            points[orders[side]], place[triangles], side,
+        )  # fmt: skip
+    shuffled = {key: own[orders[key[0]]] for key, own in values.items()}
+    data = save_gifti(describe(tmp_path / "data"), shuffled)
+    given = (*RADIUS, "--comparison", "pearson")
+    named = ("--surface", f"{surface}/hemi-{{hemi}}_midthickness.surf.gii")
+    assert run_app(data, tmp_path / "b", *given, *named).returncode == 0
+    assert run_app(trees[0]["gifti"], tmp_path / "a", *given, *trees[1]).returncode == 0
+    before, after = (maps_of(tmp_path / name, "pearson") for name in "ab")
+    for side in "LR":
+        np.testing.assert_allclose(after[side], before[side][orders[side]], atol=1e-6)
+
+
+def test_swapped_hemispheres_are_refused(trees, tmp_path):
+    values = flat_maps()
+    data = describe(tmp_path / "data")
+    swapped = {"L": "R", "R": "L"}
+    for (side, run, name), own in values.items():
+        file = (
+            f"sub-01_task-x_run-{run}_hemi-{swapped[side]}_space-flat_contrast-{name}_stat-effect"
+        )
+        nib.save(maps_image(own, side), data / "sub-01" / "func" / f"{file}_statmap.func.gii")
+    found = run_app(data, tmp_path / "out", *RADIUS, *trees[1])
+    assert found.returncode == 65
+    assert "CortexRight" in found.stderr and "swapped" in found.stderr
+
+
+def test_swapped_surfaces_are_refused(trees, tmp_path):
+    surfaces = tmp_path / "surfaces"
+    surfaces.mkdir()
+    for side, other in ("LR", "RL"):
+        save_surface(surfaces / f"hemi-{side}_midthickness.surf.gii", *flat(side), other)
+    named = ("--surface", f"{surfaces}/hemi-{{hemi}}_midthickness.surf.gii")
+    found = run_app(trees[0]["gifti"], tmp_path / "out", *RADIUS, *named)
+    assert found.returncode == 65
+    assert "swapped" in found.stderr
+
+
+def test_a_map_of_one_hemisphere_alone_is_missed(tmp_path):
+    data = save_gifti(describe(tmp_path / "data"), flat_maps())
+    (path,) = data.glob("sub-01/func/*run-2_hemi-R_*contrast-b1_*")
+    path.unlink()
+    found = run_app(data, tmp_path / "out", *RADIUS, "--surface", save_flat_surfaces(tmp_path))
+    assert found.returncode == 65
+    assert "hemi-R of b1 in run 2" in found.stderr
+
+
+def test_one_hemisphere_alone_can_be_analysed(trees, tmp_path):
+    filters = tmp_path / "filter.json"
+    filters.write_text(json.dumps({"statmap": {"hemi": "R"}}))
+    given = (*RADIUS, "--comparison", "pearson", "--bids-filter-file", filters, *trees[1])
+    found = run_app(trees[0]["gifti"], tmp_path / "one", *given)
+    assert found.returncode == 0, found.stderr
+    assert run_app(trees[0]["gifti"], tmp_path / "two", *given[:-4], *trees[1]).returncode == 0
+    one, two = (maps_of(tmp_path / name, "pearson") for name in ("one", "two"))
+    assert set(one) == {"R"}
+    np.testing.assert_array_equal(one["R"], two["R"])
+
+
+def test_betas_of_any_name_with_conditions_as_names_of_maps(trees, tmp_path):
+    values, folder = flat_maps(), tmp_path / "maps"
+    folder.mkdir()
+    for run in RUNS:
+        for side in "LR":
+            columns = np.stack([values[side, run, name] for name in CONDITIONS], axis=1)
+            nib.save(
+                maps_image(columns, side, CONDITIONS),
+                folder / f"S01_run{run}_{side.lower()}h.func.gii",
+            )
+    given = (*RADIUS, "--comparison", "pearson", *trees[1])
+    pattern = f"{folder}/S{{subject}}_run{{run}}_{{hemi}}.func.gii"
+    data = describe(tmp_path / "data")
+    found = run_app(data, tmp_path / "a", *given, "--betas", pattern)
+    assert found.returncode == 0, found.stderr
+    assert run_app(trees[0]["gifti"], tmp_path / "b", *given).returncode == 0
+    named, bids = (maps_of(tmp_path / name, "pearson") for name in "ab")
+    for side in "LR":
+        np.testing.assert_array_equal(named[side], bids[side])
+
+
+def test_vertices_that_hold_nothing_and_those_outside_the_cortex_are_left_out(tmp_path):
+    values = flat_maps()
+    for own in values.values():
+        own[:10] = 0
+    for key in values:
+        if key[0] == "R":
+            values[key][20:25] = np.nan
+    data = save_gifti(describe(tmp_path / "data"), values)
+    surface = save_flat_surfaces(tmp_path)
+    for side in "LR":
+        inside = np.ones(int(np.prod(SHAPES[side])), np.int32)
+        inside[30:40] = 0
+        nib.save(maps_image(inside, side), tmp_path / f"hemi-{side}_cortex.label.gii")
+    cortex = ("--cortex-mask", f"{tmp_path}/hemi-{{hemi}}_cortex.label.gii")
+    found = run_app(data, tmp_path / "out", *RADIUS, "--surface", surface, *cortex)
+    assert found.returncode == 0, found.stderr
+    masks = maps_of(tmp_path / "out", "", "searchlight", "mask")
+    scores = maps_of(tmp_path / "out", "spearman")
+    for side, outside in (("L", [*range(10), *range(30, 40)]),
+                          ("R", [*range(10), *range(20, 25), *range(30, 40)])):  # fmt: skip
+        assert not masks[side][outside].any()
+        assert np.isnan(scores[side][outside]).all()
+        assert masks[side][50:].all()
+
+
+def test_a_folder_of_gifti_maps_is_not_called_empty(tmp_path):
+    data = describe(tmp_path / "data")
+    for (side, run, name), own in flat_maps().items():
+        file = f"sub-01_run-{run}_hemi-{side}_space-flat_desc-{name}_thing.gii"
+        nib.save(maps_image(own, side), data / "sub-01" / "func" / file)
+    found = run_app(data, tmp_path / "out")
+    assert found.returncode == 66
+    assert "48 thing" in found.stderr and "GIFTI" in found.stderr
+    assert "hemi-L" in found.stderr  # how such files should be named
+
+
+def test_subcortical_voxels_stay_in_their_structure(tmp_path):
+    """Spheres in a structure are those of a volume that holds nothing else."""
+    rng = np.random.default_rng(3)
+    counts = {side: int(np.prod(SHAPES[side])) for side in "LR"}
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    boxes = {"THALAMUS_LEFT": (slice(0, 5), slice(0, 5), slice(0, 5)),
+             "THALAMUS_RIGHT": (slice(5, 9), slice(0, 5), slice(0, 5))}  # fmt: skip
+    axis = cifti_axis(counts)
+    for name, box in boxes.items():
+        inside = np.zeros((9, 5, 5), bool)
+        inside[box] = True
+        axis += nib.cifti2.BrainModelAxis.from_mask(
+            inside, name=f"CIFTI_STRUCTURE_{name}", affine=affine
+        )
+    values, whole = flat_maps(), {}
+    data, voxels = describe(tmp_path / "cifti"), describe(tmp_path / "voxels")
+    func = data / "sub-01" / "func"
+    for run in RUNS:
+        columns = []
+        for name in CONDITIONS:
+            below = rng.normal(size=(9, 5, 5)).astype(np.float32)
+            whole[run, name] = below
+            parts = [values[side, run, name] for side in "LR"]
+            columns.append(
+                np.concatenate([*parts, *(below[box].ravel() for box in boxes.values())])
+            )
+            left = below[boxes["THALAMUS_LEFT"]]
+            file = f"{stem(run)}_contrast-{name}_stat-effect_statmap.nii.gz"
+            nib.save(nib.Nifti1Image(left, affine), voxels / "sub-01" / "func" / file)
+        path = func / f"{stem(run)}_stat-effect_statmap.dscalar.nii"
+        save_scalars(path, columns, CONDITIONS, axis)
+    surface = ("--surface", save_flat_surfaces(tmp_path))
+    given = (*RADIUS, "--comparison", "pearson")
+    found = run_app(data, tmp_path / "a", *given, *surface)
+    assert found.returncode == 0, found.stderr
+    assert run_app(voxels, tmp_path / "b", *given).returncode == 0
+    scores = maps_of(tmp_path / "a", "pearson")[""]
+    n_vertices = sum(counts.values())
+    wanted = maps_of(tmp_path / "b", "pearson")[""].ravel()
+    np.testing.assert_allclose(scores[n_vertices : n_vertices + 125], wanted, atol=2e-6)
+    assert np.isfinite(scores).all()
+    areas = maps_of(tmp_path / "a", "area", "searchlight")[""]
+    assert np.isnan(areas[n_vertices:]).all() and np.isfinite(areas[:n_vertices]).all()
