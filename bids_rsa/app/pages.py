@@ -13,8 +13,9 @@ from bids_rsa.app.closing import remove_empty
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.analysis_job import node_name
 from bids_rsa.reports.citation import is_cited, write_citation
-from bids_rsa.reports.collect import participant_made_from, participant_maps
-from bids_rsa.reports.found_tests import find_tests, group_made_from
+from bids_rsa.reports.collect import participant_maps
+from bids_rsa.reports.found_tests import find_tests
+from bids_rsa.reports.made_from import group_made_from, participant_made_from
 from bids_rsa.reports.page_state import is_current, page_path
 
 if TYPE_CHECKING:
@@ -132,9 +133,10 @@ def _is_current(job: PageJob) -> bool:
     """Tell whether a page was made from what lies there now."""
     output = Path(job.output_dir)
     if job.subject:
-        made_from = participant_made_from(participant_maps(output, job.subject))
+        maps = participant_maps(output, job.subject)
+        made_from = participant_made_from(output, job.subject, maps)
     else:
-        made_from = group_made_from(find_tests(output))
+        made_from = group_made_from(output, find_tests(output))
     return is_current(job.path, made_from)
 
 

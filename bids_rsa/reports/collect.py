@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from bids_rsa.core.comparison.table import COMPARISONS, Comparison
 from bids_rsa.outputs.dataset_files import dataset_links
 from bids_rsa.outputs.derivatives import read_sidecar
-from bids_rsa.reports.page_state import fingerprint
 
 _STAT = re.compile(r"_stat-[A-Za-z0-9]+")
 _DESC = re.compile(r"_desc-([A-Za-z0-9]+)_")
@@ -136,11 +135,6 @@ def participant_maps(output_dir: Path, subject: str) -> list[FoundMap]:
     return [one for one in maps if "SearchlightRadius" in one.sidecar or one.comparison]
 
 
-def participant_made_from(maps: Sequence[FoundMap]) -> str:
-    """Hash what a participant's page is made from."""
-    return fingerprint({one.stem: one.sidecar.get("SettingsHash") for one in maps})
-
-
 def participant_folder(path: Path) -> Path:
     """Find the participant's folder that a map lies in."""
     return next(one for one in path.parents if one.name.startswith("sub-"))
@@ -168,7 +162,10 @@ def analyses_of(maps: Sequence[FoundMap]) -> dict[str, list[FoundMap]]:
 
 def entities_label(stem: str) -> str:
     """Write the entities of a file's name as words."""
-    words = {"ses": "session", "acq": "acquisition", "res": "resolution"}
+    words = {
+        "ses": "session", "acq": "acquisition", "res": "resolution", "seg": "regions",
+        "meas": "comparison", "label": "region",
+    }  # fmt: skip
     pairs = [part.split("-", 1) for part in stem.split("_") if "-" in part]
     return ", ".join(
         f"sub-{value}" if key == "sub" else f"{words.get(key, key)} {value}" for key, value in pairs

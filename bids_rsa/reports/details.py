@@ -41,13 +41,14 @@ def write_details(
         if not file.model or file.part not in ("", analysis.parts[0]):
             continue
         values = map_values(output_dir, file, analysis)
+        compared = _cells_compared(file.model, models, stacked.conditions)
         path = output_dir / details_path(file.path, analysis)
         content = {
             "Description": "The model's cells and the peaks of the map, for the report",
             "SettingsHash": file.settings_hash,
             "Conditions": list(stacked.conditions),
             "ModelCells": _model_cells(by_name.get(file.model), stacked.conditions),
-            "Peaks": describe_peaks(values, stacked, rsa, noise),
+            "Peaks": describe_peaks(values, stacked, rsa, noise, compared),
         }
         write_json(path, content)
         written.append(path)
@@ -73,6 +74,22 @@ def _model_cells(model: ModelRdm | None, conditions: Sequence[str]) -> list[floa
     """
     if model is None or len(conditions) > MOST_CONDITIONS:
         return None
-    index = [model.conditions.index(name) for name in conditions]
-    cells = np.array(model.cells)[np.ix_(index, index)][np.triu_indices(len(index), 1)]
+    cells = _condensed(model, conditions)
     return [None if np.isnan(cell) else float(cell) for cell in cells]
+
+
+def _condensed(model: ModelRdm, conditions: Sequence[str]) -> NDArray[np.float64]:
+    """Give the cells above the diagonal in the order of the conditions, NaN for one left out."""
+    index = [model.conditions.index(name) for name in conditions]
+    return np.array(model.cells)[np.ix_(index, index)][np.triu_indices(len(index), 1)]
+
+
+def _cells_compared(
+    name: str, models: Sequence[ModelRdm], conditions: Sequence[str]
+) -> NDArray[np.bool_]:
+    """Say which cells above the diagonal entered the score of a model, or of all together."""
+    own = [model for model in models if model.name == name] or models
+    used = np.ones(len(conditions) * (len(conditions) - 1) // 2, dtype=bool)
+    for model in own:
+        used &= np.isfinite(_condensed(model, conditions))
+    return used

@@ -1,14 +1,14 @@
 """The group tests that lie in the output folder."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.reports.collect import FoundMap, entities_label, find_statmaps
-from bids_rsa.reports.page_state import fingerprint
 
 FOLDER = "group"
+_NAMED_FIRST = ("meas", "desc", "contrast")
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,20 @@ class FoundTest:
 
     @property
     def title(self) -> str:
-        """The test in words."""
+        """The test in words: model and comparison first."""
         analysis = self.folder.name.removeprefix("analysis-")
-        of = f", analysis {analysis}" if analysis != self.folder.name else ""
-        return f"{entities_label(self.name)}{of}"
+        analysis_words = f"analysis {analysis}" if analysis != self.folder.name else ""
+        parts = dict(part.split("-", 1) for part in self.name.split("_") if "-" in part)
+        desc, contrast = parts.get("desc", ""), parts.get("contrast", "")
+        first = [f"contrast {contrast}"] if contrast else []
+        if desc != contrast:
+            first.insert(0, f"model {desc}")
+        comparison = COMPARISONS.get(str(self.sidecar.get("Comparison", "")))
+        first.append(comparison.title if comparison else parts.get("meas", ""))
+        others = "_".join(f"{k}-{v}" for k, v in parts.items() if k not in _NAMED_FIRST)
+        rest = ", ".join(one for one in (entities_label(others), analysis_words) if one)
+        title = f"{', '.join(first)} ({rest})" if rest else ", ".join(first)
+        return f"{title[0].upper()}{title[1:]}"
 
 
 def find_tests(output_dir: Path) -> list[FoundTest]:
@@ -41,10 +51,3 @@ def find_tests(output_dir: Path) -> list[FoundTest]:
         name = f"{before}_{after.partition('_')[2]}".removesuffix("_statmap")
         tests.setdefault((one.path.parent, name), []).append(one)
     return [FoundTest(folder, name, tuple(maps)) for (folder, name), maps in tests.items()]
-
-
-def group_made_from(tests: Sequence[FoundTest]) -> str:
-    """Hash what the group's page is made from."""
-    return fingerprint(
-        {str(one.path.name): one.sidecar.get("SettingsHash") for test in tests for one in test.maps}
-    )

@@ -9,6 +9,7 @@ import numpy as np
 
 from bids_rsa.outputs.derivatives import read_sidecar
 from bids_rsa.reports.analysis_view import view
+from bids_rsa.reports.ceiling_view import CEILING_COLUMNS, ceiling_view
 from bids_rsa.reports.checklist import GROUP_ITEMS, PARTICIPANT_ITEMS, checklist, in_words
 from bids_rsa.reports.collect import (
     FoundMap,
@@ -18,7 +19,8 @@ from bids_rsa.reports.collect import (
     resolve_sources,
 )
 from bids_rsa.reports.designs import find_designs
-from bids_rsa.reports.found_tests import FOLDER, FoundTest, find_tests, group_made_from
+from bids_rsa.reports.found_tests import FOLDER, FoundTest, find_tests
+from bids_rsa.reports.made_from import group_made_from
 from bids_rsa.reports.methods import methods_text
 from bids_rsa.reports.page import write_page
 from bids_rsa.reports.page_state import page_path
@@ -26,6 +28,7 @@ from bids_rsa.reports.participant_page import methods_content
 from bids_rsa.reports.participant_pictures import MNI_TEMPLATE
 from bids_rsa.reports.parts import embed
 from bids_rsa.reports.pictures import DIVERGING, ONE_SIDED, Scale
+from bids_rsa.reports.region_view import group_pictures, tables_content
 from bids_rsa.reports.sidecar_values import distinct
 from bids_rsa.reports.slices import Anatomy, read_anatomy
 from bids_rsa.reports.template import mni_template
@@ -68,7 +71,7 @@ def write_group_page(output_dir: Path) -> Path:
     sheets, not_shown = make_sheets(output_dir, sidecars)
     content: dict[str, Any] = {
         "title": "Group: representational similarity analysis",
-        "made_from": group_made_from(tests),
+        "made_from": group_made_from(output_dir, tests),
         "warnings": _sentences(sidecars, "Warnings"),
         "notes": _sentences(sidecars, "Interpretation") + _sentences(sidecars, "Assumption"),
         "summary": _summary(tests),
@@ -80,7 +83,10 @@ def write_group_page(output_dir: Path) -> Path:
             if (made := _viewer(f"viewer-{number}", test, budget))
         ],
         "comparisons": _comparisons(tests),
-        "tables": _tables(output_dir),
+        "ceilings": [made for test in tests if (made := ceiling_view(test))],
+        "ceiling_columns": CEILING_COLUMNS,
+        "tables": tables_content(output_dir / FOLDER),
+        "region_pictures": group_pictures(output_dir / FOLDER),
         "sheets": sheets,
         "not_shown": not_shown,
         "checklist": checklist(PARTICIPANT_ITEMS, [*of_participants, *designs])
@@ -102,7 +108,8 @@ def write_group_page(output_dir: Path) -> Path:
         ("tests", "Tests", True),
         ("viewer", "Viewer", bool(content["viewers"])),
         ("comparisons", "Comparisons of models and groups", bool(content["comparisons"])),
-        ("tables", "Regions and other tables", bool(content["tables"])),
+        ("ceilings", "Noise ceilings", bool(content["ceilings"])),
+        ("tables", "Regions", bool(content["tables"])),
         ("thumbnails", "All participants", bool(content["sheets"])),
         ("methods", "Methods text", True),
         ("checklist", "Reporting checklist", True),
@@ -145,7 +152,8 @@ def _summary(tests: Sequence[FoundTest]) -> list[tuple[str, str]]:
     rows = [("Tests", str(len(tests)))]
     for test in tests:
         found = test.sidecar.get("VoxelsSignificant", "not known")
-        rows.append((test.title, f"{found} voxels significant. {test.sidecar.get('Test', '')}"))
+        tested = test.sidecar.get("VoxelsTested", "an unknown number of")
+        rows.append((test.title, f"{found} of {tested} voxels are significant"))
     return rows
 
 
@@ -167,10 +175,20 @@ def _test(test: FoundTest) -> dict[str, Any]:
     return {
         "title": title,
         "rows": [(key, in_words(sidecar[key])) for key in keys if sidecar.get(key) is not None],
+        "relabelings": _relabelings(sidecar),
         "pictures": [one for one in pictures if one],
         "clusters": {"columns": columns, "rows": rows},
         "subjects": {"columns": names, "rows": subjects},
     }
+
+
+def _relabelings(sidecar: dict[str, Any]) -> str:
+    """Say how many relabelings there were, and how small p can be."""
+    used, smallest = sidecar.get("RelabelingsUsed"), sidecar.get("SmallestP")
+    if used is None or smallest is None:
+        return ""
+    drawn = "All" if sidecar.get("RelabelingsExhaustive") else "A random sample of"
+    return f"{drawn} {used} distinct relabelings were used; p cannot be below {smallest:.3g}."
 
 
 def _anatomy(one: FoundMap, mask: Any) -> Anatomy:
@@ -223,13 +241,3 @@ def _comparisons(tests: Sequence[FoundTest]) -> list[tuple[str, str, str]]:
         for test in tests
         if "_contrast-" in test.name
     ]
-
-
-def _tables(output_dir: Path) -> list[dict[str, Any]]:
-    """Read the tables of regions, where there are any."""
-    found = []
-    for path in sorted((output_dir / FOLDER).rglob("*_rsa.tsv")):
-        columns, rows = read_rows(path)
-        if columns:
-            found.append({"title": path.name, "columns": columns, "rows": rows})
-    return found

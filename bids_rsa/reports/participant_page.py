@@ -1,5 +1,6 @@
 """A participant's page, from what lies in the output folder."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,21 +18,24 @@ from bids_rsa.reports.collect import (
     analyses_of,
     entities_label,
     open_map,
-    participant_made_from,
     participant_maps,
-    read_rows,
 )
 from bids_rsa.reports.designs import DESIGN_COLUMNS, design_rows, find_designs
+from bids_rsa.reports.made_from import participant_made_from
 from bids_rsa.reports.methods import LICENCE, methods_text
+from bids_rsa.reports.null_view import NULL_COLUMNS, null_rows, reliability_view
 from bids_rsa.reports.page import write_page
 from bids_rsa.reports.page_state import page_path
 from bids_rsa.reports.parts import Picture, arrangement, embed, embed_image, histogram, rdm_picture
 from bids_rsa.reports.references import bibtex, cited_keys, references, with_names
+from bids_rsa.reports.region_view import tables_content
 from bids_rsa.reports.sidecar_values import distinct, number
 from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out
 
 VIEWER_BUDGET = 3_200_000  # letters of packed volumes in a page
 MOST_PICTURES = 40
+WHY = {"NotFinite": "not finite in every image", "ZeroInARun": "0 in all images of a run"}
+LEFT_OUT = re.compile("|".join(WHY))
 
 
 def write_participant_page(output_dir: Path, subject: str) -> Path:
@@ -55,7 +59,7 @@ def write_participant_page(output_dir: Path, subject: str) -> Path:
     text = methods_text(scores, (), list(designs.values()))
     content: dict[str, Any] = {
         "title": f"sub-{subject}: representational similarity analysis",
-        "made_from": participant_made_from(maps),
+        "made_from": participant_made_from(output_dir, subject, maps),
         "warnings": _sentences(sidecars, "Warnings"),
         "notes": _sentences(sidecars, "Notes"),
         "summary": _summary(subject, maps),
@@ -65,7 +69,9 @@ def write_participant_page(output_dir: Path, subject: str) -> Path:
         ],
         "design_columns": DESIGN_COLUMNS,
         "design_rows": design_rows(designs),
-        "tables": _tables(folder),
+        "null_columns": NULL_COLUMNS,
+        "region_pictures": [],
+        "tables": tables_content(folder),
         "pictures": _other_pictures(folder, maps),
         "checklist": checklist(PARTICIPANT_ITEMS, [*(scores or sidecars), *designs.values()]),
         "provenance": _provenance(subject, sidecars),
@@ -98,7 +104,9 @@ def _sections(content: dict[str, Any]) -> list[tuple[str, str]]:
         ("searchlight", "Searchlight", True),
         ("maps", "Maps", True),
         ("peaks", "Peaks", peaks),
-        ("tables", "Regions and other tables", bool(content["tables"])),
+        ("null", "Permutations of conditions", any(one["null"] for one in content["analyses"])),
+        ("reliability", "Reliability", any(one["reliability"] for one in content["analyses"])),
+        ("tables", "Regions", bool(content["tables"])),
         ("pictures", "Further pictures", bool(content["pictures"])),
         ("methods", "Methods text", True),
         ("checklist", "Reporting checklist", True),
@@ -164,6 +172,8 @@ def _analysis(index: int, maps: Sequence[FoundMap], folder: Path, budget: int) -
             for key, value in first.sidecar.get("DesignCorrelation", {}).items()
         ],
         "searchlight": _searchlight(first.sidecar),
+        "null": null_rows(maps, mask),
+        "reliability": reliability_view(maps, mask),
         "sizes": histogram(sizes.data[mask].astype(np.float64), "voxels in the patch")
         if sizes
         else None,
@@ -213,7 +223,8 @@ def _conditions(sidecar: dict[str, Any]) -> list[tuple[str, ...]]:
 def _masks(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
     """Say which masks were used, and what was left out."""
     keys = ("BrainMask", "ROIMask", "VoxelsLeftOut", "MissingRuns", "FoldRuns", "Folds")
-    return [(key, in_words(sidecar[key])) for key in keys if key in sidecar]
+    rows = [(key, in_words(sidecar[key])) for key in keys if key in sidecar]
+    return [(key, LEFT_OUT.sub(lambda found: WHY[found[0]], words)) for key, words in rows]
 
 
 def _searchlight(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
@@ -302,16 +313,6 @@ def _peak(rank: int, peak: dict[str, Any], one: FoundMap) -> dict[str, Any]:
         "rdm": rdm_picture(cells, names, f"Peak {rank} at ({place}) mm") if cells else None,
         "mds": arrangement(cells, names, f"peak {rank} of {one.title}") if cells else None,
     }
-
-
-def _tables(folder: Path) -> list[dict[str, Any]]:
-    """Read the tables of regions, where there are any."""
-    found = []
-    for path in sorted(folder.rglob("*_rsa.tsv")):
-        columns, rows = read_rows(path)
-        if columns:
-            found.append({"title": path.name, "columns": columns, "rows": rows})
-    return found
 
 
 def _other_pictures(folder: Path, maps: Sequence[FoundMap]) -> list[Any]:

@@ -73,8 +73,13 @@ def describe_peaks(
     stacked: StackedPatterns,
     rsa: RsaSettings,
     noise: NoiseModel | None = None,
+    cells_compared: NDArray[np.bool_] | None = None,
 ) -> list[dict[str, Any]]:
-    """Describe the peaks of a map: place, score, patch size, RDM (None where it is too large)."""
+    """Describe the peaks of a map: place, score, patch size, RDM (None where it is too large).
+
+    RDMs are those that the scores come from: of centred patterns where patterns were centred,
+    and without the cells that were not compared.
+    """
     peaks = local_maxima(values, stacked.space, APART * rsa.radius_mm)
     patches = patches_of(stacked, peaks, rsa.radius_mm, rsa.patch_size)
     places = stacked.space.places_mm(np.array(peaks, dtype=np.intp))
@@ -84,6 +89,8 @@ def describe_peaks(
     described = []
     for peak, place, rows, cells in zip(peaks, places, patches, rdms, strict=True):
         rdm = None
+        if cells is not None and cells_compared is not None:
+            cells = np.where(cells_compared, cells, np.nan)
         if cells is not None and not np.isnan(cells).all():
             rdm = [None if np.isnan(cell) else float(f"{cell:.6g}") for cell in cells]
         described.append(

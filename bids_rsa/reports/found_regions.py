@@ -1,0 +1,34 @@
+"""The tables of regions that lie in the output folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bids_rsa.outputs.derivatives import read_sidecar
+
+TABLES = "*_seg-*_scores.tsv"
+# a row for each participant, region and model: too long for a page
+LONG = "_desc-participants_"
+
+
+@dataclass(frozen=True)
+class FoundTable:
+    """A finished table of regions."""
+
+    path: Path
+    sidecar: dict[str, Any]
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its ending."""
+        return self.path.name.removesuffix("_scores.tsv")
+
+
+def region_tables(folder: Path) -> list[FoundTable]:
+    """Find the finished tables of regions below a folder, in the order of their names."""
+    found = []
+    for path in sorted(folder.rglob(TABLES)):
+        sidecar = read_sidecar(path.with_suffix(".json"))
+        if sidecar is not None and LONG not in path.name:
+            found.append(FoundTable(path, sidecar))
+    return found
