@@ -16,6 +16,13 @@ ONLY_SOMETIMES = {
     "DesignCorrelation",
     "NoiseNormalization",
     "MaxPatchSize",
+    "Density",
+    "SurfaceGeometry",
+    "SurfaceDistance",
+    "Hemisphere",
+    "PatchArea",
+    "PatchAreaUnits",
+    "CortexMask",
 }
 
 
