@@ -96,7 +96,7 @@ class Mosaic:
         Of the picture, in pixels.
     rows, columns : (n,) intp
         The pixels that show something.
-    mm : (n, 3) float64
+    mm : (3, n) float64
         Their places.
     anatomy : Anatomy
     """
@@ -121,9 +121,9 @@ class Mosaic:
         """Find the pixels inside a grid, and the voxel at each; kept for the next map on it."""
         key = (shape, affine.tobytes())
         if key not in self._voxels:
-            ijk = np.rint(apply_affine(np.linalg.inv(affine), self.mm)).astype(np.intp)
-            inside = ((ijk >= 0) & (ijk < shape)).all(axis=1)
-            self._voxels[key] = inside, np.ravel_multi_index(tuple(ijk[inside].T), shape)
+            ijk = np.rint(_moved(np.linalg.inv(affine), self.mm)).astype(np.intp)
+            inside = ((ijk >= 0) & (ijk < np.array(shape)[:, None])).all(axis=0)
+            self._voxels[key] = inside, np.ravel_multi_index(tuple(ijk[:, inside]), shape)
         found: tuple[Mask, NDArray[np.intp]] = self._voxels[key]
         return found
 
@@ -143,7 +143,7 @@ class Mosaic:
     @cached_property
     def grey(self) -> NDArray[np.float32]:
         """Grey values of the anatomy from 0 to 1, (height, width); 1 (white) outside of it."""
-        ijk = apply_affine(np.linalg.inv(self.anatomy.affine), self.mm).T
+        ijk = _moved(np.linalg.inv(self.anatomy.affine), self.mm)
         grey = scipy.ndimage.map_coordinates(self.anatomy.grey, ijk, order=1)
         shown = scipy.ndimage.map_coordinates(self.anatomy.inside, ijk, order=0) > 0
         picture = np.ones(self.shape, np.float32)
@@ -204,7 +204,7 @@ def _mosaic(
 ) -> Mosaic:
     """Find the pixels of all panels."""
     parts = [_pixels(panel, low, mm, shape[1]) for panel in panels]
-    rows, columns, places = (np.concatenate(part) for part in zip(*parts, strict=True))
+    rows, columns, places = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
     return Mosaic(tuple(panels), shape, rows, columns, places, anatomy)
 
 
@@ -212,13 +212,18 @@ def _pixels(panel: Panel, low: Floats, mm: float, width: int) -> tuple[Any, Any,
     """List the pixels of a panel and their places."""
     rows, columns = np.indices((panel.height, panel.width)).reshape(2, -1)
     across, upward = _ROWS[panel.axis]
-    places = np.empty((rows.size, 3))
-    places[:, "xyz".index(panel.axis)] = panel.mm
-    places[:, across] = low[across] + (columns + 0.5) * mm
-    places[:, upward] = low[upward] + (panel.height - rows - 0.5) * mm
+    places = np.empty((3, rows.size))
+    places["xyz".index(panel.axis)] = panel.mm
+    places[across] = low[across] + (columns + 0.5) * mm
+    places[upward] = low[upward] + (panel.height - rows - 0.5) * mm
     # a map of few columns or a single slice may leave less room than a panel takes
     fits = panel.left + columns < width
-    return rows[fits] + panel.top, columns[fits] + panel.left, places[fits]
+    return rows[fits] + panel.top, columns[fits] + panel.left, places[:, fits]
+
+
+def _moved(affine: Floats, places: Floats) -> Floats:
+    """Apply an affine to places (3, n): as (n, 3) it would take twenty times as long."""
+    return np.asarray(affine[:3, :3] @ places + affine[:3, 3:])
 
 
 def _field_of_view(anatomy: Anatomy, shown: Mask, affine: Floats) -> tuple[Floats, Floats]:
@@ -255,8 +260,8 @@ def cuts_through(
         A place to show: the nearest slice of each direction goes there.
     """
     ijk = np.argwhere(mask if mask.any() else np.ones_like(mask))
-    mm = apply_affine(affine, ijk)
-    low, high = mm.min(axis=0), mm.max(axis=0)
+    mm = _moved(affine, np.ascontiguousarray(ijk.T))
+    low, high = mm.min(axis=1), mm.max(axis=1)
     cuts = {}
     for i, axis in enumerate("xyz"):
         places = np.unique(np.linspace(low[i], high[i], N_SLICES + 2)[1:-1])

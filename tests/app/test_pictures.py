@@ -165,7 +165,7 @@ def test_a_voxel_is_drawn_where_it_lies_in_mm(tmp_path):
     )
     picture = mosaic.sample(data, affine)
     shown = picture[mosaic.rows, mosaic.columns] == 1
-    indices = nib.affines.apply_affine(np.linalg.inv(affine), mosaic.mm)
+    indices = nib.affines.apply_affine(np.linalg.inv(affine), mosaic.mm.T)
     np.testing.assert_array_equal(shown, (np.abs(indices - (3, 7, 4)) < 0.5).all(axis=1))
     assert 0 < shown.sum() < 0.2 * shown.size
 
