@@ -207,6 +207,7 @@ class RunSettings:
     list_participants: bool = False
     validate: bool = False
     keep_residuals: bool = False
+    no_figures: bool = False
     no_report: bool = False
     reports_only: bool = False
     debug: bool = False

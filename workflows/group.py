@@ -42,8 +42,9 @@ def init_group_level_wf(
     results = [init_result_wf(job) for job in jobs]
     if correct_together:
         merge = Node(Merge(len(jobs)), name=nulls_name(jobs[0].name))
-    for number, (null, result) in enumerate(zip(nulls, results, strict=True), start=1):
-        scores = [("read.scores", f"{name}.scores") for name in ("correct", "sink", "figures")]
+    for number, (job, null, result) in enumerate(zip(jobs, nulls, results, strict=True), start=1):
+        users = ("correct", "sink", "figures") if job.is_drawn else ("correct", "sink")
+        scores = [("read.scores", f"{name}.scores") for name in users]
         found = [(f"permute.{name}", f"correct.{name}") for name in ("null", "by_null_maps")]
         workflow.connect([(null, result, [*scores, *found])])
         if correct_together:
@@ -98,13 +99,14 @@ def init_result_wf(job: GroupJob) -> Workflow:
         CorrectScores(test=job.test, version=__version__), name="correct", mem_gb=job.memory_gb
     )
     sink = Node(SinkGroup(job=job), name="sink", mem_gb=0.5)
-    figures = Node(DrawGroup(job=job), name="figures", mem_gb=1.0)
     workflow = Workflow(job.graphs[1])
-    workflow.connect(
-        [
-            (correct, sink, [("result", "result")]),
-            (correct, figures, [("result", "result")]),
-            (sink, figures, [("images", "images")]),
-        ]
-    )
+    workflow.connect([(correct, sink, [("result", "result")])])
+    if job.is_drawn:
+        figures = Node(DrawGroup(job=job), name="figures", mem_gb=1.0)
+        workflow.connect(
+            [
+                (correct, figures, [("result", "result")]),
+                (sink, figures, [("images", "images")]),
+            ]
+        )
     return workflow

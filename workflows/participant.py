@@ -136,6 +136,7 @@ def _output_nodes(job: AnalysisJob) -> tuple[Node, Node]:
             models=job.models,
             rsa=job.rsa,
             planned=job.planned,
+            is_drawn=job.is_drawn,
             output_dir=job.output_dir,
         ),
         name="figures",

@@ -45,7 +45,29 @@ def add_regions(workflow: Workflow, masking: Node, job: AnalysisJob) -> list[Nod
         name="sink_regions",
         mem_gb=job.needs.write_gb,
     )
-    figures = Node(
+    stacked = [("stacked", "stacked")]
+    workflow.connect(
+        [
+            (masking, score, stacked),
+            (masking, sink, stacked),
+            (score, sink, [("found", "found")]),
+        ]
+    )
+    if job.is_drawn:
+        figures = _figures(job)
+        workflow.connect(
+            [
+                (masking, figures, stacked),
+                (score, figures, [("found", "found")]),
+                (sink, figures, [("tables", "tables")]),
+            ]
+        )
+    return [score]
+
+
+def _figures(job: AnalysisJob) -> Node:
+    """Make the node that draws regions."""
+    return Node(
         DrawRegions(
             plans=job.regions,
             label=job.analysis.title,
@@ -55,15 +77,3 @@ def add_regions(workflow: Workflow, masking: Node, job: AnalysisJob) -> list[Nod
         name="region_figures",
         mem_gb=job.needs.write_gb,
     )
-    stacked = [("stacked", "stacked")]
-    workflow.connect(
-        [
-            (masking, score, stacked),
-            (masking, sink, stacked),
-            (masking, figures, stacked),
-            (score, sink, [("found", "found")]),
-            (score, figures, [("found", "found")]),
-            (sink, figures, [("tables", "tables")]),
-        ]
-    )
-    return [score]

@@ -16,7 +16,9 @@ def init_region_group_wf(jobs: Sequence[RegionGroupJob], work_dir: str) -> Workf
     for job in jobs:
         own = Workflow(job.name)
         test = Node(TestRegions(job=job), name="test", mem_gb=1.0)
-        figures = Node(DrawRegionGroup(job=job), name="figures", mem_gb=1.0)
-        own.connect([(test, figures, [("tables", "tables")])])
+        own.add_nodes([test])
+        if job.is_drawn:
+            figures = Node(DrawRegionGroup(job=job), name="figures", mem_gb=1.0)
+            own.connect([(test, figures, [("tables", "tables")])])
         workflow.add_nodes([own])
     return workflow

@@ -72,6 +72,7 @@ def plan_jobs(
                 name=node_name(test.label),
                 n_threads=settings.run.omp_nthreads or plugin.n_procs,
                 memory_gb=_memory_gb(test),
+                is_drawn=not settings.run.no_figures,
             )
         )
     return jobs

@@ -195,7 +195,7 @@ def _of_first_causes(
 def _is_complete(job: GroupJob | CeilingJob) -> bool:
     """Tell whether every file of a job is there, with the same settings."""
     with dataset_lock(Path(job.output_dir)):  # another run may be putting the same files there
-        return is_complete(Path(job.output_dir), job.planned, job.others)
+        return is_complete(Path(job.output_dir), job.planned, job.awaited)
 
 
 def _write_dataset_files(jobs: Sequence[GroupJob], settings: Settings) -> None:

@@ -53,7 +53,7 @@ def tell_plan(jobs: Sequence[GroupJob], ceilings: Sequence[CeilingJob]) -> int:
             str(len(job.test.left_out)),
             f"{job.memory_gb:.1f} GB",
             "complete"
-            if is_complete(Path(job.output_dir), job.planned, job.others)
+            if is_complete(Path(job.output_dir), job.planned, job.awaited)
             else f"{len(job.planned)} images to write",
         )
         for job in jobs

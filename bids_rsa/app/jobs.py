@@ -157,6 +157,7 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
         estimates=estimates,
         regions=regions,
         min_coverage=settings.regions.min_coverage,
+        is_drawn=not settings.run.no_figures,
     )
 
 

@@ -4,6 +4,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,12 @@ def run_region_groups(
     """
     output = Path(settings.run.output_dir).absolute()
     jobs = [
-        plan_region_group(
-            group, settings.group, settings.regions.roi, str(output),
-            node_name(f"regions_{group.label}"),
+        replace(
+            plan_region_group(
+                group, settings.group, settings.regions.roi, str(output),
+                node_name(f"regions_{group.label}"),
+            ),
+            is_drawn=not settings.run.no_figures,
         )
         for group in groups
     ]  # fmt: skip
@@ -114,7 +118,7 @@ def _run(
 def _is_complete(job: RegionGroupJob) -> bool:
     """Tell whether every file of a set is there, with the same settings."""
     with dataset_lock(Path(job.output_dir)):
-        return is_complete(Path(job.output_dir), job.planned, job.figures)
+        return is_complete(Path(job.output_dir), job.planned, job.figures if job.is_drawn else ())
 
 
 def _tell(job: RegionGroupJob) -> None:

@@ -37,7 +37,7 @@ class CeilingJob:
     name: str
     n_threads: int = 1
     memory_gb: float = 1.0
-    others: tuple[str, ...] = ()  # no files beside the maps
+    awaited: tuple[str, ...] = ()  # no files beside the maps
 
     @property
     def planned(self) -> tuple[PlannedFile, ...]:

@@ -81,6 +81,7 @@ class RegionGroupJob:
     """A set of regions to test across participants, and the files that it becomes.
 
     ``tables`` are (what, comparison, file); ``relmats`` and ``figures`` are in the regions' order.
+    ``is_drawn`` is False where no pictures are wanted.
     """
 
     name: str
@@ -91,6 +92,7 @@ class RegionGroupJob:
     relmats: tuple[PlannedFile, ...]
     figures: tuple[str, ...]
     output_dir: str
+    is_drawn: bool = True
 
     @property
     def planned(self) -> tuple[PlannedFile, ...]:

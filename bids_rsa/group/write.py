@@ -19,7 +19,7 @@ from bids_rsa.group.sidecar import common_keys, map_sidecar, mask_sidecar, table
 from bids_rsa.group.statements import Tried
 from bids_rsa.group.tests import GroupResult
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json, write_text
-from bids_rsa.outputs.derivatives import PlannedFile, is_complete
+from bids_rsa.outputs.derivatives import PlannedFile, is_complete, without_pictures
 from bids_rsa.outputs.whole_files import replacing_together
 
 # long lists that the maps' sidecars hold already
@@ -32,7 +32,8 @@ class GroupJob:
 
     ``n_joint`` tests have their maxima taken together. ``links`` are (path, name) of the datasets
     that the participants' maps lie in, but for the output. ``name`` is the graph's, ``state_dir``
-    keeps finished permutations. ``n_threads`` and ``memory_gb`` change no result.
+    keeps finished permutations. ``is_drawn`` is False where no pictures are wanted. ``n_threads``
+    and ``memory_gb`` change no result.
     """
 
     test: GroupTest
@@ -46,6 +47,12 @@ class GroupJob:
     state_dir: str = ""
     n_threads: int = 1
     memory_gb: float = 1.0
+    is_drawn: bool = True
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """Files beside the maps that belong to a complete test: pictures where they are wanted."""
+        return self.others if self.is_drawn else without_pictures(self.others)
 
     @property
     def label(self) -> str:

@@ -29,7 +29,6 @@ from bids_rsa.group.write import GroupJob, write_result
 from bids_rsa.interfaces.progress import progress_bar
 from bids_rsa.interfaces.work_files import DamagedWorkError, load_record, save_record
 from bids_rsa.patterns.places import SPACES
-from bids_rsa.reports.group_pictures import draw_result
 
 
 class _ReadInput(BaseInterfaceInputSpec):
@@ -185,6 +184,8 @@ class DrawGroup(RecordingInterface):
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Draw the result of a test."""
+        from bids_rsa.reports.group_pictures import draw_result  # imports matplotlib
+
         result = load_record(self.inputs.result, GroupResult, Cluster)
         figures = draw_result(self.inputs.job, _scores(self.inputs.scores), result)
         return {"figures": as_texts(figures)}

@@ -53,7 +53,6 @@ from bids_rsa.patterns.stack_plan import HALVES, half_labels
 from bids_rsa.patterns.stacking import StackedPatterns, stack_analysis
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.reports.details import write_details
-from bids_rsa.reports.participant_pictures import draw_analysis
 from bids_rsa.settings import ReadingSettings, RsaSettings
 from bids_rsa.spaces.grayordinates import GrayordinateSpace
 from bids_rsa.spaces.surface import SurfaceSpace
@@ -276,11 +275,12 @@ class _DrawInput(BaseInterfaceInputSpec):
     rsa = traits.Instance(RsaSettings, mandatory=True)
     planned = traits.Tuple(mandatory=True)
     noise = saved_record(desc="what noise was estimated from")
+    is_drawn = traits.Bool(True, usedefault=True, desc="whether pictures are wanted")
     output_dir = traits.Str(mandatory=True)
 
 
 class DrawMaps(RecordingInterface):
-    """Draw a mosaic picture of each map, and keep what the report shows beside it."""
+    """Draw a mosaic picture of each map where wanted, and keep what the report shows beside it."""
 
     _always_run = True
     input_spec = _DrawInput
@@ -291,8 +291,11 @@ class DrawMaps(RecordingInterface):
         inputs = self.inputs
         stacked, output_dir = load_stacked(inputs.stacked), Path(inputs.output_dir)
         models = load_models(inputs.models)
-        figures = []
-        if isinstance(stacked.space, VolumeSpace):
+        figures: list[Path] = []
+        if inputs.is_drawn and isinstance(stacked.space, VolumeSpace):
+            # matplotlib takes a second to import
+            from bids_rsa.reports.participant_pictures import draw_analysis
+
             figures = draw_analysis(output_dir, inputs.planned, inputs.analysis, stacked)
         details = write_details(
             output_dir,

@@ -13,7 +13,6 @@ from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
 
 from bids_rsa.group.region_write import RegionGroupJob, write_region_group
-from bids_rsa.reports.region_group_pictures import draw_region_group
 
 
 class _TestInput(BaseInterfaceInputSpec):
@@ -52,4 +51,6 @@ class DrawRegionGroup(RecordingInterface):
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Draw a set of regions."""
+        from bids_rsa.reports.region_group_pictures import draw_region_group  # imports matplotlib
+
         return {"figures": as_texts(draw_region_group(self.inputs.job))}

@@ -30,7 +30,6 @@ from bids_rsa.outputs.regions import AllRegions, FoundRegions, write_regions
 from bids_rsa.patterns.noise_samples import unusable_noise
 from bids_rsa.regions.compute import RegionScores, region_patches, score_regions
 from bids_rsa.regions.sources import read_source
-from bids_rsa.reports.region_pictures import draw_rdms
 from bids_rsa.settings import RsaSettings
 
 LOGGER = logging.getLogger(__name__)
@@ -167,6 +166,8 @@ class DrawRegions(RecordingInterface):
 
     def _call(self, folder: Path) -> dict[str, Any]:
         """Draw the sets."""
+        from bids_rsa.reports.region_pictures import draw_rdms  # imports matplotlib
+
         inputs, conditions = self.inputs, load_stacked(self.inputs.stacked).conditions
         figures: list[Path] = []
         for plan, one in zip(inputs.plans, _load_found(inputs.found).sets, strict=True):

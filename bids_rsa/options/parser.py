@@ -210,6 +210,11 @@ def _add_mode_options(add: Callable[..., None]) -> None:
         metavar="FILE",
         help="with --dry-run: write what was found as TSV, a row for each condition and run",
     )
+    add(
+        "--no-figures",
+        action="store_true",
+        help="draw no pictures of maps and regions; the pages then say so",
+    )
     add("--no-report", action="store_true", help="write no HTML pages")
     add(
         "--reports-only",

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from bids_rsa.needs import MemoryNeeds
-from bids_rsa.outputs.derivatives import PlannedFile
+from bids_rsa.outputs.derivatives import PlannedFile, without_pictures
 from bids_rsa.outputs.estimates import PlannedRun
 from bids_rsa.outputs.provenance import FileState
 from bids_rsa.outputs.regions import RegionPlan
@@ -21,7 +21,7 @@ class AnalysisJob:
     ``models`` is the file of the model RDMs; ``links`` are (path, name) of the input datasets;
     ``name`` is the graph's, and that of its folder. ``n_threads``, ``needs`` and ``bar_position``
     say what the nodes may use, and change no result. ``files`` are the inputs as they were hashed.
-    ``planned`` is empty where only ``regions`` are analysed.
+    ``planned`` is empty where only ``regions`` are analysed. ``is_drawn``: pictures are wanted.
     """
 
     analysis: Analysis
@@ -40,6 +40,7 @@ class AnalysisJob:
     files: tuple[FileState, ...] = ()
     regions: tuple[RegionPlan, ...] = ()
     min_coverage: float = 0.0
+    is_drawn: bool = True
 
     @property
     def all_planned(self) -> tuple[PlannedFile, ...]:
@@ -49,8 +50,9 @@ class AnalysisJob:
 
     @property
     def all_figures(self) -> tuple[str, ...]:
-        """The pictures of the analysis, and those of its regions."""
-        return (*self.figures, *(figure for plan in self.regions for figure in plan.figures))
+        """What shows the analysis and its regions: pictures where wanted, and details."""
+        everything = (*self.figures, *(one for plan in self.regions for one in plan.figures))
+        return everything if self.is_drawn else without_pictures(everything)
 
 
 def subject_name(subject: str) -> str:

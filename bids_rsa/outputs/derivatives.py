@@ -122,6 +122,11 @@ def with_vectors(pictures: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for path in pictures for name in (path, vector_path(path)))
 
 
+def without_pictures(paths: Iterable[str]) -> tuple[str, ...]:
+    """Leave pictures out of a list of files."""
+    return tuple(path for path in paths if not path.endswith((".png", ".svg")))
+
+
 def read_sidecar(path: Path) -> dict[str, Any] | None:
     """Read a sidecar; None when it is missing or was not written whole."""
     return json_object_of(path)

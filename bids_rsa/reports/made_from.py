@@ -1,4 +1,4 @@
-"""What a page is made from, as one hash: the maps and the tables of regions."""
+"""What a page is made from, as one hash: maps, tables of regions, and which pictures there are."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +11,22 @@ from bids_rsa.reports.page_state import fingerprint
 
 def participant_made_from(output_dir: Path, subject: str, maps: Sequence[FoundMap]) -> str:
     """Hash what a participant's page is made from."""
-    tables = region_tables(output_dir / f"sub-{subject}")
-    hashes = {one.stem: one.sidecar.get("SettingsHash") for one in maps}
+    folder = output_dir / f"sub-{subject}"
+    tables = region_tables(folder)
+    hashes = _pictures(folder) | {one.stem: one.sidecar.get("SettingsHash") for one in maps}
     return fingerprint(hashes | {one.stem: one.sidecar.get("SettingsHash") for one in tables})
 
 
 def group_made_from(output_dir: Path, tests: Sequence[FoundTest]) -> str:
     """Hash what the group's page is made from."""
-    tables = region_tables(output_dir / FOLDER)
-    hashes = {one.path.name: one.sidecar.get("SettingsHash") for test in tests for one in test.maps}
+    folder = output_dir / FOLDER
+    tables = region_tables(folder)
+    hashes = _pictures(folder) | {
+        one.path.name: one.sidecar.get("SettingsHash") for test in tests for one in test.maps
+    }
     return fingerprint(hashes | {one.path.name: one.sidecar.get("SettingsHash") for one in tables})
+
+
+def _pictures(folder: Path) -> dict[str, str | None]:
+    """List the pictures under a folder: runs with --no-figures draw none."""
+    return {path.name: None for path in folder.rglob("figures/*.png")}

@@ -179,6 +179,7 @@ def _analysis(index: int, maps: Sequence[FoundMap], folder: Path, budget: int) -
         else None,
         "sizes_picture": embed(sizes.picture, f"Voxels in the patch, {label}") if sizes else None,
         "maps": [_map(one, mask) for one in shown],
+        "is_drawn": any(one.picture.exists() for one in maps),
         "viewer": make_viewer(f"viewer-{index}", shown, mask, anatomy, budget),
     }
 

@@ -221,7 +221,7 @@ def _pixels(panel: Panel, low: Floats, mm: float, width: int) -> tuple[Any, Any,
     return rows[fits] + panel.top, columns[fits] + panel.left, places[:, fits]
 
 
-def _moved(affine: Floats, places: Floats) -> Floats:
+def _moved(affine: NDArray[Any], places: NDArray[Any]) -> Floats:
     """Apply an affine to places (3, n): as (n, 3) it would take twenty times as long."""
     return np.asarray(affine[:3, :3] @ places + affine[:3, 3:])
 

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, find_browser
-from report_inputs import write_inputs
+from report_inputs import FAST, write_inputs
 
 from bids_rsa.cli import main
-
-FAST = ("--n-permutations", "32", "--use-plugin", "Linear", "--nprocs", "1")
 
 
 @pytest.fixture(scope="session")

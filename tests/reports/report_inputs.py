@@ -3,6 +3,7 @@
 import nibabel as nib
 import numpy as np
 
+FAST = ("--n-permutations", "32", "--use-plugin", "Linear", "--nprocs", "1")
 NAMES = ("<script>alert(1)</script>", 'a"b', "c'd", "e&f", "café", "{{ g }}")
 N_SUBJECTS, N_RUNS = 5, 2
 SHAPE, AFFINE = (14, 16, 12), np.diag([8.0, 8, 8, 1])

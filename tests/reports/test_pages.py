@@ -3,10 +3,11 @@
 import json
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from page_content import Page
-from report_inputs import NAMES
+from report_inputs import FAST, NAMES
 
 from bids_rsa.cli import main
 
@@ -180,6 +181,36 @@ def test_no_report_writes_no_page(participant_call, tmp_path):
     assert main(call) == 0
     assert not list((tmp_path / "out").glob("*.html"))
     assert list((tmp_path / "out").glob("sub-01/figures/*.png"))
+
+
+def pictures(folder):
+    return sorted(path for kind in ("png", "svg") for path in Path(folder).rglob(f"*.{kind}"))
+
+
+def test_without_figures_pages_say_so_and_the_same_command_with_figures_adds_them(
+    participant_call, tmp_path
+):
+    call = [*participant_call, "--participant-label", "01", "02"]
+    call[1] = out = str(tmp_path / "out")
+    group = [call[0], out, "group", "--assume-common-space", *FAST]
+    for one in (call, group):
+        assert main([*one, "--no-figures"]) == 0
+    pages = [tmp_path / "out" / name for name in ("sub-01.html", "group.html")]
+    maps = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*_statmap.nii.gz")}
+    assert pictures(out) == [] and len(maps) > 10
+    for page in pages:
+        assert "were drawn (<code>--no-figures</code>)" in page.read_text()
+    assert "Peaks" in Page(pages[0]).text and "<canvas" in pages[0].read_text()
+    times = {page: page.stat().st_mtime_ns for page in pages}
+    for one in (call, group):
+        assert main([*one, "--no-figures"]) == 0  # complete: nothing is made again
+    assert times == {page: page.stat().st_mtime_ns for page in pages}
+    for one in (call, group):
+        assert main(one) == 0
+    assert len(pictures(out)) > 10
+    for page in pages:
+        assert "--no-figures" not in page.read_text()
+    assert maps == {path: path.read_bytes() for path in maps}
 
 
 def test_scores_come_before_their_null_and_are_told_apart(results):
