@@ -26,7 +26,10 @@ class Measure(Protocol):
         """
 
     def take(self, block: RdmBlock) -> None:
-        """Take what it needs of a block; called from several threads, each centre once."""
+        """Take what it needs of a block; called from several threads, each centre once.
+
+        The memory of the block's RDMs is used again afterwards.
+        """
 
 
 class ModelScores:

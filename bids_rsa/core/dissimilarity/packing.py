@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
-from bids_rsa.core.engine.tiles import add_lines, moments, pack_line
+from bids_rsa.core.engine.tiles import N_X, add_lines, moments, pack_line
 from bids_rsa.core.engine.vectors import LANES, pointer_to, put
 from bids_rsa.core.neighborhood.spheres import SphereRows
 
@@ -24,6 +24,7 @@ Flags = NDArray[np.uint8]
 Values = NDArray[np.floating[Any]]
 
 _N_SAMPLES = 48
+_PADDED = 4  # conditions: lines have a multiple of these
 
 
 class Voxels(NamedTuple):
@@ -38,9 +39,9 @@ class Voxels(NamedTuple):
         Of `SphereRows`.
     n_folds, n_conditions : int
     width : int
-        Length of a line: the conditions, and zeros up to whole vectors.
+        Length of a line: the conditions, and zeros up to a multiple of four.
     n_moments : int
-        Length of a line's sums and sums of squares, for whole pairs of vectors.
+        Length of a line's sums and sums of squares, for whole tiles of vectors.
     """
 
     values: Values
@@ -91,7 +92,7 @@ class Lines(NamedTuple):
 
 def padded_width(n_conditions: int) -> int:
     """Return the length of a line."""
-    return -(-n_conditions // LANES) * LANES
+    return -(-n_conditions // _PADDED) * _PADDED
 
 
 def voxels_of(patterns: NDArray[np.floating[Any]], spheres: SphereRows) -> Voxels:
@@ -100,7 +101,7 @@ def voxels_of(patterns: NDArray[np.floating[Any]], spheres: SphereRows) -> Voxel
     finite = np.empty(n_voxels, dtype=np.uint8)
     _find_finite(patterns.reshape(n_voxels, n_folds * n_conditions), finite)
     width = padded_width(n_conditions)
-    n_moments = -(-2 * width // (4 * LANES)) * 4 * LANES
+    n_moments = -(-2 * width // (N_X * LANES)) * N_X * LANES
     return Voxels(
         patterns.reshape(-1), finite, spheres.rows, n_folds, n_conditions, width, n_moments
     )
@@ -119,8 +120,8 @@ def room_for_lines(n_positions: int, voxels: Voxels, near: Neighborhood) -> Line
     """Make room for a piece of a row with so many positions."""
     n_values = n_positions * near.n_columns * voxels.width
     return Lines(
-        np.empty(n_values + LANES),  # moments read whole pairs of vectors
-        np.empty(n_values * voxels.n_folds if voxels.n_folds > 1 else 1),
+        np.empty(n_values + 2 * LANES),  # vectors reach beyond the last line
+        np.empty(n_values * voxels.n_folds + 2 * LANES if voxels.n_folds > 1 else 1),
         np.empty(n_positions * (near.n_groups + 1), dtype=np.int64),
         np.empty(n_positions * near.n_groups, dtype=np.int64),
         np.zeros(voxels.width),
@@ -244,7 +245,7 @@ def _write_lines(voxels: Voxels, row: int, lines: Lines, line: int) -> None:
 
 @kernel_part
 def _write_line(voxels: Voxels, row: int, lines: Lines, packed: Floats, target: int) -> None:
-    """Write the values of one row of the patterns, and zeros up to whole vectors."""
+    """Write the values of one row of the patterns, and zeros up to the line's end."""
     n = voxels.n_conditions
     n_full = n // LANES * LANES
     pack_line(voxels.values, row * n, n_full, lines.shift, lines.scale, packed, target)
@@ -261,8 +262,8 @@ def sum_up_lines(
 ) -> None:
     """Sum the values of a position's groups up to each, and their squares.
 
-    ``sums`` is (n_positions, n_groups, n_moments): of four conditions the sums, then the sums of
-    squares, and so on. Cost: two operations per packed value.
+    ``sums`` is (n_positions, n_groups, n_moments): of a vector of conditions the sums, then the
+    sums of squares, and so on. Cost: two operations per packed value.
     """
     step = voxels.n_moments
     for position in range(n_positions):

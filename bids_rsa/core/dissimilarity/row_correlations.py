@@ -16,20 +16,23 @@ from bids_rsa.core.dissimilarity.packing import (
     voxel_pointers,
 )
 from bids_rsa.core.dissimilarity.rows import (
-    CELLS,
-    N_Y,
     Block,
     Sums,
     Tiles,
     block_pointers,
     cell_before,
-    copy_cells,
     find_snapshots,
     sum_pointers,
     tile_pointers,
 )
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
-from bids_rsa.core.engine.tiles import correlation_windows, products, windows
+from bids_rsa.core.engine.tiles import (
+    N_X,
+    correlation_windows,
+    edge_correlation_windows,
+    products,
+    windows,
+)
 from bids_rsa.core.engine.vectors import LANES, put
 
 Floats = NDArray[np.float64]
@@ -41,7 +44,8 @@ _TRUSTED = 1.0 / 256.0
 _NEAR_CONSTANT = 1e-20
 
 _products_1, _products_2, _products_3 = products
-_correlations_1, _correlations_2, _correlations_3 = correlation_windows
+_inner_1, _inner_2, _inner_3 = correlation_windows
+_edge_1, _edge_2, _edge_3 = edge_correlation_windows
 _window_1 = windows[0]
 
 
@@ -106,17 +110,6 @@ def _multiply(
 
 
 @kernel_part
-def _copy_diagonal(cells: Floats, row: int, n_left: int, rdms: Floats) -> None:
-    """Copy the six cells above the diagonal of a tile's first vectors."""
-    put(rdms, row + 1, cells[1])
-    put(rdms, row + 2, cells[2])
-    put(rdms, row + 3, cells[3])
-    put(rdms, row + n_left, cells[N_Y * LANES + 2])
-    put(rdms, row + n_left + 1, cells[N_Y * LANES + 3])
-    put(rdms, row + 2 * n_left - 2, cells[2 * N_Y * LANES + 3])
-
-
-@kernel_part
 def _correlate(
     voxels: Voxels, near: Neighborhood, tiles: Tiles, panel: int, center: int, mine: int,
     sums: Sums, rdms: Floats,
@@ -127,31 +120,38 @@ def _correlate(
     for tile in range(tiles.panels[panel], tiles.panels[panel + 1]):
         i, j, n_y = tiles.of[4 * tile], tiles.of[4 * tile + 1], tiles.of[4 * tile + 2]
         at = tiles.of[4 * tile + 3] * LANES
-        base = first + cell_before(i, n) + j
-        # rows of a condensed RDM: each is one cell shorter than the one before
-        rows = (base, base + n - i - 2, base + 2 * (n - i) - 5, base + 3 * (n - i) - 9)
-        whole = j + n_y * LANES <= n
-        out, rows = (rdms, rows) if whole else (sums.cells, CELLS)
-        head, head_rows = (out, rows) if i < j else (sums.cells, CELLS)
-        if n_y == 3:
-            _correlations_3(
-                sums.ring, sums.sources, near.longest, at, head, head_rows, out, rows,
-                sums.means, sums.inverses, norms + i, norms + j,
+        rows = (first + cell_before(i, n) + j, n - i, 1)
+        if i < j and j + n_y * LANES <= n:
+            if n_y == 3:
+                _inner_3(
+                    sums.ring, sums.sources, near.longest, at, rdms, rows, sums.means,
+                    sums.inverses, norms, i, j, n,
+                )  # fmt: skip
+            elif n_y == 2:
+                _inner_2(
+                    sums.ring, sums.sources, near.longest, at, rdms, rows, sums.means,
+                    sums.inverses, norms, i, j, n,
+                )  # fmt: skip
+            else:
+                _inner_1(
+                    sums.ring, sums.sources, near.longest, at, rdms, rows, sums.means,
+                    sums.inverses, norms, i, j, n,
+                )  # fmt: skip
+        elif n_y == 3:
+            _edge_3(
+                sums.ring, sums.sources, near.longest, at, rdms, rows, sums.means, sums.inverses,
+                norms, i, j, n,
             )  # fmt: skip
         elif n_y == 2:
-            _correlations_2(
-                sums.ring, sums.sources, near.longest, at, head, head_rows, out, rows,
-                sums.means, sums.inverses, norms + i, norms + j,
+            _edge_2(
+                sums.ring, sums.sources, near.longest, at, rdms, rows, sums.means, sums.inverses,
+                norms, i, j, n,
             )  # fmt: skip
         else:
-            _correlations_1(
-                sums.ring, sums.sources, near.longest, at, head, head_rows, out, rows,
-                sums.means, sums.inverses, norms + i, norms + j,
+            _edge_1(
+                sums.ring, sums.sources, near.longest, at, rdms, rows, sums.means, sums.inverses,
+                norms, i, j, n,
             )  # fmt: skip
-        if not whole:
-            copy_cells(sums.cells, i, j, n_y * LANES, n, rdms, first)
-        elif i == j:
-            _copy_diagonal(sums.cells, base, n - i, rdms)
 
 
 @kernel_part
@@ -193,9 +193,9 @@ def _sum_moments(voxels: Voxels, near: Neighborhood, place: int, sums: Sums) -> 
     for k in range(near.longest):
         snapshot = (place + k) * near.n_groups + near.group_at[k]
         put(sums.sources, k, snapshot * voxels.n_moments)
-    for t in range(0, voxels.n_moments, 4 * LANES):
-        rows = (t, t + LANES, t + 2 * LANES, t + 3 * LANES)
-        _window_1(sums.moments, sums.sources, near.longest, t, sums.totals, rows, sums.totals, rows)
+    for t in range(0, voxels.n_moments, N_X * LANES):
+        rows = (t, LANES, 0)
+        _window_1(sums.moments, sums.sources, near.longest, t, sums.totals, rows)
 
 
 @kernel_part

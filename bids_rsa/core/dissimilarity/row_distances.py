@@ -21,13 +21,14 @@ from bids_rsa.core.dissimilarity.rows import (
     Sums,
     Tiles,
     block_pointers,
+    cell_before,
     copy_cells,
     find_snapshots,
     sum_pointers,
     tile_pointers,
 )
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
-from bids_rsa.core.engine.tiles import N_X, squares, windows
+from bids_rsa.core.engine.tiles import N_X, squares, upper_windows, windows
 from bids_rsa.core.engine.vectors import LANES, put
 
 Floats = NDArray[np.float64]
@@ -35,6 +36,7 @@ Integers = NDArray[np.int64]
 
 _squares_1, _squares_2 = squares
 _window_1, _window_2 = windows
+_upper_1, _upper_2 = upper_windows
 
 
 @summing_kernel
@@ -105,11 +107,17 @@ def _measure(
     for tile in range(tiles.panels[panel], tiles.panels[panel + 1]):
         i, j, n_y = tiles.of[4 * tile], tiles.of[4 * tile + 1], tiles.of[4 * tile + 2]
         at = tiles.of[4 * tile + 3] * LANES
-        _sum_window(sums.ring, near, n_y, at, sums, sums.cells)
         if voxels.n_folds > 1:
+            _sum_window(sums.ring, near, n_y, at, sums, sums.cells)
             _sum_window(sums.own_ring, near, n_y, at, sums, sums.own_cells)
             _cross_validate(sums.cells, sums.own_cells, voxels.n_folds, rooted)
-        copy_cells(sums.cells, i, j, n_y * LANES, n, rdms, first)
+            copy_cells(sums.cells, i, j, n_y * LANES, n, rdms, first)
+        else:
+            rows = (first + cell_before(i, n) + j, n - i, 1)
+            if n_y == 2:
+                _upper_2(sums.ring, sums.sources, near.longest, at, rdms, rows, i, j, n)
+            else:
+                _upper_1(sums.ring, sums.sources, near.longest, at, rdms, rows, i, j, n)
 
 
 @kernel_part
@@ -118,9 +126,9 @@ def _sum_window(
 ) -> None:
     """Add the snapshots of a tile up over a window."""
     if n_y == 2:
-        _window_2(ring, sums.sources, near.longest, at, cells, CELLS, cells, CELLS)
+        _window_2(ring, sums.sources, near.longest, at, cells, CELLS)
     else:
-        _window_1(ring, sums.sources, near.longest, at, cells, CELLS, cells, CELLS)
+        _window_1(ring, sums.sources, near.longest, at, cells, CELLS)
 
 
 @kernel_part

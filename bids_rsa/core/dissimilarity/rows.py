@@ -24,10 +24,10 @@ Integers = NDArray[np.int64]
 Sizes = NDArray[np.int32]
 Flags = NDArray[np.uint8]
 
-# bytes of the snapshots of a panel: half of a core's cache
-_PANEL = 2**19
+# bytes of the snapshots of a panel, which stay in a core's own cache with a position's lines
+_PANEL = 2**18
 N_Y = 3  # vectors of the largest tile
-CELLS = (0, N_Y * LANES, 2 * N_Y * LANES, 3 * N_Y * LANES)  # rows of a tile's cells
+CELLS = (0, N_Y * LANES, 0)  # rows of a tile's cells by themselves, as the tiles' windows take them
 
 
 class Tiles(NamedTuple):
@@ -82,11 +82,11 @@ class Sums(NamedTuple):
 
     Attributes
     ----------
-    ring, own_ring : (longest * n_groups * n_vectors * 4,) float64
+    ring, own_ring : (longest * n_groups * n_vectors * LANES,) float64
         Snapshots of the positions of one window; of the folds by themselves.
     own_bounds : (n_positions * (n_groups + 1),) int64
     sources : (longest,) int64
-    cells, own_cells : (48,) float64
+    cells, own_cells : (N_X * N_Y * LANES,) float64
         Of one tile.
     moments : (n_positions * n_groups * n_moments,) float64
     totals : (n_moments,) float64
@@ -118,8 +118,8 @@ def room_for_sums(n_positions: int, voxels: Voxels, near: Neighborhood, tiles: T
         np.empty(N_X * N_Y * LANES),
         np.empty(n_positions * near.n_groups * voxels.n_moments),
         np.empty(voxels.n_moments),
-        np.zeros(n_positions * voxels.width),
-        np.zeros(n_positions * voxels.width),
+        np.zeros(n_positions * voxels.width + LANES),
+        np.zeros(n_positions * voxels.width + LANES),
     )
 
 
@@ -133,7 +133,7 @@ def cut_into_tiles(n_conditions: int, max_vectors: int, window_bytes: int) -> Ti
     tiles: list[tuple[int, int, int, int]] = []
     panels, used, most = [0], 0, 0
     for i in range(0, width, N_X):
-        n_left = (width - i) // LANES
+        n_left = -(-(width - i) // LANES)
         n_tiles = -(-n_left // max_vectors)
         j = i
         for k in range(n_tiles):

@@ -1,13 +1,14 @@
 """Register tiles: sums of products over voxels, for some pairs of conditions at once.
 
-A tile is four conditions by up to twelve: for each voxel, four values are each spread over a vector
-register and multiplied with up to three registers of four values that lie side by side in memory.
+A tile is four conditions by up to twelve, or eight by up to twenty-four where registers hold eight
+doubles: for each voxel, as many values as a register holds are each spread over one and multiplied
+with up to three registers of values that lie side by side in memory.
 numba has no vector registers of its own, so that these loops are written down as LLVM code; what is
 summed is one line each.
 
 Packed patterns are lines of ``width`` values (the conditions, and zeros up to a multiple of four),
-one for each voxel. Where a neighborhood's columns become shorter a tile stores what it has, a
-**snapshot**; `windows` add snapshots up.
+one for each voxel. What the last tiles read beyond a line is not used. Where a neighborhood's
+columns become shorter a tile stores what it has, a **snapshot**; `windows` add snapshots up.
 """
 
 from collections.abc import Callable
@@ -28,17 +29,19 @@ from bids_rsa.core.engine.vectors import (
     Vector,
     code,
     constant,
+    lanes_between,
     load_number,
     load_vector,
     pointer_at,
     shifted,
     spread_number,
+    store_lanes,
     store_vector,
     variable,
     zeros,
 )
 
-N_X = 4  # conditions of a tile that are spread
+N_X = LANES  # conditions of a tile that are spread
 
 
 def _multiply(builder: Builder, x: Vector, y: Vector) -> Vector:
@@ -61,7 +64,7 @@ Terms = Callable[[Builder, Any, Any, list[Vector]], list[Vector]]
 
 
 def _pairs(term: Callable[[Builder, Vector, Vector], Vector]) -> Terms:
-    """One term for each pair of four spread values and the vectors."""
+    """One term for each pair of spread values and vectors."""
 
     def terms(builder: Builder, x: Any, line: Any, ys: list[Vector]) -> list[Vector]:
         places = (shifted(builder, line, a) for a in range(N_X))
@@ -79,10 +82,10 @@ def _powers(builder: Builder, _: Any, __: Any, ys: list[Vector]) -> list[Vector]
 def _tile(n_y: int, n_sums: int, terms: Terms) -> Any:
     """Make the intrinsic ``tile(packed, i, j, width, lines, at, n_groups, ring, target, step)``.
 
-    It sums terms over voxels, for conditions i to i + 3 and the 4 n_y conditions from j on;
+    It sums terms over voxels, for conditions i to i + N_X - 1 and the LANES n_y from j on;
     group g of voxels has the lines from ``lines[at + g]`` to ``lines[at + g + 1]``. The sums after
     group g go to ``ring[target + g * step]`` and on, vector by vector, i by i.
-    Cost: 4 + n_y loads and 4 n_y terms a voxel.
+    Cost: N_X + n_y loads and N_X n_y terms a voxel.
     """
 
     @code
@@ -125,9 +128,9 @@ def _add_all(builder: Builder, sums: list[Any], terms: list[Vector]) -> None:
 
 
 products = tuple(_tile(n_y, N_X * n_y, _pairs(_multiply)) for n_y in (1, 2, 3))
-# a difference takes one register more than a product
+# a difference takes more registers than a product
 squares = tuple(_tile(n_y, N_X * n_y, _pairs(_square)) for n_y in (1, 2))
-# sums and sums of squares of eight conditions: the packed width is padded for them
+# sums and sums of squares of two vectors of conditions
 moments = _tile(2, 4, _powers)
 
 
@@ -141,33 +144,47 @@ def _window_sums(builder: Builder, n: int, ring: Any, sources: Any, count: Any, 
     return [builder.load(total) for total in sums]
 
 
-def _store_rows(
-    builder: Builder, cells: list[Vector], n_y: int, first: Any, first_rows: Any, out: Any,
-    rows: Any,
-) -> None:  # fmt: skip
-    """Store four rows of cells; the first vector of each goes to a place of its own."""
-    for a in range(N_X):
-        row, first_row = builder.extract_value(rows, a), builder.extract_value(first_rows, a)
-        store_vector(builder, cells[a * n_y], first, first_row)
-        for b in range(1, n_y):
-            store_vector(builder, cells[a * n_y + b], out, shifted(builder, row, b * LANES))
+def _row_start(builder: Builder, rows: Any, a: int) -> Any:
+    """Return ``base + a stride - bend a (a + 3) / 2`` of rows (base, stride, bend)."""
+    base, stride, bend = (builder.extract_value(rows, k) for k in range(3))
+    straight = builder.add(base, builder.mul(stride, constant(a)))
+    return builder.sub(straight, builder.mul(bend, constant(a * (a + 3) // 2)))
+
+
+def _store_rows(builder: Builder, cells: list[Vector], n_y: int, out: Any, rows: Any) -> None:
+    """Store the rows of cells."""
+    for k, value in enumerate(cells):
+        start = _row_start(builder, rows, k // n_y)
+        store_vector(builder, value, out, shifted(builder, start, k % n_y * LANES))
+
+
+def _store_upper(
+    builder: Builder, cells: list[Vector], n_y: int, out: Any, rows: Any, place: list[Any]
+) -> None:
+    """Store the cells whose column is above their row and below n; place is (i, j, n)."""
+    i, j, n = place
+    for k, value in enumerate(cells):
+        row, column = shifted(builder, i, k // n_y), shifted(builder, j, k % n_y * LANES)
+        first = builder.sub(shifted(builder, row, 1), column)
+        mask = lanes_between(builder, first, builder.sub(n, column))
+        start = _row_start(builder, rows, k // n_y)
+        store_lanes(builder, value, mask, out, shifted(builder, start, k % n_y * LANES))
 
 
 def _window(n_y: int) -> Any:
-    """Make ``window(ring, sources, count, at, first, first_rows, out, rows)``.
+    """Make ``window(ring, sources, count, at, out, rows)``.
 
     It sums the snapshots of a tile over a window: snapshot k stands at ``ring[sources[k] + at]``.
-    Row a of the tile goes to ``out[rows[a]]`` and on, but for its first vector, which goes to
-    ``first[first_rows[a]]``. Cost: one load and one addition for each vector and snapshot.
+    Row a of the tile goes to ``out[base + a stride - bend a (a + 3) / 2]`` and on, where rows are
+    (base, stride, bend); bend is 1 in a condensed RDM, whose rows become shorter.
+    Cost: one load and one addition for each vector and snapshot.
     """
 
     @code
     def window(
-        typing_context: Any, ring: Any, sources: Any, count: Any, at: Any, first: Any,
-        first_rows: Any, out: Any, rows: Any,
-    ) -> Any:  # fmt: skip
-        index = types.int64
-        signature = types.void(ring, sources, index, index, first, first_rows, out, rows)
+        typing_context: Any, ring: Any, sources: Any, count: Any, at: Any, out: Any, rows: Any
+    ) -> Any:
+        signature = types.void(ring, sources, types.int64, types.int64, out, rows)
 
         def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
             sums = _window_sums(builder, N_X * n_y, *args[:4])
@@ -179,26 +196,56 @@ def _window(n_y: int) -> Any:
     return window
 
 
-def _correlation_window(n_y: int) -> Any:
-    """Make the same, whose sums s become 1 - (s - mean_i mean_j) / (norm_i norm_j).
+def _upper_window(n_y: int) -> Any:
+    """Make the same with i, j and n behind: the tile's first row and column, and the conditions.
 
-    Four more arguments: the means, the inverse norms, the place in them of the tile's first row
-    and of its first column.
+    Cells that the upper triangle of n conditions lacks are not stored.
     """
 
     @code
     def window(
-        typing_context: Any, ring: Any, sources: Any, count: Any, at: Any, first: Any,
-        first_rows: Any, out: Any, rows: Any, means: Any, inverses: Any, i: Any, j: Any,
+        typing_context: Any, ring: Any, sources: Any, count: Any, at: Any, out: Any, rows: Any,
+        i: Any, j: Any, n: Any,
     ) -> Any:  # fmt: skip
         index = types.int64
-        signature = types.void(
-            ring, sources, index, index, first, first_rows, out, rows, means, inverses, index, index
-        )
+        signature = types.void(ring, sources, index, index, out, rows, index, index, index)
 
         def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
             sums = _window_sums(builder, N_X * n_y, *args[:4])
-            _store_rows(builder, _correlate(builder, sums, n_y, *args[8:]), n_y, *args[4:8])
+            _store_upper(builder, sums, n_y, args[4], args[5], list(args[6:]))
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return window
+
+
+def _correlation_window(n_y: int, edge: bool) -> Any:
+    """Make the same, whose sums s become 1 - (s - mean_i mean_j) / (norm_i norm_j).
+
+    Arguments before i, j and n: the means, the inverse norms, and where those of the centre begin.
+    Only at the edge of the upper triangle cells beyond it are left out.
+    """
+
+    @code
+    def window(
+        typing_context: Any, ring: Any, sources: Any, count: Any, at: Any, out: Any, rows: Any,
+        means: Any, inverses: Any, first: Any, i: Any, j: Any, n: Any,
+    ) -> Any:  # fmt: skip
+        index = types.int64
+        signature = types.void(
+            ring, sources, index, index, out, rows, means, inverses, index, index, index, index
+        )
+
+        def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+            out, rows, means, inverses, first, i, j, n = args[4:]
+            sums = _window_sums(builder, N_X * n_y, *args[:4])
+            at = builder.add(first, i), builder.add(first, j)
+            cells = _correlate(builder, sums, n_y, means, inverses, *at)
+            if edge:
+                _store_upper(builder, cells, n_y, out, rows, [i, j, n])
+            else:
+                _store_rows(builder, cells, n_y, out, rows)
             return context.get_dummy_value()
 
         return signature, codegen
@@ -226,7 +273,9 @@ def _correlate(
 
 
 windows = tuple(_window(n_y) for n_y in (1, 2))
-correlation_windows = tuple(_correlation_window(n_y) for n_y in (1, 2, 3))
+upper_windows = tuple(_upper_window(n_y) for n_y in (1, 2))
+correlation_windows = tuple(_correlation_window(n_y, edge=False) for n_y in (1, 2, 3))
+edge_correlation_windows = tuple(_correlation_window(n_y, edge=True) for n_y in (1, 2, 3))
 
 
 @code
@@ -236,7 +285,7 @@ def pack_line(
 ) -> Any:  # fmt: skip
     """``pack_line(patterns, source, n_full, shift, scale, packed, target)``: (x - shift) scale.
 
-    Cost: one copy of the first ``n_full`` values (a multiple of four).
+    Cost: one copy of the first ``n_full`` values (whole vectors).
     """
     index = types.int64
     signature = types.void(patterns, index, index, shift, scale, packed, index)

@@ -1,4 +1,4 @@
-"""LLVM code for vector registers of four doubles, which numba itself does not know.
+"""LLVM code for vector registers of four or eight doubles, which numba itself does not know.
 
 Arrays are given by pointers (`pointer_to`) and are flat; places in them are 64-bit integers.
 """
@@ -6,12 +6,21 @@ Arrays are given by pointers (`pointer_to`) and are flat; places in them are 64-
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 
-LANES = 4
+
+def _lanes() -> int:
+    """Return how many doubles a register of the processor that is compiled for holds: 4 or 8."""
+    features = getattr(config, "CPU_FEATURES", None)
+    if features is None and getattr(config, "CPU_NAME", None) in (None, "host"):
+        features = binding.get_host_cpu_features().flatten()
+    return 8 if features and "+avx512f" in features.split(",") else 4
+
+
+LANES = _lanes()
 DOUBLE = ir.DoubleType()
 SINGLE = ir.FloatType()
 INDEX = ir.IntType(64)
@@ -59,7 +68,7 @@ def load_number(builder: Builder, data: Any, at: Any, element: Any = DOUBLE) -> 
 
 
 def load_vector(builder: Builder, data: Any, at: Any, element: Any = DOUBLE) -> Vector:
-    """Load four numbers that are aligned as one is, as doubles."""
+    """Load a vector of numbers that are aligned as one is, as doubles."""
     kind = ir.VectorType(element, LANES)
     pointer = builder.bitcast(pointer_at(builder, data, at, element), kind.as_pointer())
     loaded = builder.load(pointer, align=4 if element == SINGLE else 8, typ=kind)
@@ -67,16 +76,35 @@ def load_vector(builder: Builder, data: Any, at: Any, element: Any = DOUBLE) -> 
 
 
 def store_vector(builder: Builder, value: Vector, data: Any, at: Any) -> None:
-    """Store four doubles."""
+    """Store a vector of doubles."""
     pointer = builder.bitcast(pointer_at(builder, data, at), VECTOR.as_pointer())
     builder.store(value, pointer, align=8)
 
 
+def store_lanes(builder: Builder, value: Vector, mask: Any, data: Any, at: Any) -> None:
+    """Store some of a vector's doubles; the others' places are not touched."""
+    pointer = builder.bitcast(pointer_at(builder, data, at), VECTOR.as_pointer())
+    kind = ir.FunctionType(
+        ir.VoidType(), [VECTOR, pointer.type, ir.IntType(32), ir.VectorType(ir.IntType(1), LANES)]
+    )
+    name = f"llvm.masked.store.v{LANES}f64.p0"
+    store = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
+    builder.call(store, [value, pointer, ir.Constant(ir.IntType(32), 8), mask])
+
+
+def lanes_between(builder: Builder, first: Any, end: Any) -> Any:
+    """Return which lanes have a number from first up to, not with, end."""
+    numbers = ir.Constant(ir.VectorType(INDEX, LANES), list(range(LANES)))
+    above = builder.icmp_signed(">=", numbers, spread_number(builder, first))
+    return builder.and_(above, builder.icmp_signed("<", numbers, spread_number(builder, end)))
+
+
 def spread_number(builder: Builder, value: Any) -> Vector:
     """Return a vector of one value."""
-    single = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), value, constant(0))
+    kind = ir.VectorType(value.type, LANES)
+    single = builder.insert_element(ir.Constant(kind, ir.Undefined), value, constant(0))
     lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-    return builder.shuffle_vector(single, ir.Constant(VECTOR, ir.Undefined), lanes)
+    return builder.shuffle_vector(single, ir.Constant(kind, ir.Undefined), lanes)
 
 
 @code
