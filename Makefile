@@ -41,7 +41,7 @@ demo: $(VENV)/.app
 	$(BIN)/bids_rsa $(DEMO)/bids $(DEMO)/results participant --model $(DEMO)/bids/models/planted.tsv
 	$(BIN)/bids_rsa $(DEMO)/bids $(DEMO)/results group
 	@echo
-	@echo "The results lie in $(DEMO)/results. To look at them:"
+	@echo "The results are in $(DEMO)/results. To look at them:"
 	@echo "  pages        $(DEMO)/results/group.html and $(DEMO)/results/sub-*.html, in any browser"
 	@echo "  pictures     $(DEMO)/results/sub-*/figures/*.png and $(DEMO)/results/group/figures/*.png"
 	@echo "  maps         $(DEMO)/results/sub-*/func/*_statmap.nii.gz (any NIfTI viewer), what was computed in the .json beside each"

@@ -173,7 +173,7 @@ def _check_extent(spatial_radius: Any, extent_mm: float) -> None:
         return
     found = (
         f"spatial_radius is {spatial_radius:g} metres ({float(spatial_radius) * 1000:g} mm), but "
-        f"the voxels to use lie within {extent_mm:.4g} mm: every patch holds all of them, and the "
+        f"the voxels to use are within {extent_mm:.4g} mm: every patch holds all of them, and the "
         "map is one constant."
     )
     if float(spatial_radius) * 1000 >= IMPLAUSIBLE_RADIUS_MM:

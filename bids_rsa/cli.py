@@ -132,7 +132,7 @@ def _catch_signals() -> None:
         """End the workers, remove files that are not finished, and leave."""
         if os.getpid() == main_process:
             name = signal.Signals(signal_number).name
-            LOGGER.error("Stopped by %s; the same command goes on where it stopped.", name)
+            LOGGER.error("Stopped by %s; the same command resumes the run.", name)
             # the pool complains of the workers that it lost
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
             _end_workers()

@@ -17,7 +17,7 @@ library.
 
 
 class BidsRsaError(Exception):
-    """Something a user can mend.
+    """Something a user can correct.
 
     Parameters
     ----------

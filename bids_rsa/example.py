@@ -233,7 +233,7 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         parser.error(str(error))
     models = root / "derivatives" / "models" if arguments.bold else root / "models"
-    sys.stdout.write(f"The example dataset lies in {root}, its model in {models}.\n")
+    sys.stdout.write(f"The example dataset is in {root} and its model in {models}.\n")
     return 0
 
 

@@ -203,7 +203,7 @@ def _failure(folders: Sequence[Path], raised: Exception | None, work: Path) -> B
     known = (_find_failure(folder, raised, work) for folder in folders)
     return next(filter(None, known), None) or UnexpectedError(
         "It did not finish." if raised is None else f"It did not finish: {raised}",
-        f"Nipype's report lies in {work / CRASH_FOLDER}, if it could write one.",
+        f"Nipype's report is in {work / CRASH_FOLDER}, if it could write one.",
     )
 
 
@@ -258,7 +258,7 @@ def _find_failure(folder: Path, raised: Exception | None, work_dir: Path) -> Bid
         return UnexpectedError(
             "A worker process was killed while it worked on this subject or beside it; systems do "
             "that when memory runs out.",
-            "Give more memory, or fewer --nprocs; the same command goes on where it stopped.",
+            "Give more memory, or fewer --nprocs; the same command resumes the run.",
         )
     if "No space left on device" in told:
         return FullDiskError("Writing failed: no space left on device.", "Make room, start again.")
@@ -270,7 +270,7 @@ def _error(exit_code: int, message: str, hint: str, work_dir: Path) -> BidsRsaEr
     classes = {cls.exit_code: cls for cls in reversed(BidsRsaError.__subclasses__())}
     if exit_code in classes and exit_code != UnexpectedError.exit_code:
         return classes[exit_code](message, hint)
-    return UnexpectedError(message, f"Nipype's report lies in {work_dir / CRASH_FOLDER}.")
+    return UnexpectedError(message, f"Nipype's report is in {work_dir / CRASH_FOLDER}.")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -43,7 +43,7 @@ def check_folders(settings: Settings) -> None:
     OutputError
         The output directory is or holds the input, or cannot be written.
     OptionError
-        The work directory lies inside the input.
+        The work directory is inside the input.
     """
     source = Path(settings.inputs.bids_dir).resolve()
     output = Path(settings.run.output_dir).resolve()
@@ -55,14 +55,13 @@ def check_folders(settings: Settings) -> None:
         )
     if source.is_relative_to(output):
         raise OutputError(
-            f"The input {source} lies inside the output directory {output}, which is never "
-            "searched.",
+            f"The input {source} is inside the output directory {output}, which is never searched.",
             "Choose another one, for example BIDS_DIR/derivatives/bids_rsa.",
         )
     if work.is_relative_to(source) and not work.is_relative_to(output):
         raise OptionError(
-            f"The work directory {work} lies inside the input {source}.",
-            "Choose one outside of it with -w, or leave -w away.",
+            f"The work directory {work} is inside the input {source}.",
+            "Choose one outside of it with -w, or remove -w.",
         )
     for folder, name in ((output, "output"), (work, "work")):
         _check_writable(folder, name)
@@ -114,7 +113,7 @@ def validate_input(bids_dir: str) -> None:
     if command is None:
         raise OptionError(
             f"--validate needs {VALIDATOR}, which is not installed.",
-            "Install it with: pip install bids-validator-deno, or leave --validate away.",
+            "Install it with: pip install bids-validator-deno, or remove --validate.",
         )
     found = subprocess.run(
         [command, "--ignoreWarnings", bids_dir], capture_output=True, text=True, check=False
@@ -152,7 +151,7 @@ def check_metric_parameters(rsa: RsaSettings, n_grid: int) -> None:
         raise OptionError(
             "--dissimilarity-params: VI is a matrix of one fixed set of voxels, and every patch of "
             "a given radius has other ones.",
-            "Leave VI away; rsa_nifti takes it for a whole region (spatial_radius=None).",
+            "Remove VI; rsa_nifti takes it for a whole region (spatial_radius=None).",
         )
     try:
         check_params(rsa.dissimilarity, params, n_grid)

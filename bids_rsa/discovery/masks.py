@@ -68,7 +68,7 @@ def brain_mask(
         path, there = anatomical[0].path, _grid_of_image(analysis.images[0])
         return MaskChoice(
             (),
-            f"none: {_names([path])} lies on another grid ({_grid(path).differences(there)} "
+            f"none: {_names([path])} is on another grid ({_grid(path).differences(there)} "
             "differ), and is used only when --brain-mask names it; voxels are chosen by the "
             "images alone",
         )

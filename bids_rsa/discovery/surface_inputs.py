@@ -44,7 +44,7 @@ def with_surfaces(
     """
     if inputs.brain_mask:
         raise OptionError(
-            f"{analysis.label}: --brain-mask names voxels, and these images lie on surfaces.",
+            f"{analysis.label}: --brain-mask names voxels, and these images are on surfaces.",
             "Name the cortex with --cortex-mask.",
         )
     hemispheres = _hemispheres(analysis)

@@ -167,7 +167,7 @@ def check_grid(maps: Sequence[ParticipantMap]) -> Grid:
     if odd:
         rows = [f"  sub-{one.subject} ({one.path}): {grid.describe()}" for one, grid in odd]
         raise ContentError(
-            f"The maps of one test lie on different grids: {usual.differences(odd[0][1])} differ."
+            f"The maps of one test are on different grids: {usual.differences(odd[0][1])} differ."
             f"\n  {len(maps) - len(odd)} maps: {usual.describe()}\n" + "\n".join(rows),
             "Resample the condition images to one grid before the participant level, or leave "
             "these out with --exclude-participant-label.",

@@ -72,20 +72,20 @@ def check_ceilings(tests: Sequence[GroupTest]) -> None:
         raise OptionError(
             f"--noise-ceiling: none of the tests has a noise ceiling ({names}). There is one for "
             "mean scores of comparisons that take each model by itself.",
-            "Leave --noise-ceiling away, or test maps of another comparison.",
+            "Remove --noise-ceiling, or test maps of another comparison.",
         )
     for test in chosen:
         if test.settings.coverage < 1 or test.settings.average_sessions:
             raise OptionError(
                 "--noise-ceiling needs the RDM of every subject at every voxel, and of one "
                 "session.",
-                "Leave --coverage and --average-sessions away.",
+                "Remove --coverage and --average-sessions.",
             )
         if len(test.members) < MIN_SUBJECTS:
             raise ContentError(
                 f"--noise-ceiling: {test.label} has {len(test.members)} subjects, and the lower "
                 f"ceiling compares each with the others: at least {MIN_SUBJECTS} are needed.",
-                "Leave --noise-ceiling away.",
+                "Remove --noise-ceiling.",
             )
 
 

@@ -89,7 +89,7 @@ def find_maps(
     if broken:
         raise InputError(
             "A participant's output was not written whole:\n  " + "\n  ".join(broken),
-            "Run the participant level again for it (the same command goes on where it stopped), "
+            "Run the participant level again for it (the same command resumes the run), "
             "or leave the participant out with --exclude-participant-label.",
         )
     _check_once(found)

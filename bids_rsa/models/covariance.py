@@ -52,7 +52,7 @@ def condition_covariance(
     except ValueError as error:
         raise ContentError(
             f"{analysis.label}: --condition-covariance {choice}: {error}.",
-            "Use --condition-covariance none, or mend it.",
+            "Use --condition-covariance none, or correct it.",
         ) from None
 
 

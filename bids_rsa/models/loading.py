@@ -294,7 +294,7 @@ def _check_same_conditions(models: Sequence[ModelRdm]) -> None:
             ]
             raise ContentError(
                 "All models must share their set of conditions. " + " ".join(only),
-                "Select the shared ones with --conditions, or mend the model files.",
+                "Select the shared ones with --conditions, or correct the model files.",
             )
 
 

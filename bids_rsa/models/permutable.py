@@ -25,5 +25,5 @@ def check_permutable(models: Sequence[ModelRdm], conditions: Sequence[str]) -> N
                 f"--condition-permutations: the model {model.name} lacks {n_missing} of "
                 f"{row.size} cells (empty in its file, or left out by --exclude-cells or "
                 "--exclude-within). When conditions are permuted, other cells would be missing.",
-                "Give the model a value in every cell, or leave --condition-permutations away.",
+                "Give the model a value in every cell, or remove --condition-permutations.",
             )

@@ -24,24 +24,24 @@ def add_bold_options(parser: argparse.ArgumentParser) -> None:
         "--from-bold",
         action="store_true",
         help=(
-            "estimate the condition images: one GLM for each run of fMRIPrep's preprocessed BOLD "
-            "and the events of the raw dataset"
+            "estimate the condition images, with one GLM per run, from fMRIPrep's preprocessed "
+            "BOLD and the events of the raw dataset"
         ),
     )
     add(
         "--hrf",
         choices=HRF_NAMES,
         help=(
-            "model of the haemodynamic response; with a derivative the estimate is the canonical "
-            "regressor's, with fir the mean from 4 to 8 s after the onset"
+            "model of the haemodynamic response. With a derivative, the estimate is that of the "
+            "canonical regressor; with fir, the mean from 4 to 8 s after onset"
         ),
     )
     add(
         "--estimate",
         choices=ESTIMATES,
         help=(
-            "one regressor and image for each condition; or for each trial, all in one model "
-            "(trials) or each in a model of its own (lss)"
+            "what gets a regressor and an image: each condition, each trial with all trials in one "
+            "model (trials), or each trial in a separate model (lss)"
         ),
     )
     add(
@@ -53,8 +53,8 @@ def add_bold_options(parser: argparse.ArgumentParser) -> None:
         "--scale",
         choices=SCALES,
         help=(
-            "what effects are in percent of: the run's mean inside its mask, each voxel's mean, or "
-            "nothing (the image's own units)"
+            "express effects in percent of the run's mean inside its mask (run) or of each voxel's "
+            "mean (voxel), or keep the units of the image (none)"
         ),
     )
     _add_nuisance_options(add)
@@ -68,8 +68,8 @@ def _add_nuisance_options(add: Callable[..., None]) -> None:
         nargs="+",
         metavar="NAME",
         help=(
-            f"nuisance regressors: {', '.join(CONFOUND_STRATEGIES)}; columns by name, or "
-            "regular expressions for them; several add up"
+            f"nuisance regressors: {', '.join(CONFOUND_STRATEGIES)}; also column "
+            "names and regular expressions; several are combined"
         ),
     )
     add(
@@ -77,23 +77,23 @@ def _add_nuisance_options(add: Callable[..., None]) -> None:
         metavar="SECONDS",
         type=types.number_from_zero("seconds"),
         help=(
-            "cut-off of cosines added to the model in place of fMRIPrep's; 0: none; without it "
-            "fMRIPrep's cosines, or 128 s where the confounds hold none"
+            "high-pass filter: the cut-off of the cosine regressors that replace fMRIPrep's; 0 for "
+            "none (default: fMRIPrep's cosines, or 128 s if the confounds have none)"
         ),
     )
     add(
         "--fd-threshold",
         metavar="MM",
         type=types.positive_number("millimetres"),
-        help="take volumes with a larger framewise displacement out, by a regressor for each",
+        help="censor volumes with a larger framewise displacement, with one regressor each",
     )
     add(
         "--dummy-scans",
         metavar="N",
         type=types.whole_number(0),
         help=(
-            "take the first N volumes out, by a regressor for each; fMRIPrep's "
-            "non_steady_state_outlier volumes are taken out in any case"
+            "censor the first N volumes, with one regressor each; fMRIPrep's "
+            "non_steady_state_outlier volumes are always censored"
         ),
     )
 
@@ -105,25 +105,25 @@ def _add_event_options(add: Callable[..., None]) -> None:
         metavar="SECONDS",
         type=types.number_from_zero("seconds"),
         help=(
-            "the time within each volume that its slices stand for; without it StartTime of the "
-            "BOLD's JSON, or half a repetition time where it has none"
+            "time within each volume to which its slices refer (default: StartTime in the BOLD's "
+            "JSON, or else half a repetition time)"
         ),
     )
     add(
         "--condition-column",
         metavar="NAME",
-        help="the column of the events that names conditions",
+        help="column of the events table with the condition names",
     )
     add(
         "--event-duration",
         metavar="SECONDS",
         type=types.number_from_zero("seconds"),
-        help="the duration of events that have none in the table",
+        help="duration of events without one in the table",
     )
     add(
         "--keep-residuals",
         action="store_true",
-        help="write the residuals of each run (stat-errorts), for other programs",
+        help="write the residuals of each run (stat-errorts)",
     )
 
 

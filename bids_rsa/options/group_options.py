@@ -16,8 +16,8 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         type=types.label("analysis"),
         help=(
-            "name of this analysis: its files lie in OUTPUT_DIR/group/analysis-NAME, with "
-            "analysis-NAME in their names, beside those of other analyses"
+            "name of this analysis; its files go to OUTPUT_DIR/group/analysis-NAME and have "
+            "analysis-NAME in their names, so that several analyses can share OUTPUT_DIR"
         ),
     )
     _add_test_options(add)
@@ -26,8 +26,8 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
         "--tail",
         choices=("greater", "less", "two-sided"),
         help=(
-            "the alternative; without it greater for scores against 0, two-sided for differences "
-            "and slopes"
+            "the alternative hypothesis (default: greater for scores against 0, two-sided for "
+            "differences and slopes)"
         ),
     )
     add(
@@ -35,23 +35,23 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=types.whole_number(1),
         help=(
-            "relabelings to draw; all of them are used when there are no more. With --null stelzer "
-            "draws of null maps, 100000 unless given; no effect with --null conditions, which uses "
-            "each null map once"
+            "number of random relabelings; if no more than that exist, each is used once. With "
+            "--null stelzer the number of draws of null maps (default there: 100000); no effect "
+            "with --null conditions, which uses each null map once"
         ),
     )
     add(
         "--random-seed",
         metavar="N",
         type=types.whole_number(0),
-        help="seed of the relabelings; no effect with --null conditions",
+        help="seed of the random relabelings; no effect with --null conditions",
     )
     add(
         "--primary",
         choices=("tfce", "maxt", "cluster-mass", "cluster-size", "fdr", "cluster-fdr"),
         help=(
-            "the correction that makes the thresholded map, the tables and the pictures; "
-            "cluster-fdr goes with --null stelzer, and is what it uses"
+            "the correction for the thresholded map, the tables and the pictures; cluster-fdr is "
+            "the one for --null stelzer, and only for it"
         ),
     )
     add("--alpha", metavar="P", type=types.share(), help="significance level")
@@ -59,39 +59,39 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
         "--null",
         choices=("subjects", "conditions", "stelzer"),
         help=(
-            "what is relabelled: subjects (sign flips, permutations), or the conditions of the "
-            "models, from the null maps of the participant level. conditions: the same order of "
-            "the conditions in all subjects of a draw; stelzer: each draw takes a null map of each "
-            "subject at random, and clusters are tested by their size (Stelzer et al. 2013)"
+            "source of the null distribution. subjects: sign flips or permutations of subjects. "
+            "conditions: permutations of the conditions, the same one in all subjects of a draw, "
+            "from the null maps of the participant level. stelzer: each draw combines one random "
+            "null map of each subject, and clusters are tested by size (Stelzer et al. 2013)"
         ),
     )
     add(
         "--noise-ceiling",
         action="store_true",
         help=(
-            "maps of the lower and upper noise ceiling, and of the mean score relative to them; "
-            "the subjects' RDMs are computed again from their images"
+            "write maps of the lower and upper noise ceiling, and of the mean score relative to "
+            "them; the subjects' RDMs are recomputed from their images"
         ),
     )
     add(
         "--fwe-over",
         choices=("none", "models"),
-        help="models: take the maximum over all maps of this call, so that all are corrected",
+        help="models: correct over all maps of this call, by the maximum over them",
     )
     add(
         "--cluster-p",
         metavar="P",
         type=types.share(),
         help=(
-            "p of the t (with --null stelzer of the mean) above which voxels form clusters; halved "
-            "for each sign when two-sided"
+            "cluster-forming threshold, as the p of t (with --null stelzer, of the mean); halved "
+            "for each sign in two-sided tests"
         ),
     )
     add(
         "--connectivity",
         type=int,
         choices=(6, 18, 26),
-        help="how many neighbours a voxel has, for TFCE and clusters",
+        help="number of neighbours of a voxel, for TFCE and clusters",
     )
 
 
@@ -101,26 +101,30 @@ def _add_test_options(add: Callable[..., None]) -> None:
         "--compare-models",
         nargs="+",
         metavar="MODEL",
-        help="test the difference of two models, first minus second; or all: every pair",
+        help=(
+            "test the difference between two models (first minus second), or between every pair "
+            "(all)"
+        ),
     )
     add(
         "--group-column",
         metavar="COLUMN",
-        help="test the difference of two groups: a column of BIDS_DIR/participants.tsv",
+        help="test the difference between two groups, named in this column of "
+        "BIDS_DIR/participants.tsv",
     )
     add(
         "--groups",
         nargs="+",
         metavar="GROUP",
-        help="the two groups, first minus second; without it both values, sorted",
+        help="the two groups, first minus second (default: the two values in alphabetical order)",
     )
     add(
         "--covariates",
         nargs="+",
         metavar="COLUMN",
         help=(
-            "columns of participants.tsv to take out, demeaned over the subjects tested; two texts "
-            "(M, F) are coded as 0 and 1"
+            "nuisance covariates: columns of participants.tsv, demeaned over the subjects tested; "
+            "a column with two texts (M, F) is coded as 0 and 1"
         ),
     )
     add(
@@ -132,8 +136,8 @@ def _add_test_options(add: Callable[..., None]) -> None:
         "--participants-file",
         metavar="FILE",
         help=(
-            "the table for --group-column, --covariates and --test-covariate, instead of "
-            "BIDS_DIR/participants.tsv"
+            "the table for --group-column, --covariates and --test-covariate (default: "
+            "BIDS_DIR/participants.tsv)"
         ),
     )
 
@@ -144,18 +148,21 @@ def _add_scores_options(add: Callable[..., None]) -> None:
     add(
         "--average-sessions",
         action="store_true",
-        help="average a subject's sessions after the transform; without it each is tested apart",
+        help=(
+            "average each subject's sessions after the transform (default: test each session "
+            "separately)"
+        ),
     )
     add(
         "--assume-common-space",
         action="store_true",
-        help="test maps without a space- entity, or in a subject's own space",
+        help="test maps even if they have no space- entity or are in a subject's own space",
     )
     add(
         "--coverage",
         metavar="SHARE",
         type=types.share(whole=True),
-        help="share of the subjects that must have a score at a voxel",
+        help="share of subjects that must have a score at a voxel for it to be tested",
     )
     add("--group-mask", metavar="FILE", help="test only voxels inside it (above 0.5)")
     add(

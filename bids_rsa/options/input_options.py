@@ -14,15 +14,16 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
     for flag, prefix, what in (
         ("--participant-label", "sub", "participants to analyse"),
         ("--exclude-participant-label", "sub", "participants to leave out"),
-        ("--session-label", "ses", "sessions to analyse, each by itself"),
-        ("--task-label", "task", "tasks to analyse, each by itself"),
+        ("--session-label", "ses", "sessions to analyse, each separately"),
+        ("--task-label", "task", "tasks to analyse, each separately"),
         ("--run-label", "run", "runs to use"),
         (
             "--space",
             "space",
-            "spaces to analyse, each by itself; needed where there are several; also as X:res-2",
+            "spaces to analyse, each separately; required if there are several; X:res-2 selects a "
+            "resolution as well",
         ),
-        ("--res", "res", "resolutions to analyse, each by itself; needed where there are several"),
+        ("--res", "res", "resolutions to analyse, each separately; required if there are several"),
     ):
         add(
             flag,
@@ -35,7 +36,7 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
         "--bids-filter-file",
         metavar="FILE",
         help=(
-            "JSON with filters by pybids' entities, for condition images and for masks: "
+            "JSON with pybids entity filters for condition images and masks: "
             '{"statmap": {"run": [1, 2]}, "mask": {"desc": "brain"}}'
         ),
     )
@@ -50,50 +51,52 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="[NAME=]PATH",
         help=(
-            "derivative datasets that hold the condition images; without it BIDS_DIR and those "
-            "under BIDS_DIR/derivatives. At group level those that hold the participants' maps; "
-            "without it OUTPUT_DIR"
+            "derivative datasets with the condition images (default: BIDS_DIR and the datasets "
+            "under BIDS_DIR/derivatives); at group level, those with the participants' maps "
+            "(default: OUTPUT_DIR)"
         ),
     )
-    add("--stat", metavar="STAT", help="which statistic's images to use: effect, t, z ...")
+    add("--stat", metavar="STAT", help="statistic of the images to use: effect, t, z ...")
     add(
         "--betas",
         nargs="+",
         metavar="PATTERN",
         help=(
-            "where images without BIDS names lie, from BIDS_DIR: a folder for each participant "
-            "(SPM.mat, FEAT, AFNI, GLMsingle) like 'spm/sub-{subject}', or image files like "
-            "'{subject}/run{run}_{condition}.nii'; fields {subject} {session} {task} {run} {space} "
-            "{condition}, and * and ?"
+            "path of images without BIDS names, relative to BIDS_DIR: one folder per participant "
+            "(SPM.mat, FEAT, AFNI, GLMsingle) such as 'spm/sub-{subject}', or image files such as "
+            "'{subject}/run{run}_{condition}.nii'; with the fields {subject} {session} {task} "
+            "{run} {space} {condition}, and the wildcards * and ?"
         ),
     )
     add(
         "--source",
         choices=SOURCES,
         help=(
-            "whose images they are, where that is not clear; statmaps are those of nilearn, "
-            "fitlins and other BIDS-named ones"
+            "program that wrote the images, if that is ambiguous; statmaps are BIDS-named images "
+            "of nilearn, fitlins and others"
         ),
     )
     add(
         "--labels",
         metavar="FILE",
         help=(
-            "TSV that says what images or volumes are: columns condition, and where needed volume "
-            "(from 0), image, run, session, subject, n (trials behind it); may hold {subject}"
+            "TSV that assigns images or volumes to conditions: the column condition and, where "
+            "needed, volume (from 0), image, run, session, subject and n (number of trials); the "
+            "path may contain {subject}"
         ),
     )
     add(
         "--reference-image",
         metavar="FILE",
-        help="image on the grid of GLMsingle's betas, which have no affine; may hold {subject}",
+        help="image on the grid of GLMsingle's betas, which have no affine; the path may contain "
+        "{subject}",
     )
     add(
         "--basis-function",
         metavar="N",
         type=types.whole_number(1),
         help=(
-            "which of SPM's basis functions (from 1) the images are of; needed for sets other than "
+            "SPM basis function (from 1) whose images are used; required for basis sets other than "
             "the canonical response with its derivatives"
         ),
     )
@@ -108,9 +111,9 @@ def _add_model_options(add: Callable[..., None]) -> None:
         dest="models",
         metavar="[NAME=]FILE",
         help=(
-            "model RDMs: a square TSV or CSV with condition names as header and first column, "
-            "or an .npy (square or condensed) with --conditions; at group level the names of "
-            "the models to test"
+            "model RDMs: a square TSV or CSV with the condition names in the header and the first "
+            "column, or an .npy file (square or condensed) with --conditions; at group level, the "
+            "names of the models to test"
         ),
     )
     add(
@@ -118,30 +121,30 @@ def _add_model_options(add: Callable[..., None]) -> None:
         nargs="+",
         metavar="[NAME=]FILE:METRIC",
         help=(
-            "models from features: a TSV with a column 'condition' and feature columns, and "
-            "the dissimilarity that makes an RDM of it"
+            "models computed from features: a TSV with a column 'condition' and feature columns, "
+            "and the dissimilarity between the features of two conditions"
         ),
     )
     add(
         "--conditions",
         nargs="+",
         metavar="NAME",
-        help="which conditions, in this order; names the rows of an .npy model",
+        help="conditions to analyse, in this order; also names the rows of an .npy model",
     )
     add(
         "--condition-map",
         metavar="FILE",
         help=(
-            "TSV with columns label and condition: renames conditions of images, pools those with "
-            "one name, leaves out n/a"
+            "TSV with the columns label and condition: renames the conditions of images, pools "
+            "those with the same name, and drops n/a"
         ),
     )
     add(
         "--missing",
         choices=("error", "skip", "drop"),
         help=(
-            "when a participant has no image of a condition: fail, leave the participant out, or "
-            "leave out the cells (with --ignore-nan)"
+            "if a participant has no image of a condition: fail (error), leave the participant out "
+            "(skip), or leave out the cells of the RDM (drop, with --ignore-nan)"
         ),
     )
     _add_mask_options(add)
@@ -153,32 +156,32 @@ def _add_mask_options(add: Callable[..., None]) -> None:
         "--brain-mask",
         metavar="FILE",
         help=(
-            "patches use only voxels inside it (above 0.5); without it the runs' brain masks, "
-            "intersected, or the anatomical one, where found"
+            "mask of the voxels that patches may contain (inside above 0.5; default: the "
+            "intersection of the runs' brain masks, or the anatomical one, if found)"
         ),
     )
     add(
         "--roi-mask",
         metavar="FILE|LABEL",
-        help="centres only inside it; a file, or the desc- label of a mask in the dataset",
+        help="mask of the searchlight centres: a file, or the desc- label of a mask in the dataset",
     )
     add(
         "--surface",
         nargs="+",
         metavar="PATTERN",
         help=(
-            "surface of each hemisphere that distances are measured along, or white and pial "
-            "surface, whose mean is taken; may hold {subject}, {session} and {hemi}. Without it "
-            "the participant's own, where found, else the template's"
+            "surface of each hemisphere along which distances are measured, or the white and the "
+            "pial surface, which are averaged; the path may contain {subject}, {session} and "
+            "{hemi} (default: the participant's own, if found, else the template's)"
         ),
     )
     add(
         "--cortex-mask",
         metavar="PATTERN|LABEL",
         help=(
-            "which vertices of a surface are cortex: a file of each hemisphere, whose path may "
-            "hold {subject}, {session} and {hemi}, or the desc- label of masks; without it "
-            "desc-cortex, where found, else the template's"
+            "mask of the cortical vertices: a file per hemisphere, whose path may contain "
+            "{subject}, {session} and {hemi}, or the desc- label of masks (default: desc-cortex, "
+            "if found, else the template's)"
         ),
     )
-    add("--bids-database-dir", metavar="DIR", help="keep pybids' index here, and use it again")
+    add("--bids-database-dir", metavar="DIR", help="folder where pybids' index is kept and reused")

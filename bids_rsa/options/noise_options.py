@@ -31,9 +31,10 @@ def add_noise_options(parser: argparse.ArgumentParser) -> None:
         "--noise",
         choices=NOISE,
         help=(
-            "normalise patterns by the noise covariance of each patch's voxels: variances alone, "
-            "shrunk towards the variances (recommended) or towards a multiple of the identity, or "
-            f"as it is; goes with {', '.join(dissimilarities_with_noise())}"
+            "normalise patterns by the noise covariance of the voxels of each patch: only the "
+            "variances (diagonal), shrunk towards the variances (shrinkage, recommended) or "
+            "towards a multiple of the identity (shrinkage-identity), or not shrunk (full); for "
+            f"{', '.join(dissimilarities_with_noise())}"
         ),
     )
     add(
@@ -52,9 +53,9 @@ def add_noise_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="PATTERN",
         help=(
-            "where residuals lie, with the fields of --betas, from BIDS_DIR: one 4D image for each "
-            "run, or one image for each volume; without it those beside the images (stat-errorts, "
-            "res4d, Res_*, errts)"
+            "path of the residuals, with the fields of --betas, relative to BIDS_DIR: one 4D image "
+            "per run, or one image per volume (default: those found beside the images: "
+            "stat-errorts, res4d, Res_*, errts)"
         ),
     )
     add(
@@ -62,9 +63,9 @@ def add_noise_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=types.positive_number("degrees of freedom"),
         help=(
-            "degrees of freedom of the residuals of all runs together: volumes minus the rank of "
-            "the designs; without it what the first-level models say, else one less than the "
-            "volumes of each run"
+            "degrees of freedom of the residuals of all runs together, i.e. volumes minus the rank "
+            "of the designs (default: as recorded by the first-level models, else volumes minus "
+            "one per run)"
         ),
     )
 
@@ -95,7 +96,7 @@ def check_noise_options(settings: Settings) -> None:
     if settings.inputs.residuals and rsa.noise_from in (IMAGES, POOLED_IMAGES):
         raise OptionError(
             f"--residuals names residuals, and --noise-from is {rsa.noise_from}.",
-            "Leave one of the two away.",
+            "Remove one of the two.",
         )
 
 
@@ -125,11 +126,11 @@ def _refuse_with_noise(rsa: RsaSettings, known: Dissimilarity) -> None:
         raise OptionError(
             f"--noise {rsa.noise} does not go with --dissimilarity-params "
             f"{rsa.dissimilarity_params}.",
-            "Leave one of the two away.",
+            "Remove one of the two.",
         )
     if rsa.normalize != "none":
         raise OptionError(
             f"--normalize {rsa.normalize} divides by each voxel's noise already, and --noise is "
             f"{rsa.noise}.",
-            "Leave --normalize away.",
+            "Remove --normalize.",
         )

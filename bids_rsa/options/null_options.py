@@ -16,9 +16,9 @@ def add_null_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=types.whole_number(0),
         help=(
-            "permute the conditions of the models N times, for p, z and p corrected by the maximum "
-            "in each participant (--random-seed, --alpha); all distinct relabelings where they "
-            "are no more than N; 0: none"
+            "permute the conditions of the models N times, for p, z and corrected p (by the "
+            "maximum) within each participant; if no more than N distinct relabelings exist, each "
+            "is used once; 0 for none (see --random-seed and --alpha)"
         ),
     )
     add(
@@ -26,7 +26,7 @@ def add_null_options(parser: argparse.ArgumentParser) -> None:
         metavar="M",
         type=types.whole_number(0),
         help=(
-            "keep the score maps of the first M permutations, for --null at group level; 100 "
+            "save the score maps of the first M permutations, for --null at group level; use 100 "
             "or more"
         ),
     )
@@ -35,9 +35,9 @@ def add_null_options(parser: argparse.ArgumentParser) -> None:
         "--reliability",
         action="store_true",
         help=(
-            "compare the RDMs of odd and even runs (with --folds: of odd and even folds) at each "
-            "centre: rho-a, or Pearson's correlation where --comparison begins with one that "
-            "does not rank"
+            "map the split-half reliability of the RDMs: odd against even runs (with --folds, odd "
+            "against even folds), compared with rho-a, or with Pearson's correlation if the first "
+            "--comparison is not rank-based"
         ),
     )
 

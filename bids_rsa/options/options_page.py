@@ -10,20 +10,20 @@ HEAD = """# Options
 
 `bids_rsa BIDS_DIR OUTPUT_DIR {participant,group} [options]`
 
-Made from the parser by `python -m bids_rsa.options.options_page > docs/options.md`; a test says
-whether they agree. Options may be written with `-` or `_` between their words. An option that takes
-several values is best put behind the three positional arguments. The same names, without the
-leading dashes, are the keys of a TOML file for `--config-file`.
+Generated from the parser by `python -m bids_rsa.options.options_page > docs/options.md`.
+Words in option names may be joined by `-` or `_`. Put options that take several values after the
+three positional arguments. The keys of a TOML file for `--config-file` are the option names without
+the leading dashes.
 """
 
 # beside those of the errors
-DONE = (0, "Done, or done before.")
+DONE = (0, "Success, or nothing left to do.")
 SOME_FAILED = (
     1,
-    "Some participants failed and others are done, or they failed for different reasons; the log "
-    "names each. Also a fault of bids_rsa itself.",
+    "Some participants failed and others succeeded, or they failed for different reasons; the log "
+    "names each. Also an error in bids_rsa itself.",
 )
-STOPPED = ("130, 143", "Stopped by SIGINT or SIGTERM: the same command goes on from there.")
+STOPPED = ("130, 143", "Stopped by SIGINT or SIGTERM; the same command resumes the run.")
 
 
 def options_page() -> str:

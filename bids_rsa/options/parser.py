@@ -63,7 +63,7 @@ def _add_science_options(parser: argparse.ArgumentParser) -> None:
         metavar="none|runs|max|N",
         type=types.folds,
         help=(
-            "cross-validate distances over folds: none, runs (one run a fold), max (the same), "
+            "cross-validate distances over folds: none, runs (one run per fold), max (the same), "
             "or N folds of consecutive runs"
         ),
     )
@@ -76,20 +76,20 @@ def _add_rule_options(add: Callable[..., None]) -> None:
     add(
         "--ignore-nan",
         action="store_true",
-        help="NaN is a missing value; without it NaN in a patch makes its centre NaN",
+        help="treat NaN as a missing value (default: a centre with NaN in its patch is NaN)",
     )
     add(
         "--min-voxels",
         metavar="N",
         type=types.whole_number(1),
-        help="leave out centres with fewer voxels in their patch",
+        help="skip centres with fewer voxels in their patch",
     )
     add(
         "--missing-runs",
         choices=("error", "complete", "average"),
         help=(
-            "when a condition is missing from some runs: end with an error, use only complete "
-            "runs, or average what there is"
+            "if a condition is missing from some runs: stop with an error, use only complete runs, "
+            "or average the runs that have it"
         ),
     )
     add(
@@ -100,11 +100,15 @@ def _add_rule_options(add: Callable[..., None]) -> None:
             "image"
         ),
     )
-    add("--standardize", action="store_true", help="z-score RDM and models before regression")
+    add(
+        "--standardize",
+        action="store_true",
+        help="z-score the RDM and the models before regression",
+    )
     add(
         "--center",
         choices=("none", "conditions"),
-        help="take the mean pattern over conditions away from each fold before anything else",
+        help="subtract the mean pattern over conditions from each fold first",
     )
 
 
@@ -115,27 +119,27 @@ def _add_cell_options(add: Callable[..., None]) -> None:
         nargs="+",
         metavar="NAME",
         help=(
-            "models that take part in joint fits (partial correlations, regressions, shares of "
-            "variance) and get no map"
+            "models of no interest: included in joint fits (partial correlations, regressions, "
+            "shares of variance), but without a map"
         ),
     )
     add(
         "--exclude-cells",
         metavar="FILE",
-        help="a square table of the conditions: cells that are 0 or empty are left out",
+        help="square table of the conditions; pairs whose cell is 0 or empty are left out",
     )
     add(
         "--exclude-within",
         choices=("none", "run"),
-        help="leave out cells of two conditions whose images all come from one and the same run",
+        help="leave out pairs of conditions whose images all come from the same single run",
     )
     add(
         "--condition-covariance",
         metavar="none|design|FILE",
         help=(
-            "covariance of the condition estimates, for whitened comparisons: none (independent, "
-            "equally noisy), design (of the runs' design matrices, with --from-bold), or a square "
-            "table"
+            "covariance of the condition estimates, for whitened comparisons: none (independent "
+            "and equally noisy), design (from the runs' design matrices, with --from-bold), or a "
+            "square table"
         ),
     )
 
@@ -148,8 +152,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--work-dir",
         metavar="DIR",
         help=(
-            "where intermediate results lie, so that a second run recomputes nothing; without "
-            "it OUTPUT_DIR/.work, removed after success"
+            "folder for intermediate results, which later runs reuse (default: OUTPUT_DIR/.work, "
+            "removed after success)"
         ),
     )
     add(
@@ -158,22 +162,22 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         dest="n_procs",
         metavar="N",
         type=types.whole_number(1),
-        help="CPUs to use; without it all this process may use",
+        help="number of CPUs to use (default: all that this process may use)",
     )
     add(
         "--omp-nthreads",
         metavar="N",
         type=types.whole_number(1),
         help=(
-            "threads of one searchlight node; without it all CPUs, shared among the subjects "
-            "that run at once"
+            "threads per searchlight node (default: all CPUs, shared by the subjects that run at "
+            "once)"
         ),
     )
     add(
         "--mem-gb",
         metavar="GB",
         type=types.positive_number("GB"),
-        help="memory to use; without it what this process may use",
+        help="memory to use (default: all that this process may use)",
     )
     add(
         "--use-plugin",
@@ -181,7 +185,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         dest="use_plugin",
         metavar="NAME|FILE",
         help=(
-            "Nipype's way to run: Linear, MultiProc, or a YAML file with plugin and "
+            "Nipype execution plugin: Linear, MultiProc, or a YAML file with plugin and "
             "plugin_args (SLURM, PBS ...)"
         ),
     )
@@ -193,7 +197,7 @@ def _add_mode_options(add: Callable[..., None]) -> None:
     add(
         "--stop-on-first-crash",
         action="store_true",
-        help="stop at the first subject that fails; without it the others go on",
+        help="stop at the first subject that fails (default: continue with the others)",
     )
     add(
         "--overwrite",
@@ -203,12 +207,12 @@ def _add_mode_options(add: Callable[..., None]) -> None:
     add(
         "--dry-run",
         action="store_true",
-        help="print what was found and what would be written, as a table, and write nothing",
+        help="print what was found and what would be written; write nothing",
     )
     add(
         "--dry-run-table",
         metavar="FILE",
-        help="with --dry-run: write what was found as TSV, a row for each condition and run",
+        help="with --dry-run: write what was found as a TSV with one row per condition and run",
     )
     add(
         "--no-figures",
@@ -219,25 +223,23 @@ def _add_mode_options(add: Callable[..., None]) -> None:
     add(
         "--reports-only",
         action="store_true",
-        help="write the HTML pages of the results in OUTPUT_DIR again, and compute nothing",
+        help="write the HTML pages of the results in OUTPUT_DIR again, without computing anything",
     )
     add(
         "--list-participants",
         action="store_true",
-        help="print the participants found, one a line, and write nothing",
+        help="print the participants found, one per line; write nothing",
     )
     add(
         "--validate",
         action="store_true",
-        help=(
-            "run the official BIDS validator on BIDS_DIR first, where bids-validator-deno is "
-            "installed"
-        ),
+        help="run the official BIDS validator on BIDS_DIR first; requires bids-validator-deno",
     )
     add(
         "--skip-bids-validation",
         action="store_true",
-        help="accepted as other BIDS Apps know it; validation is off unless --validate is given",
+        help="accepted for compatibility with other BIDS Apps; validation is off unless "
+        "--validate is given",
     )
     _add_common_options(add)
 
@@ -247,27 +249,27 @@ def _add_common_options(add: Callable[..., None]) -> None:
     add(
         "--config-file",
         metavar="FILE",
-        help="TOML with the same names as these options; the command line wins",
+        help="TOML file with these options; the command line takes precedence",
     )
-    add("--debug", action="store_true", help="show tracebacks, and keep the work directory")
+    add("--debug", action="store_true", help="show tracebacks and keep the work directory")
     add(
         "-v",
         "--verbose",
         dest="verbosity",
         action="count",
-        help="name each step with its time; -vv: Nipype's messages as well",
+        help="log each step with its time; -vv adds Nipype's messages",
     )
     add(
         "--bids-exec-spec",
         nargs=0,
         action=ExecSpec,
-        help="print the Boutiques descriptor of this command line and leave",
+        help="print the Boutiques descriptor of this command line and exit",
     )
     add(
         "--version",
         action="version",
         version=f"bids_rsa {__version__}",
-        help="print the version and leave",
+        help="print the version and exit",
     )
 
 
@@ -299,8 +301,8 @@ def build_parser(positionals: bool = True) -> argparse.ArgumentParser:
             metavar="{participant,group}",
             choices=("participant", "group"),
             help=(
-                "participant: maps of each subject; group: tests across subjects, from the "
-                "maps in OUTPUT_DIR"
+                "participant: maps of each subject; group: tests across subjects, from the maps in "
+                "OUTPUT_DIR"
             ),
         )
     for add_options in (

@@ -16,9 +16,9 @@ def add_region_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="[NAME=]FILE|LABEL",
         help=(
-            "label images whose regions are analysed: a file (4D: one volume of probabilities a "
-            "region), or the atlas-, seg- or desc- label of a dseg in the datasets or under "
-            "TEMPLATEFLOW_HOME; at group level the labels of those to test"
+            "atlases whose regions are analysed: a label image (or a 4D image with one probability "
+            "volume per region), or the atlas-, seg- or desc- label of a dseg in the datasets or "
+            "under TEMPLATEFLOW_HOME; at group level, the labels of those to test"
         ),
     )
     add(
@@ -26,42 +26,45 @@ def add_region_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="FILE",
         help=(
-            "TSV with columns index and name for each --atlas, in their order; without it the "
-            "..._dseg.tsv beside the image or above it in its dataset"
+            "TSV with the columns index and name for each --atlas, in the same order (default: the "
+            "..._dseg.tsv beside the image or above it in its dataset)"
         ),
     )
     add(
         "--atlas-threshold",
         metavar="P",
         type=types.share(none=True),
-        help="a voxel of a 4D atlas belongs to its most probable region where that is above P",
+        help=(
+            "assign a voxel of a 4D atlas to its most probable region if that probability is above "
+            "P"
+        ),
     )
     add(
         "--rois",
         nargs="+",
         metavar="[NAME=]MASK",
-        help="single masks, a region each (above 0.5); may hold {subject}",
+        help="masks of single regions (inside above 0.5); the path may contain {subject}",
     )
     add(
         "--roi-sphere",
         nargs="+",
         dest="roi_spheres",
         metavar="NAME:x,y,z:R",
-        help="spheres: centre and radius in mm of the images' space",
+        help="spherical regions: centre and radius in mm, in the space of the images",
     )
     add(
         "--roi",
         nargs="+",
         metavar="NAME",
-        help="which of the regions to analyse, by name; all without it",
+        help="names of the regions to analyse (default: all)",
     )
-    add("--roi-only", action="store_true", help="regions only, no searchlight")
+    add("--roi-only", action="store_true", help="analyse regions only, without a searchlight")
     add(
         "--min-coverage",
         metavar="SHARE",
         type=types.share(whole=True, none=True),
         help=(
-            "regions of which a smaller share lies in the images and the masks are n/a, as are "
+            "regions of which a smaller share is inside the images and the masks get n/a, as do "
             "those with fewer voxels than --min-voxels"
         ),
     )

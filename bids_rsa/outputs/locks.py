@@ -43,7 +43,7 @@ def _tell_once(folder: Path) -> None:
     if str(folder) not in _told:
         _told.add(str(folder))
         LOGGER.warning(
-            "%s lies on a file system without locks: do not run two jobs for one participant, or "
+            "%s is on a file system without locks: do not run two jobs for one participant, or "
             "for one group test, at the same time.",
             folder,
         )

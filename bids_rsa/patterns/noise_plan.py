@@ -141,7 +141,7 @@ def _check_series(residuals: Residuals, grid: Layout, analysis: Analysis) -> int
         count += n_volumes(open_image(path))
         if not source.layout.equals(grid) and not _same_voxels(source.layout, grid):
             raise ContentError(
-                f"{analysis.label}: the residuals lie on another grid than the images: "
+                f"{analysis.label}: the residuals are not on the grid of the images: "
                 f"{source.layout.differences(grid)} differ.\n  images: {grid.describe()}\n"
                 f"  {path}: {source.layout.describe()}",
                 "Residuals must be of the same model as the images, in the same space; or use "
@@ -173,7 +173,7 @@ def _from_images(
         raise OptionError(
             f"{analysis.label}: --residual-dof goes with residuals, and the noise is estimated "
             f"from images{f' ({_runs(lacking)} has no residuals)' if lacking else ''}.",
-            "Leave --residual-dof away, or name the residuals with --residuals.",
+            "Remove --residual-dof, or name the residuals with --residuals.",
         )
     dof = len(plan.images) - len(plan.conditions)
     if dof <= 0:

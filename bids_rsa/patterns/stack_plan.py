@@ -179,7 +179,7 @@ def _halves(
             f"{analysis.label}: --reliability compares odd and even runs, and there "
             f"{'is only one run' if runs[0] else 'are only images that carry no run'}, for "
             f"example {images[0].path}.",
-            "Fit the GLM run by run, or leave --reliability away.",
+            "Fit the GLM run by run, or remove --reliability.",
         )
     labels = tuple("+".join(f"run-{run}" for run in runs[half::2]) for half in range(2))
     return tuple(runs.index(image.run) % 2 for image in images), labels
@@ -201,7 +201,7 @@ def half_labels(analysis: Analysis, rsa: ReadingSettings) -> tuple[str, ...]:
             f"{analysis.label}: --reliability compares odd and even folds, each half "
             f"cross-validated by itself: that needs at least four folds, and there are "
             f"{len(folds)}.",
-            "Use more folds, --folds none, or leave --reliability away.",
+            "Use more folds, --folds none, or remove --reliability.",
         )
     return "+".join(folds[::2]), "+".join(folds[1::2])
 

@@ -108,6 +108,6 @@ def _refuse_twice(names: dict[int, str], path: Path) -> None:
         if name in first:
             raise ContentError(
                 f"{path}: two regions are named {name!r}: index {first[name]} and index {index}.",
-                "Give each region a name of its own; results are matched by name.",
+                "Give each region a different name; results are matched by name.",
             )
         first[name] = index

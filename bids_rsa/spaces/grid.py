@@ -137,7 +137,7 @@ def on_grid(data: NDArray[Any], source: Grid, target: Grid, name: str, first: st
     reordered = reorder(data, source, target)
     if reordered is None:
         raise ContentError(
-            f"Images of one analysis lie on different grids: {source.differences(target)} differ.\n"
+            f"Images of one analysis are on different grids: {source.differences(target)} differ.\n"
             f"  {first}: {target.describe()}\n  {name}: {source.describe()}",
             "Resample the images to one grid first.",
         )

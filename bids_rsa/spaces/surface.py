@@ -80,7 +80,7 @@ class VertexLayout:
         """
         if not self.equals(source):
             raise ContentError(
-                f"Images of one analysis lie on different meshes: {self.differences(source)} "
+                f"Images of one analysis are on different meshes: {self.differences(source)} "
                 f"differ.\n  {first}: {self.describe()}\n  {name}: {source.describe()}",
                 "Resample the images to one mesh first.",
             )

@@ -336,7 +336,7 @@ def test_the_input_may_not_lie_in_the_output_directory(dataset):
         dataset, dataset.parent, "participant", "--model", dataset / "models/planted.tsv"
     )
     assert done.returncode == 73
-    assert "lies inside the output directory" in done.stderr
+    assert "is inside the output directory" in done.stderr
     assert files_under(dataset.parent) == before
 
 

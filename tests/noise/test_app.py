@@ -187,7 +187,7 @@ def test_without_noise_mahalanobis_is_the_mean_square(tmp_path):
         (["--noise", "shrinkage", "--residual-dof", "121"], 2, "more than the 120 volumes"),
         (["--noise", "shrinkage", "--noise-from", "images", "--residual-dof", "9"], 2, "goes with"),
         (["--noise", "shrinkage", "--residuals", "no_{subject}_{run}.nii"], 18, "matches nothing"),
-        (["--noise", "shrinkage", "--normalize", "variance"], 2, "Leave --normalize away"),
+        (["--noise", "shrinkage", "--normalize", "variance"], 2, "Remove --normalize"),
         (["--dissimilarity", "crossnobis"], 2, "--folds runs"),
         (["--dissimilarity", "mahalanobis", "--folds", "runs"], 2, "--dissimilarity crossnobis"),
         ([*CROSSNOBIS, "--run-label", "1"], 2, "cannot be made of 1 run"),
