@@ -141,7 +141,7 @@ def _check_series(residuals: Residuals, grid: Layout, analysis: Analysis) -> int
         count += n_volumes(open_image(path))
         if not source.layout.equals(grid) and not _same_voxels(source.layout, grid):
             raise ContentError(
-                f"{analysis.label}: the residuals are not on the grid of the images: "
+                f"{analysis.label}: the residuals are on another grid than the images: "
                 f"{source.layout.differences(grid)} differ.\n  images: {grid.describe()}\n"
                 f"  {path}: {source.layout.describe()}",
                 "Residuals must be of the same model as the images, in the same space; or use "
