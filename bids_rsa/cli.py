@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from bids_rsa.errors import BidsRsaError, ReadWriteError
-from bids_rsa.outputs.locks import try_lock
+from bids_rsa.locks import try_lock
 from bids_rsa.settings import Settings
 
 LOGGER = logging.getLogger("bids_rsa")

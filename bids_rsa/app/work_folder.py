@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_rsa.errors import OutputError
-from bids_rsa.outputs.locks import try_lock
+from bids_rsa.locks import try_lock
 
 LOGGER = logging.getLogger(__name__)
 WORK_FOLDER = ".work"

@@ -16,10 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from bids_rsa.discovery.datasets import Dataset
 from bids_rsa.errors import OutputError, ReadWriteError
+from bids_rsa.locks import locked
 
 LOGGER = logging.getLogger(__name__)
 LOCK_SECONDS = 600
@@ -73,7 +72,7 @@ def _make(dataset: Dataset, folder: Path, config: dict[str, Any], wanted: re.Pat
     ignored = re.compile(rf"^(?!.*{wanted.pattern}).*\.[^/]+$")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock", timeout=LOCK_SECONDS):
+        with locked(Path(f"{folder}.lock"), LOCK_SECONDS):
             if (folder / "layout_index.sqlite").is_file():
                 return  # another process made it meanwhile
             LOGGER.info("Indexing %s with pybids into %s ...", dataset.path, folder)
@@ -82,11 +81,6 @@ def _make(dataset: Dataset, folder: Path, config: dict[str, Any], wanted: re.Pat
                 dataset.path, validate=False, config=[config], indexer=indexer, database_path=beside
             ).connection_manager.engine.dispose()
             beside.rename(folder)
-    except Timeout as error:
-        raise ReadWriteError(
-            f"Another process has been indexing into {folder} for {LOCK_SECONDS} s.",
-            f"If none is running, delete {folder}.lock",
-        ) from error
     except OSError as error:
         raise OutputError(
             f"--bids-database-dir {folder.parent} cannot be written: {error.strerror or error}.",

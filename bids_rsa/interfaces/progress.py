@@ -40,6 +40,15 @@ class _Unfailing:
         return getattr(self._stream, name)
 
 
+class _Lines(_Unfailing):
+    """A file or a pipe, in which each update is a line of its own, between those of the log."""
+
+    def write(self, text: str) -> None:
+        """Write what a bar draws over its last state as a line."""
+        if line := text.strip():
+            super().write(f"{line}\n")
+
+
 class _CompilationBar(event.Listener):
     """A bar that appears when a kernel is really compiled, and not when it is read from a cache."""
 
@@ -122,7 +131,7 @@ def progress_bar(
             leave=False if terminal else None,
             mininterval=0.2 if terminal else SECONDS_BETWEEN_LINES,
             postfix=postfix,
-            file=_Unfailing(sys.stderr),
+            file=_Unfailing(sys.stderr) if terminal else _Lines(sys.stderr),
         ) as bar,
     ):
 

@@ -152,8 +152,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--work-dir",
         metavar="DIR",
         help=(
-            "folder for intermediate results, which later runs reuse (default: OUTPUT_DIR/.work, "
-            "removed after success)"
+            "folder for intermediate results, which later runs reuse (default: "
+            "OUTPUT_DIR/.work/UID); each job has a folder of its own there, removed after success "
+            "unless -w is given"
         ),
     )
     add(

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bids_rsa._version import __version__
+from bids_rsa.locks import locked
 from bids_rsa.outputs.derivatives import read_sidecar
-from bids_rsa.outputs.locks import locked
 from bids_rsa.outputs.provenance import link_target
 from bids_rsa.outputs.whole_files import replacing
 

@@ -1,6 +1,7 @@
 """The participant level end to end: right numbers, whole derivatives, nothing done twice."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -332,3 +333,12 @@ def test_a_linear_run_goes_on_after_a_subject_that_fails(dataset, tmp_path):
         "sub-02",
         "logs",
     }
+
+
+def test_log_and_progress_have_lines_of_their_own_where_the_output_is_no_terminal(small_run):
+    said = small_run[1].stderr
+    assert "\r" not in said
+    assert re.search(r"^sub-01, .*: 100%\|.* centres, ", said, re.M)
+    for line in said.splitlines():
+        if re.search(r" (INFO|WARNING) ", line):
+            assert re.match(r"\d\d:\d\d:\d\d (INFO|WARNING) ", line), line

@@ -12,7 +12,7 @@ from fault_runs import command, node, results, run, start, unfinished, wait_unti
 
 from bids_rsa.app.work_folder import claim, make_work_dir, work_dir
 from bids_rsa.errors import OutputError
-from bids_rsa.outputs.locks import locked
+from bids_rsa.locks import locked
 
 ONE = ("--participant-label", "01", "--n-cpus", "1")
 

@@ -1,3 +1,4 @@
+import errno
 import json
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 from input_trees import CONDITIONS, describe, find, image, mask, model, name, statmaps
 
+from bids_rsa import locks
 from bids_rsa.dataset import find_analyses, list_participants
 from bids_rsa.discovery import folders
 from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError, SelectionError
@@ -661,6 +663,19 @@ def test_a_database_is_made_once_used_again_and_changes_no_answer(tmp_path):
     assert [f.stat().st_mtime_ns for f in files] == times
     assert len(find(root, tmp_path).analyses) == 4
     assert not list(database.glob(".*"))
+
+
+def test_a_database_is_made_where_the_file_system_knows_no_locks(tmp_path, monkeypatch):
+    root = describe(tmp_path / "data")
+    statmaps(root)
+    walked = everything(find(root, tmp_path))
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    assert everything(find(root, tmp_path, bids_database_dir=str(tmp_path / "db"))) == walked
+    assert list((tmp_path / "db").glob("*/layout_index.sqlite"))
 
 
 def test_a_broken_database_and_a_folder_that_cannot_be_made(tmp_path):

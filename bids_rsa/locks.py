@@ -50,7 +50,7 @@ def _tell_once(folder: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
     """Hold the lock on a file, which is made where it is not there.
 
     Whoever may write to its folder may take the lock.
@@ -62,11 +62,11 @@ def locked(path: Path) -> Iterator[None]:
     """
     descriptor = _open(path)
     try:
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + patience_seconds
         while not try_lock(descriptor, path):
             if time.monotonic() > end:
                 raise OutputError(
-                    f"Another process has held {path} for {PATIENCE_SECONDS / 60:.0f} minutes.",
+                    f"Another process has held {path} for {patience_seconds / 60:.0f} minutes.",
                     "Look for a bids_rsa that hangs, on this machine or another.",
                 )
             time.sleep(POLL_SECONDS)
