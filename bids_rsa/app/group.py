@@ -20,7 +20,7 @@ from bids_rsa.group.statements import Tried, count_tried
 from bids_rsa.machine import find_machine
 from bids_rsa.needs import usable_memory
 from bids_rsa.settings import Settings
-from bids_rsa.tables import existing_file
+from bids_rsa.tables import existing_file, expanded
 
 LOGGER = logging.getLogger(__name__)
 
@@ -104,8 +104,9 @@ def _find_tests(settings: Settings) -> tuple[tuple[GroupTest, ...], Tried]:
     """Find the maps, and make the tests of them."""
     inputs, group, output_dir = settings.inputs, settings.group, settings.run.output_dir
     if group.group_mask:  # Nipype's nodes work in folders of their own
-        mask = existing_file(group.group_mask, "--group-mask").absolute()
-        group = replace(group, group_mask=str(mask))
+        for path in {group.group_mask.replace("{hemi}", side) for side in "LR"}:
+            existing_file(path, "--group-mask")
+        group = replace(group, group_mask=str(expanded(group.group_mask).absolute()))
     if group.participants_file:
         table = existing_file(group.participants_file, "--participants-file").absolute()
         group = replace(group, participants_file=str(table))
@@ -115,7 +116,7 @@ def _find_tests(settings: Settings) -> tuple[tuple[GroupTest, ...], Tried]:
         check_folders(settings)
     maps, subjects = find_maps(inputs.bids_dir, output_dir, inputs.selection, inputs.derivatives)
     kept = select_maps(maps, inputs.selection, group)
-    tests = plan_tests(kept, subjects, inputs.bids_dir, group, inputs.selection)
+    tests = plan_tests(kept, subjects, inputs.bids_dir, group, inputs.selection, inputs)
     n_models = len({one.model for one in maps})
     n_comparisons = len({one.key.comparison for one in maps})
     return tests, count_tried(tests, n_models, n_comparisons)

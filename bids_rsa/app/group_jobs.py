@@ -12,6 +12,7 @@ from bids_rsa.group.ceiling_write import CeilingJob
 from bids_rsa.group.find import map_datasets
 from bids_rsa.group.names import plan_maps, plan_others
 from bids_rsa.group.null_maps import find_draws
+from bids_rsa.group.places import layout_of_map
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.statements import Tried
 from bids_rsa.group.write import GroupJob
@@ -80,7 +81,7 @@ def plan_jobs(
 
 def _links(test: GroupTest, output: Path, named: Mapping[str, str]) -> dict[str, str]:
     """Name the datasets that a test's maps lie in; the output's own name is empty."""
-    paths = [one.path for member in test.members for one in member.all_maps]
+    paths = [path for member in test.members for one in member.all_maps for path in one.paths]
     roots = {dataset_root(path, {str(output), *named}) for path in paths}
     links = link_datasets(roots - {str(output)}, named)
     return links | {str(output): ""}
@@ -90,8 +91,10 @@ def _memory_gb(test: GroupTest) -> float:
     """Estimate the memory that a test's nodes need, in GiB."""
     n_maps = sum(len(member.all_maps) for member in test.members)
     first = test.members[0].maps[0][0]
-    n_voxels = int(np.count_nonzero(open_image(first.mask_path).dataobj))
-    n_grid = int(np.prod(open_image(first.path).shape[:3]))
+    n_grid = layout_of_map(first).n_locations
+    n_voxels = n_grid
+    if first.form == "volume":
+        n_voxels = int(np.count_nonzero(open_image(first.mask_path).dataobj))
     nulls = _null_bytes(test, n_voxels)
     return BASE_GB + (COPIES * n_maps * n_voxels * 8 + (n_maps + 40) * n_grid + nulls) / GIB
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.errors import ContentError
+from bids_rsa.group.places import layout_of_map
 from bids_rsa.group.records import ParticipantMap
-from bids_rsa.spaces.grid import Grid
-from bids_rsa.spaces.headers import header_of
 from bids_rsa.words import listing
 
 AGREEING = (
@@ -32,7 +31,13 @@ AGREEING = (
 AGREEING_OF_A_MODEL = ("Model", "CellsUsed")
 # differences in these change which voxels count, not what a score means
 TOLERATED = ("MinVoxels", "IgnoreNaN", "MissingRuns", "NoiseNormalization.Source")
-OWN_SPACES = {"t1w", "t2w", "bold", "func", "anat", "individual", "native", "subject", "orig"}
+_PLACES = {
+    "volume": ("grid", "grids"),
+    "surface": ("mesh", "meshes"),
+    "grayordinates": ("set of grayordinates", "sets of grayordinates"),
+}
+OWN_SPACES = {"t1w", "t2w", "bold", "func", "anat", "individual", "native", "subject", "orig",
+    "fsnative"}  # fmt: skip
 SHOWN = 120
 
 
@@ -149,27 +154,29 @@ def check_space(maps: Sequence[ParticipantMap], assume_common: bool) -> None:
     )
 
 
-def check_grid(maps: Sequence[ParticipantMap]) -> Grid:
-    """Check that all maps lie on one grid, by affine.
+def check_layout(maps: Sequence[ParticipantMap]) -> Any:
+    """Check that all maps lie on one grid (by affine), one mesh or the same grayordinates.
 
     Returns
     -------
-    Grid
+    Layout
 
     Raises
     ------
     ContentError
-        Names the subjects whose maps lie elsewhere, and shows both grids.
+        Names the subjects whose maps lie elsewhere, and describes both places.
     """
-    grids = [header_of(one.path).grid for one in maps]
+    grids = [layout_of_map(one) for one in maps]
     usual = max(grids, key=lambda grid: sum(grid.equals(other) for other in grids))
     odd = [(one, grid) for one, grid in zip(maps, grids, strict=True) if not usual.equals(grid)]
     if odd:
         rows = [f"  sub-{one.subject} ({one.path}): {grid.describe()}" for one, grid in odd]
+        one_place, several = _PLACES[maps[0].form]
         raise ContentError(
-            f"The maps of one test are on different grids: {usual.differences(odd[0][1])} differ."
+            f"The maps of one test are on different {several}: "
+            f"{usual.differences(odd[0][1])} differ."
             f"\n  {len(maps) - len(odd)} maps: {usual.describe()}\n" + "\n".join(rows),
-            "Resample the condition images to one grid before the participant level, or leave "
-            "these out with --exclude-participant-label.",
+            f"Resample the condition images to one {one_place} before the participant level, or "
+            "leave these out with --exclude-participant-label.",
         )
     return usual

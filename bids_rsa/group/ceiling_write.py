@@ -13,7 +13,7 @@ import numpy as np
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.group.ceiling_subjects import CeilingSubject
 from bids_rsa.group.ceilings import STATS, Ceiling
-from bids_rsa.group.names import file_stem, input_hash
+from bids_rsa.group.names import input_hash, map_path
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.sidecar import SHARED_KEYS
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json
@@ -66,8 +66,9 @@ def plan_ceilings(test: GroupTest) -> tuple[PlannedFile, ...]:
     frozen = tuple((key, json.dumps(value)) for key, value in settings.items())
     return tuple(
         PlannedFile(
-            f"{file_stem(test, stat)}_statmap.nii.gz", frozen, digest([stat, settings]), kind=stat
+            map_path(test, stat, part), frozen, digest([stat, settings]), kind=stat, part=part
         )
+        for part in test.parts
         for stat in STATS
     )
 
@@ -82,7 +83,7 @@ def write_ceiling(
     """Write the maps of a test's ceiling, and last their sidecars."""
     entry = find_comparison(test.key.comparison)
     shared = {key: test.metadata[key] for key in SHARED_KEYS if key in test.metadata}
-    paths = [one.path for member in test.members for one in member.all_maps]
+    paths = [path for member in test.members for one in member.all_maps for path in one.paths]
     common: dict[str, Any] = {
         "Sources": [bids_uri(path, links) for path in paths],
         **shared,
@@ -116,6 +117,6 @@ def write_ceiling(
     paths_of_maps = [output_dir / file.path for file in planned]
     with replacing_together(paths_of_maps, described()) as beside:
         for file, path in zip(planned, paths_of_maps, strict=True):
-            values = np.zeros(ceiling.space.n_locations, np.float32)
+            values = np.full(ceiling.space.n_locations, ceiling.space.outside, np.float32)
             values[ceiling.mask] = ceiling.maps[file.kind]
-            nib.save(ceiling.space.image(values), beside[path])
+            nib.save(ceiling.space.image(values, file.part), beside[path])

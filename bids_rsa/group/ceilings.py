@@ -162,7 +162,8 @@ def count_voxels(tests: Sequence[GroupTest], output_dir: Path) -> int:
 
 def tested_voxels(test: GroupTest, space: Space, output_dir: Path) -> NDArray[np.bool_]:
     """Read the mask (n_locations,) of the voxels that a complete test has."""
-    return space.load_mask([str(output_dir / mask_path(test))], "mask of the voxels tested").inside
+    paths = [str(output_dir / mask_path(test, part)) for part in test.parts]
+    return space.load_mask(paths, "mask of the voxels tested").inside
 
 
 def compute_ceilings(

@@ -9,13 +9,15 @@ from bids_rsa.discovery.datasets import Dataset, split_name
 from bids_rsa.discovery.index import Index, IndexedFile
 from bids_rsa.discovery.selection import of_space, passes, read_filters
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
+from bids_rsa.group.hemispheres import join_maps
 from bids_rsa.group.records import MapKey, ParticipantMap
-from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.outputs.derivatives import EXTENSIONS, read_sidecar, without_extension
 from bids_rsa.settings import GroupSettings, Selection
 from bids_rsa.words import listing
 
 # what must be equal in the sidecars of a map and of its mask, if one run wrote both
 WRITTEN_TOGETHER = ("InputHashes", "SearchlightRadius", "MaxPatchSize", "MinVoxels")
+_OF_SCORES, _OF_MASKS = ({".nii", *endings} for endings in zip(*EXTENSIONS.values(), strict=True))
 FIELDS = (
     ("session_label", "session"),
     ("task_label", "task"),
@@ -66,12 +68,7 @@ def find_maps(
         masks = {_entities(f): f.path for f in files if _is_mask(f)}
         for file in files:
             comparison = comparisons.get(file.stat or "")
-            if (
-                file.suffix != "statmap"
-                or not file.extension.startswith(".nii")
-                or comparison is None
-                or not file.desc
-            ):
+            if not _is_scores(file) or comparison is None:
                 continue
             if not passes(file, query):
                 filtered_out += 1
@@ -86,6 +83,10 @@ def find_maps(
         )
     if not found:
         raise _nothing_found(bids_dir, places, list(index.folders))
+    found, alone = join_maps(found)
+    broken += [
+        f"sub-{one.subject}: {text}" for one, text in alone if is_wanted(one.subject, selection)
+    ]
     if broken:
         raise InputError(
             "A participant's output was not written whole:\n  " + "\n  ".join(broken),
@@ -120,13 +121,14 @@ def _entities(file: IndexedFile) -> tuple[object, ...]:
 
 
 def _is_scores(file: IndexedFile) -> bool:
-    """Tell whether a file may be a map of scores of voxels."""
-    return file.suffix == "statmap" and file.extension.startswith(".nii") and bool(file.desc)
+    """Tell whether a file may be a map of scores."""
+    return file.suffix == "statmap" and file.extension in _OF_SCORES and bool(file.desc)
 
 
 def _is_mask(file: IndexedFile) -> bool:
     """Tell whether a file is the mask of evaluated centres."""
-    return file.suffix == "mask" and file.desc == "searchlight"
+    is_image = file.extension in _OF_MASKS
+    return is_image and file.suffix == "mask" and file.desc == "searchlight"
 
 
 def _participant_map(file: IndexedFile, comparison: str, mask: str | None) -> ParticipantMap:
@@ -148,7 +150,7 @@ def _participant_map(file: IndexedFile, comparison: str, mask: str | None) -> Pa
 
 def _sidecar(path: str) -> Path:
     """Give the JSON beside an image."""
-    return Path(path.removesuffix(".gz").removesuffix(".nii") + ".json")
+    return Path(without_extension(path) + ".json")
 
 
 def _what_is_missing(one: ParticipantMap) -> list[str]:
@@ -157,7 +159,7 @@ def _what_is_missing(one: ParticipantMap) -> list[str]:
     if not one.metadata:
         return [f"{who} has no (readable) sidecar, which is written last."]
     if not one.mask_path:
-        return [f"{who} has no mask of its centres (..._desc-searchlight_mask.nii.gz) beside it."]
+        return [f"{who} has no mask of its centres (..._desc-searchlight_mask) beside it."]
     mask = read_sidecar(_sidecar(one.mask_path))
     if mask is None:
         return [f"{who}: its mask {Path(one.mask_path).name} has no (readable) sidecar."]

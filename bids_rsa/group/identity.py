@@ -27,8 +27,8 @@ def with_hashes(tests: Sequence[GroupTest]) -> tuple[GroupTest, ...]:
 
 def _files(one: ParticipantMap, test: GroupTest) -> tuple[str, ...]:
     """List the files of a map that the test's numbers depend on."""
-    nulls = [one.null_path] if test.settings.uses_null_maps else []
-    return (one.path, one.mask_path, *nulls)
+    nulls = one.null_paths if test.settings.uses_null_maps else ()
+    return (*one.paths, *one.mask_paths, *nulls)
 
 
 def _with_content(test: GroupTest, content: dict[str, str]) -> GroupTest:
@@ -77,5 +77,6 @@ def refuse_changed_map(one: ParticipantMap, test: GroupTest) -> None:
 
 def _digest(one: ParticipantMap, content: dict[str, str]) -> str:
     """Hash all of a map that the test's numbers depend on."""
-    null = [content[one.null_path]] if one.null_path in content else []
-    return digest([content[one.path], content[one.mask_path], one.metadata.get("CellsUsed"), *null])
+    null = [content[path] for path in one.null_paths if path in content]
+    files = [content[path] for path in (*one.paths, *one.mask_paths)]
+    return digest([*files, one.metadata.get("CellsUsed"), *null])

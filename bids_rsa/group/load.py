@@ -11,6 +11,7 @@ from bids_rsa.core.inference.group_scores import common_voxels, fisher_z, smooth
 from bids_rsa.core.inference.resolution import score_resolution
 from bids_rsa.errors import ContentError
 from bids_rsa.group.identity import refuse_changed_map
+from bids_rsa.group.names import group_mask_paths
 from bids_rsa.group.places import read_map, space_of_test
 from bids_rsa.group.records import GroupTest, Member, ParticipantMap
 from bids_rsa.group.spread import spread_warnings
@@ -174,7 +175,7 @@ def _load_member(member: Member, test: GroupTest, space: Space) -> _Volumes:
 def _load_map(one: ParticipantMap, test: GroupTest, space: Space) -> Floats:
     """Read a map; NaN outside the mask of its centres."""
     data = read_map(one)
-    mask = space.load_mask([one.mask_path], "mask of centres")
+    mask = space.load_mask(one.mask_paths, "mask of centres")
     for warning in mask.warnings:
         LOGGER.warning("sub-%s: %s", one.subject, warning)
     refuse_changed_map(one, test)
@@ -212,7 +213,7 @@ def _narrowed(mask: NDArray[np.bool_], test: GroupTest, space: Space) -> NDArray
     """Keep the voxels inside --group-mask."""
     if test.settings.group_mask is None:
         return mask
-    narrowing = space.load_mask([test.settings.group_mask], "group mask")
+    narrowing = space.load_mask(group_mask_paths(test), "group mask")
     for note in narrowing.notes:
         LOGGER.warning("%s", note)
     return mask & narrowing.inside

@@ -5,7 +5,7 @@ from typing import Any
 
 from bids_rsa.core.inference.design import Design
 from bids_rsa.group.records import GroupTest
-from bids_rsa.outputs.derivatives import PlannedFile, with_vectors
+from bids_rsa.outputs.derivatives import EXTENSIONS, PlannedFile, with_vectors
 from bids_rsa.outputs.provenance import digest, hash_file
 
 P_STATS = (
@@ -66,20 +66,20 @@ def stats_of(test: GroupTest) -> tuple[str, ...]:
     return tuple(name for name in STATS if name not in left_out)
 
 
-def file_stem(test: GroupTest, stat: str | None = None) -> str:
+def file_stem(test: GroupTest, stat: str | None = None, part: str = "") -> str:
     """Name a file of a test without its suffix, relative to the dataset."""
     measure = f"_stat-{stat}" if stat else ""
-    return f"{test.folder}/{test.stem}{measure}_desc-{test.desc}"
+    return f"{test.folder}/{test.file_stem(part)}{measure}_desc-{test.desc}"
 
 
-def map_path(test: GroupTest, stat: str) -> str:
-    """Name a map."""
-    return f"{file_stem(test, stat)}_statmap.nii.gz"
+def map_path(test: GroupTest, stat: str, part: str = "") -> str:
+    """Name a map, or its part of one hemisphere."""
+    return f"{file_stem(test, stat, part)}_statmap{EXTENSIONS[test.form][0]}"
 
 
-def mask_path(test: GroupTest) -> str:
-    """Name the mask of the voxels tested."""
-    return f"{file_stem(test)}_mask.nii.gz"
+def mask_path(test: GroupTest, part: str = "") -> str:
+    """Name the mask of the voxels tested, or its part of one hemisphere."""
+    return f"{file_stem(test, part=part)}_mask{EXTENSIONS[test.form][1]}"
 
 
 def table_path(test: GroupTest, table: str) -> str:
@@ -98,7 +98,6 @@ def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[s
     ``others`` are the tests that share its family-wise correction.
     """
     group = test.settings
-    mask = group.group_mask
     codings = {
         name: {level: code for code, level in enumerate(levels)} for name, levels in test.codings
     }
@@ -111,7 +110,8 @@ def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[s
         "SmoothingFWHM": group.smoothing_fwhm,
         "Coverage": group.coverage,
         "AverageSessions": group.average_sessions,
-        "GroupMask": {"File": mask.rpartition("/")[2], "SHA256": hash_file(mask)} if mask else None,
+        "GroupMask": _group_mask(test),
+        **_geometry(test),
         "ClusterFormingP": group.cluster_p,
         "Connectivity": group.connectivity,
         "PrimaryMethod": group.primary,
@@ -123,6 +123,35 @@ def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[s
         "TestedCovariate": dict(test.tested),
         "CovariateCoding": codings,
         "InputHash": input_hash(test),
+    }
+
+
+def group_mask_paths(test: GroupTest) -> tuple[str, ...]:
+    """List the files of --group-mask: of each hemisphere where its path says {hemi}."""
+    mask = test.settings.group_mask
+    if not mask:
+        return ()
+    named = [mask.replace("{hemi}", one.hemisphere) for one in test.surfaces]
+    return tuple(dict.fromkeys(named or [mask]))
+
+
+def _group_mask(test: GroupTest) -> Any:
+    """Name the files of --group-mask, and hash them."""
+    found = [
+        {"File": path.rpartition("/")[2], "SHA256": hash_file(path)}
+        for path in group_mask_paths(test)
+    ]
+    return found[0] if len(found) == 1 else found or None
+
+
+def _geometry(test: GroupTest) -> dict[str, Any]:
+    """Say which surfaces clusters are formed on; nothing for volumes."""
+    if not test.surfaces:
+        return {}
+    files = dict.fromkeys(path for one in test.surfaces for path in one.files)
+    return {
+        "SurfaceGeometry": "; ".join(dict.fromkeys(one.origin for one in test.surfaces)),
+        "SurfaceFiles": {path.rpartition("/")[2]: hash_file(path) for path in files},
     }
 
 
@@ -148,15 +177,20 @@ def plan_maps(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> tuple[Plan
     """List the images of a test, with the settings that determine them."""
     settings = json.loads(json.dumps(test_settings(test, others)))
     frozen = tuple((key, json.dumps(value)) for key, value in settings.items())
-    paths = [map_path(test, stat) for stat in stats_of(test)] + [mask_path(test)]
-    return tuple(PlannedFile(path, frozen, digest(settings)) for path in paths)
+    paths = [
+        (path, part)
+        for part in test.parts
+        for path in (*(map_path(test, s, part) for s in stats_of(test)), mask_path(test, part))
+    ]
+    return tuple(PlannedFile(path, frozen, digest(settings), part=part) for path, part in paths)
 
 
 def plan_others(test: GroupTest) -> tuple[str, ...]:
     """List the tables and pictures of a test."""
     tables = [table_path(test, table) for table in TABLES]
     # a glass brain is MNI's
-    shown = FIGURES if (test.key.space or "").startswith("MNI") else FIGURES[1:]
+    is_mni = test.form == "volume" and (test.key.space or "").startswith("MNI")
+    shown = FIGURES if is_mni else FIGURES[1:]
     return (*tables, *with_vectors(figure_path(test, figure) for figure in shown))
 
 

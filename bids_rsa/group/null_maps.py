@@ -11,7 +11,7 @@ from bids_rsa.core.inference.condition_null import smallest_condition_p
 from bids_rsa.core.inference.stelzer import draws_needed
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.group.records import GroupTest, ParticipantMap
-from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.outputs.derivatives import read_sidecar, without_extension
 from bids_rsa.words import listing
 
 # draws of two participants belong together only where all of these are equal
@@ -75,9 +75,8 @@ def find_draws(test: GroupTest) -> NullDraws:
 
 def _sidecar(one: ParticipantMap) -> dict[str, Any] | None:
     """Read the sidecar of a map's null maps; None where either is missing."""
-    path = Path(one.null_path)
-    found = read_sidecar(Path(one.null_path.removesuffix(".nii.gz") + ".json"))
-    return found if path.is_file() else None
+    found = read_sidecar(Path(without_extension(one.null_path) + ".json"))
+    return found if all(Path(path).is_file() for path in one.null_paths) else None
 
 
 def _odd_ones(

@@ -3,32 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.discovery.surfaces import SurfaceFiles, find_surfaces
 from bids_rsa.group.records import GroupTest, ParticipantMap
+from bids_rsa.patterns.places import surface_space
+from bids_rsa.records import Analysis, HemisphereSurfaces
+from bids_rsa.settings import InputSettings
+from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout, open_cifti, read_cifti_map
+from bids_rsa.spaces.gifti import Hemisphere, read_maps
+from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.images import grid_of, load_volume, n_volumes, open_image, read_volume
+from bids_rsa.spaces.map_files import maps_header
 from bids_rsa.spaces.space import Space
+from bids_rsa.spaces.surface import VertexLayout
 from bids_rsa.spaces.volume import VolumeSpace
 
 Floats = NDArray[np.float64]
 
 
+def layout_of_map(one: ParticipantMap) -> Any:
+    """Read where the values of a map lie, from its headers."""
+    if one.form == "volume":
+        return header_of(one.path).grid
+    layouts = [maps_header(path).layout for path in one.paths]
+    if one.form == "grayordinates":
+        return layouts[0]
+    return VertexLayout(tuple(side for layout in layouts for side in layout.hemispheres))
+
+
+def hemispheres_of(layout: Any) -> tuple[tuple[Hemisphere, int], ...]:
+    """List the hemispheres of a layout, and how many vertices their meshes have."""
+    if not isinstance(layout, GrayordinateLayout):
+        return tuple(layout.hemispheres)
+    counts = dict(layout.mesh_vertices)
+    return tuple((CORTEX[name], counts[name]) for name, _ in layout.structures if name in CORTEX)
+
+
+def group_surfaces(one: ParticipantMap, inputs: InputSettings) -> tuple[HemisphereSurfaces, ...]:
+    """Find the surfaces that clusters are formed on: those given, or the template's.
+
+    Raises
+    ------
+    InputError
+        There is none for the maps' mesh.
+    """
+    if one.form == "volume":
+        return ()
+    analysis = Analysis("group", (), (), space=one.key.space)
+    return tuple(
+        find_surfaces(SurfaceFiles(analysis, side, n_vertices, (), ()), inputs)
+        for side, n_vertices in hemispheres_of(layout_of_map(one))
+    )
+
+
 def space_of_test(test: GroupTest) -> Space:
-    """Find the space of a test's maps by the first of them."""
-    image = open_image(test.members[0].maps[0][0].path)
+    """Find the space of a test's maps by the first of them, and read the surfaces it needs."""
+    first = test.members[0].maps[0][0]
+    if first.form != "volume":
+        return surface_space(layout_of_map(first), test.surfaces, test.label, first.path)
+    image = open_image(first.path)
     grid = grid_of(image)
     return VolumeSpace(grid.shape, grid.affine, image)
 
 
 def read_map(one: ParticipantMap) -> Floats:
     """Read a map (n_locations,)."""
-    return np.asarray(load_volume(one.path)[0], dtype=np.float64).ravel()
+    if one.form == "volume":
+        return np.asarray(load_volume(one.path)[0], dtype=np.float64).ravel()
+    return np.asarray(_read_vertex_maps(one, one.paths)[:, 0], dtype=np.float64)
 
 
-class NullMapsHeader(NamedTuple):
+def _read_vertex_maps(one: ParticipantMap, paths: tuple[str, ...]) -> NDArray[Any]:
+    """Read all maps of one or two files, (n_locations, n_maps)."""
+    if one.form == "surface":
+        return np.concatenate([read_maps(path).values for path in paths])
+    opened = open_cifti(paths[0])
+    return np.stack([read_cifti_map(opened, k) for k in range(len(opened.names))], axis=1)
+
+
+@dataclass(frozen=True)
+class NullMapsHeader:
     """Where the null maps of a map lie, and how many there are."""
 
     layout: Any
@@ -37,12 +96,21 @@ class NullMapsHeader(NamedTuple):
 
 def null_maps_header(one: ParticipantMap) -> NullMapsHeader:
     """Read the header of the null maps of a map."""
-    image = open_image(one.null_path)
-    return NullMapsHeader(grid_of(image), n_volumes(image))
+    if one.form == "volume":
+        image = open_image(one.null_path)
+        return NullMapsHeader(grid_of(image), n_volumes(image))
+    headers = [maps_header(path) for path in one.null_paths]
+    layout = headers[0].layout
+    if not isinstance(layout, GrayordinateLayout):
+        layout = VertexLayout(tuple(side for own in headers for side in own.layout.hemispheres))
+    return NullMapsHeader(layout, min(own.n_maps for own in headers))
 
 
 def read_null_maps(one: ParticipantMap) -> Iterator[Floats]:
     """Read the null maps (n_locations,) of one participant's map one after the other."""
-    image = open_image(one.null_path)
-    for draw in range(n_volumes(image)):
-        yield read_volume(image, draw).astype(np.float64).ravel()
+    if one.form == "volume":
+        image = open_image(one.null_path)
+        for draw in range(n_volumes(image)):
+            yield read_volume(image, draw).astype(np.float64).ravel()
+    else:
+        yield from _read_vertex_maps(one, one.null_paths).T.astype(np.float64)

@@ -11,15 +11,15 @@ from bids_rsa.core.inference.design import (
     two_sample_design,
 )
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
-from bids_rsa.group.agree import check_agreement, check_grid, check_space
+from bids_rsa.group.agree import check_agreement, check_layout, check_space
 from bids_rsa.group.identity import with_hashes
 from bids_rsa.group.null_maps import check_draws
 from bids_rsa.group.options import check_options
 from bids_rsa.group.participants import Participants, listed_participants, read_participants
+from bids_rsa.group.places import group_surfaces
 from bids_rsa.group.records import GroupTest, Kind, MapKey, Member, ParticipantMap
 from bids_rsa.group.split import refuse_split
-from bids_rsa.settings import GroupSettings, Selection
-from bids_rsa.spaces.grid import Grid
+from bids_rsa.settings import GroupSettings, InputSettings, Selection
 from bids_rsa.spaces.masks import load_mask
 from bids_rsa.words import listing
 
@@ -32,6 +32,7 @@ def plan_tests(
     bids_dir: str,
     group: GroupSettings,
     selection: Selection,
+    inputs: InputSettings | None = None,
 ) -> tuple[GroupTest, ...]:
     """Make the tests, and check that each can be made.
 
@@ -46,6 +47,8 @@ def plan_tests(
     group : GroupSettings
     selection : Selection
         The participants wanted and excluded.
+    inputs : InputSettings, optional
+        With ``surface`` and ``cortex_mask``, for maps on surfaces.
 
     Raises
     ------
@@ -62,6 +65,9 @@ def plan_tests(
     for kind, key, models, members, missing in _comparisons(kept, group):
         test = GroupTest(kind, key, models, members, group, tuple([*out, *missing]))
         test = _with_people(test, people)
+        if test.members:
+            first = test.members[0].maps[0][0]
+            test = replace(test, surfaces=group_surfaces(first, inputs or InputSettings("")))
         tests.append(replace(test, notes=_check_test(test)))
     _check_joint(tests, group)
     return with_hashes(tests)
@@ -245,9 +251,11 @@ def _check_test(test: GroupTest) -> tuple[str, ...]:
     maps = [one for member in test.members for one in member.all_maps]
     check_space(maps, test.settings.assume_common_space)
     warnings = check_agreement(maps, test.label)
-    grid = check_grid(maps)
-    if test.settings.group_mask and (odd := _odd_mask(test.settings.group_mask, grid)):
-        warnings = (*warnings, odd)
+    layout = check_layout(maps)
+    if test.settings.group_mask and test.form == "volume":
+        odd = load_mask(test.settings.group_mask, layout, "group mask").warning
+        warnings = (*warnings, odd) if odd else warnings
+    _check_form(test)
     design_of(test)
     if test.settings.uses_null_maps:
         check_draws(test)
@@ -258,9 +266,13 @@ def _check_test(test: GroupTest) -> tuple[str, ...]:
     return warnings
 
 
-def _odd_mask(path: str, grid: Grid) -> str:
-    """Read --group-mask, and say what is odd about its values."""
-    return load_mask(path, grid, "group mask").warning
+def _check_form(test: GroupTest) -> None:
+    """Refuse what there is for volumes alone."""
+    if test.form != "volume" and test.settings.smoothing_fwhm:
+        raise OptionError(
+            f"{test.label}: --smoothing-fwhm smooths volumes, and these maps lie on surfaces.",
+            "Leave it away.",
+        )
 
 
 def _check_joint(tests: Sequence[GroupTest], group: GroupSettings) -> None:

@@ -6,9 +6,16 @@ from typing import Any, Literal
 
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.entities import Pairs, joined
+from bids_rsa.outputs.derivatives import EXTENSIONS
+from bids_rsa.records import Form, HemisphereSurfaces
 from bids_rsa.settings import GroupSettings
 
 FOLDER = "group"
+_WORDS: dict[Form, tuple[str, str]] = {
+    "volume": ("voxel", "voxels"),
+    "surface": ("vertex", "vertices"),
+    "grayordinates": ("grayordinate", "grayordinates"),
+}
 Kind = Literal["one-sample", "paired", "groups", "slope"]
 
 
@@ -27,12 +34,17 @@ class MapKey:
     @property
     def label(self) -> str:
         """The entities as they stand in file names, with the comparison behind."""
+        return self.file_label()
+
+    def file_label(self, part: str = "") -> str:
+        """Return the label in the name of a file of one hemisphere."""
         pairs = (
             ("ses", self.session),
             ("task", self.task),
             ("acq", self.acquisition),
             ("space", self.space),
             ("res", self.resolution),
+            ("hemi", part),
         )
         entities = joined((*pairs, *self.others))
         return f"{entities}{'_' * bool(entities)}meas-{find_comparison(self.comparison).label}"
@@ -43,7 +55,8 @@ class ParticipantMap:
     """One participant's map of one comparison and model, and the mask of its centres.
 
     ``sha256`` covers the content of the map and of the mask, and the number of cells.
-    ``metadata`` is the sidecar.
+    ``metadata`` is the sidecar. ``right_path`` and ``right_mask_path`` are those of the right
+    hemisphere, where it is in files of its own.
     """
 
     subject: str
@@ -53,11 +66,36 @@ class ParticipantMap:
     mask_path: str
     sha256: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    right_path: str = ""
+    right_mask_path: str = ""
+
+    @property
+    def form(self) -> Form:
+        """Whether its values lie on a grid, on vertices, or on both."""
+        forms: tuple[Form, ...] = ("surface", "grayordinates")
+        return next((f for f in forms if self.path.endswith(EXTENSIONS[f][0])), "volume")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Its file, or those of both hemispheres."""
+        return (self.path, self.right_path) if self.right_path else (self.path,)
+
+    @property
+    def mask_paths(self) -> tuple[str, ...]:
+        """The mask of its centres, or those of both hemispheres."""
+        if self.right_mask_path:
+            return self.mask_path, self.right_mask_path
+        return (self.mask_path,)
+
+    @property
+    def null_paths(self) -> tuple[str, ...]:
+        """Where its null maps lie, if the participant level has kept any."""
+        return tuple(path.replace("_statmap.", "_nullmaps.") for path in self.paths)
 
     @property
     def null_path(self) -> str:
-        """Where its null maps lie, if the participant level has kept any."""
-        return self.path.removesuffix("_statmap.nii.gz") + "_nullmaps.nii.gz"
+        """The first of them."""
+        return self.null_paths[0]
 
 
 @dataclass(frozen=True)
@@ -100,6 +138,8 @@ class GroupTest:
     settings : GroupSettings
     notes : tuple of str
         Warnings for the log and the sidecar.
+    surfaces : tuple of HemisphereSurfaces
+        Of the hemispheres, where the maps lie on surfaces.
     """
 
     kind: Kind
@@ -114,6 +154,22 @@ class GroupTest:
     codings: tuple[tuple[str, tuple[str, ...]], ...] = ()
     tested: tuple[tuple[str, tuple[float, ...]], ...] = ()
     notes: tuple[str, ...] = ()
+    surfaces: tuple[HemisphereSurfaces, ...] = ()
+
+    @property
+    def form(self) -> Form:
+        """Whether its maps are volumes, or of surfaces or grayordinates."""
+        return self.members[0].maps[0][0].form
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The hemispheres that each map is written for in a file of its own; else an empty text."""
+        return ("L", "R") if self.members[0].maps[0][0].right_path else ("",)
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What one location of its maps is called, and several."""
+        return _WORDS[self.form]
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -155,9 +211,13 @@ class GroupTest:
     @property
     def stem(self) -> str:
         """What all files of the test have in front of stat- and desc-."""
+        return self.file_stem()
+
+    def file_stem(self, part: str = "") -> str:
+        """Return the stem of files of one hemisphere."""
         analysis = f"analysis-{self.settings.label}_" if self.settings.label else ""
         contrast = f"_contrast-{self.contrast}" if self.contrast else ""
-        return f"{analysis}{self.key.label}{contrast}"
+        return f"{analysis}{self.key.file_label(part)}{contrast}"
 
     @property
     def folder(self) -> str:

@@ -87,7 +87,7 @@ def _sources(test: GroupTest, links: Mapping[str, str]) -> list[str]:
         path
         for member in test.members
         for one in member.all_maps
-        for path in (one.path, one.mask_path)
+        for path in (*one.paths, *one.mask_paths)
     ]
     return [bids_uri(path, links) for path in dict.fromkeys(paths)]
 

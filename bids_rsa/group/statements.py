@@ -109,9 +109,13 @@ def assumption(test: GroupTest) -> str:
 
 def correction_sentence(test: GroupTest, n_joint: int) -> str:
     """Say how the primary method corrects."""
-    over = f"over the voxels of all {n_joint} maps of this call" if n_joint > 1 else "over voxels"
+    over = (
+        f"over the {test.words[1]} of all {n_joint} maps of this call"
+        if n_joint > 1
+        else f"over {test.words[1]}"
+    )
     if test.settings.primary == "fdr":
-        over = "over the voxels of this map"
+        over = f"over the {test.words[1]} of this map"
     if test.settings.primary == "cluster-fdr":
-        over = f"clusters of voxels with p < {test.settings.cluster_p:g}"
+        over = f"clusters of {test.words[1]} with p < {test.settings.cluster_p:g}"
     return f"{CORRECTIONS[PRIMARY_MAPS[test.settings.primary]]}, {over}"

@@ -8,21 +8,36 @@ from numpy.typing import NDArray
 from bids_rsa.core.inference.group_maps import Cluster
 from bids_rsa.group.load import GroupScores
 from bids_rsa.group.records import GroupTest
+from bids_rsa.spaces.volume import VolumeSpace
 
 Row = tuple[str, ...]
 
-CLUSTER_COLUMNS = {
-    "cluster": "Number of the cluster, the largest first",
-    "peak_x": "x of the voxel with the largest statistic, in mm",
-    "peak_y": "y of that voxel, in mm",
-    "peak_z": "z of that voxel, in mm",
-    "size_voxels": "Number of significant voxels that are connected",
-    "size_mm3": "Their volume in cubic millimetres",
-    "mass": "Sum of the statistic minus the cluster-forming threshold over those voxels above it",
-    "t": "t at the peak",
-    "p": "Smallest p of the primary method in the cluster",
-    "share_above_0": "Share of subjects with a score (or difference) above 0 at the peak",
-}
+_SIZES = {"mm3": "Their volume in cubic millimetres", "mm2": "Their area in square millimetres"}
+
+
+def cluster_columns(scores: GroupScores) -> dict[str, str]:
+    """Name the columns of the table of clusters, and say what they hold."""
+    (one, several), unit = scores.space.words, scores.space.size_unit
+    on_surface = {
+        "structure": f"Structure that the {one} with the largest statistic is of",
+        "vertex": "Number of that vertex in its hemisphere, from 0; n/a for a voxel",
+    }
+    return {
+        "cluster": "Number of the cluster, the largest first",
+        **({} if isinstance(scores.space, VolumeSpace) else on_surface),
+        "peak_x": f"x of the {one} with the largest statistic, in mm",
+        "peak_y": f"y of that {one}, in mm",
+        "peak_z": f"z of that {one}, in mm",
+        f"size_{several}": f"Number of significant {several} that are connected",
+        f"size_{unit}": _SIZES.get(unit, f"Their area or volume in {unit}"),
+        "mass": "Sum of the statistic minus the cluster-forming threshold over those "
+        f"{several} above it",
+        "t": "t at the peak",
+        "p": "Smallest p of the primary method in the cluster",
+        "share_above_0": "Share of subjects with a score (or difference) above 0 at the peak",
+    }
+
+
 PEAK_COLUMNS = {
     "participant_id": "Participant",
     "cluster": "Number of the cluster in the table of clusters",
@@ -46,6 +61,7 @@ def cluster_rows(clusters: Sequence[Cluster], scores: GroupScores) -> list[Row]:
     return [
         (
             str(number),
+            *structure,
             *(f"{coordinate:g}" for coordinate in np.round(place, 3)),
             str(len(one.voxels)),
             f"{sizes[one.voxels].sum():.6g}",
@@ -54,7 +70,9 @@ def cluster_rows(clusters: Sequence[Cluster], scores: GroupScores) -> list[Row]:
             f"{one.p:.6g}",
             f"{one.share_above_0:.4g}",
         )
-        for number, (one, place) in enumerate(zip(clusters, places, strict=True), start=1)
+        for number, (one, place, structure) in enumerate(
+            zip(clusters, places, _structures(clusters, scores), strict=True), start=1
+        )
     ]
 
 
@@ -62,6 +80,15 @@ def peak_places_mm(clusters: Sequence[Cluster], scores: GroupScores) -> NDArray[
     """Give the peaks in mm, (n_clusters, 3)."""
     peaks = np.flatnonzero(scores.mask)[[one.peak for one in clusters]]
     return scores.space.places_mm(peaks).reshape(-1, 3)
+
+
+def _structures(clusters: Sequence[Cluster], scores: GroupScores) -> list[tuple[str, ...]]:
+    """Name the structure and the vertex of each peak; nothing for volumes."""
+    peaks = np.flatnonzero(scores.mask)[[one.peak for one in clusters]]
+    if isinstance(scores.space, VolumeSpace):
+        return [()] * len(peaks)
+    found = (scores.space.structure_of(int(peak)) for peak in peaks)
+    return [(name, "n/a" if vertex is None else str(vertex)) for name, vertex in found]
 
 
 def peak_rows(clusters: Sequence[Cluster], scores: GroupScores, test: GroupTest) -> list[Row]:

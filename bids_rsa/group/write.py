@@ -19,7 +19,12 @@ from bids_rsa.group.sidecar import common_keys, map_sidecar, mask_sidecar, table
 from bids_rsa.group.statements import Tried
 from bids_rsa.group.tests import GroupResult
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json, write_text
-from bids_rsa.outputs.derivatives import PlannedFile, is_complete, without_pictures
+from bids_rsa.outputs.derivatives import (
+    PlannedFile,
+    is_complete,
+    without_extension,
+    without_pictures,
+)
 from bids_rsa.outputs.whole_files import replacing_together
 
 # long lists that the maps' sidecars hold already
@@ -82,11 +87,14 @@ def write_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> lis
         test, settings, job.planned[0].settings_hash, result.found, job.tried, dict(job.links)
     )
 
-    def image(values: NDArray[Any], outside: float = 0.0) -> Any:
-        """Put values into the mask."""
+    def image(values: NDArray[Any], part: str, outside: float = 0.0) -> Any:
+        """Put values into the mask; NaN stands outside of it on surfaces."""
+        is_mask = values.dtype == np.uint8
+        if not is_mask and np.isnan(scores.space.outside):
+            outside = scores.space.outside
         everywhere = np.full(scores.space.n_locations, outside, values.dtype)
         everywhere[scores.mask] = values
-        return scores.space.image(everywhere)
+        return scores.space.image(everywhere, part, is_mask=is_mask)
 
     @contextmanager
     def described() -> Iterator[None]:
@@ -100,22 +108,25 @@ def write_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> lis
             for path, content in sidecars.items():
                 write_json(output / path, content)
 
-    sidecars: dict[str, dict[str, Any]] = {_json(mask_path(test)): mask_sidecar(common)}
+    sidecars: dict[str, dict[str, Any]] = {}
     paths = [output / file.path for file in job.planned]
     with replacing_together(paths, described()) as beside:
-        for stat, values in result.maps.items():
-            path = map_path(test, stat)
-            outside = 1.0 if stat in P_STATS else 0.0
-            nib.save(image(values.astype(np.float32), outside), beside[output / path])
-            sidecars[_json(path)] = map_sidecar(stat, test, common, job.n_joint)
-        mask = image(np.ones(result.maps["t"].size, np.uint8))
-        nib.save(mask, beside[output / mask_path(test)])
+        for part in test.parts:
+            hemisphere = {"Hemisphere": part} if part else {}
+            sidecars[_json(mask_path(test, part))] = mask_sidecar(common) | hemisphere
+            mask = image(np.ones(result.maps["t"].size, np.uint8), part)
+            nib.save(mask, beside[output / mask_path(test, part)])
+            for stat, values in result.maps.items():
+                path = map_path(test, stat, part)
+                outside = 1.0 if stat in P_STATS else 0.0
+                nib.save(image(values.astype(np.float32), part, outside), beside[output / path])
+                sidecars[_json(path)] = map_sidecar(stat, test, common, job.n_joint) | hemisphere
     return paths
 
 
 def _json(path: str) -> str:
     """Give the JSON beside a file."""
-    return path.removesuffix(".nii.gz").removesuffix(".tsv") + ".json"
+    return without_extension(path) + ".json"
 
 
 def _write_tables(
@@ -129,8 +140,9 @@ def _write_tables(
     primary = test.settings.primary
     content: dict[str, tuple[str, Mapping[str, str], Sequence[tables.Row]]] = {
         "clusters": (
-            f"Clusters of voxels significant by {primary} at alpha {test.settings.alpha:g}",
-            tables.CLUSTER_COLUMNS,
+            f"Clusters of {scores.space.words[1]} significant by {primary} at alpha "
+            f"{test.settings.alpha:g}",
+            tables.cluster_columns(scores),
             tables.cluster_rows(result.clusters, scores),
         ),
         "peakscores": (

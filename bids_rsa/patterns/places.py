@@ -1,11 +1,14 @@
 """The space that the images of an analysis lie in."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
 from bids_rsa.patterns.readers import open_source, source_grid, source_layout
-from bids_rsa.records import Analysis, ConditionImage
+from bids_rsa.records import Analysis, ConditionImage, HemisphereSurfaces
 from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
 from bids_rsa.spaces.grayordinates import GrayordinateSpace
 from bids_rsa.spaces.space import Space
@@ -29,26 +32,46 @@ def space_of(analysis: Analysis, first: ConditionImage) -> Space:
         grid = source_grid(first)
         template = open_source(first.path, first.reader, first.reference).image
         return VolumeSpace(grid.shape, grid.affine, template)
-    layout = source_layout(first)
-    origins = "; ".join(dict.fromkeys(one.origin for one in analysis.surfaces))
+    return surface_space(source_layout(first), analysis.surfaces, analysis.label, first.path)
+
+
+def surface_space(
+    layout: Any, surfaces: Sequence[HemisphereSurfaces], label: str, path: str
+) -> Space:
+    """Read the surfaces that the values of a file lie on.
+
+    Parameters
+    ----------
+    layout : VertexLayout or GrayordinateLayout
+        Of the file.
+    surfaces : sequence of HemisphereSurfaces
+        Of its hemispheres, in their order.
+    label, path : str
+        What the values are of, and the file, for messages.
+
+    Raises
+    ------
+    ContentError
+        Surfaces that do not fit the file, or of swapped hemispheres.
+    """
+    origins = "; ".join(dict.fromkeys(one.origin for one in surfaces))
     if isinstance(layout, GrayordinateLayout):
-        parts = _cortex_parts(analysis, layout)
-        return GrayordinateSpace(layout, parts, origins)
-    parts = tuple(
-        SurfacePart.of_mesh(load_middle(one), one.hemisphere) for one in analysis.surfaces
-    )
+        return GrayordinateSpace(layout, _cortex_parts(surfaces, layout), origins)
+    parts = tuple(SurfacePart.of_mesh(load_middle(one), one.hemisphere) for one in surfaces)
     refuse_swapped(parts)
     space = SurfaceSpace(parts, origins)
     if not space.layout.equals(layout):
         raise ContentError(
-            f"{analysis.label}: the surfaces and the images have other vertices.\n"
-            f"  surfaces: {space.layout.describe()}\n  {first.path}: {layout.describe()}",
+            f"{label}: the surfaces and the images have other vertices.\n"
+            f"  surfaces: {space.layout.describe()}\n  {path}: {layout.describe()}",
             "Left and right may have been swapped, or --surface is of another mesh.",
         )
     return space
 
 
-def _cortex_parts(analysis: Analysis, layout: GrayordinateLayout) -> tuple[SurfacePart, ...]:
+def _cortex_parts(
+    surfaces: Sequence[HemisphereSurfaces], layout: GrayordinateLayout
+) -> tuple[SurfacePart, ...]:
     """Read the meshes of the hemispheres, in the order of the file."""
     vertices, start = {}, 0
     for name, count in layout.structures:
@@ -57,7 +80,7 @@ def _cortex_parts(analysis: Analysis, layout: GrayordinateLayout) -> tuple[Surfa
         start += count
     parts = tuple(
         SurfacePart.of_mesh(load_middle(one), one.hemisphere, vertices[one.hemisphere])
-        for one in analysis.surfaces
+        for one in surfaces
     )
     refuse_swapped(parts)
     return parts

@@ -32,6 +32,7 @@ from bids_rsa.reports.pictures import (
     save_figure,
 )
 from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out, read_anatomy
+from bids_rsa.reports.surface_maps import drawn_on, surface_mosaic
 from bids_rsa.reports.template import mni_template
 from bids_rsa.settings import GroupSettings
 
@@ -102,6 +103,8 @@ def _mosaic(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
 
     Transparent thresholding: Taylor et al. 2023, NeuroImage 274, 120138.
     """
+    if job.test.form != "volume":
+        return _hemispheres(job, scores, result)
     image = _t_map(job, "t")
     data = np.asarray(image.dataobj, dtype=np.float64)
     scale = _scale(job, result, data.ravel()[scores.mask])
@@ -114,14 +117,38 @@ def _mosaic(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
     reference = _reference(job, result)
     opacity = np.clip(np.abs(values) / reference, 0, 1) ** 2
     opacity[significant > 0] = 1.0
+    notes = _map_notes(job, result, "voxels", reference, f"Drawn on {mosaic.anatomy.words}.")
+    picture = paint(mosaic, values, opacity, scale)
+    return mosaic_figure(mosaic, picture, scale, headline(job.test), notes, significant)
+
+
+def _map_notes(
+    job: GroupJob, result: GroupResult, several: str, reference: float, drawn: str
+) -> list[str]:
+    """Say what the picture of a map shows."""
     side = "" if job.test.two_sided else f" Only the tested side is shown ({job.test.tail} than 0)."
-    notes = [
-        f"{found_sentence(job.test, result, job.n_joint)} Significant voxels are outlined. The "
+    return [
+        f"{found_sentence(job.test, result, job.n_joint)} Significant {several} are outlined. The "
         f"map is not thresholded: opacity grows with the square of t, up to {reference:.3g} "
-        f"(line in the colour bar).{side} Drawn on {mosaic.anatomy.words}.",
+        f"(line in the colour bar).{side} {drawn}",
         interpretation(job.test),
         job.tried.sentence(),
     ]
+
+
+def _hemispheres(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
+    """Draw the whole map on both hemispheres, as `_mosaic` does on slices."""
+    mosaic = surface_mosaic(scores.space, job.test.surfaces)
+    data, found = np.zeros((2, scores.space.n_locations))
+    data[scores.mask] = result.maps["t"]
+    found[scores.mask] = result.maps["tThr"] != 0
+    scale, reference = _scale(job, result, data[scores.mask]), _reference(job, result)
+    values = _directed(job, np.asarray(mosaic.sample(data), dtype=np.float64))
+    significant = mosaic.sample(found)
+    opacity = np.clip(np.abs(values) / reference, 0, 1) ** 2
+    opacity[significant > 0] = 1.0
+    said = drawn_on(scores.space, job.test.surfaces)
+    notes = _map_notes(job, result, scores.space.words[1], reference, said)
     picture = paint(mosaic, values, opacity, scale)
     return mosaic_figure(mosaic, picture, scale, headline(job.test), notes, significant)
 

@@ -43,8 +43,8 @@ def found_sentence(test: GroupTest, result: GroupResult, n_joint: int) -> str:
     n, clusters = result.found["VoxelsSignificant"], len(result.clusters)
     by = f"{correction_sentence(test, n_joint)}, alpha {test.settings.alpha:g}"
     if not n:
-        return f"No voxel is significant ({by})."
+        return f"No {test.words[0]} is significant ({by})."
     return (
-        f"{n} voxel{'s' * (n != 1)} in {clusters} cluster{'s' * (clusters != 1)} "
+        f"{n} {test.words[n != 1]} in {clusters} cluster{'s' * (clusters != 1)} "
         f"{'is' if n == 1 else 'are'} significant ({by})."
     )

@@ -105,6 +105,15 @@ class GrayordinateSpace:
                 found[own] = part.areas_mm2()
         return found
 
+    def structure_of(self, location: int) -> tuple[str, int | None]:
+        """Name the structure that a location is of, and its vertex; None for a voxel."""
+        for name, own, part in self.structures():
+            if own.start <= location < own.stop:
+                if part is None:
+                    return name.removeprefix("CIFTI_STRUCTURE_").lower(), None
+                return f"cortex {part.hemisphere}", int(part.vertices[location - own.start])
+        raise IndexError(f"there is no location {location}")
+
     def places_mm(self, locations: NDArray[Any]) -> Floats:
         """Coordinates (n, 3) of some grayordinates in mm."""
         places = np.asarray(

@@ -96,6 +96,9 @@ class Space(Protocol):
     def sizes(self) -> Floats:
         """Size of each location (n_locations,) in `size_unit`."""
 
+    def structure_of(self, location: int) -> tuple[str, int | None]:
+        """Name the structure that a location is of, and its vertex; None for a voxel."""
+
     def places_mm(self, locations: NDArray[Any]) -> Floats:
         """Coordinates (n, 3) of some locations in mm."""
 

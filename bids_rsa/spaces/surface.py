@@ -260,6 +260,13 @@ class SurfaceSpace:
         """Area of each vertex in mm2."""
         return np.concatenate([part.areas_mm2() for part in self.parts])
 
+    def structure_of(self, location: int) -> tuple[str, int | None]:
+        """Name the hemisphere that a location is of, and its vertex."""
+        for part, own in zip(self.parts, self.part_slices().values(), strict=True):
+            if own.start <= location < own.stop:
+                return f"cortex {part.hemisphere}", int(part.vertices[location - own.start])
+        raise IndexError(f"there is no location {location}")
+
     def places_mm(self, locations: NDArray[Any]) -> Floats:
         """Coordinates (n, 3) of some vertices in mm."""
         all_places = [part.coordinates_mm[part.vertices] for part in self.parts]

@@ -77,6 +77,10 @@ class VolumeSpace:
         """Voxel indices (n, 3) of some locations."""
         return np.stack(np.unravel_index(np.asarray(locations), self.shape), axis=-1)
 
+    def structure_of(self, location: int) -> tuple[str, int | None]:
+        """Name no structure."""
+        return "", None
+
     def places_mm(self, locations: NDArray[Any]) -> Floats:
         """Centres (n, 3) of some voxels in mm."""
         return np.asarray(apply_affine(self.affine, self.indices(locations)), dtype=np.float64)
