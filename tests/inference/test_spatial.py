@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -12,6 +13,7 @@ from nilearn.mass_univariate._utils import calculate_tfce
 from scipy import ndimage, sparse, spatial
 from scipy.sparse import csgraph
 
+from bids_rsa.core.inference._sort import room_for_sorting, sort_positive
 from bids_rsa.core.inference.adjacency import joined, mesh_adjacency
 from bids_rsa.core.inference.clusters import cluster_maxima, find_clusters
 from bids_rsa.core.inference.design import one_sample_design
@@ -207,6 +209,40 @@ def test_parts_with_other_powers_of_tfce_have_no_common_maximum():
 def test_a_mesh_that_does_not_fit_is_refused(triangles, areas, message):
     with pytest.raises(ValueError, match=message):
         mesh_adjacency(triangles, areas, np.ones(3, bool))
+
+
+@pytest.mark.parametrize(
+    "kind", ["smooth", "ties", "outlier", "crowded", "infinite", "tiny", "none"]
+)
+def test_locations_are_sorted_exactly(kind):
+    values = np.random.default_rng(3).normal(size=5000)
+    if kind == "ties":
+        values = np.round(values, 1)
+    if kind == "outlier":
+        values[7] = 1e12
+    if kind == "crowded":
+        values = np.exp(30 * values)
+    if kind == "infinite":
+        values[[3, 9]] = np.inf
+    if kind == "tiny":
+        values *= 1e-310
+    if kind == "none":
+        values = -np.abs(values)
+    order = np.empty(len(values), np.int32)
+    for sign in (1.0, -1.0):
+        n = sort_positive(values, sign, room_for_sorting(len(values)), order)
+        expected = np.argsort(-sign * values, kind="stable")
+        np.testing.assert_array_equal(order[:n], expected[: np.count_nonzero(sign * values > 0)])
+
+
+@pytest.mark.parametrize("connectivity", [6, 18, 26])
+def test_steps_on_a_grid_find_what_lists_of_neighbours_find(connectivity):
+    mask, volume = smooth_map(5, holes=True)
+    on_grid = grid_adjacency(mask, connectivity)
+    maps = np.stack([volume[mask], -volume[mask], volume[mask] ** 3])
+    np.testing.assert_array_equal(
+        tfce_maxima(maps, True, on_grid), tfce_maxima(maps, True, replace(on_grid, lattice=None))
+    )
 
 
 def test_tfce_equals_nilearns_labelling_with_a_fixed_step():

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.comparison import kernels
 from bids_rsa.core.comparison.ranking import rank_rows, sort_rows
-from bids_rsa.core.comparison.sorting import Words
+from bids_rsa.core.engine.sorting import Words
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -12,8 +12,8 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from bids_rsa.core.comparison.sorting import Words
 from bids_rsa.core.engine.jit import kernel
+from bids_rsa.core.engine.sorting import Words
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int32]

@@ -1,10 +1,10 @@
 """Average ranks of many RDMs, near-ties included, in compiled code.
 
 A row's cells are mapped linearly onto integer keys, each beside its cell's number in one word, and
-the words are sorted (see `sorting`). Some hundred cells get words of 32 bits, which are sorted by
-one pass into buckets and exchanges of neighbours where the cells are spread; all others words of 64
-bits and a radix sort. Cells whose keys are equal or near, few in most RDMs, are then put right by
-their float64 values, so that order and ties are those of the values, exactly.
+the words are sorted (`engine.sorting`). Some hundred cells get words of 32 bits, which are sorted
+by one pass into buckets and exchanges of neighbours where the cells are spread; all others words of
+64 bits and a radix sort. Cells whose keys are equal or near, few in most RDMs, are then put right
+by their float64 values, so that order and ties are those of the values, exactly.
 """
 
 import math
@@ -12,7 +12,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.comparison.sorting import (
+from bids_rsa.core.engine.jit import kernel
+from bids_rsa.core.engine.sorting import (
     WideWords,
     Words,
     bucket_sort,
@@ -20,7 +21,6 @@ from bids_rsa.core.comparison.sorting import (
     radix_sort,
     sort_by_value,
 )
-from bids_rsa.core.engine.jit import kernel
 from bids_rsa.core.engine.vectors import pointer_to
 from bids_rsa.core.engine.words import WORD_LANES, range_of
 

@@ -1,6 +1,7 @@
 """Which locations are neighbours, and how large each is: a grid and a mesh alike, as CSR lists."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,37 @@ FloatArray = npt.NDArray[np.float64]
 VOLUME_EXTENT_POWER = 0.5
 SURFACE_EXTENT_POWER = 1.0
 HEIGHT_POWER = 2.0
+
+
+class Near(NamedTuple):
+    """Neighbours as kernels take them.
+
+    Attributes
+    ----------
+    starts, neighbors, sizes
+        See `Adjacency`.
+    places : (n_locations,) int32
+        Where locations stand in a grid with a margin; empty without one.
+    steps : (n_steps,) int64
+        From a place to those of its neighbours, in the order of ``neighbors``; empty without.
+    n_places : int
+        Places of the grid, or locations.
+    """
+
+    starts: npt.NDArray[np.int64]
+    neighbors: npt.NDArray[np.int32]
+    sizes: FloatArray
+    places: npt.NDArray[np.int32]
+    steps: npt.NDArray[np.int64]
+    n_places: int
+
+
+class Lattice(NamedTuple):
+    """Locations of size 1 on a grid, all of whose neighbours are the same steps away."""
+
+    places: npt.NDArray[np.int32]
+    steps: npt.NDArray[np.int64]
+    n_places: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +58,8 @@ class Adjacency:
         What a location adds to an extent: 1 for a voxel, mm2 for a vertex.
     extent_power, height_power : float
         E and H of TFCE (Smith and Nichols 2009): 0.5 and 2 in a volume, 1 and 2 on a surface.
+    lattice : Lattice or None
+        The same neighbours by steps on a grid, which are found faster; None where there is no grid.
     """
 
     starts: npt.NDArray[np.int64]
@@ -33,6 +67,13 @@ class Adjacency:
     sizes: FloatArray
     extent_power: float = VOLUME_EXTENT_POWER
     height_power: float = HEIGHT_POWER
+    lattice: Lattice | None = field(default=None, repr=False)
+
+    @property
+    def near(self) -> Near:
+        """The neighbours as kernels take them."""
+        none = np.empty(0, np.int32), np.empty(0, np.int64), self.n_locations
+        return Near(self.starts, self.neighbors, self.sizes, *(self.lattice or none))
 
     @property
     def n_locations(self) -> int:

@@ -59,10 +59,11 @@ def find_clusters(
     labels = np.zeros(len(statistic), np.int32)
     stack = np.empty(len(statistic), np.int32)
     lists = (adjacency.starts, adjacency.neighbors)
-    n_up = label_clusters(statistic, 1.0, threshold, *lists, labels, stack, 0)
+    everywhere = np.arange(len(statistic), dtype=np.int32)
+    n_up = label_clusters(statistic, 1.0, threshold, everywhere, *lists, labels, stack, 0)
     n = n_up
     if two_sided:
-        n = label_clusters(statistic, -1.0, threshold, *lists, labels, stack, n_up)
+        n = label_clusters(statistic, -1.0, threshold, everywhere, *lists, labels, stack, n_up)
     excess = np.where(labels > 0, np.abs(statistic) - threshold, 0.0) * adjacency.sizes
     sizes, masses = (
         np.asarray(np.bincount(labels, weights=values, minlength=n + 1)[1:], np.float64)
@@ -77,6 +78,7 @@ def label_clusters(
     statistic: FloatArray,
     sign: float,
     threshold: float,
+    seeds: IndexArray,
     starts: StartArray,
     neighbors: IndexArray,
     labels: IndexArray,
@@ -85,7 +87,7 @@ def label_clusters(
 ) -> int:
     """Flood-fill the clusters of one sign with numbers; return how many there are in all."""
     n_clusters = n_before
-    for seed in range(len(statistic)):
+    for seed in seeds:
         if labels[seed] or sign * statistic[seed] <= threshold:
             continue
         n_clusters += 1
@@ -102,6 +104,16 @@ def label_clusters(
                     stack[depth] = u
                     depth += 1
     return n_clusters
+
+
+@kernel
+def _find_above(statistic: FloatArray, sign: float, threshold: float, found: IndexArray) -> int:
+    """Write the locations above the threshold; return how many there are."""
+    n = 0
+    for v in range(len(statistic)):
+        found[n] = v
+        n += int(sign * statistic[v] > threshold)
+    return n
 
 
 def cluster_maxima(
@@ -127,18 +139,23 @@ def _write_maxima(
 ) -> None:
     """Write the largest extent and mass of each map."""
     n_locations = maps.shape[1]
-    labels = np.empty(n_locations, np.int32)
+    labels = np.zeros(n_locations, np.int32)
     stack = np.empty(n_locations, np.int32)
+    above = np.empty(n_locations, np.int32)
     for m in range(len(maps)):
-        labels[:] = 0
-        n = label_clusters(maps[m], 1.0, threshold, starts, neighbors, labels, stack, 0)
-        if two_sided:
-            n = label_clusters(maps[m], -1.0, threshold, starts, neighbors, labels, stack, n)
-        extent = np.zeros(n + 1)
-        mass = np.zeros(n + 1)
-        for v in range(n_locations):
-            if labels[v]:
+        extents[m] = masses[m] = 0.0
+        for sign in (1.0, -1.0):
+            if sign < 0 and not two_sided:
+                continue
+            seeds = above[: _find_above(maps[m], sign, threshold, above)]
+            n = label_clusters(
+                maps[m], sign, threshold, seeds, starts, neighbors, labels, stack, 0
+            )  # fmt: skip
+            extent = np.zeros(n + 1)
+            mass = np.zeros(n + 1)
+            for v in seeds:
                 extent[labels[v]] += sizes[v]
                 mass[labels[v]] += (abs(maps[m, v]) - threshold) * sizes[v]
-        extents[m] = extent.max()
-        masses[m] = mass.max()
+                labels[v] = 0
+            extents[m] = max(extents[m], extent.max())
+            masses[m] = max(masses[m], mass.max())

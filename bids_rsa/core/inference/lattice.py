@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-from bids_rsa.core.inference.adjacency import Adjacency
+from bids_rsa.core.inference.adjacency import Adjacency, Lattice
 
 MAX_STEPS = {6: 1, 18: 2, 26: 3}
 
@@ -44,4 +44,9 @@ def grid_adjacency(mask: npt.NDArray[np.bool_], connectivity: int = 6) -> Adjace
     table = np.column_stack(columns).reshape(len(ijk), len(steps))
     there = table >= 0
     starts = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
-    return Adjacency(starts.astype(np.int64), table[there], np.ones(len(ijk)))
+    lattice = None
+    if places.size < 2**31:
+        own = np.flatnonzero(places >= 0).astype(np.int32)
+        widths = (places.shape[1] * places.shape[2], places.shape[2], 1)
+        lattice = Lattice(own, np.array(steps, dtype=np.int64) @ widths, places.size)
+    return Adjacency(starts.astype(np.int64), table[there], np.ones(len(ijk)), lattice=lattice)

@@ -1,4 +1,4 @@
-"""Sorting words of a key and a cell number, and cells by their values; see `ranking`."""
+"""Sorting words of a key and a number, and cells by their values."""
 
 import numpy as np
 from numpy.typing import NDArray
