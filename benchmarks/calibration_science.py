@@ -25,6 +25,7 @@ from bids_rsa.core.inference.observed import observe
 from bids_rsa.core.inference.permute import permutation_null
 from bids_rsa.core.inference.plan import prepare_test
 from bids_rsa.core.inference.relabel import draw_relabelings
+from bids_rsa.core.inference.stelzer import stelzer_test
 from bids_rsa.core.searchlight import searchlight_rsa
 from bids_rsa.dataset import find_analyses
 from bids_rsa.models.loading import condensed, load_models
@@ -236,6 +237,30 @@ def condition_rates(n_groups: int, n_draws: int, seed: int) -> list[dict]:
             for (m, t, k), n in hits.items()]  # fmt: skip
 
 
+def stelzer_rates(n_groups: int, n_draws: int, seed: int) -> list[dict]:
+    """Share of groups with a significant cluster, from 100 null maps of each subject."""
+    mask = np.ones(SHAPE, bool)
+    adjacency, n_maps = grid_adjacency(mask), 100
+    hits: dict[tuple[str, str, str], int] = {}
+    for group in range(n_groups):
+        rng = np.random.default_rng([seed, group])
+        cells = permuted_cells(rng, n_maps)
+        z = np.array([search(noise_patterns(rng), mask, cells)[:, mask] for _ in range(16)])
+        for number, model in enumerate(models()):
+            mine = z[:, number * (n_maps + 1) : (number + 1) * (n_maps + 1)]
+            nulls = np.ascontiguousarray(mine[:, 1:], dtype=np.float32)
+            for tail in TAILS:
+                found = stelzer_test(mine[:, 0], nulls, adjacency, n_draws, group, tail)
+                for method, p in (("cluster size, q", found.q), ("cluster size, p", found.p)):
+                    key = (model, tail, method)
+                    hits[key] = hits.get(key, 0) + int(p.min(initial=1.0) <= ALPHA)
+                key = (model, tail, "share of voxels, p < .05")
+                hits[key] = hits.get(key, 0) + (found.p_maps()["p"] <= ALPHA).mean()
+        print(f"{group + 1} of {n_groups} groups", end="\r", file=sys.stderr)
+    return [{"model": m, "tail": t, "method": k, "rate": n / n_groups}
+            for (m, t, k), n in hits.items()]  # fmt: skip
+
+
 def smallest_corrected_p(scores, draws, adjacency, tail) -> list[tuple[str, float]]:
     """Smallest family-wise p of a group, by method."""
     plan = prepare_test(scores, one_sample_design(len(scores)), tail)
@@ -313,7 +338,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--groups", type=int, default=100)
     parser.add_argument("--draws", type=int, default=199)
-    parser.add_argument("--null", choices=("subjects", "conditions"), default="subjects")
+    parser.add_argument("--null", choices=("subjects", "conditions", "stelzer"), default="subjects")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument(
         "--out", type=Path, default=Path("benchmarks/results/calibration_science.json")
@@ -321,6 +346,9 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.null == "conditions":
         rows = condition_rates(options.groups, options.draws, options.seed)
+        print(condition_table(rows))
+    elif options.null == "stelzer":
+        rows = stelzer_rates(options.groups, options.draws, options.seed)
         print(condition_table(rows))
     else:
         rows = null_rates(options.groups, options.draws, options.seed)
