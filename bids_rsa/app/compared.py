@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from numpy.typing import NDArray
 
 from bids_rsa.models.cells import leave_out_of_all
-from bids_rsa.models.covariance import condition_covariance
+from bids_rsa.models.covariance import DESIGN, condition_covariance
+from bids_rsa.patterns.design_covariance import mean_design_covariance
 from bids_rsa.patterns.stack_plan import StackPlan, cells_within_run
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import RsaSettings
@@ -28,4 +29,6 @@ def models_of(
 
 def covariance_of(analysis: Analysis, plan: StackPlan, rsa: RsaSettings) -> NDArray | None:
     """Find the covariance of the condition estimates; errors as in `condition_covariance`."""
-    return condition_covariance(rsa.condition_covariance, analysis, plan.conditions)
+    choice = rsa.condition_covariance
+    design = mean_design_covariance(analysis, plan) if choice == DESIGN else ()
+    return condition_covariance(choice, analysis, plan.conditions, design)

@@ -1,6 +1,7 @@
 """Tests of a group's mean scores against participants' null maps."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -18,37 +19,47 @@ from bids_rsa.group.null_maps import MAKE_THEM, find_draws
 from bids_rsa.group.places import null_maps_header, read_null_maps
 from bids_rsa.group.records import GroupTest, Member, ParticipantMap
 
+# makes a progress bar of so many things
+Bar = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
+READ = "participants' null maps"
+
 
 def run_by_null_maps(
     test: GroupTest,
     scores: GroupScores,
     adjacency: Adjacency,
     folder: Path,
-    n_threads: int = 1,
-    on_progress: Callable[[int], None] | None = None,
+    n_threads: int,
+    bar: Bar,
 ) -> tuple[ConditionTest | StelzerTest, Null]:
     """Run the test that ``--null`` asks for; return it with the null distributions alone."""
     if test.settings.null == "stelzer":
-        by_stelzer = run_stelzer(test, scores, adjacency, folder, n_threads, on_progress)
+        by_stelzer = run_stelzer(test, scores, adjacency, folder, n_threads, bar)
         return by_stelzer, Null({}, by_stelzer.counts)
-    by_conditions = run_conditions(test, scores, adjacency)
+    by_conditions = run_conditions(test, scores, adjacency, bar)
     return by_conditions, by_conditions.null
 
 
-def run_conditions(test: GroupTest, scores: GroupScores, adjacency: Adjacency) -> ConditionTest:
+def run_conditions(
+    test: GroupTest, scores: GroupScores, adjacency: Adjacency, bar: Bar
+) -> ConditionTest:
     """Compare the mean score with the mean of the null maps of each permutation."""
     draws = find_draws(test)
     means = np.zeros((draws.n_draws, int(scores.mask.sum())), np.float32)
-    for member in test.members:
-        _add_null_scores(means, member, test, scores, 1 / len(test.members))
-    return condition_test(
-        scores.scores,
-        means,
-        adjacency,
-        test.tail,  # type: ignore[arg-type]
-        test.settings.cluster_p,
-        exhaustive=draws.exhaustive,
-    )
+    with bar(len(test.members), READ) as advance:
+        for member in test.members:
+            _add_null_scores(means, member, test, scores, 1 / len(test.members))
+            advance(1)
+    with bar(draws.n_draws, "permutations") as advance:
+        return condition_test(
+            scores.scores,
+            means,
+            adjacency,
+            test.tail,  # type: ignore[arg-type]
+            test.settings.cluster_p,
+            exhaustive=draws.exhaustive,
+            on_progress=advance,
+        )
 
 
 def run_stelzer(
@@ -56,8 +67,8 @@ def run_stelzer(
     scores: GroupScores,
     adjacency: Adjacency,
     folder: Path,
-    n_threads: int = 1,
-    on_progress: Callable[[int], None] | None = None,
+    n_threads: int,
+    bar: Bar,
 ) -> StelzerTest:
     """Compare clusters of the mean score with those of randomly combined null maps.
 
@@ -68,19 +79,22 @@ def run_stelzer(
     shape = (len(test.members), find_draws(test).n_draws, int(scores.mask.sum()))
     nulls = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
     try:
-        for rows, member in zip(nulls, test.members, strict=True):
-            _add_null_scores(rows, member, test, scores, 1.0)
-        return stelzer_test(
-            scores.scores,
-            nulls,
-            adjacency,
-            group.n_permutations,
-            group.random_seed,
-            test.tail,  # type: ignore[arg-type]
-            group.cluster_p,
-            n_threads,
-            on_progress,
-        )
+        with bar(len(test.members), READ) as advance:
+            for rows, member in zip(nulls, test.members, strict=True):
+                _add_null_scores(rows, member, test, scores, 1.0)
+                advance(1)
+        with bar(shape[2], "voxels") as advance:
+            return stelzer_test(
+                scores.scores,
+                nulls,
+                adjacency,
+                group.n_permutations,
+                group.random_seed,
+                test.tail,  # type: ignore[arg-type]
+                group.cluster_p,
+                n_threads,
+                advance,
+            )
     except ValueError as error:
         raise ContentError(f"{test.label}: {error}.", MAKE_THEM) from None
     finally:

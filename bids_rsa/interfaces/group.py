@@ -1,5 +1,7 @@
 """Nipype interfaces of the group level: read scores, permute, correct, write, draw."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +79,13 @@ class PermuteScores(RecordingInterface):
         ready = prepare(test, scores)
         path = folder / "null.npz"
         if test.settings.uses_null_maps:
-            n_voxels = ready.plan.n_voxels
-            with progress_bar(n_voxels, test.label, 0, "voxels") as advance:
-                found, null = run_by_null_maps(
-                    test, scores, ready.adjacency, folder, self.inputs.n_threads, advance
-                )
+
+            def bar(total: int, unit: str) -> AbstractContextManager[Callable[[int], None]]:
+                return progress_bar(total, test.label, 0, unit)
+
+            found, null = run_by_null_maps(
+                test, scores, ready.adjacency, folder, self.inputs.n_threads, bar
+            )
             save_null(null, path)
             return {"null": str(path), "by_null_maps": save_record(found, folder, "by_null_maps")}
         with progress_bar(ready.relabelings.n_draws, test.label, 0, "permutations") as advance:

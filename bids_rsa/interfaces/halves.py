@@ -1,6 +1,6 @@
 """The reliability of an analysis's RDMs, from patterns to a map."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,27 @@ from bids_rsa.core.side_by_side import PatternSet, rdms_side_by_side
 from bids_rsa.outputs.maps import metric_parameters
 from bids_rsa.outputs.reliability_files import reliability_comparison
 from bids_rsa.patterns.stacking import StackedPatterns
-from bids_rsa.settings import RsaSettings
+from bids_rsa.settings import IMAGES, RsaSettings
 
 
 @dataclass(frozen=True, eq=False)
 class Halves:
-    """Patterns (n_voxels, n_folds, n_conditions): odd folds are one half, even folds the other."""
+    """Patterns (n_voxels, n_folds, n_conditions): odd folds are one half, even folds the other.
+
+    ``half_of`` is the half of each image.
+    """
 
     patterns: NDArray[np.floating]
     labels: tuple[str, ...]
+    half_of: tuple[int, ...] = ()
+
+    def noise(self, noise: NoiseModel | None, half: int) -> NoiseModel | None:
+        """Choose the noise of one half: of residuals all, of images those of the half."""
+        if noise is None or noise.source != IMAGES:
+            return noise
+        if len(np.unique(noise.fold_of)) == 1:
+            return replace(noise, fold_of=np.array(self.half_of)).of_folds([half])
+        return noise.of_folds(range(half, self.patterns.shape[1], 2))
 
 
 def reliability_of(
@@ -38,7 +50,7 @@ def reliability_of(
             metric_parameters(rsa, stacked.patch_mask),
             rsa.min_voxels,
             rsa.ignore_nan,
-            noise,
+            halves.noise(noise, half),
             rsa.patch_size,
         )
         for half in range(2)

@@ -49,7 +49,7 @@ from bids_rsa.outputs.maps import evaluated_centers, metric_parameters, write_ma
 from bids_rsa.outputs.null_files import relabeling_notes, unequal_images_warning
 from bids_rsa.outputs.provenance import refuse_changed
 from bids_rsa.patterns.noise_samples import unusable_noise
-from bids_rsa.patterns.stack_plan import HALVES, half_labels
+from bids_rsa.patterns.stack_plan import HALVES, half_labels, plan_stack
 from bids_rsa.patterns.stacking import StackedPatterns, stack_analysis
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.reports.details import write_details
@@ -101,11 +101,12 @@ class ReadPatterns(RecordingInterface):
         reading = self.inputs.reading
         if not reading.reliability:
             return []
-        halves = Halves(stacked.patterns, half_labels(self.inputs.analysis, reading))
+        analysis = self.inputs.analysis
+        halves = Halves(stacked.patterns, half_labels(analysis, reading))
         if reading.folds == "none":
             apart = replace(reading, folds=HALVES)
-            own = stack_analysis(self.inputs.analysis, apart, self.inputs.n_threads)
-            halves = Halves(own.patterns, halves.labels)
+            own = stack_analysis(analysis, apart, self.inputs.n_threads)
+            halves = Halves(own.patterns, halves.labels, plan_stack(analysis, apart).fold_of)
         return save_record(halves, folder, "halves")
 
 

@@ -15,10 +15,11 @@ from bids_rsa.tables import existing_file
 from bids_rsa.words import few
 
 NONE, DESIGN = "none", "design"
+Matrix = tuple[tuple[float, ...], ...]
 
 
 def condition_covariance(
-    choice: str, analysis: Analysis, conditions: Sequence[str]
+    choice: str, analysis: Analysis, conditions: Sequence[str], design: Matrix = ()
 ) -> NDArray[np.float64] | None:
     """Find the covariance of an analysis' condition estimates.
 
@@ -29,6 +30,8 @@ def condition_covariance(
     analysis : Analysis
     conditions : sequence of str
         The order of rows and columns.
+    design : tuple of tuple, n_conditions x n_conditions
+        The mean over the runs used, in this order; empty where no run has all conditions.
 
     Returns
     -------
@@ -44,7 +47,9 @@ def condition_covariance(
     if choice == NONE:
         return None
     matrix = (
-        _of_designs(analysis, conditions) if choice == DESIGN else _of_table(choice, conditions)
+        _of_designs(design, analysis.label, bool(analysis.bold_runs))
+        if choice == DESIGN
+        else _of_table(choice, conditions)
     )
     n = len(conditions)
     try:
@@ -78,24 +83,17 @@ def _of_table(path: str, conditions: Sequence[str]) -> NDArray[np.float64]:
     return cells[np.ix_(place, place)]
 
 
-def _of_designs(analysis: Analysis, conditions: Sequence[str]) -> NDArray[np.float64]:
-    """Average the designs' covariances over the runs of an analysis."""
-    designs = [run.design for run in analysis.bold_runs if run.design is not None]
-    if not designs:
+def _of_designs(design: Matrix, label: str, is_estimated: bool) -> NDArray[np.float64]:
+    """Return the mean over the runs used."""
+    if not is_estimated:
         raise OptionError(
-            f"{analysis.label}: --condition-covariance design needs the design matrices of the "
+            f"{label}: --condition-covariance design needs the design matrices of the "
             "runs, which are known with --from-bold only.",
             "Use --from-bold, or give the covariance as a table.",
         )
-    parts = []
-    for design in designs:
-        missing = [name for name in conditions if name not in design.conditions]
-        if missing:
-            raise ContentError(
-                f"{analysis.label}: the design of a run lacks {few(missing)}.",
-                "Use --missing-runs complete, or give the covariance as a table.",
-            )
-        place = [design.conditions.index(name) for name in conditions]
-        parts.append(np.array(design.covariance, dtype=np.float64)[np.ix_(place, place)])
-    mean: NDArray[np.float64] = np.mean(parts, axis=0)
-    return mean
+    if not design:
+        raise ContentError(
+            f"{label}: --condition-covariance design: no run has all conditions.",
+            "Give the covariance as a table.",
+        )
+    return np.array(design, dtype=np.float64)

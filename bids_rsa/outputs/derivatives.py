@@ -36,7 +36,7 @@ class PlannedFile:
     @property
     def is_pictured(self) -> bool:
         """Whether a picture is drawn of it."""
-        return not (self.kind or self.is_mask)
+        return not (self.is_mask or "_nullmaps." in self.path)
 
     @property
     def sidecar(self) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from bids_rsa.core.noise.covariance import check_dof
 from bids_rsa.core.noise.model import images_left
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.patterns.readers import open_source
-from bids_rsa.patterns.stack_plan import StackPlan
+from bids_rsa.patterns.stack_plan import HALVES, StackPlan, plan_stack
 from bids_rsa.records import Analysis, Residuals
 from bids_rsa.settings import AUTO, IMAGES, POOLED_IMAGES, RESIDUALS, RsaSettings
 from bids_rsa.spaces.grid import Grid, reorder
@@ -158,8 +160,6 @@ def _check_series(residuals: Residuals, grid: Layout, analysis: Analysis) -> int
 
 def _same_voxels(source: Layout, target: Layout) -> bool:
     """Tell whether a grid holds the same voxels in another orientation."""
-    import numpy as np
-
     if not isinstance(source, Grid) or not isinstance(target, Grid):
         return False
     return reorder(np.broadcast_to(np.False_, source.shape), source, target) is not None
@@ -190,6 +190,8 @@ def _from_images(
             _without_a_fold(analysis, plan),
             f"{origin}, without the fold that is weighted",
         )
+    if rsa.reliability:
+        _check_halves(analysis, plan, rsa, held_out)
     why = f" (no residuals of {_runs(lacking)} were found)" if rsa.noise_from == AUTO else ""
     which = ", for each fold those of the other folds" if held_out else ""
     note = (
@@ -215,6 +217,24 @@ def _without_a_fold(analysis: Analysis, plan: StackPlan) -> int:
             "runs or more, use --noise none, or take the bias of --noise-from pooled-images.",
         )
     return dof
+
+
+def _check_halves(analysis: Analysis, plan: StackPlan, rsa: RsaSettings, held_out: bool) -> None:
+    """Refuse halves whose noise cannot be estimated from their own images."""
+    conditions = np.array(plan.condition_of)
+    halves = np.array(plan.fold_of) % 2
+    if not plan.fold_labels:
+        halves = np.array(plan_stack(analysis, replace(rsa, folds=HALVES)).fold_of)
+    folds = np.array(plan.fold_of) if held_out else np.zeros_like(conditions)
+    least = min(images_left(conditions[halves == half], folds[halves == half]) for half in (0, 1))
+    if least <= 0:
+        raise InputError(
+            f"{analysis.label}: --reliability compares odd and even runs, and the noise of one "
+            "half cannot be estimated from its own images"
+            f"{': without one of its folds no condition has two images' if held_out else ''}.",
+            "Name the residuals of the first-level model with --residuals, leave --reliability "
+            "away, or use --noise none.",
+        )
 
 
 def _bias(plan: StackPlan) -> tuple[str, ...]:

@@ -59,10 +59,10 @@ def make_viewer(
     packed = []
     for one in maps:
         inside = mask if mask.shape == one.data.shape else np.nan_to_num(one.data) != 0
-        unit = one.comparison.unit if one.comparison else ""
-        kind = one.comparison.scale if one.comparison else "symmetric"
-        scale = scale_of(np.nan_to_num(one.data), unit, kind)
-        packed.append((pack_map(one.title, one.data, inside, one.image.affine, scale), scale))
+        words = one.words
+        values = words.drawn(one.data)
+        scale = scale_of(np.nan_to_num(values), words.unit, words.kind)
+        packed.append((pack_map(one.title, values, inside, one.image.affine, scale), scale))
     if not packed:
         return None
     affine = maps[0].image.affine

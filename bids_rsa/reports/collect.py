@@ -14,15 +14,10 @@ from numpy.typing import NDArray
 from bids_rsa.core.comparison.table import COMPARISONS, Comparison
 from bids_rsa.outputs.dataset_files import dataset_links
 from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.reports.map_words import OF_NULL, MapWords, map_words, stat_of
 
 _STAT = re.compile(r"_stat-[A-Za-z0-9]+")
 _DESC = re.compile(r"_desc-([A-Za-z0-9]+)_")
-# maps of a participant's null, by the ending of stat-: what comes before the name of the score
-_OF_NULL = {
-    "MaxFWEp": "p corrected by the maximum over centres",
-    "P": "p, not corrected",
-    "Z": "z against the null",
-}
 
 
 def open_map(path: Path) -> Any:
@@ -57,10 +52,15 @@ class FoundMap:
 
     @property
     def of_null(self) -> str:
-        """What a map from permutations of the conditions holds; empty for other maps."""
-        stat = self.stem.partition("_stat-")[2].partition("_")[0]
-        endings = _OF_NULL if "Relabelings" in self.sidecar else {}
-        return next((words for end, words in endings.items() if stat.endswith(end)), "")
+        """Which map from permutations of the conditions it is; empty for other maps."""
+        endings = OF_NULL if "Relabelings" in self.sidecar else {}
+        return next((end for end in endings if stat_of(self.stem).endswith(end)), "")
+
+    @property
+    def words(self) -> MapWords:
+        """What it holds in words, and how its values are shown."""
+        comparison = self.comparison if self.model or self.pooled else None
+        return map_words(stat_of(self.stem), comparison, self.model, self.of_null)
 
     @property
     def is_score(self) -> bool:
@@ -81,11 +81,8 @@ class FoundMap:
     @property
     def title(self) -> str:
         """What the map shows."""
-        before = f"{self.of_null}: " if self.of_null else ""
-        if self.comparison and self.pooled:
-            return f"{before}{self.comparison.title}, all models"
-        if self.comparison and self.model:
-            return f"{before}{self.comparison.title}, model {self.model}"
+        if self.comparison and (self.pooled or self.model):
+            return self.words.title
         return str(self.sidecar.get("Description", self.stem)).partition(";")[0]
 
     @property

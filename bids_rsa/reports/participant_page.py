@@ -289,15 +289,13 @@ def _map(one: FoundMap, mask: NDArray[np.bool_]) -> dict[str, Any]:
     inside = mask if mask.shape == one.data.shape else np.nan_to_num(one.data) != 0
     values = one.data[inside].astype(np.float64)
     known = values[np.isfinite(values)]
-    unit = one.comparison.unit if one.comparison else "value"
     return {
         "title": one.title,
         "picture": embed(
             one.picture, f"Slices of the map: {one.title}, {entities_label(one.analysis)}"
         ),
-        "histogram": histogram(values, unit),
-        "mean": f"{known.mean():.3g}" if known.size else "not known",
-        "share": f"{100 * (known > 0).mean():.0f}" if known.size else "0",
+        "histogram": histogram(values, "p" if one.words.is_p else one.words.unit),
+        "summary": one.words.summary(known),
         "peaks": [_peak(k, peak, one) for k, peak in enumerate(one.details.get("Peaks", ()), 1)],
     }
 

@@ -1,5 +1,6 @@
 """Pictures of a participant's maps over an anatomical background."""
 
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from bids_rsa.outputs.whole_files import save_image
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import Analysis
 from bids_rsa.reports.drawing import VOXELS, opacity_of, scale_of
+from bids_rsa.reports.map_words import OF_NULL, MapWords, map_words, stat_of
 from bids_rsa.reports.pictures import mosaic_figure, paint, save_figure
 from bids_rsa.reports.slices import Anatomy, Mosaic, cuts_through, lay_out, read_anatomy
 from bids_rsa.reports.template import mni_template
@@ -23,7 +25,6 @@ from bids_rsa.spaces.images import load_volume
 
 LOGGER = logging.getLogger(__name__)
 MNI_TEMPLATE = "the MNI template"
-COUNTS_KIND: Kind = "positive"
 COUNTS_OPACITY = 0.65
 
 
@@ -44,13 +45,16 @@ def draw_analysis(
     for file in planned:
         if not file.is_pictured:
             continue
-        image = nib.load(output_dir / file.path)
+        image: Any = nib.load(output_dir / file.path)
         # all maps of an analysis have values at the same centres
         mosaic = mosaic or _lay_out(image, anatomy)
-        title, unit, kind = _describe(file)
-        title = f"{analysis.title}: {title}"
+        held = _words(file)
+        shown = nib.Nifti1Image(
+            held.drawn(np.asarray(image.dataobj, dtype=np.float32)), image.affine
+        )
         path = output_dir / map_figure_path(file.path, analysis)
-        drawn += draw_map(mosaic, image, path, title, unit, kind)
+        title = f"{analysis.title}: {held.title}"
+        drawn += draw_map(mosaic, shown, path, title, held.unit, held.kind)
     if words != MNI_TEMPLATE:  # kept for the page; the template comes with nilearn
         path = output_dir / anatomy_path(analysis)
         save_image(_small(background), path)
@@ -67,12 +71,16 @@ def _small(image: Any) -> Any:
     return nib.Nifti1Image(np.asarray(smaller.dataobj, dtype=np.float32), smaller.affine)
 
 
-def _describe(file: PlannedFile) -> tuple[str, str, Kind]:
-    """Give a map's title, its unit, and what its colours are like."""
-    if not file.comparison:
-        return VOXELS, VOXELS, COUNTS_KIND
-    entry = find_comparison(file.comparison)
-    return f"{entry.title}, model {file.model}", entry.unit, entry.scale
+def _words(file: PlannedFile) -> MapWords:
+    """Find the words for a planned map."""
+    settings = {key: json.loads(text) for key, text in file.settings}
+    name = settings.get("Comparison")
+    return map_words(
+        stat_of(file.path),
+        find_comparison(name) if name else None,
+        settings.get("Model", {}).get("Name", ""),
+        file.kind if file.kind in OF_NULL else "",
+    )
 
 
 def find_background(analysis: Analysis, stacked: StackedPatterns) -> tuple[Any, str]:
@@ -126,7 +134,7 @@ def draw_map(
         opacity, note = COUNTS_OPACITY * (values != 0), ""
     else:
         opacity = opacity_of(values, scale)
-        note = "Colours are fainter the nearer a score is to 0, so that the anatomy shows."
+        note = "Colours are fainter the nearer a value is to 0, so that the anatomy shows."
     picture = paint(mosaic, values, opacity, scale)
     drawn_on = f"Drawn on {mosaic.anatomy.words}." if mosaic.anatomy.words else ""
     figure = mosaic_figure(mosaic, picture, scale, title, [f"{drawn_on} {note}".strip()])

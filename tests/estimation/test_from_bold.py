@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bold_runs import (
+    AFFINE,
     CONDITIONS,
     SHAPE,
     TR,
@@ -29,9 +30,11 @@ from bold_runs import (
 )
 from nilearn.glm.first_level import FirstLevelModel
 from nilearn.interfaces.bids import save_glm_to_bids
+from scipy.spatial.distance import pdist
 
 from bids_rsa.app.preflight import validator_command
 from bids_rsa.cli import main
+from bids_rsa.core.comparison.plans import compare
 from bids_rsa.example import CONDITIONS as EXAMPLE_CONDITIONS
 from bids_rsa.example_bold import BoldExampleSettings, make_bold_example
 
@@ -233,6 +236,43 @@ def test_conditions_missing_from_a_run_are_dealt_with_as_for_images(dataset, tmp
     assert "run 1: cat" in said
     code, said = from_bold(dataset, tmp_path / "out", "--missing-runs", "complete")
     assert code == 0, said
+
+
+@pytest.mark.parametrize("lacking", [False, True])
+def test_whitened_comparisons_take_the_covariance_of_the_designs(
+    dataset, tmp_path, from_bold, lacking
+):
+    """C (X'X)^-1 C' by hand from the design matrices that are written, over the runs used."""
+    options = ("--comparison", "whitened-cosine", "--condition-covariance", "design")
+    if lacking:  # a run that lacks a condition is not used, and its design has no part in it
+        path = raw(dataset, "events.tsv", run=1)
+        table = pd.read_csv(path, sep="\t")
+        table[table["trial_type"] != "cat"].to_csv(path, sep="\t", index=False)
+        options += ("--missing-runs", "complete")
+    assert from_bold(dataset, tmp_path / "out", *options)[0] == 0
+    runs = (2,) if lacking else (1, 2)
+    parts, patterns = [], []
+    for run in runs:
+        (path,) = (tmp_path / "out").rglob(f"*_run-{run}_*_design.tsv")
+        design = pd.read_csv(path, sep="\t")
+        inverse = np.linalg.inv(design.to_numpy().T @ design.to_numpy())
+        place = [list(design.columns).index(name) for name in CONDITIONS]
+        parts.append(inverse[np.ix_(place, place)])
+        patterns.append(effects(tmp_path / "out", run))
+    covariance = np.mean(parts, axis=0)
+    means = np.mean(patterns, axis=0).reshape(len(CONDITIONS), -1)
+    model = pd.read_csv(dataset / "derivatives/models/m.tsv", sep="\t", index_col=0)
+    cells = model.loc[list(CONDITIONS), list(CONDITIONS)].to_numpy()[np.triu_indices(4, 1)]
+    (path,) = (tmp_path / "out").rglob("*_stat-whitenedcosine_desc-m_statmap.nii.gz")
+    found = nib.load(path).get_fdata().ravel()
+    points = np.argwhere(np.ones(SHAPE, bool)) @ AFFINE[:3, :3].T
+    for center in (0, 33, 52, 99):
+        near = np.linalg.norm(points - points[center], axis=1) <= 8.5 * (1 + 1e-6)
+        rdm = pdist(means[:, near], "correlation")
+        wanted = compare(rdm, cells, "whitened-cosine", condition_covariance=covariance)[0]
+        plain = compare(rdm, cells, "whitened-cosine")[0]
+        assert found[center] == pytest.approx(wanted, abs=1e-5)
+        assert abs(wanted - plain) > 1e-4
 
 
 def collinear(dataset):

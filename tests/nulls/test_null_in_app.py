@@ -1,7 +1,11 @@
 """Permutations of conditions through the whole app, up to the group's null of conditions."""
 
+import html
 import json
+import re
 import shutil
+import subprocess
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -110,3 +114,114 @@ def test_more_null_maps_than_permutations_are_refused(dataset, tmp_path, call):
     )  # fmt: skip
     assert code == 2, said
     assert "--keep-null 100 keeps more null maps than there are permutations" in said
+
+
+@pytest.fixture(scope="module")
+def pictured_run(dataset, tmp_path_factory):
+    from bids_rsa.cli import main
+
+    out = tmp_path_factory.mktemp("pictured") / "out"
+    code = main([
+        str(dataset), str(out), "participant", "--model", str(dataset / "models/planted.tsv"),
+        *RADIUS, "--condition-permutations", "99", "--keep-null", "20", "--reliability",
+        "--participant-label", "01", "--use-plugin", "Linear",
+    ])  # fmt: skip
+    assert code == 0
+    return out
+
+
+def test_every_map_of_the_null_has_a_picture_and_stands_on_the_page(pictured_run):
+    figures = pictured_run / "sub-01" / "figures"
+    score = "Spearman's rank correlation, model planted"
+    titles = {
+        "spearmanP_desc-planted": f"p, not corrected: {score}",
+        "spearmanZ_desc-planted": f"z against the null: {score}",
+        "spearmanMaxFWEp_desc-planted": f"p corrected by the maximum over centres: {score}",
+        "reliability_desc-searchlight": "Reliability of the RDMs",
+    }
+    page = html.unescape((pictured_run / "sub-01.html").read_text())
+    for name, title in titles.items():
+        (picture,) = figures.glob(f"*_stat-{name}_statmap.png")
+        vector = " ".join(re.findall(r">([^<>]+)</text>", picture.with_suffix(".svg").read_text()))
+        assert title in vector
+        assert ("-log10(p)" in vector) == title.startswith("p")
+        if name.startswith("spearman"):
+            assert f"Slices of the map: {title}" in page
+    assert "p over centres:" in page and "at most .05" in page
+    assert not list(figures.glob("*nullmaps*"))
+
+
+def test_a_cluster_of_planted_effect_is_found_from_kept_null_maps(
+    dataset, nulls_run, tmp_path, call
+):
+    """participant --keep-null, then group --null stelzer, on the app's own files."""
+    out = shutil.copytree(nulls_run, tmp_path / "out")
+    line = (
+        dataset, out, "group", "--null", "stelzer", "--n-permutations", "4000", "--cluster-p",
+        "0.005", "--no-report",
+    )  # fmt: skip
+    code, said = call(*line)
+    assert code == 0, said
+    (path,) = (out / "group").glob("*stat-clusterSizefdrq_desc-planted_statmap.nii.gz")
+    q, core = nib.load(path).get_fdata(), planted(dataset)
+    away = distance_transform_edt(~core, sampling=10) > 16 + 0.1
+    assert (q[core] <= 0.05).mean() > 0.8
+    assert (q[away] <= 0.05).mean() < 0.01
+    told = json.loads(path.with_suffix("").with_suffix(".json").read_text())
+    assert (told["NullMapsPerMap"], told["RelabelingsUsed"]) == (200, 4000)
+    assert "is complete with the same settings: skipped" in call(*line)[1]
+
+
+def test_null_maps_of_another_seed_are_refused_by_the_group(dataset, nulls_run, tmp_path, call):
+    """One participant run again with other permutations: both group tests say so."""
+    out = shutil.copytree(nulls_run, tmp_path / "out")
+    code, said = call(
+        dataset, out, "participant", "--model", dataset / "models/planted.tsv", *RADIUS,
+        "--condition-permutations", "200", "--keep-null", "200", "--random-seed", "7",
+        "--participant-label", "02", "--overwrite", "--no-report",
+    )  # fmt: skip
+    assert code == 0, said
+    for null in ("conditions", "stelzer"):
+        code, said = call(dataset, out, "group", "--null", null)
+        assert code == 65, said
+        assert "RandomSeed" in said and "sub-02" in said
+        assert not (out / "group").exists()
+
+
+def test_the_null_of_conditions_shows_its_progress_and_is_started_again_after_a_kill(
+    dataset, nulls_run, tmp_path
+):
+    out = shutil.copytree(nulls_run, tmp_path / "out")
+    line = [
+        sys.executable, "-m", "bids_rsa", str(dataset), str(out), "group", "--null", "stelzer",
+        "--n-permutations", "400000", "--cluster-p", "0.005", "--no-report", "--nprocs", "1",
+    ]  # fmt: skip
+    killed = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    said = ""
+    while "voxels," not in said:  # the bar
+        said += killed.stderr.read(1)
+    killed.kill()
+    killed.communicate()
+    assert not list(out.glob("group/*_statmap.nii.gz"))
+    quick = [*line[:7], "conditions", "--no-report", "--nprocs", "1"]
+    done = subprocess.run(quick, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    bars = re.findall(r"100%\|[^|]*\| (\d+) of \d+ ([a-z' ]+),", done.stderr)
+    assert ("5", "participants' null maps") in bars and ("200", "permutations") in bars
+    (path,) = (out / "group").glob("*stat-tFWEp_desc-planted_statmap.nii.gz")
+    before = path.read_bytes()
+    again = subprocess.run(quick, capture_output=True, text=True, check=False)
+    assert again.returncode == 0 and path.read_bytes() == before
+    assert not [*out.glob("group/.*"), *out.rglob("*.part")]
+
+
+def test_what_is_drawn_of_p_is_large_where_p_is_small():
+    from bids_rsa.core.comparison.table import COMPARISONS
+    from bids_rsa.reports.map_words import map_words
+
+    words = map_words("spearmanP", COMPARISONS["spearman"], "m", "P")
+    drawn = words.drawn(np.array([1.0, 0.1, 0.001, np.nan], dtype=np.float32))
+    np.testing.assert_allclose(drawn, [0, 1, 3, np.nan], atol=1e-6)
+    assert words.kind == "positive" and not np.signbit(drawn[0])
+    z = map_words("spearmanZ", COMPARISONS["spearman"], "m", "Z")
+    np.testing.assert_array_equal(z.drawn(np.array([-2.0])), [-2.0])

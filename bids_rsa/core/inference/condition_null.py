@@ -1,6 +1,6 @@
 """A null of conditions: the group's mean score against means of scores of permuted models."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +80,7 @@ def condition_test(
     cluster_p: float = 0.001,
     *,
     exhaustive: bool = False,
+    on_progress: Callable[[int], None] | None = None,
 ) -> ConditionTest:
     """Compare the mean score of a group with the means of permuted models' scores.
 
@@ -97,6 +98,8 @@ def condition_test(
         locations and labellings; halved for each sign when two-sided.
     exhaustive : bool
         The draws are all distinct relabelings, the identity among them once.
+    on_progress : callable, optional
+        Takes the number of draws finished since the last call.
 
     Returns
     -------
@@ -134,6 +137,8 @@ def condition_test(
         maxima["tfce"][rows] = tfce_maxima(maps, two_sided, adjacency)
         found = cluster_maxima(maps, two_sided, threshold, adjacency)
         maxima["cluster_size"][rows], maxima["cluster_mass"][rows] = found
+        if on_progress is not None:
+            on_progress(len(maps))
     observed = Observed(
         t=direction * statistic,
         z=_null_z(means, null_means),

@@ -169,8 +169,7 @@ class ImageGrams:
 
     def _means(self, voxels: slice) -> Floats:
         """Means of the conditions (n_chosen, n_means)."""
-        images = np.asarray(self._noise.samples[voxels], dtype=np.float64)
-        return np.asarray(images @ self._design.means.T)
+        return np.asarray(self._noise.chosen(voxels) @ self._design.means.T)
 
     def _rows_of_images(self) -> Floats:
         """Stack rows (n_voxels, 1, n_rows): zeros, the root of sum z^4, means and contrasts.

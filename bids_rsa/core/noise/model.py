@@ -70,6 +70,10 @@ class NoiseModel:
         """Return samples (n_chosen, n_samples) as float64, without the groups' means."""
         return _deviations(self.samples, self.groups, voxels, self.columns)
 
+    def chosen(self, voxels: Any) -> Floats:
+        """Return samples (n_chosen, n_samples) as float64, as they are."""
+        return _chosen(self.samples, voxels, self.columns)
+
     def of_voxels(self, voxels: slice) -> "NoiseModel":
         """Return the noise of a range of voxels."""
         return replace(self, samples=self.samples[voxels], variances=self.variances[voxels])
@@ -262,6 +266,12 @@ def _groups(labels: NDArray[Any]) -> tuple[Integers, ...]:
     return tuple(np.flatnonzero(labels == label) for label in np.unique(labels))
 
 
+def _chosen(samples: NDArray[Any], voxels: Any, columns: Integers | None) -> Floats:
+    """Copy samples as float64."""
+    values = samples[voxels]
+    return np.array(values if columns is None else values[:, columns], dtype=np.float64)
+
+
 def _deviations(
     samples: NDArray[Any],
     groups: Sequence[Integers],
@@ -269,8 +279,7 @@ def _deviations(
     columns: Integers | None = None,
 ) -> Floats:
     """Take the mean of each group away."""
-    chosen = samples[voxels]
-    values = np.array(chosen if columns is None else chosen[:, columns], dtype=np.float64)
+    values = _chosen(samples, voxels, columns)
     for group in groups:
         first, last = int(group[0]), int(group[-1])
         # volumes of a run lie side by side: a slice needs no copy
