@@ -28,7 +28,7 @@ ONLY_SOMETIMES = {
 
 def test_the_page_names_the_keys_of_a_map(small_run, pytestconfig):
     page = (pytestconfig.rootpath / "docs" / "outputs.md").read_text(encoding="utf-8")
-    table = page.partition("## Keys of a map's JSON")[2].partition("\n# ")[0]
+    table = page.partition("## Keys of a map's JSON")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     named = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
     found = set(sidecar(small_run[0], "01", "stat-pearson_desc-planted_statmap"))
