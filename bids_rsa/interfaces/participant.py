@@ -56,7 +56,6 @@ from bids_rsa.reports.details import write_details
 from bids_rsa.settings import ReadingSettings, RsaSettings
 from bids_rsa.spaces.grayordinates import GrayordinateSpace
 from bids_rsa.spaces.surface import SurfaceSpace
-from bids_rsa.spaces.volume import VolumeSpace
 
 LOGGER = logging.getLogger(__name__)
 
@@ -293,11 +292,13 @@ class DrawMaps(RecordingInterface):
         stacked, output_dir = load_stacked(inputs.stacked), Path(inputs.output_dir)
         models = load_models(inputs.models)
         figures: list[Path] = []
-        if inputs.is_drawn and isinstance(stacked.space, VolumeSpace):
+        if inputs.is_drawn:
             # matplotlib takes a second to import
             from bids_rsa.reports.participant_pictures import draw_analysis
+            from bids_rsa.reports.surface_pictures import draw_hemispheres
 
-            figures = draw_analysis(output_dir, inputs.planned, inputs.analysis, stacked)
+            draw = draw_analysis if inputs.analysis.form == "volume" else draw_hemispheres
+            figures = draw(output_dir, inputs.planned, inputs.analysis, stacked)
         details = write_details(
             output_dir,
             inputs.planned,

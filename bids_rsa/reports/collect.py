@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import COMPARISONS, Comparison
 from bids_rsa.outputs.dataset_files import dataset_links
-from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.outputs.derivatives import EXTENSIONS, read_sidecar, without_extension
 from bids_rsa.reports.map_words import OF_NULL, MapWords, map_words, stat_of
 
+_ENDINGS = tuple(of_maps for of_maps, _ in EXTENSIONS.values())
+_LEFT, _RIGHT = "_hemi-L_", "_hemi-R_"
 _STAT = re.compile(r"_stat-[A-Za-z0-9]+")
 _DESC = re.compile(r"_desc-([A-Za-z0-9]+)_")
 
@@ -34,11 +36,18 @@ class FoundMap:
     path: Path
     sidecar: dict[str, Any]
     figures: Path
+    right: Path | None = None
 
     @property
     def stem(self) -> str:
-        """The file's name without its ending."""
-        return self.path.name.removesuffix(".nii.gz")
+        """The file's name without its ending, and without hemi- where both are one map."""
+        stem = without_extension(self.path.name)
+        return stem if self.right is None else stem.replace(_LEFT, "_")
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether its values lie on a grid."""
+        return self.path.name.endswith((".nii", ".nii.gz")) and ".dscalar." not in self.path.name
 
     @property
     def analysis(self) -> str:
@@ -92,13 +101,15 @@ class FoundMap:
 
     @cached_property
     def image(self) -> Any:
-        """The image."""
+        """The image; of the left hemisphere where there are two."""
         return open_map(self.path)
 
     @cached_property
     def data(self) -> NDArray[np.float32]:
-        """Its values."""
-        return np.asarray(self.image.dataobj, dtype=np.float32)
+        """Its values: (X, Y, Z) of a volume, else one of each location."""
+        if self.is_volume:
+            return np.asarray(self.image.dataobj, dtype=np.float32)
+        return map_vector([self.path, *([self.right] if self.right else [])])
 
     def forget(self) -> None:
         """Free the memory of the values."""
@@ -118,11 +129,24 @@ def find_statmaps(folder: Path, figures: Path | None = None) -> list[FoundMap]:
     Without ``figures``, the pictures of each map lie in a folder beside it.
     """
     found = []
-    for path in sorted(folder.rglob("*_statmap.nii.gz")):
-        sidecar = read_sidecar(path.with_name(path.name.replace(".nii.gz", ".json")))
+    paths = {path for ending in _ENDINGS for path in folder.rglob(f"*_statmap{ending}")}
+    for path in sorted(paths):
+        left, right = path.name.replace(_RIGHT, _LEFT), path.name.replace(_LEFT, _RIGHT)
+        if path.name != left and path.with_name(left) in paths:
+            continue  # with the left one
+        other = path.with_name(right) if right != path.name else None
+        sidecar = read_sidecar(path.with_name(f"{without_extension(path.name)}.json"))
         if "figures" not in path.relative_to(folder).parts and sidecar is not None:
-            found.append(FoundMap(path, sidecar, figures or path.parent / "figures"))
+            beside = figures or path.parent / "figures"
+            found.append(FoundMap(path, sidecar, beside, other if other in paths else None))
     return found
+
+
+def map_vector(paths: Sequence[Path]) -> NDArray[Any]:
+    """Read the values of a map on one or two hemispheres, or of grayordinates."""
+    if paths[0].name.endswith(".gii"):
+        return np.concatenate([np.asarray(open_map(path).darrays[0].data) for path in paths])
+    return np.asarray(open_map(paths[0]).dataobj).ravel()
 
 
 def participant_maps(output_dir: Path, subject: str) -> list[FoundMap]:

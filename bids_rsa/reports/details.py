@@ -15,7 +15,7 @@ from bids_rsa.outputs.dataset_files import write_json
 from bids_rsa.outputs.derivatives import PlannedFile, details_path
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import Analysis, ModelRdm
-from bids_rsa.reports.collect import open_map
+from bids_rsa.reports.collect import map_vector
 from bids_rsa.reports.peaks import MOST_CONDITIONS, describe_peaks
 from bids_rsa.settings import RsaSettings
 
@@ -62,9 +62,7 @@ def map_values(output_dir: Path, file: PlannedFile, analysis: Analysis) -> NDArr
         output_dir / (file.path.replace(first, f"_hemi-{part}_") if part else file.path)
         for part in analysis.parts
     ]
-    if analysis.form == "surface":
-        return np.concatenate([np.asarray(open_map(path).darrays[0].data) for path in paths])
-    return np.asarray(open_map(paths[0]).dataobj).ravel()
+    return map_vector(paths)
 
 
 def _model_cells(model: ModelRdm | None, conditions: Sequence[str]) -> list[float | None] | None:

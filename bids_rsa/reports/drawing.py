@@ -9,6 +9,8 @@ from bids_rsa.core.comparison.table import Scale as Kind
 from bids_rsa.reports.pictures import COUNTS, DIVERGING, ONE_SIDED, Scale
 
 VOXELS = "voxels in the patch"
+AREA = "area of the patch (mm²)"
+COUNTS_OPACITY = 0.65
 OPAQUE_AT = 0.6  # of the scale: lower scores let the anatomy through
 
 
@@ -23,8 +25,13 @@ def scale_of(
     limit = limit or float(np.abs(data).max()) or 1.0
     if kind == "symmetric":
         return Scale(-limit, limit, DIVERGING, unit, threshold)
-    colours = COUNTS if unit == VOXELS else ONE_SIDED
+    colours = COUNTS if is_count(unit) else ONE_SIDED
     return Scale(0.0, 1.0 if kind == "share" else limit, colours, unit, threshold)
+
+
+def is_count(unit: str) -> bool:
+    """Tell whether a map says how large patches are."""
+    return unit == AREA or unit.endswith("in the patch")
 
 
 def opacity_of(values: NDArray[Any], scale: Scale) -> NDArray[Any]:

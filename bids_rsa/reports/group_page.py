@@ -7,7 +7,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.outputs.derivatives import read_sidecar, without_extension
 from bids_rsa.reports.analysis_view import view
 from bids_rsa.reports.ceiling_view import CEILING_COLUMNS, ceiling_view
 from bids_rsa.reports.checklist import GROUP_ITEMS, PARTICIPANT_ITEMS, checklist, in_words
@@ -124,7 +124,7 @@ def participant_sidecars(
 ) -> list[dict[str, Any]]:
     """Read the sidecars of the participants' maps that were tested."""
     paths = _map_paths(output_dir, sidecars)
-    found = (read_sidecar(path.with_name(path.name.replace(".nii.gz", ".json"))) for path in paths)
+    found = (read_sidecar(path.with_name(f"{without_extension(path.name)}.json")) for path in paths)
     return [sidecar for sidecar in found if sidecar is not None]
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import Comparison
 from bids_rsa.core.comparison.table import Scale as Kind
-from bids_rsa.reports.drawing import VOXELS
+from bids_rsa.reports.drawing import AREA, VOXELS
 
 # maps of a participant's null, by the ending of stat-: what comes before the name of the score
 OF_NULL = {
@@ -22,6 +22,9 @@ _OTHERS: dict[str, tuple[str, str, Kind]] = {
     "reliabilitySpearmanBrown": (
         "Reliability of the RDMs of all data, by Spearman and Brown", "correlation", "symmetric",
     ),
+    "nvertices": ("vertices in the patch", "vertices in the patch", "positive"),
+    "ngrayordinates": ("grayordinates in the patch", "grayordinates in the patch", "positive"),
+    "area": ("area of the patch", AREA, "positive"),
     "shrinkage": ("Shrinkage of the noise covariance", "share of the target", "share"),
 }  # fmt: skip
 

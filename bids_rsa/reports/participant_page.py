@@ -32,6 +32,7 @@ from bids_rsa.reports.region_view import tables_content
 from bids_rsa.reports.sidecar_values import distinct, number
 from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out
 
+_SIZES = re.compile(r"_stat-n(voxels|vertices|grayordinates)_")
 VIEWER_BUDGET = 3_200_000  # letters of packed volumes in a page
 MOST_PICTURES = 40
 WHY = {"NotFinite": "not finite in every image", "ZeroInARun": "0 in all images of a run"}
@@ -154,16 +155,19 @@ def _analysis(index: int, maps: Sequence[FoundMap], folder: Path, budget: int) -
     scores = [one for one in maps if one.is_score]
     modelled = [one for one in scores if not one.pooled]
     others = [one for one in maps if one not in scores]
-    sizes = next((one for one in others if "_stat-nvoxels_" in one.stem), None)
+    sizes = next((one for one in others if _SIZES.search(one.stem)), None)
     first = (scores or list(maps))[0]
     mask = _mask_of(first)
     shown = scores + [one for one in others if one is not sizes]
-    label, anatomy = entities_label(first.analysis), read_background(first, folder, mask)
+    label = entities_label(first.analysis)
+    anatomy = read_background(first, folder, mask) if first.is_volume else None
+    counted = _SIZES.search(sizes.stem) if sizes else None
+    several = counted[1] if counted else "voxels"
     return {
         "label": label,
         "conditions": _conditions(first.sidecar),
         "masks": _masks(first.sidecar),
-        "coverage": _coverage(mask, anatomy, first),
+        "coverage": _coverage(mask, anatomy, first) if anatomy else None,
         "models": _models(modelled),
         "model_rows": _model_rows(modelled),
         **_model_table(modelled),
@@ -174,13 +178,15 @@ def _analysis(index: int, maps: Sequence[FoundMap], folder: Path, budget: int) -
         "searchlight": _searchlight(first.sidecar),
         "null": null_rows(maps, mask),
         "reliability": reliability_view(maps, mask),
-        "sizes": histogram(sizes.data[mask].astype(np.float64), "voxels in the patch")
+        "sizes": histogram(sizes.data[mask].astype(np.float64), f"{several} in the patch")
         if sizes
         else None,
-        "sizes_picture": embed(sizes.picture, f"Voxels in the patch, {label}") if sizes else None,
+        "sizes_picture": embed(sizes.picture, f"{several.capitalize()} in the patch, {label}")
+        if sizes
+        else None,
         "maps": [_map(one, mask) for one in shown],
         "is_drawn": any(one.picture.exists() for one in maps),
-        "viewer": make_viewer(f"viewer-{index}", shown, mask, anatomy, budget),
+        "viewer": make_viewer(f"viewer-{index}", shown, mask, anatomy, budget) if anatomy else None,
     }
 
 
@@ -197,6 +203,8 @@ def _coverage(mask: NDArray[np.bool_], anatomy: Anatomy, one: FoundMap) -> Pictu
 
 def _mask_of(one: FoundMap) -> NDArray[np.bool_]:
     """Read where centres were evaluated; else where the map has values."""
+    if not one.is_volume:  # maps have no number elsewhere
+        return np.asarray(np.isfinite(one.data))
     path = one.path.with_name(f"{one.analysis}_desc-searchlight_mask.nii.gz")
     if path.exists():
         return np.asarray(open_map(path).dataobj) != 0

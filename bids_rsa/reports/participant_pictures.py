@@ -16,7 +16,7 @@ from bids_rsa.outputs.derivatives import PlannedFile, anatomy_path, map_figure_p
 from bids_rsa.outputs.whole_files import save_image
 from bids_rsa.patterns.stacking import StackedPatterns
 from bids_rsa.records import Analysis
-from bids_rsa.reports.drawing import VOXELS, opacity_of, scale_of
+from bids_rsa.reports.drawing import COUNTS_OPACITY, is_count, opacity_of, scale_of
 from bids_rsa.reports.map_words import OF_NULL, MapWords, map_words, stat_of
 from bids_rsa.reports.pictures import mosaic_figure, paint, save_figure
 from bids_rsa.reports.slices import Anatomy, Mosaic, cuts_through, lay_out, read_anatomy
@@ -25,7 +25,6 @@ from bids_rsa.spaces.images import load_volume
 
 LOGGER = logging.getLogger(__name__)
 MNI_TEMPLATE = "the MNI template"
-COUNTS_OPACITY = 0.65
 
 
 def draw_analysis(
@@ -48,7 +47,7 @@ def draw_analysis(
         image: Any = nib.load(output_dir / file.path)
         # all maps of an analysis have values at the same centres
         mosaic = mosaic or _lay_out(image, anatomy)
-        held = _words(file)
+        held = words_of(file)
         shown = nib.Nifti1Image(
             held.drawn(np.asarray(image.dataobj, dtype=np.float32)), image.affine
         )
@@ -71,7 +70,7 @@ def _small(image: Any) -> Any:
     return nib.Nifti1Image(np.asarray(smaller.dataobj, dtype=np.float32), smaller.affine)
 
 
-def _words(file: PlannedFile) -> MapWords:
+def words_of(file: PlannedFile) -> MapWords:
     """Find the words for a planned map."""
     settings = {key: json.loads(text) for key, text in file.settings}
     name = settings.get("Comparison")
@@ -130,7 +129,7 @@ def draw_map(
     data = np.nan_to_num(np.asarray(image.dataobj, dtype=np.float32))
     scale = scale_of(data, unit, kind)
     values = mosaic.sample(data, image.affine)
-    if unit == VOXELS:
+    if is_count(unit):
         opacity, note = COUNTS_OPACITY * (values != 0), ""
     else:
         opacity = opacity_of(values, scale)

@@ -68,7 +68,7 @@ def _kinds(
         for folder in everyone
         if folder.is_dir()
         for one in find_statmaps(folder, folder / "figures")
-        if one.is_score
+        if one.is_score and one.is_volume
     ]
     kinds: dict[tuple[str, str, str], list[FoundMap]] = {}
     for one in maps:
