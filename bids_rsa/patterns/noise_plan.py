@@ -9,12 +9,11 @@ import numpy as np
 from bids_rsa.core.noise.covariance import check_dof
 from bids_rsa.core.noise.model import images_left
 from bids_rsa.errors import ContentError, InputError, OptionError
-from bids_rsa.patterns.readers import open_source
+from bids_rsa.patterns.readers import Series
 from bids_rsa.patterns.stack_plan import HALVES, StackPlan, plan_stack
 from bids_rsa.records import Analysis, Residuals
 from bids_rsa.settings import AUTO, IMAGES, POOLED_IMAGES, RESIDUALS, RsaSettings
 from bids_rsa.spaces.grid import Grid, reorder
-from bids_rsa.spaces.images import n_volumes, open_image
 from bids_rsa.spaces.space import Layout
 from bids_rsa.words import few, listing
 
@@ -43,7 +42,7 @@ class NoisePlan:
     @property
     def files(self) -> tuple[str, ...]:
         """All files of residuals."""
-        return tuple(path for residuals in self.residuals for path in residuals.paths)
+        return tuple(path for residuals in self.residuals for path in residuals.files)
 
     @property
     def whitened(self) -> bool | None:
@@ -138,9 +137,9 @@ def _from_residuals(
 def _check_series(residuals: Residuals, grid: Layout, analysis: Analysis) -> int:
     """Check the files of one run; return its volumes."""
     count = 0
-    for path in residuals.paths:
-        source = open_source(path, "nifti")
-        count += n_volumes(open_image(path))
+    for paths in residuals.volumes_of:
+        source, path = Series(paths), paths[0]
+        count += source.n_volumes
         if not source.layout.equals(grid) and not _same_voxels(source.layout, grid):
             raise ContentError(
                 f"{analysis.label}: the residuals are on another grid than the images: "

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from bids_rsa.core.noise.model import NoiseModel, noise_from_images, noise_from_residuals
 from bids_rsa.errors import BidsRsaError, OptionError
 from bids_rsa.patterns.noise_plan import NoisePlan, plan_noise
-from bids_rsa.patterns.readers import open_source, read_images
+from bids_rsa.patterns.readers import Series, read_images
 from bids_rsa.patterns.stack_plan import StackPlan, plan_stack
 from bids_rsa.records import Analysis
 from bids_rsa.settings import RsaSettings
-from bids_rsa.spaces.images import n_volumes, open_image
 from bids_rsa.spaces.space import Layout
 
 # volumes that are turned into rows at a time
@@ -170,12 +169,12 @@ def unusable_noise(noise: NoiseModel | None, label: str) -> Iterator[None]:
         raise OptionError(f"{label}: --noise {noise.method}: {error}.") from error
 
 
-def _residual_files(noise: NoisePlan, made: Mapping[str, str]) -> list[str]:
+def _residual_files(noise: NoisePlan, made: Mapping[str, str]) -> list[tuple[str, ...]]:
     """List the files of residuals; those that the app made lie where ``made`` says."""
     return [
-        made[path] if residuals.from_bold else path
+        tuple(made[path] for path in paths) if residuals.from_bold else paths
         for residuals in noise.residuals
-        for path in residuals.paths
+        for paths in residuals.volumes_of
     ]
 
 
@@ -184,12 +183,11 @@ def _residual_volumes(
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield the volumes of all runs, each with its number."""
     number = 0
-    for path in _residual_files(noise, made):
-        source = open_source(path, "nifti")
-        count = n_volumes(open_image(path))
-        for volume in range(count):
-            values = source.read(volume if count > 1 else None)
-            yield number, layout.bring(values, source.layout, path, "the images")[inside]
+    for paths in _residual_files(noise, made):
+        source = Series(paths)
+        for volume in range(source.n_volumes):
+            values = source.read(volume)
+            yield number, layout.bring(values, source.layout, paths[0], "the images")[inside]
             number += 1
 
 

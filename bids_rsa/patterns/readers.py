@@ -14,13 +14,13 @@ import numpy as np
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
-from bids_rsa.errors import InputError
+from bids_rsa.errors import ContentError, InputError
 from bids_rsa.records import CIFTI, ESTIMATE, GIFTI, ConditionImage
 from bids_rsa.spaces.glmsingle import GlmsingleSource
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.headers import header_of
-from bids_rsa.spaces.images import grid_of, open_image, read_volume
-from bids_rsa.spaces.map_files import CiftiSource, GiftiSource, maps_header
+from bids_rsa.spaces.images import grid_of, n_volumes, open_image, read_volume
+from bids_rsa.spaces.map_files import CiftiSource, GiftiSource, is_cifti, is_gifti, maps_header
 from bids_rsa.spaces.space import Layout
 
 
@@ -93,6 +93,51 @@ def _joined(layouts: Sequence[Any]) -> Any:
 def open_source(path: str, reader: str, reference: str | None = None) -> Source:
     """Open a file by the name of its reader."""
     return READERS[reader](path, reference)
+
+
+class Series:
+    """Volumes of a file, or of a file for each hemisphere, in the order of time.
+
+    Parameters
+    ----------
+    paths : sequence of str
+
+    Raises
+    ------
+    ContentError
+        Hemispheres with different numbers of volumes.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._sources = [open_source(path, _reader_of(path)) for path in paths]
+        self.layout: Layout = _joined([source.layout for source in self._sources])
+        counts = [_n_maps(path) for path in paths]
+        if len(set(counts)) > 1:
+            raise ContentError(
+                f"{paths[0]} holds {counts[0]} volumes, and {paths[1]} {counts[1]}; those of both "
+                "hemispheres belong together."
+            )
+        self.n_volumes = counts[0]
+
+    def read(self, volume: int) -> NDArray[Any]:
+        """Read one volume."""
+        chosen = volume if self.n_volumes > 1 else None
+        values = [source.read(chosen) for source in self._sources]
+        return values[0] if len(values) == 1 else np.concatenate(values)
+
+
+def _reader_of(path: str) -> str:
+    """Choose a reader by the name of a file."""
+    if is_gifti(path):
+        return GIFTI
+    return CIFTI if is_cifti(path) else "nifti"
+
+
+def _n_maps(path: str) -> int:
+    """Count the volumes or maps of a file."""
+    if _reader_of(path) == "nifti":
+        return n_volumes(open_image(path))
+    return maps_header(path).n_maps
 
 
 def normalized(effect: NDArray[Any], variance: NDArray[Any]) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bids_rsa.discovery.assemble import Wanted
 from bids_rsa.discovery.index import IndexedFile
+from bids_rsa.entities import name_pairs
 from bids_rsa.errors import ContentError, InputError
 from bids_rsa.producers import afni, feat, spm
 from bids_rsa.producers.common import volume_file
@@ -20,8 +21,10 @@ from bids_rsa.producers.matfile import read_spm
 from bids_rsa.producers.places import find_places
 from bids_rsa.records import Analysis, BoldRun, ConditionImage, Residuals, natural_key
 from bids_rsa.settings import AUTO, RESIDUALS
+from bids_rsa.spaces.map_files import is_gifti
 
 RESIDUAL_STAT = "errorts"
+_EXTENSION = re.compile(r"\.((func\.|shape\.)?gii(\.gz)?|nii(\.gz)?|HEAD|BRIK(\.gz)?)$")
 _DOF_KEY = "DegreesOfFreedom"
 
 
@@ -153,26 +156,36 @@ def _same_run(found: str | None, wanted: str | None) -> bool:
 
 def _statmap(image: ConditionImage, files: Sequence[IndexedFile]) -> Residuals | None:
     """Find the BIDS-named residuals of the model that an image comes from."""
+    found = [_named_like(half, files) for half in image.halves]
+    paths = [path for path in found if path is not None]
+    if len(paths) < len(found):
+        return None
+    whitened = image.source == "fitlins" if image.source in ("fitlins", "nilearn") else None
+    dof = _dof_beside(paths[0])
+    return Residuals(image.run, (paths[0],), whitened, dof, right=tuple(paths[1:]))
+
+
+def _named_like(image: ConditionImage, files: Sequence[IndexedFile]) -> str | None:
+    """Find the residuals named like an image, of the same hemisphere on surfaces."""
+    side = dict(name_pairs(image.path)).get("hemi")
     same = [
-        f
+        f.path
         for f in files
         if f.stat == RESIDUAL_STAT
         and f.suffix == "statmap"
         and f.dataset.path == image.dataset
+        and is_gifti(f.path) == (image.form == "surface")
+        and dict(f.others).get("hemi") == side
         and (f.session, f.task, f.acquisition, f.run, f.space, f.resolution)
         == (image.session, image.task, image.acquisition, image.run, image.space, image.resolution)
     ]
-    if not same:
-        return None
-    _refuse_several([f.path for f in same], image)
-    path = same[0].path
-    whitened = image.source == "fitlins" if image.source in ("fitlins", "nilearn") else None
-    return Residuals(image.run, (path,), whitened, _dof_beside(path))
+    _refuse_several(same, image)
+    return same[0] if same else None
 
 
 def _dof_beside(path: str) -> float | None:
     """Read the degrees of freedom from a sidecar, where it holds them."""
-    beside = Path(re.sub(r"\.(nii(\.gz)?|HEAD|BRIK(\.gz)?)$", ".json", path))
+    beside = Path(_EXTENSION.sub(".json", path))
     try:
         value = json.loads(beside.read_text(encoding="utf-8")).get(_DOF_KEY)
     except (OSError, ValueError, AttributeError):

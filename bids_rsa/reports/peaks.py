@@ -1,6 +1,7 @@
 """The highest local maxima of a participant's map, and the RDM of the patch around each."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,15 +58,18 @@ def patches_of(
     patch_size: int | None = None,
 ) -> list[Any]:
     """List the rows of the patterns that lie in the patch around each centre."""
-    patches = []
-    for center in centers:
-        alone = np.zeros(stacked.space.n_locations, dtype=bool)
-        alone[center] = True
-        around = stacked.space.neighborhood(
-            stacked.patch_mask, alone, radius_mm, patch_size=patch_size
-        )
-        patches += [np.sort(around.members(block)[1]) for block in around.blocks(1, 2**30)]
-    return patches
+    chosen = np.zeros(stacked.space.n_locations, dtype=bool)
+    chosen[list(centers)] = True
+    around = stacked.space.neighborhood(
+        stacked.patch_mask, chosen, radius_mm, patch_size=patch_size
+    )
+    found: dict[int, Any] = {}
+    locations = np.flatnonzero(chosen)
+    for block in around.blocks(len(centers) or 1, 2**30):
+        starts, rows = around.members(block)
+        for number, (start, stop) in zip(block.centers, pairwise(starts), strict=True):
+            found[int(locations[number])] = np.sort(rows[start:stop])
+    return [found[center] for center in centers]
 
 
 def describe_peaks(

@@ -131,6 +131,81 @@ def test_the_official_validator_takes_the_outputs(outputs):
         assert found.returncode == 0, found.stdout
 
 
+def test_residuals_of_both_hemispheres_give_the_noise_of_the_slab(trees, tmp_path):
+    rng, n_volumes = np.random.default_rng(8), 30
+    data = {"gifti": save_gifti(describe(tmp_path / "gifti"), flat_maps()),
+            "slab": save_slab(describe(tmp_path / "slab"), flat_maps())}  # fmt: skip
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = -60, 0, 0
+    for run in RUNS:
+        for side in "LR":
+            n_vertices = int(np.prod(SHAPES[side]))
+            series = rng.normal(size=(n_vertices, n_volumes)).astype(np.float32)
+            series += 2 * rng.normal(size=n_volumes).astype(np.float32)  # correlated noise
+            series *= np.linspace(0.5, 3, n_vertices, dtype=np.float32)[:, None]
+            array = nib.gifti.GiftiDataArray(series)  # one array of two dimensions, as nilearn's
+            meta = nib.gifti.GiftiMetaData({"AnatomicalStructurePrimary": STRUCTURES[side]})
+            file = f"{stem(run, side)}_stat-errorts_statmap.gii"
+            image = nib.gifti.GiftiImage(meta=meta, darrays=[array])
+            nib.save(image, data["gifti"] / "sub-01" / "func" / file)
+            if side == "L":
+                volumes = series.reshape(*SHAPES["L"], 1, n_volumes)
+                file = f"{stem(run)}_stat-errorts_statmap.nii.gz"
+                slab = data["slab"] / "sub-01" / "func" / file
+                nib.save(nib.Nifti1Image(volumes, affine), slab)
+    given = (*RADIUS, "--folds", "runs", "--dissimilarity", "crossnobis", "--noise", "shrinkage",
+             "--noise-from", "residuals")  # fmt: skip
+    found = run_app(data["gifti"], tmp_path / "a", *given, *trees[1])
+    assert found.returncode == 0, found.stderr
+    assert run_app(data["slab"], tmp_path / "b", *given).returncode == 0
+    for stat, desc in (("spearman", "kind"), ("shrinkage", "searchlight")):
+        left = maps_of(tmp_path / "a", stat, desc)["L"]
+        slab = maps_of(tmp_path / "b", stat, desc)[""].ravel()
+        inside = np.isfinite(left)
+        assert inside.sum() > 100
+        np.testing.assert_allclose(left[inside], slab[inside], rtol=1e-5, atol=2e-6)
+
+
+def test_a_planted_effect_is_found_on_fsaverage5_and_nothing_else(tmp_path):
+    """On the template that comes with nilearn; the medial wall holds zeros, as fMRIPrep's may."""
+    from nilearn.datasets import load_fsaverage
+
+    rng, data = np.random.default_rng(2), describe(tmp_path / "data")
+    meshes, seed, walls, values = load_fsaverage("fsaverage5"), {"L": 1000, "R": 4000}, {}, {}
+    away = {}
+    for side, name in (("L", "left"), ("R", "right")):
+        surfaces = (meshes[kind].parts[name].coordinates for kind in ("white_matter", "pial"))
+        points = np.mean(list(surfaces), axis=0)
+        away[side] = np.linalg.norm(points - points[seed[side]], axis=1)
+        walls[side] = away[side] > np.sort(away[side])[-500]
+        kinds = {kind: 3 * rng.normal(size=len(points)) * (away[side] < 16) for kind in "ab"}
+        for run in RUNS:
+            for condition in CONDITIONS:
+                own = rng.normal(size=len(points)) + kinds[condition[0]]
+                own[walls[side]] = 0
+                values[side, run, condition] = own.astype(np.float32)
+    save_gifti(data, values, space="fsaverage5")
+    found = run_app(data, tmp_path / "out", "--space", "fsaverage5", "--dissimilarity",
+                    "sqeuclidean", "--folds", "runs", "--comparison", "cosine")  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    for side, scores in maps_of(tmp_path / "out", "cosine").items():
+        evaluated = maps_of(tmp_path / "out", "", "searchlight", "mask")[side].astype(bool)
+        np.testing.assert_array_equal(np.isfinite(scores), evaluated)
+        assert not evaluated[walls[side]].any()
+        assert evaluated[~walls[side]].mean() > 0.99  # but where few vertices are near
+        assert scores[away[side] < 6].min() > 0.9
+        elsewhere = scores[(away[side] > 45) & evaluated]  # no patch there reaches the effect
+        assert len(elsewhere) > 5000
+        n_apart = len(elsewhere) / 45  # vertices of a patch: neighbours share most of theirs
+        assert abs(elsewhere.mean()) < 4 * elsewhere.std() / np.sqrt(n_apart)
+        assert np.nanmax(elsewhere) < scores[away[side] < 6].min()
+    (sidecar,) = (tmp_path / "out").glob("sub-01/func/*hemi-L*_stat-cosine_desc-kind_statmap.json")
+    assert "_den-10k_" in sidecar.name
+    told = json.loads(sidecar.read_text())
+    assert "fsaverage5 of nilearn" in told["SurfaceGeometry"]
+    assert any("group-average" in note for note in told["Notes"])
+
+
 def test_vertices_in_another_order_permute_the_maps(trees, tmp_path):
     values, surface = flat_maps(), tmp_path / "surfaces"
     surface.mkdir()
