@@ -45,7 +45,9 @@ def init_group_level_wf(
     for number, (job, null, result) in enumerate(zip(jobs, nulls, results, strict=True), start=1):
         users = ("correct", "sink", "figures") if job.is_drawn else ("correct", "sink")
         scores = [("read.scores", f"{name}.scores") for name in users]
-        found = [(f"permute.{name}", f"correct.{name}") for name in ("null", "by_null_maps")]
+        found = [
+            (f"permute.{name}", f"correct.{name}") for name in ("null", "ready", "by_null_maps")
+        ]
         workflow.connect([(null, result, [*scores, *found])])
         if correct_together:
             workflow.connect(null, "permute.null", merge, f"in{number}")

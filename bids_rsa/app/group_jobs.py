@@ -23,8 +23,8 @@ from bids_rsa.outputs.provenance import dataset_root, link_datasets
 from bids_rsa.settings import Settings
 from bids_rsa.spaces.images import open_image
 
-BASE_GB = 0.6  # the libraries, and the permuted maps that threads hold
-COPIES = 5  # of the scores, while they are read or tested
+BASE_GB = 0.4  # the libraries, and the permuted maps that threads hold
+COPIES = 4  # of the scores: three while they are read, and what is tested
 ADVICE = "Give this analysis a name with --label NAME, or choose another output directory (with -d "
 ADVICE += "naming the folder of the participants' maps)"
 

@@ -60,17 +60,24 @@ class GroupScores:
 
 
 @dataclass(frozen=True, eq=False)
-class _Volumes:
+class _Subject:
     """One subject: transformed score of each model, mean raw score, and where all are finite.
 
-    ``variance`` is the squared resolution of what is tested.
+    ``variance`` is the squared resolution of what is tested. Values stand at the locations that
+    are ``inside`` (n_locations,), which are few of a grid's.
     """
 
-    transformed: list[Floats]
+    transformed: tuple[Floats, ...]
     variance: Floats
     raw: Floats
     inside: NDArray[np.bool_]
     n_limited: int
+
+    def everywhere(self, values: Floats) -> Floats:
+        """Put values where they stand among all locations, NaN elsewhere."""
+        found = np.full(len(self.inside), np.nan)
+        found[self.inside] = values
+        return found
 
 
 def gather_scores(test: GroupTest) -> GroupScores:
@@ -82,19 +89,19 @@ def gather_scores(test: GroupTest) -> GroupScores:
         A map without a finite score, or no voxel that enough subjects have.
     """
     space = space_of_test(test)
-    volumes = [_load_member(member, test, space) for member in test.members]
-    inside = np.array([one.inside for one in volumes])
+    subjects = [_load_member(member, test, space) for member in test.members]
+    inside = np.array([one.inside for one in subjects])
     mask, lost = common_voxels(inside, test.settings.coverage)
     mask = _narrowed(mask, test, space)
     if not mask.any():
         raise ContentError(
             f"{test.label}: no voxel has a score in {test.settings.coverage:.0%} of the "
-            f"{len(volumes)} subjects{' inside the group mask' * bool(test.settings.group_mask)}. "
+            f"{len(subjects)} subjects{' inside the group mask' * bool(test.settings.group_mask)}. "
             f"Voxels lost through one subject alone: {_list_lost(test, lost)}.",
             "Leave out subjects that cover little, or lower --coverage.",
         )
     _log_voxels(test, mask, lost)
-    scores = _gather(test, volumes, mask, space, lost)
+    scores = _gather(test, subjects, mask, space, lost)
     for warning in spread_warnings(test, scores.scores):
         LOGGER.warning("%s: %s", test.label, warning)
     return scores
@@ -102,38 +109,59 @@ def gather_scores(test: GroupTest) -> GroupScores:
 
 def _gather(
     test: GroupTest,
-    volumes: list[_Volumes],
+    subjects: list[_Subject],
     mask: NDArray[np.bool_],
     space: Space,
     lost: NDArray[np.int64],
 ) -> GroupScores:
-    """Keep the voxels of the mask, smooth inside it, take differences of models."""
-    smoothed = np.array([_in_mask(one, mask, test, space) for one in volumes])
-    scores = smoothed[:, 0] - smoothed[:, 1] if len(test.models) == 2 else smoothed[:, 0]
-    with np.errstate(invalid="ignore"):
-        return GroupScores(
-            scores=np.ascontiguousarray(scores),
-            model_means=np.nanmean(smoothed, axis=0),
-            space=space,
-            mask=mask,
-            centers=np.array([one.inside.sum() for one in volumes]),
-            mean_scores=np.array([_mean(one.raw[mask & one.inside]) for one in volumes]),
-            resolution=_resolution(volumes, mask, test, space),
-            n_limited=sum(one.n_limited for one in volumes),
-            lost_alone=lost,
-        )
+    """Keep the voxels of the mask, smooth inside it, take differences of models.
 
-
-def _resolution(
-    volumes: list[_Volumes], mask: NDArray[np.bool_], test: GroupTest, space: Space
-) -> Floats:
-    """Give the root of the mean squared resolution over subjects, (n_voxels,).
-
-    Neighbours share most of their patches, so smoothing leaves their resolution as it is.
+    Subjects are taken off the list one by one, so that all of them are never held twice.
     """
-    fwhm = test.settings.smoothing_fwhm
-    rows = [smoothed(v.variance, mask & v.inside, fwhm, space)[mask] for v in volumes]
-    return np.asarray(np.sqrt(np.nanmean(rows, axis=0)), dtype=np.float64)
+    n, n_models, n_voxels = len(subjects), len(test.models), int(mask.sum())
+    scores = np.empty((n, n_voxels))
+    means, variances = _Mean((n_models, n_voxels)), _Mean((n_voxels,))
+    centers, mean_scores = np.empty(n, np.int64), np.empty(n)
+    n_limited = 0
+    for row in range(n):
+        one = subjects.pop(0)
+        own = np.array([_in_mask(one, values, mask, test, space) for values in one.transformed])
+        scores[row] = own[0] - own[1] if n_models == 2 else own[0]
+        means.add(own)
+        # neighbours share most of their patches, so smoothing leaves their resolution as it is
+        variances.add(_in_mask(one, one.variance, mask, test, space))
+        centers[row] = one.inside.sum()
+        mean_scores[row] = _mean(one.raw[mask[one.inside]])
+        n_limited += one.n_limited
+    return GroupScores(
+        scores=scores,
+        model_means=means.value(),
+        space=space,
+        mask=mask,
+        centers=centers,
+        mean_scores=mean_scores,
+        resolution=np.sqrt(variances.value()),
+        n_limited=n_limited,
+        lost_alone=lost,
+    )
+
+
+class _Mean:
+    """The mean of arrays that come one by one; NaN is left out."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._sum, self._count = np.zeros(shape), np.zeros(shape, np.int64)
+
+    def add(self, values: Floats) -> None:
+        """Take one array."""
+        known = np.isfinite(values)
+        self._sum += np.where(known, values, 0.0)
+        self._count += known
+
+    def value(self) -> Floats:
+        """Give the mean; NaN where nothing came."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self._sum / self._count, dtype=np.float64)
 
 
 def _mean(values: Floats) -> float:
@@ -141,10 +169,12 @@ def _mean(values: Floats) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-def _in_mask(one: _Volumes, mask: NDArray[np.bool_], test: GroupTest, space: Space) -> Floats:
-    """Give one subject's scores (n_models, n_voxels) in the mask, smoothed inside it."""
-    fwhm, inside = test.settings.smoothing_fwhm, mask & one.inside
-    return np.array([smoothed(v, inside, fwhm, space)[mask] for v in one.transformed])
+def _in_mask(
+    one: _Subject, values: Floats, mask: NDArray[np.bool_], test: GroupTest, space: Space
+) -> Floats:
+    """Give a subject's values (n_voxels,) in the mask, smoothed inside it."""
+    inside = mask & one.inside
+    return smoothed(one.everywhere(values), inside, test.settings.smoothing_fwhm, space)[mask]
 
 
 def smoothed(values: Floats, inside: NDArray[np.bool_], fwhm_mm: float, space: Space) -> Floats:
@@ -155,7 +185,7 @@ def smoothed(values: Floats, inside: NDArray[np.bool_], fwhm_mm: float, space: S
     return smooth_inside(volume, mask, fwhm_mm, space.layout.voxel_sizes_mm).ravel()
 
 
-def _load_member(member: Member, test: GroupTest, space: Space) -> _Volumes:
+def _load_member(member: Member, test: GroupTest, space: Space) -> _Subject:
     """Read a subject's maps, transform each, average over sessions."""
     transformed, raw, limited = [], [], 0
     variance = np.zeros(space.n_locations)
@@ -169,7 +199,8 @@ def _load_member(member: Member, test: GroupTest, space: Space) -> _Volumes:
         limited += sum(n for _, n in pairs)
     inside = np.asarray(np.isfinite(np.array(transformed)).all(axis=0))
     tested = raw[0] - raw[1] if len(raw) == 2 else raw[0]
-    return _Volumes(transformed, variance, tested, inside, limited)
+    own = tuple(values[inside] for values in transformed)
+    return _Subject(own, variance[inside], tested[inside], inside, limited)
 
 
 def _load_map(one: ParticipantMap, test: GroupTest, space: Space) -> Floats:

@@ -16,15 +16,25 @@ from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
 # isort: split
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
 
+from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.clusters import ClusterSet
 from bids_rsa.core.inference.condition_null import ConditionTest
+from bids_rsa.core.inference.design import Design
 from bids_rsa.core.inference.group_maps import Cluster
 from bids_rsa.core.inference.observed import Observed
 from bids_rsa.core.inference.permute import Null
+from bids_rsa.core.inference.plan import Plan
+from bids_rsa.core.inference.relabel import Relabelings
 from bids_rsa.core.inference.stelzer import StelzerTest
 from bids_rsa.group.load import GroupScores, gather_scores
 from bids_rsa.group.null_tests import run_by_null_maps
-from bids_rsa.group.permutation_run import prepare, read_null, run_permutations, save_null
+from bids_rsa.group.permutation_run import (
+    Prepared,
+    prepare,
+    read_null,
+    run_permutations,
+    save_null,
+)
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.tests import GroupResult, joint_maxima, make_result
 from bids_rsa.group.write import GroupJob, write_result
@@ -64,6 +74,7 @@ class _PermuteInput(BaseInterfaceInputSpec):
 class _PermuteOutput(TraitedSpec):
     null = File(exists=True, desc="null distributions of every statistic")
     by_null_maps = saved_record(desc="what the participants' null maps say, where they are used")
+    ready = saved_record(desc="the test as it was prepared")
 
 
 class PermuteScores(RecordingInterface):
@@ -78,6 +89,7 @@ class PermuteScores(RecordingInterface):
         scores = _scores(self.inputs.scores)
         ready = prepare(test, scores)
         path = folder / "null.npz"
+        outputs: dict[str, Any] = {"null": str(path), "ready": save_record(ready, folder, "ready")}
         if test.settings.uses_null_maps:
 
             def bar(total: int, unit: str) -> AbstractContextManager[Callable[[int], None]]:
@@ -87,18 +99,19 @@ class PermuteScores(RecordingInterface):
                 test, scores, ready.adjacency, folder, self.inputs.n_threads, bar
             )
             save_null(null, path)
-            return {"null": str(path), "by_null_maps": save_record(found, folder, "by_null_maps")}
+            return outputs | {"by_null_maps": save_record(found, folder, "by_null_maps")}
         with progress_bar(ready.relabelings.n_draws, test.label, 0, "permutations") as advance:
             null = run_permutations(
                 ready, Path(self.inputs.state_dir), self.inputs.n_threads, advance
             )
         save_null(null, path)
-        return {"null": str(path), "by_null_maps": []}
+        return outputs | {"by_null_maps": []}
 
 
 class _CorrectInput(BaseInterfaceInputSpec):
     test = traits.Instance(GroupTest, mandatory=True)
     scores = saved_record(mandatory=True)
+    ready = saved_record(mandatory=True)
     null = File(exists=True, mandatory=True)
     joint_nulls = traits.List(
         File(exists=True), [], usedefault=True, desc="those of all tests corrected together"
@@ -122,7 +135,7 @@ class CorrectScores(RecordingInterface):
         inputs = self.inputs
         scores, null = _scores(inputs.scores), _null(inputs.null)
         joint = [_null(path) for path in inputs.joint_nulls] or [null]
-        ready = prepare(inputs.test, scores)
+        ready = load_record(inputs.ready, Prepared, Plan, Design, Relabelings, Adjacency)
         result = make_result(
             inputs.test, scores, ready, null, joint_maxima(joint), self._by_null_maps()
         )

@@ -1,13 +1,17 @@
 """t and its null distribution: other programs' numbers, and the plain computation."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from nilearn.mass_univariate import permuted_ols
 from scipy import stats
 
+from bids_rsa.core.inference import plan
 from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.correct import count_p, familywise_p
 from bids_rsa.core.inference.design import one_sample_design, slope_design, two_sample_design
+from bids_rsa.core.inference.group_maps import cohens_d
 from bids_rsa.core.inference.lattice import grid_adjacency
 from bids_rsa.core.inference.observed import observe
 from bids_rsa.core.inference.permute import permutation_null
@@ -271,3 +275,32 @@ def test_missing_values_are_for_one_sample_tests(data):
         prepare_test(data, slope_design(np.arange(N)))
     with pytest.raises(ValueError, match="one-sample"):
         prepare_test(data, one_sample_design(N, np.arange(N)))
+
+
+@pytest.mark.parametrize("kind", ["mean", "missing", "groups", "slope"])
+def test_a_test_is_prepared_alike_in_blocks_of_any_size(rng, monkeypatch, kind):
+    values = rng.standard_normal((N, 701)) + 0.2
+    design = {
+        "groups": two_sample_design(np.arange(N) < 4),
+        "slope": slope_design(rng.normal(size=N)),
+    }.get(kind, one_sample_design(N))
+    if kind == "missing":
+        values[2, ::3] = np.nan
+    first = np.arange(N) < 4 if kind == "groups" else None
+    whole, d = prepare_test(values, design), cohens_d(values, first)
+    for size in (3, 100):
+        monkeypatch.setattr(plan, "VOXELS_AT_ONCE", size)
+        parts = prepare_test(values, design)
+        for name in ("unit", "rows", "df", "least"):
+            np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+        np.testing.assert_array_equal(cohens_d(values, first), d)
+
+
+def test_preparing_a_test_takes_little_more_memory_than_its_data():
+    values = np.random.default_rng(1).standard_normal((60, 100_000))
+    tracemalloc.start()
+    prepare_test(values, one_sample_design(60))
+    cohens_d(values)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.7 * values.nbytes

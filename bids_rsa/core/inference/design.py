@@ -58,11 +58,15 @@ class Design:
         return np.ascontiguousarray(np.vstack([tested, moving.T]))
 
     def residuals(self, data: FloatArray) -> FloatArray:
-        """(n_subjects, n_voxels) what Z does not explain: what is flipped or permuted."""
+        """(n_subjects, n_voxels) what Z does not explain: what is flipped or permuted.
+
+        Without Z these are the data themselves, not a copy.
+        """
         if not self.nuisance.size:
-            return np.array(data, dtype=np.float64)
+            return data
         basis = np.linalg.qr(self.nuisance)[0]
-        return np.asarray(data - basis @ (basis.T @ data), dtype=np.float64)
+        explained = np.asarray(basis @ (basis.T @ data), dtype=np.float64)
+        return np.subtract(data, explained, out=explained)
 
 
 def one_sample_design(n_subjects: int, covariates: npt.ArrayLike | None = None) -> Design:

@@ -12,7 +12,7 @@ from bids_rsa.core.inference.clusters import ClusterSet, find_clusters
 from bids_rsa.core.inference.correct import count_p, false_discovery_q, familywise_p
 from bids_rsa.core.inference.observed import Observed
 from bids_rsa.core.inference.permute import Null
-from bids_rsa.core.inference.plan import Plan
+from bids_rsa.core.inference.plan import Plan, voxel_blocks
 from bids_rsa.core.inference.relabel import Relabelings
 
 FloatArray = npt.NDArray[np.float64]
@@ -198,16 +198,21 @@ def cohens_d(
     (n_voxels,) float64
         0 where the difference is 0; infinite where only the sd and the resolution are.
     """
-    if is_first is None:
-        mean, sd = np.nanmean(scores, axis=0), np.nanstd(scores, axis=0, ddof=1)
-    else:
-        a, b = scores[is_first], scores[~is_first]
-        mean = a.mean(axis=0) - b.mean(axis=0)
-        squares = a.var(axis=0, ddof=1) * (len(a) - 1) + b.var(axis=0, ddof=1) * (len(b) - 1)
-        sd = np.sqrt(squares / (len(scores) - 2))
+    mean, sd = np.empty(scores.shape[1]), np.empty(scores.shape[1])
+    for part in voxel_blocks(scores.shape[1]):
+        mean[part], sd[part] = _mean_and_sd(scores[:, part], is_first)
     sd = np.maximum(sd, resolution)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(mean == 0, 0.0, mean / sd), dtype=np.float64)
+
+
+def _mean_and_sd(scores: FloatArray, is_first: BoolArray | None) -> tuple[FloatArray, FloatArray]:
+    """Give the mean, or the difference of two groups' means, and the (pooled) sd."""
+    if is_first is None:
+        return np.nanmean(scores, axis=0), np.nanstd(scores, axis=0, ddof=1)
+    a, b = scores[is_first], scores[~is_first]
+    squares = a.var(axis=0, ddof=1) * (len(a) - 1) + b.var(axis=0, ddof=1) * (len(b) - 1)
+    return a.mean(axis=0) - b.mean(axis=0), np.sqrt(squares / (len(scores) - 2))
 
 
 def spread_ratio(scores: FloatArray, is_first: BoolArray) -> float:

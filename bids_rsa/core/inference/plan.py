@@ -1,5 +1,7 @@
 """A test made ready: unit-norm voxels, contrast rows, and how a score becomes a statistic."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +18,7 @@ Tail = Literal["greater", "less", "two-sided"]
 # 1 - r^2 is never taken below this: a voxel without residual variance has a finite, huge t
 SMALLEST_REMAINDER = 1e-14
 CONSTANT_TOLERANCE = 1e-12
+VOXELS_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def prepare_test(
     counts = _checked_counts(data, design, tail)
     n = design.n_subjects
     residuals = design.residuals(np.nan_to_num(data, nan=0.0))
-    squares = (residuals**2).sum(axis=0)
+    squares = sums_of_squares(residuals)
     unit = _unit_norm(residuals, data)
     as_z = bool((counts != n).any()) or (as_z and not design.welch)
     if as_z:
@@ -183,9 +186,23 @@ def _checked_counts(data: FloatArray, design: Design, tail: str) -> npt.NDArray[
 
 def _unit_norm(residuals: FloatArray, data: FloatArray) -> FloatArray:
     """Scale each voxel to norm 1; what is constant up to rounding becomes 0."""
-    scale = np.sqrt(np.nansum(data**2, axis=0))
-    norms = np.linalg.norm(residuals, axis=0)
+    scale = np.sqrt(sums_of_squares(data))
+    norms = np.sqrt(sums_of_squares(residuals))
     varies = norms > CONSTANT_TOLERANCE * scale
     residuals[:, ~varies] = 0.0
-    residuals[:, varies] /= norms[varies]
-    return residuals
+    return np.divide(residuals, norms, out=residuals, where=varies)
+
+
+def sums_of_squares(data: FloatArray) -> FloatArray:
+    """Sum the squares over subjects, (n_voxels,); NaN counts as 0."""
+    sums = np.empty(data.shape[1])
+    for part in voxel_blocks(data.shape[1]):
+        sums[part] = np.nansum(data[:, part] ** 2, axis=0)
+    return sums
+
+
+def voxel_blocks(n_voxels: int) -> Iterator[slice]:
+    """Cut voxels into blocks, so that what is computed of all subjects' data stays small."""
+    n_blocks = max(1, -(-n_voxels // VOXELS_AT_ONCE))
+    edges = np.linspace(0, n_voxels, n_blocks + 1).astype(int)
+    return (slice(a, b) for a, b in itertools.pairwise(edges.tolist()))
