@@ -12,7 +12,6 @@ from types import FrameType
 
 from bids_rsa.errors import BidsRsaError, ReadWriteError
 from bids_rsa.locks import try_lock
-from bids_rsa.settings import Settings
 
 LOGGER = logging.getLogger("bids_rsa")
 SECONDS_TO_END = 2.0
@@ -40,7 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from bids_rsa.options.arguments import parse
 
-        return _flushed(_run(parse(arguments)))
+        settings = parse(arguments)
+        # the libraries of a level are imported only now
+        level = import_module(f"bids_rsa.app.{settings.analysis_level}")
+        return _flushed(level.run(settings, _log_to_file))
     except BidsRsaError as error:
         LOGGER.error("%s", error, exc_info=debug)
         return error.exit_code
@@ -51,13 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         LOGGER.error("Unexpected %s: %s", type(error).__name__, error, exc_info=debug)
         LOGGER.error("This is a fault of bids_rsa; --debug shows where it happened.")
         return 1
-
-
-def _run(settings: Settings) -> int:
-    """Run the level that was asked for; its libraries are imported only now."""
-    module = import_module(f"bids_rsa.app.{settings.analysis_level}")
-    exit_code: int = module.run(settings, _log_to_file)
-    return exit_code
 
 
 def _open_missing_streams() -> None:
