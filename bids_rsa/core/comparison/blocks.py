@@ -14,8 +14,9 @@ from bids_rsa.core.engine.sorting import Words
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_CACHED_CELLS = 2**16  # of 28 bytes of cells, words, ties and ranks: what a core caches
+_BLOCK_CELLS = 2**18  # 2 MB of RDMs
 _MIN_ROWS = 4
+_SORTED_CELLS = 2**16  # whose words, ties and ranks stay in a core's own cache
 
 
 class CompleteRdms:
@@ -36,13 +37,7 @@ class CompleteRdms:
     def sorted(self) -> tuple[Words, Words, Words]:
         """Cells in ascending order, positions that tie with the one before, their numbers; once."""
         if self._sorted is None:
-            orders, ties = (
-                np.empty(self.rows.shape, np.uint32),
-                np.empty(self.rows.shape, np.uint32),
-            )
-            n_ties = np.empty(len(self.rows), np.uint32)
-            sort_rows(self.rows, orders, ties, n_ties)
-            self._sorted = orders, ties, n_ties
+            self._sorted = _sort(self.rows)
         return self._sorted
 
     def ranks(self) -> tuple[NDArray[np.floating], Floats]:
@@ -50,9 +45,15 @@ class CompleteRdms:
         if self._ranks is None:
             # ranks are multiples of one half: single precision holds them up to 2^22 cells
             dtype = np.float32 if self.rows.shape[1] < 2**22 else np.float64
-            ranks = np.empty(self.rows.shape, dtype)
-            squares = np.empty(len(self.rows))
-            rank_rows(*self.sorted(), ranks, squares)
+            ranks, squares = np.empty(self.rows.shape, dtype), np.empty(len(self.rows))
+            step = max(_SORTED_CELLS // max(self.rows.shape[1], 1), 1)
+            for k in range(0, len(self.rows), step):
+                few = slice(k, k + step)
+                if self._sorted is None:
+                    orders, ties, n_ties = _sort(self.rows[few])
+                else:
+                    orders, ties, n_ties = (array[few] for array in self._sorted)
+                rank_rows(orders, ties, n_ties, ranks[few], squares[few])
             self._ranks = ranks, squares
         return self._ranks
 
@@ -85,6 +86,14 @@ class CompleteRdms:
         return moved
 
 
+def _sort(rows: Floats) -> tuple[Words, Words, Words]:
+    """Cells in ascending order, positions that tie with the one before, their numbers."""
+    orders, ties = np.empty(rows.shape, np.uint32), np.empty(rows.shape, np.uint32)
+    n_ties = np.empty(len(rows), np.uint32)
+    sort_rows(rows, orders, ties, n_ties)
+    return orders, ties, n_ties
+
+
 class Part(NamedTuple):
     """RDMs of a block that have the same cells.
 
@@ -104,7 +113,7 @@ class Part(NamedTuple):
 
 
 class RdmBlock:
-    """RDMs of some centres, few enough for their sorts to stay in the processor's cache.
+    """RDMs of some centres, few enough to stay in the processor's cache.
 
     Attributes
     ----------
@@ -140,7 +149,7 @@ class RdmBlock:
 
 
 def cut_into_blocks(rdms: Floats, centers: Integers) -> Iterator[RdmBlock]:
-    """Cut RDMs (n_rdms, n_cells) of so many centres into blocks that stay in the cache."""
-    step = max(_MIN_ROWS, _CACHED_CELLS // max(rdms.shape[1], 1))
+    """Cut RDMs (n_rdms, n_cells) of so many centres into blocks of some MB."""
+    step = max(_MIN_ROWS, _BLOCK_CELLS // max(rdms.shape[1], 1))
     for start in range(0, len(rdms), step):
         yield RdmBlock(rdms[start : start + step], centers[start : start + step])

@@ -7,7 +7,12 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.comparison import kernels
 from bids_rsa.core.comparison.blocks import CompleteRdms
-from bids_rsa.core.comparison.concordance import concord_rows
+from bids_rsa.core.comparison.concordance import (
+    FEW_LEVELS,
+    concord_by_level,
+    concord_by_slot,
+    models_in_a_pass,
+)
 from bids_rsa.core.comparison.fit import Fit, Terms
 from bids_rsa.core.comparison.scaling import ranked_rows, rows_of_unit_norm, unit_rows
 from bids_rsa.core.comparison.whitening import CellWeights, cell_weights
@@ -83,21 +88,40 @@ class _Whitened(Terms):
 
 @dataclass(frozen=True)
 class _Concordance(Terms):
-    """Models as levels 0, 1, ... and each cell's place among the model's sorted cells.
+    """Models of few levels, and each cell's places among the sorted cells of the others.
 
-    ``untied`` holds the pairs of cells that each model tells apart; None: every pair counts.
+    Attributes
+    ----------
+    few : (n_few,) int
+        Models with few levels.
+    levels : (n_few, n_cells) uint32
+        Levels 0, 1, ... of their cells.
+    n_levels : (n_few,) int32
+    passes : tuple of (models, (n_cells, n_models, 3) uint32)
+        The other models, some in one pass: see `concordance`.
+    untied : (n_models,) float64 or None
+        The pairs of cells that each model tells apart; None: every pair counts.
     """
 
+    few: NDArray[np.intp]
     levels: NDArray[np.uint32]
     n_levels: NDArray[np.int32]
-    slots: NDArray[np.uint32]
+    passes: tuple[tuple[NDArray[np.intp], NDArray[np.uint32]], ...]
     untied: Floats | None = None
 
     def score(self, block: CompleteRdms) -> Floats:
         """Scores (n_rdms, n_models)."""
-        scores = np.empty((len(block.rows), len(self.levels)))
+        n_models = len(self.few) + sum(len(models) for models, _ in self.passes)
+        scores = np.empty((len(block.rows), n_models))
         orders, ties, n_ties = block.sorted()
-        concord_rows(orders, ties, n_ties, self.levels, self.n_levels, self.slots, scores)
+        if len(self.few):
+            own = np.empty((len(scores), len(self.few)))
+            concord_by_level(orders, ties, n_ties, self.levels, self.n_levels, own)
+            scores[:, self.few] = own
+        for models, slots in self.passes:
+            own = np.empty((len(scores), len(models)))
+            concord_by_slot(orders, ties, n_ties, slots, own)
+            scores[:, models] = own
         if self.untied is None:
             return scores
         tied, n = np.empty(len(scores)), block.rows.shape[1]
@@ -162,10 +186,18 @@ def tie_corrected_concordance_terms(fit: Fit) -> Terms:
 
 def _concordance(models: Floats, untied: Floats | None = None) -> Terms:
     """Find levels and slots of each model's cells."""
+    n_models, n_cells = models.shape
     levels = np.empty(models.shape, np.uint32)
-    slots = np.empty((*models.shape, 3), np.uint32)
-    n_levels = [
-        kernels.place_cells(row, np.argsort(row), *own)
-        for row, *own in zip(models, levels, slots, strict=True)
-    ]
-    return _Concordance(levels, np.array(n_levels, dtype=np.int32), slots, untied)
+    n_levels = np.empty(n_models, np.int32)
+    slots = np.empty((n_cells, 3), np.uint32)
+    many: list[tuple[int, NDArray[np.uint32]]] = []
+    for m, row in enumerate(models):
+        n_levels[m] = kernels.place_cells(row, np.argsort(row), levels[m], slots)
+        if n_levels[m] > FEW_LEVELS:
+            many.append((m, slots.copy()))
+    few, step = np.flatnonzero(n_levels <= FEW_LEVELS), models_in_a_pass(n_cells)
+    passes = []
+    for start in range(0, len(many), step):
+        numbers, own = zip(*many[start : start + step], strict=True)
+        passes.append((np.array(numbers), np.stack(own, axis=1)))
+    return _Concordance(few, levels[few], n_levels[few], tuple(passes), untied)
