@@ -48,7 +48,7 @@ def add_regions(workflow: Workflow, masking: Node, job: AnalysisJob) -> list[Nod
     stacked = [("stacked", "stacked")]
     workflow.connect(
         [
-            (masking, score, stacked),
+            (masking, score, [*stacked, ("halves", "halves")]),
             (masking, sink, stacked),
             (score, sink, [("found", "found")]),
         ]
@@ -62,7 +62,7 @@ def add_regions(workflow: Workflow, masking: Node, job: AnalysisJob) -> list[Nod
                 (sink, figures, [("tables", "tables")]),
             ]
         )
-    return [score]
+    return [score, sink]
 
 
 def _figures(job: AnalysisJob) -> Node:

@@ -21,7 +21,7 @@ from bids_rsa.outputs.derivatives import (
 )
 from bids_rsa.outputs.estimates import PlannedRun, hash_runs, plan_run_files, run_sources
 from bids_rsa.outputs.provenance import THIS_DATASET, dataset_root, hash_analysis, link_datasets
-from bids_rsa.outputs.regions import plan_regions
+from bids_rsa.outputs.region_plan import plan_regions
 from bids_rsa.outputs.sidecars import plan_images
 from bids_rsa.patterns.stack_plan import plan_stack
 from bids_rsa.records import ESTIMATE, Analysis, ModelRdm

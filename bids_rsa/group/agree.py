@@ -91,7 +91,7 @@ def check_agreement(maps: Sequence[ParticipantMap], what: str) -> tuple[str, ...
 
 def _odd_ones(maps: Sequence[ParticipantMap], key: str) -> str | None:
     """Name the subjects whose value is not that of most."""
-    values = {(one.subject, one.path): _canonical(key, _value(one.metadata, key)) for one in maps}
+    values = {(one.subject, one.path): _canonical(key, value_at(one.metadata, key)) for one in maps}
     counts = Counter(values.values())
     if len(counts) == 1:
         return None
@@ -102,7 +102,7 @@ def _odd_ones(maps: Sequence[ParticipantMap], key: str) -> str | None:
     return f"{key} is {_short(usual)} in {n_usual} maps, but not in {listing(odd)}."
 
 
-def _value(metadata: Mapping[str, Any], key: str) -> Any:
+def value_at(metadata: Mapping[str, Any], key: str) -> Any:
     """Return a sidecar's value; a dot leads to the value of a key within it."""
     value: Any = metadata
     for part in key.split("."):

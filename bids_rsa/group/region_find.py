@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.entities import Pairs, joined, name_pairs
 from bids_rsa.errors import ContentError, OptionError, SelectionError
+from bids_rsa.group.agree import value_at
 from bids_rsa.group.find import is_wanted, map_datasets
 from bids_rsa.outputs.derivatives import read_sidecar
 from bids_rsa.settings import GroupSettings, RegionSettings, Selection
@@ -23,8 +24,9 @@ _SELECTED = (("ses", "session_label"), ("task", "task_label"), ("space", "space"
 # what must be equal in all participants' sidecars
 _AGREE = (
     "Dissimilarity", "DissimilarityParameters", "Folds", "Conditions", "Models", "Normalization",
-    "NoiseNormalization", "Centering", "IgnoreNaN", "MinVoxels", "MinCoverage", "Standardize",
-    "ConditionCovariance", "ExcludeWithin", "InputStatistic",
+    "NoiseNormalization.Method", "NoiseNormalization.FoldsHeldOut", "Centering", "IgnoreNaN",
+    "MinVoxels", "MinCoverage", "Standardize", "ConditionCovariance", "ExcludeWithin",
+    "InputStatistic",
 )  # fmt: skip
 
 
@@ -126,7 +128,7 @@ def _check_agreement(group: RegionGroup) -> None:
     first = group.members[0]
     for one in group.members[1:]:
         for key in _AGREE:
-            mine, theirs = first.metadata.get(key), one.metadata.get(key)
+            mine, theirs = (value_at(table.metadata, key) for table in (first, one))
             if mine != theirs:
                 raise ContentError(
                     f"Regions {group.label}: {key} is {mine} for sub-{first.subject} and {theirs} "

@@ -22,7 +22,8 @@ from bids_rsa.group.region_find import RegionData, RegionGroup, read_regions
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json, write_text
 from bids_rsa.outputs.derivatives import PlannedFile, with_vectors
 from bids_rsa.outputs.provenance import digest, hash_file, software_versions
-from bids_rsa.outputs.regions import as_lines, dissimilarity_label, number, relmat_text
+from bids_rsa.outputs.region_plan import dissimilarity_label
+from bids_rsa.outputs.region_tables import as_lines, number, relmat_text
 from bids_rsa.outputs.sidecars import plan_file
 from bids_rsa.regions.region import make_regions
 from bids_rsa.settings import GroupSettings

@@ -1,6 +1,7 @@
 """The reliability of an analysis's RDMs, from patterns to a map."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from bids_rsa.core.side_by_side import PatternSet, rdms_side_by_side
 from bids_rsa.outputs.maps import metric_parameters
 from bids_rsa.outputs.reliability_files import reliability_comparison
 from bids_rsa.patterns.stacking import StackedPatterns
+from bids_rsa.regions.compute import RegionPatches, RegionScores, region_rdms
 from bids_rsa.settings import IMAGES, RsaSettings
 
 
@@ -32,6 +34,23 @@ class Halves:
         if len(np.unique(noise.fold_of)) == 1:
             return replace(noise, fold_of=np.array(self.half_of)).of_folds([half])
         return noise.of_folds(range(half, self.patterns.shape[1], 2))
+
+
+def region_reliability(
+    halves: Halves, patches: RegionPatches, found: RegionScores, rsa: RsaSettings, **options: Any
+) -> RegionScores:
+    """Compare the RDMs of both halves in each region that has one."""
+    enough = np.asarray(np.isfinite(found.rdms).any(axis=1))
+    noise = options.pop("noise")
+    first, second = (
+        region_rdms(
+            np.ascontiguousarray(halves.patterns[:, half::2]), patches, enough,
+            noise=halves.noise(noise, half), **options,
+        )
+        for half in range(2)
+    )  # fmt: skip
+    agreement = split_half_reliability(first, second, reliability_comparison(rsa.comparisons))
+    return replace(found, reliability=agreement, halves=halves.labels)
 
 
 def reliability_of(

@@ -12,8 +12,10 @@ from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
 )
 
 # isort: split
-from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, isdefined, traits
 
+from bids_rsa.interfaces.halves import Halves, region_reliability
+from bids_rsa.interfaces.noise import load_noise
 from bids_rsa.interfaces.participant import condition_null, load_stacked, noise_model
 from bids_rsa.interfaces.progress import progress_bar
 from bids_rsa.interfaces.work_files import (
@@ -41,6 +43,7 @@ class _RegionInput(BaseInterfaceInputSpec):
     rsa = traits.Instance(RsaSettings, mandatory=True)
     plans = traits.Tuple(mandatory=True, desc="the sets of regions")
     noise = saved_record(desc="what noise is estimated from")
+    halves = traits.List(traits.Str, desc="the patterns of odd and even runs, where needed")
     min_coverage = traits.Float(mandatory=True)
     version = traits.Str(mandatory=True)
     label = traits.Str(mandatory=True, desc="what the progress bar is called")
@@ -82,22 +85,28 @@ class RegionRsa(RecordingInterface):
                     plan.regions,
                 )
                 refuse_changed(plan.files)
+                options: dict[str, Any] = {
+                    "dissimilarity": rsa.dissimilarity,
+                    "params": metric_parameters(rsa, stacked.patch_mask),
+                    "ignore_nan": rsa.ignore_nan,
+                    "noise": noise,
+                    "min_voxels": rsa.min_voxels,
+                    "n_threads": inputs.n_threads,
+                }
                 scores = score_regions(
                     stacked.patterns,
                     patches,
                     condensed(scored(models), stacked.conditions),
                     rsa.comparisons,
-                    min_voxels=rsa.min_voxels,
                     min_coverage=inputs.min_coverage,
                     scoring=scoring,
                     null=condition_null(scored(models), nuisance, stacked, rsa, covariance),
-                    dissimilarity=rsa.dissimilarity,
-                    params=metric_parameters(rsa, stacked.patch_mask),
-                    ignore_nan=rsa.ignore_nan,
-                    noise=noise,
-                    n_threads=inputs.n_threads,
                     on_progress=advance,
+                    **options,
                 )
+                if rsa.reliability:
+                    halves = load_record(inputs.halves, Halves)
+                    scores = region_reliability(halves, patches, scores, rsa, **options)
                 sets.append(FoundRegions(scores, patches.notes, patches.warnings))
         self._tell(sets)
         return {"found": save_record(AllRegions(tuple(sets)), folder, "found")}
@@ -115,6 +124,7 @@ class RegionRsa(RecordingInterface):
 class _SinkInput(BaseInterfaceInputSpec):
     stacked = saved_record(mandatory=True)
     found = saved_record(mandatory=True)
+    noise = saved_record(desc="what noise was estimated from")
     models = traits.Str(mandatory=True)
     plans = traits.Tuple(mandatory=True)
     links = traits.Dict(mandatory=True, desc="path of each input dataset to its name")
@@ -137,11 +147,12 @@ class SinkRegions(RecordingInterface):
         """Write the tables of all sets."""
         inputs, stacked = self.inputs, load_stacked(self.inputs.stacked)
         found, models = _load_found(inputs.found), load_models(inputs.models)
+        noise = load_noise(inputs.noise)[0] if isdefined(inputs.noise) else None
         tables = [
             path
             for plan, one in zip(inputs.plans, found.sets, strict=True)
             for path in write_regions(
-                Path(inputs.output_dir), plan, one, stacked, models, inputs.links
+                Path(inputs.output_dir), plan, one, stacked, models, inputs.links, noise
             )
         ]
         return {"tables": as_texts(tables)}

@@ -122,15 +122,20 @@ def _used(null: NullOfScore) -> dict[str, Any]:
 
 
 def _kept(null: NullOfScore, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Say which permutations the null maps are of."""
+    """Say which permutations the null maps are of, and how many forms the model has."""
+    kept = kept_relabelings(len(null.kept), settings)
+    distinct = {"Distinct": null.n_distinct, "DistinctIsLowerBound": null.is_lower_bound}
+    return {"Kept": kept.pop("Kept"), **distinct, **kept}
+
+
+def kept_relabelings(n_kept: int, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Say which permutations are kept."""
     permutations = draw_permutations(
         len(settings["Conditions"]), settings["ConditionPermutations"], settings["RandomSeed"]
     )
     orders, whole = permutations.kept(settings["KeptNullMaps"])
     return {
-        "Kept": len(null.kept),
-        "Distinct": null.n_distinct,
-        "DistinctIsLowerBound": null.is_lower_bound,
+        "Kept": n_kept,
         "Exhaustive": whole,
         "SHA256": hashlib.sha256(orders.astype("<i4").tobytes()).hexdigest(),
     }

@@ -108,6 +108,14 @@ class RegionScores:
     nulls : dict of str to (3, n_scores, n_regions) float64
         For each comparison p, z and corrected p of the null of conditions, the last by the maximum
         over the regions; empty without permutations.
+    kept : dict of str to (n_kept, n_scores, n_regions) float32
+        For each comparison the scores under the first permutations, where they are kept.
+    shrinkage : (n_regions,) float64
+        Of the noise covariances; NaN where undefined.
+    reliability : (n_regions,) float64
+        Agreement of the RDMs of two halves, empty where it was not asked for.
+    halves : tuple of str
+        The runs of each half.
     """
 
     scores: dict[str, Floats]
@@ -116,6 +124,15 @@ class RegionScores:
     coverage: Floats
     left_out: tuple[str, ...] = ()
     nulls: dict[str, Floats] = field(default_factory=dict)
+    kept: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    shrinkage: Floats = field(default_factory=lambda: np.empty(0))
+    reliability: Floats = field(default_factory=lambda: np.empty(0))
+    halves: tuple[str, ...] = ()
+
+    @property
+    def n_kept(self) -> int:
+        """Number of permutations whose scores are kept."""
+        return next((len(values) for values in self.kept.values()), 0)
 
 
 def score_regions(
@@ -165,15 +182,18 @@ def score_regions(
     kept = np.flatnonzero(enough)
     measure, writer = ModelScores(models, comparisons, **(scoring or {})), RdmWriter()
     neighborhood = Patches.of_lists([patches.rows[one] for one in kept], patches.n_locations)
+    shrinkage = np.full(len(kept), np.nan)
     used = searchlight(
         patterns,
         neighborhood,
         [measure, writer] if null is None else [measure, writer, null],
         min_voxels=min_voxels,
+        shrinkage=shrinkage,
         on_progress=on_progress,
         **options,
     )
     n = len(patches.regions)
+    results = null.results() if null is not None else {}
     sizes[kept] = used  # voxels whose noise does not vary belong to no patch
     scores = {name: _spread(values.T, kept, n).T for name, values in measure.scores.items()}
     rdms = _spread(np.asarray(writer.rdms, dtype=np.float64), kept, n)
@@ -182,9 +202,37 @@ def score_regions(
         name: np.stack(
             [_spread(np.array([one.p, one.z, one.max_p]).T, kept, n).T for one in own], axis=1
         )
-        for name, own in (null.results() if null is not None else {}).items()
+        for name, own in results.items()
     }
-    return RegionScores(scores, rdms, sizes, coverage, told, nulls)
+    of_draws = {}
+    for name, own in results.items():
+        draws = [_spread(one.kept.T.astype(np.float64), kept, n).T for one in own]
+        of_draws[name] = np.stack(draws, axis=1).astype(np.float32)
+    shrunk = _spread(shrinkage[:, None], kept, n)[:, 0]
+    return RegionScores(scores, rdms, sizes, coverage, told, nulls, of_draws, shrunk)
+
+
+def region_rdms(
+    patterns: NDArray[np.floating[Any]],
+    patches: RegionPatches,
+    enough: NDArray[np.bool_],
+    **options: Any,
+) -> Floats:
+    """Compute the RDMs of regions alone, (n_regions, n_cells); NaN where undefined.
+
+    Parameters
+    ----------
+    patterns : (n_locations, n_folds, n_conditions) float32 or float64
+    patches : RegionPatches
+    enough : (n_regions,) bool
+        Regions that are not left out.
+    **options
+        Of `bids_rsa.core.searchlight.searchlight`.
+    """
+    kept, writer = np.flatnonzero(enough), RdmWriter()
+    neighborhood = Patches.of_lists([patches.rows[one] for one in kept], patches.n_locations)
+    searchlight(patterns, neighborhood, [writer], **options)
+    return _spread(np.asarray(writer.rdms, dtype=np.float64), kept, len(patches.regions))
 
 
 def _spread(values: Floats, kept: NDArray[np.intp], n_regions: int) -> Floats:

@@ -1,0 +1,160 @@
+"""The files of a participant's regions: their names, and the settings that determine them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bids_rsa.core.comparison.table import DEFAULT_COMPARISON, find_comparison
+from bids_rsa.entities import joined, name_pairs
+from bids_rsa.models.cells import scored
+from bids_rsa.outputs.derivatives import PlannedFile, with_vectors
+from bids_rsa.outputs.provenance import FileState, InputHashes, file_state
+from bids_rsa.outputs.reliability_files import reliability_comparison
+from bids_rsa.outputs.sidecars import geometry_settings, map_settings, model_identity, plan_file
+from bids_rsa.records import Analysis, ModelRdm, RegionSource
+from bids_rsa.regions.region import Region
+from bids_rsa.settings import RegionSettings, RsaSettings
+
+NULL_SCORES = "null"
+# what the settings of a map say of its searchlight and its one model
+_NOT_OF_REGIONS = (
+    "SearchlightRadius", "SearchlightRadiusUnits", "SearchlightRule", "MaxPatchSize", "Comparison",
+    "Model", "ModelsInFit",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RegionPlan:
+    """The regions of one set, and the files that they become.
+
+    Attributes
+    ----------
+    source : RegionSource
+    regions : tuple of Region
+    scores, rdms : PlannedFile
+        The table of scores, and the table of all RDMs.
+    relmats : tuple of PlannedFile
+        One for each region that is present, in their order.
+    null : PlannedFile or None
+        The table of scores under permutations that are kept for the group level.
+    figures : tuple of str
+    files : tuple of FileState
+        The files that the regions are read from, as they were hashed.
+    """
+
+    source: RegionSource
+    regions: tuple[Region, ...]
+    scores: PlannedFile
+    rdms: PlannedFile
+    relmats: tuple[PlannedFile, ...]
+    figures: tuple[str, ...]
+    files: tuple[FileState, ...] = ()
+    null: PlannedFile | None = None
+
+    @property
+    def planned(self) -> tuple[PlannedFile, ...]:
+        """All files but the pictures."""
+        kept = () if self.null is None else (self.null,)
+        return (self.scores, self.rdms, *kept, *self.relmats)
+
+
+def region_stem(analysis_label: str, seg: str, region: str = "", stat: str = "") -> str:
+    """Name a file of regions, without folder, suffix and extension."""
+    pairs = name_pairs(f"{analysis_label}_x")
+    measure = f"_stat-{stat}" if stat else ""
+    return joined((*pairs, ("seg", seg), ("label", region))) + measure
+
+
+def dissimilarity_label(dissimilarity: str) -> str:
+    """Write a dissimilarity as a label."""
+    return "".join(c for c in dissimilarity if c.isalnum())
+
+
+def plan_regions(
+    analysis: Analysis,
+    source: RegionSource,
+    regions: Sequence[Region],
+    rsa: RsaSettings,
+    settings: RegionSettings,
+    models: Sequence[ModelRdm],
+    hashes: InputHashes,
+) -> RegionPlan:
+    """Name the files of a set of regions, and list the settings that determine them."""
+    states = tuple(file_state(path) for path in source.files)
+    shared = _settings_of(analysis, rsa, models, hashes, (DEFAULT_COMPARISON,)) | {
+        "MinCoverage": settings.min_coverage,
+        "Regions": _source_identity(source, states),
+    }
+    chosen = {"RegionNames": [[region.index, region.name] for region in regions]}
+    of_scores = _settings_of(analysis, rsa, models, hashes, rsa.comparisons) | {
+        "Comparisons": list(rsa.comparisons),
+        "Models": [model_identity(model) for model in models],
+        "Standardize": rsa.standardize,
+    }
+    if rsa.condition_permutations:
+        of_scores["ConditionPermutations"] = rsa.condition_permutations
+        of_scores["RandomSeed"] = rsa.random_seed
+    if rsa.reliability:
+        of_scores["ReliabilityComparison"] = reliability_comparison(rsa.comparisons)
+    stat = dissimilarity_label(rsa.dissimilarity)
+    session = f"ses-{analysis.session}/" if analysis.session else ""
+    folder = f"sub-{analysis.subject}/{session}func"
+
+    def path(suffix: str, region: str = "", stat: str = "") -> str:
+        return f"{folder}/{region_stem(analysis.label, source.name, region, stat)}_{suffix}"
+
+    relmats = [
+        plan_file(
+            path("relmat.tsv", region.label, stat),
+            shared | {"Region": {"Index": region.index, "Name": region.name}},
+        )
+        for region in regions
+        if region.present
+    ]
+    of_null = of_scores | shared | chosen | {"KeptNullMaps": rsa.keep_null}
+    null = f"{folder}/{region_stem(analysis.label, source.name)}_desc-{NULL_SCORES}_scores.tsv.gz"
+    picture = f"{region_stem(analysis.label, source.name, stat=stat)}_rdms.png"
+    return RegionPlan(
+        source=source,
+        regions=tuple(regions),
+        scores=plan_file(path("scores.tsv"), of_scores | shared | chosen),
+        rdms=plan_file(path("rdms.tsv.gz", stat=stat), shared | chosen),
+        relmats=tuple(relmats),
+        figures=with_vectors([f"sub-{analysis.subject}/figures/{picture}"]),
+        files=states,
+        null=plan_file(null, of_null) if rsa.keep_null else None,
+    )
+
+
+def _settings_of(
+    analysis: Analysis,
+    rsa: RsaSettings,
+    models: Sequence[ModelRdm],
+    hashes: InputHashes,
+    comparisons: Sequence[str],
+) -> dict[str, Any]:
+    """List the settings that determine RDMs: those of maps, without searchlight and model."""
+    everything = geometry_settings(rsa, hashes)
+    names = [model.name for model in scored(models)]
+    for comparison in comparisons:
+        name = find_comparison(comparison).score_names(names)[0]
+        everything |= map_settings(analysis, rsa, comparison, name, models)
+    return {key: value for key, value in everything.items() if key not in _NOT_OF_REGIONS}
+
+
+def _source_identity(source: RegionSource, states: Sequence[FileState]) -> dict[str, Any]:
+    """Say what the regions were made from."""
+    files = [{"File": Path(one.path).name, "SHA256": one.sha256} for one in states]
+    identity: dict[str, Any] = {"Name": source.name}
+    if files:
+        identity["Files"] = files
+    if source.names:
+        identity["Masks"] = list(source.names)
+    if source.spheres:
+        identity["Spheres"] = list(source.spheres)
+    if source.threshold:
+        identity["ProbabilityThreshold"] = source.threshold
+    return identity
