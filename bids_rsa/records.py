@@ -236,7 +236,8 @@ class Analysis:
     without images whose cells are left out (``--missing drop``). ``left_out`` names conditions
     found that no model names. ``bold_runs`` are the runs that the images are estimated from, where
     the app does that itself. ``residuals`` are those of the runs of the images, where they are
-    looked for and found. ``surfaces`` are those of the hemispheres that the images lie on.
+    looked for and found. ``surfaces`` are those of the hemispheres that the images lie on; with
+    ``ribbon`` images are volumes, and patches the voxels between white and pial surface.
     ``notes`` are sentences for the log and the sidecar.
     """
 
@@ -259,10 +260,13 @@ class Analysis:
     residuals: tuple[Residuals, ...] = ()
     regions: tuple[RegionSource, ...] = ()
     surfaces: tuple[HemisphereSurfaces, ...] = ()
+    ribbon: bool = False
 
     @property
     def form(self) -> Form:
-        """Whether the images lie on a grid, on vertices, or on both."""
+        """Whether maps lie on a grid, on vertices, or on both; those of a ribbon on vertices."""
+        if self.ribbon:
+            return "surface"
         return self.images[0].form if self.images else "volume"
 
     @property
@@ -274,6 +278,8 @@ class Analysis:
     @property
     def parts(self) -> tuple[str, ...]:
         """The hemispheres that each map is written for in a file of its own; else an empty text."""
+        if self.ribbon:
+            return tuple(one.hemisphere for one in self.surfaces)
         return ("L", "R") if self.images and self.images[0].right is not None else ("",)
 
     @property

@@ -142,10 +142,7 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
         rsa=settings.rsa,
         models="",
         planned=planned,
-        figures=(
-            *(with_vectors(pictured) if analysis.form == "volume" else ()),
-            *details,
-        ),
+        figures=(*with_vectors(pictured), *details),
         links=tuple(links.items()),
         input_hash=" ".join(hashes.as_dict().values()),
         files=hashes.files,

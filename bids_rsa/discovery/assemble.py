@@ -8,6 +8,7 @@ from bids_rsa.discovery.conditions import Match, match_names, unmatched_error
 from bids_rsa.discovery.grouping import check_files, check_variances, group_images
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.masks import background, brain_mask, roi_mask
+from bids_rsa.discovery.ribbons import with_ribbon
 from bids_rsa.discovery.selection import Filters
 from bids_rsa.discovery.surface_inputs import with_surfaces
 from bids_rsa.errors import BidsRsaError, ContentError, InputError
@@ -85,7 +86,10 @@ def subject_analyses(
             continue
         analysis = _analysis(_empty_analysis(members[0]), members, match, wanted)
         if analysis.form == "volume":
-            analyses.append(_with_masks(analysis, files, wanted))
+            analysis = _with_masks(analysis, files, wanted)
+            if wanted.inputs.patches == "ribbon":
+                analysis = with_ribbon(analysis, files, datasets, wanted.inputs)
+            analyses.append(analysis)
         else:
             analyses.append(with_surfaces(analysis, files, datasets, wanted.inputs))
     if not analyses:

@@ -121,19 +121,30 @@ def _n_vertices(path: str) -> int:
     return len(read_surface(path).coordinates_mm)
 
 
+def given_surfaces(where: SurfaceFiles, patterns: Sequence[str]) -> HemisphereSurfaces:
+    """Take the files named by --surface, whatever mesh they are of."""
+    paths = tuple(_given_file(pattern, where, "--surface") for pattern in patterns)
+    return HemisphereSurfaces(where.hemisphere, paths, f"--surface {' '.join(patterns)}")
+
+
+def cortex_of_ribbon(where: SurfaceFiles, given: str | None) -> tuple[tuple[str, ...], str]:
+    """Find the mask of the cortex on the participant's own mesh."""
+    return _cortex(where, given, ())
+
+
 def _given(where: SurfaceFiles, patterns: Sequence[str]) -> HemisphereSurfaces | None:
-    """Take the files named by --surface."""
+    """Take the files named by --surface, which must be of the data's mesh."""
     if not patterns:
         return None
-    paths = tuple(_given_file(pattern, where, "--surface") for pattern in patterns)
-    for path in paths:
+    found = given_surfaces(where, patterns)
+    for path in found.surfaces:
         if _n_vertices(path) != where.n_vertices:
             raise ContentError(
                 f"{where.analysis.label}: --surface {path} has {_n_vertices(path)} vertices, and "
                 f"the data of the {SIDES[where.hemisphere]} hemisphere have {where.n_vertices}.",
                 "Give the surface on the data's mesh.",
             )
-    return HemisphereSurfaces(where.hemisphere, paths, f"--surface {' '.join(patterns)}")
+    return found
 
 
 def _given_file(pattern: str, where: SurfaceFiles, option: str) -> str:

@@ -184,4 +184,13 @@ def _add_mask_options(add: Callable[..., None]) -> None:
             "if found, else the template's)"
         ),
     )
+    add(
+        "--patches",
+        choices=("auto", "ribbon"),
+        help=(
+            "auto: spheres in volumes, discs on surfaces; ribbon: of volumes the voxels between "
+            "the participant's white and pial surface (its own, or --surface WHITE PIAL), within "
+            "the radius along the cortex; centres are the vertices, and nothing is resampled"
+        ),
+    )
     add("--bids-database-dir", metavar="DIR", help="folder where pybids' index is kept and reused")

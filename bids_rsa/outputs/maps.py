@@ -146,8 +146,8 @@ def write_maps(
                 content = mask_sidecar(file, stacked, n_voxels, sources)
             if noise is not None:
                 content |= noise_keys(content, noise, shrinkage)
-            if scores.areas is not None:
-                content |= surface_keys(file, scores.areas[evaluated])
+            areas = np.empty(0) if scores.areas is None else scores.areas[evaluated]
+            content |= surface_keys(file, areas)
             nib.save(_image(data, stacked, evaluated, fill, file), beside[path])
             sidecars[output_dir / file.sidecar] = content
     return paths
@@ -206,6 +206,7 @@ def _image(
     file: PlannedFile,
 ) -> Any:
     """Put values (n_centers, ...) at the evaluated centres, and another value elsewhere."""
-    everywhere = np.full((stacked.space.n_locations, *values.shape[1:]), fill, values.dtype)
+    space = stacked.space.centers
+    everywhere = np.full((space.n_locations, *values.shape[1:]), fill, values.dtype)
     everywhere[np.flatnonzero(stacked.center_mask)[evaluated]] = values
-    return stacked.space.image(everywhere, file.part, is_mask=file.is_mask)
+    return space.image(everywhere, file.part, is_mask=file.is_mask)

@@ -20,6 +20,8 @@ from bids_rsa.outputs.provenance import InputHashes, digest, software_versions
 from bids_rsa.outputs.reliability_files import plan_reliability
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import RsaSettings
+from bids_rsa.spaces.ribbon import RULE as RIBBON_RULE
+from bids_rsa.spaces.ribbon import RibbonSpace
 from bids_rsa.spaces.volume import VolumeSpace
 
 if TYPE_CHECKING:
@@ -52,8 +54,11 @@ def _plan_part(
 ) -> list[PlannedFile]:
     """List the images of one hemisphere, or of all locations where a map is one file."""
     geometry = geometry_settings(rsa, hashes)
-    stats = [COUNTS[analysis.form]]
-    stats += [AREA] if analysis.form != "volume" else []
+    if analysis.ribbon:
+        geometry |= {"SearchlightRule": RIBBON_RULE}
+    # patches of a ribbon hold voxels
+    stats = [COUNTS["volume" if analysis.ribbon else analysis.form]]
+    stats += [AREA] if analysis.form != "volume" and not analysis.ribbon else []
     stats += [_SHRINKAGE] if rsa.noise.startswith(_SHRINKAGE) else []
     mask = derivative_path(analysis, SEARCHLIGHT, suffix="mask", part=part)
     files = [plan_file(mask, geometry, part=part)]
@@ -268,7 +273,8 @@ def mask_sidecar(
 
 def shared_keys(stacked: StackedPatterns, sources: Sequence[str], path: str) -> dict[str, Any]:
     """Say what all images of an analysis have in common."""
-    mask = "BrainMask" if isinstance(stacked.space, VolumeSpace) else "CortexMask"
+    of_voxels = isinstance(stacked.space, VolumeSpace | RibbonSpace)
+    mask = "BrainMask" if of_voxels else "CortexMask"
     return {
         "Sources": list(sources),
         **_spatial_keys(stacked, path),

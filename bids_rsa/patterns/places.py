@@ -11,13 +11,17 @@ from bids_rsa.patterns.readers import open_source, source_grid, source_layout
 from bids_rsa.records import Analysis, ConditionImage, HemisphereSurfaces
 from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
 from bids_rsa.spaces.grayordinates import GrayordinateSpace
+from bids_rsa.spaces.ribbon import RibbonPart, RibbonSpace
 from bids_rsa.spaces.space import Space
 from bids_rsa.spaces.surface import SurfacePart, SurfaceSpace, refuse_swapped
-from bids_rsa.spaces.surface_files import load_cortex, load_middle
+from bids_rsa.spaces.surface_files import load_cortex, load_middle, read_surface
 from bids_rsa.spaces.volume import VolumeSpace
 
 # what a space that is saved may be made of
-SPACES = (VolumeSpace, SurfaceSpace, SurfacePart, GrayordinateSpace, GrayordinateLayout)
+SPACES = (
+    VolumeSpace, SurfaceSpace, SurfacePart, GrayordinateSpace, GrayordinateLayout, RibbonSpace,
+    RibbonPart,
+)  # fmt: skip
 
 
 def space_of(analysis: Analysis, first: ConditionImage) -> Space:
@@ -28,11 +32,33 @@ def space_of(analysis: Analysis, first: ConditionImage) -> Space:
     ContentError
         Surfaces that do not fit the images, or of swapped hemispheres.
     """
-    if analysis.form == "volume":
+    if first.form == "volume":
         grid = source_grid(first)
         template = open_source(first.path, first.reader, first.reference).image
-        return VolumeSpace(grid.shape, grid.affine, template)
+        volume = VolumeSpace(grid.shape, grid.affine, template)
+        return ribbon_space(volume, analysis.surfaces) if analysis.ribbon else volume
     return surface_space(source_layout(first), analysis.surfaces, analysis.label, first.path)
+
+
+def ribbon_space(volume: VolumeSpace, surfaces: Sequence[HemisphereSurfaces]) -> RibbonSpace:
+    """Read the white and pial surfaces that voxels are searched between.
+
+    Raises
+    ------
+    ContentError
+        Surfaces of other meshes or of swapped hemispheres, or masks of other vertices.
+    """
+    parts, ribbons = [], []
+    for choice in surfaces:
+        middle = load_middle(choice)
+        white, pial = (read_surface(path).coordinates_mm for path in choice.surfaces)
+        cortex = load_cortex(choice, len(white))
+        inside = np.ones(len(white), dtype=bool) if cortex is None else cortex
+        parts.append(SurfacePart.of_mesh(middle, choice.hemisphere))
+        ribbons.append(RibbonPart(white, pial, middle.triangles, inside))
+    refuse_swapped(parts)
+    origins = "; ".join(dict.fromkeys(one.origin for one in surfaces))
+    return RibbonSpace(volume, SurfaceSpace(tuple(parts), origins), tuple(ribbons))
 
 
 def surface_space(

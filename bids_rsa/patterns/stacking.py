@@ -36,6 +36,7 @@ from bids_rsa.patterns.stack_plan import (
 )
 from bids_rsa.records import ESTIMATE, Analysis, ConditionImage, MaskChoice
 from bids_rsa.settings import ReadingSettings, RsaSettings
+from bids_rsa.spaces.ribbon import RibbonSpace
 from bids_rsa.spaces.space import Space
 from bids_rsa.words import few
 
@@ -272,7 +273,9 @@ def _name(image: ConditionImage) -> str:
 
 
 def _centers(analysis: Analysis, frame: _Frame, patch_mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Locations of the patch mask that are inside the ROI."""
+    """Locations of the patch mask that are inside the ROI; of a ribbon the cortex."""
+    if isinstance(frame.space, RibbonSpace):
+        return frame.space.center_mask()
     centers = patch_mask if frame.roi is None else patch_mask & frame.roi
     one, several = frame.space.words
     if not centers.any():
@@ -328,7 +331,7 @@ def _frame(analysis: Analysis, plan: StackPlan) -> _Frame:
 
 def _brain(analysis: Analysis, space: Space) -> tuple[NDArray[np.bool_] | None, MaskUse]:
     """Read the brain mask of a volume, or the cortex of surfaces."""
-    if analysis.form == "volume":
+    if analysis.images[0].form == "volume":
         return _masks(analysis.brain_mask, space, "brain mask")
     cortex, choice = cortex_of(analysis, space), analysis.brain_mask
     return cortex, MaskUse(choice.paths, choice.origin, (), int(cortex.sum()))

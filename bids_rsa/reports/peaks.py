@@ -58,7 +58,7 @@ def patches_of(
     patch_size: int | None = None,
 ) -> list[Any]:
     """List the rows of the patterns that lie in the patch around each centre."""
-    chosen = np.zeros(stacked.space.n_locations, dtype=bool)
+    chosen = np.zeros(stacked.space.centers.n_locations, dtype=bool)
     chosen[list(centers)] = True
     around = stacked.space.neighborhood(
         stacked.patch_mask, chosen, radius_mm, patch_size=patch_size
@@ -84,9 +84,9 @@ def describe_peaks(
     RDMs are those that the scores come from: of centred patterns where patterns were centred,
     and without the cells that were not compared.
     """
-    peaks = local_maxima(values, stacked.space, APART * rsa.radius_mm)
+    peaks = local_maxima(values, stacked.space.centers, APART * rsa.radius_mm)
     patches = patches_of(stacked, peaks, rsa.radius_mm, rsa.patch_size)
-    places = stacked.space.places_mm(np.array(peaks, dtype=np.intp))
+    places = stacked.space.centers.places_mm(np.array(peaks, dtype=np.intp))
     rdms: Any = [None] * len(peaks)
     if peaks and stacked.patterns.shape[2] <= MOST_CONDITIONS:
         rdms = _rdms(patches, stacked, rsa, noise)

@@ -31,8 +31,8 @@ def draw_hemispheres(
     list of Path
         The pictures.
     """
-    mosaic = surface_mosaic(stacked.space, analysis.surfaces)
-    said = drawn_on(stacked.space, analysis.surfaces)
+    mosaic = surface_mosaic(stacked.space.centers, analysis.surfaces)
+    said = drawn_on(stacked.space.centers, analysis.surfaces)
     drawn: list[Path] = []
     for file in planned:
         if not file.is_pictured or file.part not in ("", analysis.parts[0]):

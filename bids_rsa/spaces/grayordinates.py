@@ -96,6 +96,11 @@ class GrayordinateSpace:
         volume[tuple(self.grayordinates.voxels[own][chosen].T)] = True
         return volume
 
+    @property
+    def centers(self) -> GrayordinateSpace:
+        """Centres lie where the patterns do."""
+        return self
+
     def sizes(self) -> Floats:
         """Area of each vertex in mm2, volume of each voxel in mm3."""
         voxel = abs(float(np.linalg.det(self.grayordinates.affine[:3, :3])))

@@ -93,6 +93,10 @@ class Space(Protocol):
     def layout(self) -> Any:
         """The `Layout` of the values of its files."""
 
+    @property
+    def centers(self) -> Space:
+        """Where centres and maps of scores lie; the space itself in most cases."""
+
     def sizes(self) -> Floats:
         """Size of each location (n_locations,) in `size_unit`."""
 

@@ -256,6 +256,11 @@ class SurfaceSpace:
             for part, start, stop in zip(self.parts, ends[:-1], ends[1:], strict=True)
         }
 
+    @property
+    def centers(self) -> SurfaceSpace:
+        """Centres lie where the patterns do."""
+        return self
+
     def sizes(self) -> Floats:
         """Area of each vertex in mm2."""
         return np.concatenate([part.areas_mm2() for part in self.parts])

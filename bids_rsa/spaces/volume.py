@@ -69,6 +69,11 @@ class VolumeSpace:
         """The grid."""
         return Grid(self.shape, self.affine)
 
+    @property
+    def centers(self) -> VolumeSpace:
+        """Centres lie where the patterns do."""
+        return self
+
     def sizes(self) -> Floats:
         """Volume of each voxel in mm3."""
         return np.full(self.n_locations, abs(float(np.linalg.det(self.affine[:3, :3]))))

@@ -1,0 +1,115 @@
+"""The white and pial surfaces between which the voxels of native images are searched."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bids_rsa.discovery.index import IndexedFile
+from bids_rsa.discovery.surfaces import NATIVE, SurfaceFiles, cortex_of_ribbon, given_surfaces
+from bids_rsa.entities import in_order, name_pairs
+from bids_rsa.errors import InputError, OptionError
+from bids_rsa.records import Analysis, HemisphereSurfaces
+from bids_rsa.settings import InputSettings
+from bids_rsa.spaces.gifti import Hemisphere
+from bids_rsa.spaces.surface_files import DENSITIES, SIDES, read_surface
+from bids_rsa.tables import refuse_unwritable_name
+from bids_rsa.words import few, listing
+
+_SIDES: tuple[Hemisphere, ...] = ("L", "R")
+NATIVE_MESH = "fsnative"
+
+
+def with_ribbon(
+    analysis: Analysis,
+    files: Sequence[IndexedFile],
+    datasets: Sequence[str],
+    inputs: InputSettings,
+) -> Analysis:
+    """Add the white and pial surfaces of both hemispheres; maps then lie on their mesh.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        Of volumes, with its masks.
+    files : sequence of IndexedFile
+        The participant's.
+    datasets : sequence of str
+        The folders of the datasets searched.
+    inputs : InputSettings
+
+    Raises
+    ------
+    OptionError
+        An ROI mask, which names voxels and not centres.
+    InputError
+        No white and pial surface.
+    """
+    if inputs.roi_mask:
+        raise OptionError(
+            f"{analysis.label}: --roi-mask says which voxels are centres, and with --patches "
+            "ribbon centres are vertices.",
+            "Leave it away, or restrict the vertices with --cortex-mask.",
+        )
+    surfaces = tuple(_ribbon(analysis, side, files, datasets, inputs) for side in _SIDES)
+    for path in (path for one in surfaces for path in one.files):
+        refuse_unwritable_name(path)
+    pairs = dict(name_pairs(surfaces[0].surfaces[0]))
+    space = pairs.get("space") or NATIVE_MESH
+    n_vertices = len(read_surface(surfaces[0].surfaces[0]).coordinates_mm)
+    density = DENSITIES.get(n_vertices) if space != NATIVE_MESH else None
+    origins = dict.fromkeys(one.origin for one in surfaces)
+    return replace(
+        analysis,
+        surfaces=surfaces,
+        ribbon=True,
+        space=space,
+        resolution=None,
+        others=in_order((*analysis.others, ("den", density))),
+        notes=(*analysis.notes, f"Voxels between surfaces: {'; '.join(origins)}."),
+    )
+
+
+def _ribbon(
+    analysis: Analysis,
+    side: Hemisphere,
+    files: Sequence[IndexedFile],
+    datasets: Sequence[str],
+    inputs: InputSettings,
+) -> HemisphereSurfaces:
+    """Find white and pial surface of a hemisphere: those given, or the participant's own."""
+    where = SurfaceFiles(analysis, side, 0, files, datasets)
+    if inputs.surface:
+        if len(inputs.surface) != 2:
+            raise OptionError(
+                f"--patches ribbon needs white and pial surface, and --surface names "
+                f"{len(inputs.surface)} file{'s' * (len(inputs.surface) != 1)}.",
+                "Give two: --surface WHITE PIAL; their paths may hold {subject} and {hemi}.",
+            )
+        found = given_surfaces(where, inputs.surface)
+    else:
+        found = _own(where)
+    views = [f.path for f in where.own("inflated", NATIVE)]
+    cortex, origin = cortex_of_ribbon(where, inputs.cortex_mask)
+    found = replace(found, cortex=cortex, view=views[0] if views else "")
+    return replace(found, cortex_origin=origin) if origin else found
+
+
+def _own(where: SurfaceFiles) -> HemisphereSurfaces:
+    """Find the participant's own white and pial surface in the space of its anatomy."""
+    for white in where.own("white", NATIVE):
+        for pial in where.own("pial", NATIVE):
+            if (white.folder, white.session, white.others) == (
+                pial.folder, pial.session, pial.others,
+            ):  # fmt: skip
+                names = few([path.rpartition("/")[2] for path in (white.path, pial.path)])
+                origin = f"the participant's white and pial surface: {names}"
+                return HemisphereSurfaces(where.hemisphere, (white.path, pial.path), origin)
+    there = [f.path.rpartition("/")[2] for f in where.files if f.extension == ".surf.gii"]
+    raise InputError(
+        f"{where.analysis.label}: --patches ribbon needs the white and the pial surface of the "
+        f"{SIDES[where.hemisphere]} hemisphere in the space of the images, and no pair "
+        f"..._hemi-{where.hemisphere}_white.surf.gii and ..._pial.surf.gii was found in "
+        f"{few(list(where.datasets)) or 'no dataset'}. Surfaces of this participant: "
+        f"{listing(there) or 'none'}.",
+        "Name the dataset that holds them with -d (fMRIPrep writes them to anat/), or the files "
+        "with --surface WHITE PIAL.",
+    )

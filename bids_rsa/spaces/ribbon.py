@@ -1,0 +1,185 @@
+"""Voxels searched along the cortex: patches of voxels between surfaces, centres on the vertices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.inference.adjacency import Adjacency
+from bids_rsa.core.neighborhood.patches import Patches
+from bids_rsa.core.neighborhood.ribbon import Cortex, RibbonVoxels, ribbon_patches, ribbon_voxels
+from bids_rsa.errors import ContentError
+from bids_rsa.spaces.grid import Grid
+from bids_rsa.spaces.space import Floats, FoundMask, Mask
+from bids_rsa.spaces.surface import SurfaceSpace
+from bids_rsa.spaces.volume import VolumeSpace
+
+RULE = "voxel center between white and pial surface, vertex distance <= radius"
+# of the vertices between the surfaces; fewer lie in images of another space
+_LEAST_INSIDE = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class RibbonPart:
+    """White and pial surface of a hemisphere, and which vertices are cortex."""
+
+    white_mm: Floats
+    pial_mm: Floats
+    triangles: NDArray[np.int32]
+    inside: Mask
+
+    @property
+    def cortex(self) -> Cortex:
+        """The surfaces as the core takes them."""
+        return Cortex(self.white_mm, self.pial_mm, self.triangles, self.inside)
+
+
+@dataclass(frozen=True, eq=False)
+class RibbonSpace:
+    """The voxels of a grid, with the vertices of the cortex as centres.
+
+    Parameters
+    ----------
+    volume : VolumeSpace
+        Where the patterns lie.
+    surface : SurfaceSpace
+        Where centres and maps lie: halfway between white and pial surface.
+    ribbons : tuple of RibbonPart
+        Of its hemispheres, in the space of the voxels.
+    """
+
+    volume: VolumeSpace
+    surface: SurfaceSpace
+    ribbons: tuple[RibbonPart, ...]
+
+    @property
+    def n_locations(self) -> int:
+        """Number of voxels of the grid."""
+        return self.volume.n_locations
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What its locations are called."""
+        return self.volume.words
+
+    @property
+    def size_unit(self) -> str:
+        """Unit of `sizes`."""
+        return self.volume.size_unit
+
+    @property
+    def outside(self) -> float:
+        """What maps hold where there is no centre."""
+        return self.surface.outside
+
+    @property
+    def layout(self) -> Grid:
+        """The grid of the images."""
+        return self.volume.layout
+
+    @property
+    def centers(self) -> SurfaceSpace:
+        """The surface that centres and maps lie on."""
+        return self.surface
+
+    def center_mask(self) -> Mask:
+        """Find the vertices that may be centres: those of the cortex."""
+        return np.concatenate([part.inside for part in self.ribbons])
+
+    def sizes(self) -> Floats:
+        """Volume of each voxel in mm3."""
+        return self.volume.sizes()
+
+    def structure_of(self, location: int) -> tuple[str, int | None]:
+        """Name no structure: locations are voxels."""
+        return self.volume.structure_of(location)
+
+    def places_mm(self, locations: NDArray[Any]) -> Floats:
+        """Centres (n, 3) of some voxels in mm."""
+        return self.volume.places_mm(locations)
+
+    def neighborhood(
+        self,
+        patch_mask: Mask,
+        center_mask: Mask,
+        radius_mm: float,
+        n_threads: int = 1,
+        patch_size: int | None = None,
+    ) -> Patches:
+        """Gather the voxels between the surfaces around each centre (n_vertices of both,)."""
+        mask, found = patch_mask.reshape(self.volume.shape), []
+        slices = self.surface.part_slices().values()
+        for part, own in zip(self.ribbons, slices, strict=True):
+            found.append(
+                ribbon_patches(
+                    part.cortex,
+                    self.voxels_of(part),
+                    mask,
+                    np.flatnonzero(center_mask[own]),
+                    radius_mm,
+                    max_voxels=patch_size,
+                    n_threads=n_threads,
+                )
+            )
+        before = np.cumsum([0, *(len(one.rows) for one in found)]).tolist()
+        starts = [one.starts[:-1] + n for one, n in zip(found, before[:-1], strict=True)]
+        return Patches(
+            np.concatenate([*starts, before[-1:]]).astype(np.int64),
+            np.concatenate([one.rows for one in found]),
+            int(np.count_nonzero(patch_mask)),
+        )
+
+    def voxels_of(self, part: RibbonPart) -> RibbonVoxels:
+        """Find the voxels between the surfaces of a hemisphere."""
+        return ribbon_voxels(part.cortex, self.volume.affine, self.volume.shape)
+
+    def reach(self, center_mask: Mask, radius_mm: float) -> slice:
+        """Give all voxels."""
+        return slice(0, self.n_locations)
+
+    def adjacency(self, inside: Mask, connectivity: int = 6) -> Adjacency:
+        """Connect neighbouring voxels; see `Space.adjacency`."""
+        return self.volume.adjacency(inside, connectivity)
+
+    def load_mask(self, paths: Sequence[str], kind: str) -> FoundMask:
+        """Read masks of voxels; see `Space.load_mask`."""
+        return self.volume.load_mask(paths, kind)
+
+    def image(
+        self,
+        values: NDArray[Any],
+        part: str = "",
+        names: Sequence[str] = (),
+        is_mask: bool = False,
+    ) -> Any:
+        """Make an image of voxels; maps of centres are those of `centers`."""
+        return self.volume.image(values, part, names, is_mask)
+
+    def check_radius(self, radius_mm: float, name: str) -> None:
+        """Refuse radii as on the surface, and surfaces that lie elsewhere than the voxels.
+
+        Raises
+        ------
+        OptionError, ContentError
+        """
+        if np.isfinite(radius_mm):
+            self.surface.check_radius(radius_mm, "the surfaces")
+        inverse = np.linalg.inv(self.volume.affine)
+        for part, one in zip(self.ribbons, self.surface.parts, strict=True):
+            places = one.coordinates_mm[part.inside] @ inverse[:3, :3].T + inverse[:3, 3]
+            there = ((places >= -0.5) & (places < np.array(self.volume.shape) - 0.5)).all(axis=1)
+            if there.mean() < _LEAST_INSIDE:
+                raise ContentError(
+                    f"{there.mean():.0%} of the vertices of hemi-{one.hemisphere} lie inside of "
+                    f"{name}: surfaces and images are not in one space.",
+                    "Give white and pial surface in the space of the images (fMRIPrep: images in "
+                    "space-T1w and the surfaces in anat/).",
+                )
+
+    def spatial_keys(self, beside: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """Name the surface and the distance; see `Space.spatial_keys`."""
+        return self.surface.spatial_keys({}, path)

@@ -1,0 +1,169 @@
+"""--patches ribbon: native volumes searched between white and pial surface, by the command."""
+
+import json
+import shutil
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from shared_data import shared_path
+from test_find_surfaces import save_mask, save_surface
+from test_ribbon import icosphere
+
+from bids_rsa.core.neighborhood.geodesics import geodesic_discs
+from bids_rsa.core.neighborhood.mesh import surface_graph
+from bids_rsa.core.neighborhood.ribbon import Cortex, ribbon_voxels
+
+CONDITIONS = ("a1", "a2", "a3", "b1", "b2", "b3")
+SHAPE = (52, 30, 28)
+AFFINE = np.array([[2.9, 0.2, 0.0, -75.0], [-0.2, 2.9, 0.3, -41.0], [0.0, -0.3, 3.1, -42.0],
+                   [0, 0, 0, 1.0]])  # fmt: skip
+MIDDLES = {"L": -36.0, "R": 36.0}
+WHITE_MM, PIAL_MM, RADIUS_MM = 24.0, 29.0, 9.0
+
+
+def surfaces(side):
+    """White and pial surface of a hemisphere: two spheres."""
+    points, triangles = icosphere(3)
+    shift = np.array([MIDDLES[side], 0.0, 0.0])
+    return WHITE_MM * points + shift, PIAL_MM * points + shift, triangles
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Volumes whose two kinds of conditions differ in the upper half of the left hemisphere."""
+    root = tmp_path_factory.mktemp("ribbon") / "data"
+    func, anat = root / "sub-01" / "func", root / "sub-01" / "anat"
+    func.mkdir(parents=True)
+    about = {"Name": "fmriprep", "BIDSVersion": "1.9.0", "DatasetType": "derivative",
+             "GeneratedBy": [{"Name": "glm"}]}  # fmt: skip
+    (root / "dataset_description.json").write_text(json.dumps(about))
+    rng = np.random.default_rng(2)
+    mm = np.argwhere(np.ones(SHAPE, bool)) @ AFFINE[:3, :3].T + AFFINE[:3, 3]
+    planted = ((mm[:, 0] < 0) & (mm[:, 2] > 5)).reshape(SHAPE)
+    kinds = {kind: 2 * rng.standard_normal(SHAPE) * planted for kind in "ab"}
+    for name in CONDITIONS:
+        volume = (rng.standard_normal(SHAPE) + kinds[name[0]]).astype(np.float32)
+        path = func / f"sub-01_task-x_space-T1w_contrast-{name}_stat-effect_statmap.nii.gz"
+        nib.save(nib.Nifti1Image(volume, AFFINE), path)
+    for side in "LR":
+        white, pial, triangles = surfaces(side)
+        save_surface(anat / f"sub-01_hemi-{side}_white.surf.gii", white, triangles, side)
+        save_surface(anat / f"sub-01_hemi-{side}_pial.surf.gii", pial, triangles, side)
+        inside = np.arange(len(white)) >= 30
+        save_mask(anat / f"sub-01_hemi-{side}_desc-cortex_mask.label.gii", inside, side)
+    rows = ["\t".join(["", *CONDITIONS])]
+    for a in CONDITIONS:
+        rows.append("\t".join([a, *(str(int(a[0] != b[0])) for b in CONDITIONS)]))
+    (root / "kind.tsv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def run_app(data, out, *options):
+    command = (
+        sys.executable, "-m", "bids_rsa.cli", data, out, "participant", "--model",
+        Path(data, "kind.tsv"), "--patches", "ribbon", "--radius", RADIUS_MM, "--use-plugin",
+        "Linear", "--comparison", "pearson", "--dissimilarity", "euclidean", *options,
+    )  # fmt: skip
+    return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def output(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("ribbon_out") / "out"
+    done = run_app(data, out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def map_of(out, side, stat, desc="kind"):
+    name = f"sub-01_task-x_hemi-{side}_space-fsnative_stat-{stat}_desc-{desc}_statmap"
+    path = Path(out, "sub-01", "func", f"{name}.shape.gii")
+    return nib.load(path).darrays[0].data, json.loads(path.with_name(f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("side", ["L", "R"])
+def test_scores_are_those_of_the_voxels_around_each_vertex(output, data, side):
+    volumes = [
+        nib.load(next(data.glob(f"sub-01/func/*contrast-{name}_*.nii.gz"))).get_fdata().ravel()
+        for name in CONDITIONS
+    ]
+    model = np.array([float(a[0] != b[0]) for a, b in combinations(CONDITIONS, 2)])
+    white, pial, triangles = surfaces(side)
+    inside = np.arange(len(white)) >= 30
+    ribbon = ribbon_voxels(Cortex(white, pial, triangles, inside), AFFINE, SHAPE)
+    graph = surface_graph((white.astype(np.float32) + pial.astype(np.float32)) / 2, triangles)
+    scores, about = map_of(output, side, "pearson")
+    sizes, _ = map_of(output, side, "nvoxels", "searchlight")
+    for center in range(30, len(white), 41):
+        disc = geodesic_discs(graph, [center], RADIUS_MM).members
+        voxels = np.unique(ribbon.voxels[np.isin(ribbon.vertices, disc)])
+        assert sizes[center] == len(voxels) >= 10
+        patch = np.array([volume[voxels] for volume in volumes])
+        rdm = [np.linalg.norm(a - b) for a, b in combinations(patch, 2)]
+        assert scores[center] == pytest.approx(np.corrcoef(rdm, model)[0, 1], abs=1e-5)
+    assert np.isnan(scores[:30]).all() and about["Hemisphere"] == side
+    assert "white and pial" in about["SearchlightRule"]
+
+
+def test_the_planted_effect_is_found_in_its_hemisphere(output):
+    height = surfaces("L")[1][:, 2]
+    left, right = map_of(output, "L", "pearson")[0], map_of(output, "R", "pearson")[0]
+    assert np.nanmean(left[height > 15]) > 0.8
+    assert abs(np.nanmean(left[height < -10])) < 0.15 and abs(np.nanmean(right)) < 0.15
+
+
+def test_patch_size_and_noise_go_with_it(data, tmp_path):
+    done = run_app(data, tmp_path / "out", "--patch-size", "20")
+    assert done.returncode == 0, done.stderr
+    sizes = map_of(tmp_path / "out", "R", "nvoxels", "searchlight")[0]
+    assert np.nanmax(sizes) == 20
+
+
+def test_what_is_missing_or_elsewhere_is_told(data, tmp_path):
+    without = tmp_path / "without"
+    shutil.copytree(data, without)
+    (without / "sub-01/anat/sub-01_hemi-R_pial.surf.gii").unlink()
+    done = run_app(without, tmp_path / "out")
+    assert done.returncode == 66
+    assert "right hemisphere" in done.stderr and "hemi-R_white.surf.gii" in done.stderr
+    moved = tmp_path / "moved"
+    shutil.copytree(data, moved)
+    for side in "LR":
+        white, pial, triangles = surfaces(side)
+        for name, points in (("white", white), ("pial", pial)):
+            path = moved / f"sub-01/anat/sub-01_hemi-{side}_{name}.surf.gii"
+            save_surface(path, points + np.array([0, 400, 0]), triangles, side)
+    done = run_app(moved, tmp_path / "out")
+    assert done.returncode == 65 and "not in one space" in done.stderr
+    done = run_app(data, tmp_path / "out", "--surface", "{hemi}_white.surf.gii")
+    assert done.returncode == 2 and "WHITE PIAL" in done.stderr
+    done = run_app(data, tmp_path / "out", "--roi-sphere", "a:0,0,0:9")
+    assert done.returncode == 2 and "regions are sets of voxels" in done.stderr
+    assert not (tmp_path / "out" / "sub-01").exists()
+
+
+def test_real_betas_between_real_surfaces(tmp_path):
+    folder = shared_path("data", "spm-betas")
+    names = [f"{k:02d}" for k in range(5)]
+    rows = ["\t".join(["", *names])]
+    rows += ["\t".join([a, *(str(abs(int(a) - int(b))) for b in names)]) for a in names]
+    (tmp_path / "kind.tsv").write_text("\n".join(rows) + "\n")
+    start = f"{folder}/sub-{{subject}}_space-32k_hemi-{{hemi}}"
+    command = (
+        sys.executable, "-m", "bids_rsa.cli", folder, tmp_path / "out", "participant", "--betas",
+        "sub-{subject}_ses-s1_run-01_reg-{condition}_beta.nii", "--model", tmp_path / "kind.tsv",
+        "--patches", "ribbon", "--surface", f"{start}_white.surf.gii", f"{start}_pial.surf.gii",
+        "--brain-mask", folder / "sub-02_ses-s1_mask.nii", "--radius", "10", "--no-report",
+        "--use-plugin", "Linear",
+    )  # fmt: skip
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for side in "LR":
+        (path,) = tmp_path.glob(f"out/sub-02/func/*hemi-{side}*_stat-spearman_*.shape.gii")
+        scores = nib.load(path).darrays[0].data
+        assert len(scores) == 32492 and np.isfinite(scores).sum() > 28_000
