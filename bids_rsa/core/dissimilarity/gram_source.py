@@ -54,6 +54,7 @@ class GramSource:
         rdms[:] = np.nan
         for chosen in self._of_one_size(sizes):
             patches, inside = self._gather(chosen, starts, members)
+            chosen, patches, inside = self._correlate_plain(chosen, patches, inside, sizes, rdms)
             finite = np.isfinite(patches).all(axis=(1, 2, 3))
             if not finite.all():
                 chosen, patches, inside = chosen[finite], patches[finite], inside[finite]
@@ -91,6 +92,32 @@ class GramSource:
         patches = self._patterns[rows].astype(np.float64)
         patches[~inside] = 0.0
         return np.ascontiguousarray(patches.transpose(0, 2, 1, 3)), inside[:, None, :, None]
+
+    def _correlate_plain(
+        self,
+        chosen: NDArray[np.intp],
+        patches: Floats,
+        inside: NDArray[np.bool_],
+        sizes: NDArray[np.int64],
+        rdms: Floats,
+    ) -> tuple[NDArray[np.intp], Floats, NDArray[np.bool_]]:
+        """Write the correlation distances of patches that need no care; return the others.
+
+        Sums of squares tell: those of NaN and infinity are not finite, and those of values that
+        need scaling lie beyond the limits.
+        """
+        if self._known.gram_code != CORRELATION or patches.shape[1] > 1:
+            return chosen, patches, inside
+        squares = np.einsum("kpn,kpn->kn", patches[:, 0], patches[:, 0])
+        plain = ((squares > _SAFE[0] ** 2) & (squares < _SAFE[1] ** 2)).all(axis=1)
+        if plain.all():
+            rdms[chosen] = _correlations(patches[:, 0], inside[:, 0], sizes[chosen], squares)
+            return chosen[:0], patches[:0], inside[:0]
+        of_plain = sizes[chosen[plain]]
+        rdms[chosen[plain]] = _correlations(
+            patches[plain, 0], inside[plain, 0], of_plain, squares[plain]
+        )
+        return chosen[~plain], patches[~plain], inside[~plain]
 
     def _measure(
         self, patches: Floats, inside: NDArray[np.bool_], sizes: NDArray[np.int64]
@@ -151,6 +178,26 @@ class GramSource:
         if self._known.signed_root:
             cells = np.sign(cells) * np.sqrt(np.abs(cells))
         return np.asarray(cells)
+
+
+def _correlations(
+    patches: Floats, inside: NDArray[np.bool_], sizes: NDArray[np.int64], squares: Floats
+) -> Floats:
+    """1 minus correlation of patterns (n_patches, n_voxels, n_conditions), which are changed.
+
+    In as few passes over the patterns as there can be. ``squares`` (n_patches, n_conditions) are
+    their sums of squares.
+    """
+    patches -= (patches.sum(axis=1) / sizes[:, None])[:, None, :]
+    patches[~inside[:, :, 0]] = 0.0
+    gram = np.matmul(patches.transpose(0, 2, 1), patches)
+    norms = np.einsum("kii->ki", gram)
+    with np.errstate(all="ignore"):
+        scales = 1.0 / np.sqrt(np.where(norms > CONSTANT * CONSTANT * squares, norms, np.nan))
+        i, j = np.triu_indices(patches.shape[2], 1)
+        cells = 1.0 - (gram[:, i, j] * (scales[:, i] * scales[:, j])).clip(-1.0, 1.0)
+    cells[~np.isfinite(cells).all(axis=1)] = np.nan
+    return np.asarray(cells)
 
 
 def _unit_patterns(
