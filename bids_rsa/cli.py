@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ReadWriteError.exit_code
     except Exception as error:
         LOGGER.error("Unexpected %s: %s", type(error).__name__, error, exc_info=debug)
-        LOGGER.error("This is a fault of bids_rsa; --debug shows where it happened.")
+        LOGGER.error("This is an error in bids_rsa; --debug shows the traceback.")
         return 1
 
 

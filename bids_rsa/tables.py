@@ -39,12 +39,14 @@ def existing_file(path: str, option: str) -> Path:
     if Path(path).is_dir():
         raise InputError(f"{option}: {path} is a folder, and a file is needed.")
     if not Path(path).is_file():
-        raise InputError(f"{option}: {path} is no regular file; write what it gives into a file.")
+        raise InputError(
+            f"{option}: {path} is not a regular file; write what it gives into a file."
+        )
     return Path(path)
 
 
 def refuse_special(path: str | os.PathLike[str], what: str = "a file") -> None:
-    """Refuse what is no regular file: opening a named pipe would wait for ever.
+    """Refuse what is not a regular file: opening a named pipe would wait for ever.
 
     Raises
     ------

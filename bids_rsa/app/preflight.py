@@ -121,7 +121,7 @@ def validate_input(bids_dir: str) -> None:
     if found.returncode != 0:
         raise ValidationError(
             f"The BIDS validator found errors in {bids_dir}:\n{found.stdout.strip()}",
-            "Mend them, or run without --validate.",
+            "Correct them, or run without --validate.",
         )
     LOGGER.info("The BIDS validator found no errors in %s.", bids_dir)
 

@@ -129,7 +129,7 @@ def _tell(job: RegionGroupJob) -> None:
     if group.null != "subjects":
         LOGGER.warning("Regions are tested by sign flips, not with --null %s.", group.null)
     if group.group_column or group.test_covariate or group.covariates:
-        LOGGER.warning("Regions are tested against 0: groups and covariates have no part in it.")
+        LOGGER.warning("Regions are tested against 0: groups and covariates are ignored.")
 
 
 def _table(jobs: Sequence[RegionGroupJob]) -> str:

@@ -66,8 +66,8 @@ def make_work_dir(folder: Path, output: Path) -> Path:
         )
     temporary = Path(tempfile.mkdtemp(prefix="bids_rsa-"))
     LOGGER.warning(
-        "%s can be written by others, so that intermediate results lie in %s: a run that is "
-        "stopped begins again.",
+        "%s is writable by others, so intermediate results are kept in %s: a stopped run starts "
+        "over.",
         folder,
         temporary,
     )

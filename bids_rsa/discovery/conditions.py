@@ -49,7 +49,7 @@ def read_condition_map(path: str | None) -> dict[str, str]:
         if len(row) <= max(label, condition):
             raise ContentError(f"--condition-map {path}: the row {row} has too few columns.")
         if row[label] in pairs:
-            raise ContentError(f"--condition-map {path}: the label {row[label]} stands twice.")
+            raise ContentError(f"--condition-map {path}: the label {row[label]} occurs twice.")
         pairs[row[label]] = row[condition]
     return pairs
 
@@ -74,7 +74,7 @@ def apply_map(
         raise ContentError(
             f"The --condition-map names labels that no image has: {', '.join(missing)}. "
             f"Labels found: {listing(sorted(labels))}.",
-            "Mend the map, or leave these rows out.",
+            "Correct the map, or remove these rows.",
         )
     full = dict(pairs) | {found: pairs[label] for found, label in close.names.items()}
     return [
@@ -131,5 +131,5 @@ def unmatched_error(
         f"{listing(list(missing))}.{unclear}\n"
         f"  conditions of {source}: {listing(list(wanted))}\n"
         f"  conditions of the images: {listing(sorted(found)) or 'none'}",
-        "Name them alike, rename with --condition-map FILE, or select with --conditions.",
+        "Use the same names, rename with --condition-map FILE, or select with --conditions.",
     )

@@ -92,7 +92,7 @@ def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
 
 def dangling(path: str) -> str:
     """Say that a folder is a link that leads nowhere."""
-    return f"{path} is a link that leads nowhere ({Path(path).readlink()})."
+    return f"{path} is a broken link ({Path(path).readlink()})."
 
 
 def count_kinds(folders: list[str]) -> dict[str, dict[str, int]]:

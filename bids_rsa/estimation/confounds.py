@@ -148,7 +148,7 @@ def _columns(path: str, table: pd.DataFrame, wanted: Sequence[str]) -> list[str]
         matching = [name for name in table.columns if _matches(text, name)]
         if not matching:
             raise SelectionError(
-                f"--confounds {text} is no strategy ({', '.join(STRATEGIES)}), and matches no "
+                f"--confounds {text} is not a strategy ({', '.join(STRATEGIES)}), and matches no "
                 f"column of {path}.",
                 f"Its columns: {listing(list(table.columns))}.",
             )

@@ -191,7 +191,7 @@ def _without_duplicates(events: Events) -> Events:
     if len(first) == len(keys):
         return events
     twice = sorted({f"{c} at {o:g} s" for i, (c, o, _) in enumerate(keys) if i not in first})
-    warning = f"Events that stand in the table more than once count once: {few(twice)}."
+    warning = f"Duplicated events count once: {few(twice)}."
     return replace(_subset(events, first), warnings=(*events.warnings, warning))
 
 

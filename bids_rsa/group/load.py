@@ -229,7 +229,7 @@ def _transform(values: Floats, one: ParticipantMap, test: GroupTest) -> tuple[Fl
     except ValueError as error:
         raise ContentError(
             f"sub-{one.subject}: {one.path} cannot be transformed by Fisher's z: {error}.",
-            "Use --transform none for scores that are no correlations.",
+            "Use --transform none for scores that are not correlations.",
         ) from None
 
 

@@ -33,7 +33,7 @@ class NullDraws:
 
     @property
     def smallest_p(self) -> float:
-        """The smallest p that can come out."""
+        """The smallest possible p."""
         return smallest_condition_p(self.n_draws, self.n_distinct, self.exhaustive)
 
 

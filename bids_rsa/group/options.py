@@ -31,7 +31,8 @@ def check_options(group: GroupSettings) -> None:
         )
     if group.groups and not group.group_column:
         raise OptionError(
-            f"--groups {' '.join(group.groups)} says which groups, but not where they stand.",
+            f"--groups {' '.join(group.groups)} says which groups, but not in which column they "
+            "are.",
             "Name the column of participants.tsv with --group-column.",
         )
     if group.groups and (len(group.groups) != 2 or group.groups[0] == group.groups[1]):

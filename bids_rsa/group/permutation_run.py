@@ -44,7 +44,7 @@ class Prepared:
 
     @property
     def smallest_p(self) -> float:
-        """The smallest voxel-wise p that can come out."""
+        """The smallest possible voxel-wise p."""
         return smallest_p(self.plan.design, self.relabelings, self.plan.two_sided)
 
 
@@ -197,7 +197,7 @@ def _limits_of_conditions(test: GroupTest) -> list[str]:
         "are needed"
     )
     return [
-        f"The smallest p that can come out is {draws.smallest_p:.3g}, above alpha {alpha:g}: "
+        f"The smallest possible p is {draws.smallest_p:.3g}, above alpha {alpha:g}: "
         f"nothing can be significant. {limit}."
     ]
 
@@ -207,7 +207,7 @@ def _what_limits(test: GroupTest, design: Design, draws: Relabelings, smallest: 
     n, alpha, kind = len(test.members), test.settings.alpha, draws.exchange
     what = "sign flips" if kind == "flip" else "distinct permutations"
     told = (
-        f"The smallest p that can come out is {smallest:.3g}, above alpha {alpha:g}: nothing can "
+        f"The smallest possible p is {smallest:.3g}, above alpha {alpha:g}: nothing can "
         "be significant. "
     )
     sides = 2 if test.two_sided else 1

@@ -37,7 +37,7 @@ def refuse_split(
             told = ", ".join(f"{name}-{value}" for name, value in lacking)
             raise OptionError(
                 f"The maps of {_named(having)} carry {told} in their names, and those of "
-                f"{_named(without)} do not, so that they would be tested apart.",
+                f"{_named(without)} do not, so they would be tested separately.",
                 _advice(lacking),
             )
 

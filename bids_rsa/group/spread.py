@@ -51,9 +51,9 @@ def resolution_warnings(n_little: int, n_voxels: int) -> tuple[str, ...]:
     if not n_little:
         return ()
     return (
-        f"At {n_little} of {n_voxels} voxels the subjects' scores spread less than scores of this "
-        "comparison can tell apart (half a step of the score): that resolution stands for the "
-        "standard deviation there, in the relabelings as well.",
+        f"At {n_little} of {n_voxels} voxels the scores vary less across subjects than the "
+        "resolution of this comparison (half a step of the score). The resolution replaces the "
+        "standard deviation there, also in the relabelings.",
     )
 
 

@@ -61,8 +61,8 @@ def interpretation(test: GroupTest) -> str:
     if test.settings.uses_null_maps:
         over = "conditions of this kind, not over subjects"
     return (
-        f"Inference generalises over {over}. A significant centre says that "
-        f"its patch, {reach}, holds information; it does not say that the centre itself does."
+        f"Inference generalises over {over}. A significant centre indicates that its patch, "
+        f"{reach}, contains information; it does not indicate that the centre itself does."
     )
 
 
@@ -80,22 +80,22 @@ CORRECTIONS = {
 ASSUMPTIONS = {
     "flip": (
         "Sign flips assume scores (or differences) that are symmetric about 0 without an effect. "
-        "Unequal repeats, missing runs or a design tied to the model break that, and the test "
-        "cannot notice."
+        "Unequal repeats, missing runs or a design related to the model violate this, which the "
+        "test cannot detect."
     ),
     "conditions": (
-        "Permuted models assume that the conditions could change places without an effect. "
-        "Unequal repeats break that. All subjects have the same permutation in a draw. It is "
-        "tested whether other conditions would do, not whether other subjects would."
+        "Permuted models assume that the conditions are exchangeable without an effect. Unequal "
+        "repeats violate this. All subjects have the same permutation in a draw. The inference "
+        "is over conditions, not over subjects."
     ),
     "stelzer": (
-        "Permuted models assume that the conditions could change places without an effect. "
-        "Unequal repeats break that. Null maps are drawn for each subject apart, so that what all "
-        "subjects share through the same conditions is not kept. It is tested whether other "
-        "conditions would do, not whether other subjects would."
+        "Permuted models assume that the conditions are exchangeable without an effect. Unequal "
+        "repeats violate this. Null maps are drawn independently for each subject, so what all "
+        "subjects share through the same conditions is not preserved. The inference is over "
+        "conditions, not over subjects."
     ),
     "permute": (
-        "Permutations assume that the subjects' residuals could change places without an effect."
+        "Permutations assume that the subjects' residuals are exchangeable without an effect."
     ),
 }
 

@@ -146,8 +146,8 @@ def _write_tables(
             tables.cluster_rows(result.clusters, scores),
         ),
         "peakscores": (
-            "Scores of every subject at the peak of each cluster; chosen for being high, so no "
-            "estimate of the effect's size",
+            "Scores of every subject at the peak of each cluster; selected for high values, so "
+            "not an estimate of the effect size",
             tables.PEAK_COLUMNS,
             tables.peak_rows(result.clusters, scores, test),
         ),

@@ -62,7 +62,7 @@ class _CompilationBar(event.Listener):
             if self.bar is None:
                 terminal = sys.stderr.isatty()
                 if not terminal:
-                    LOGGER.info("Kernels are compiled for this machine; the next run has them.")
+                    LOGGER.info("Compiling kernels for this machine; later runs reuse them.")
                 self.bar = tqdm(
                     desc="Compiling",
                     bar_format=COMPILING,

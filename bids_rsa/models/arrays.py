@@ -70,7 +70,7 @@ def _condensed(model: Any, items: NDArray[Any], named: bool, name: str) -> NDArr
     try:
         cells = np.asarray(model, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ContentError(f"{name} is no array of numbers: {error}.") from error
+        raise ContentError(f"{name} is not an array of numbers: {error}.") from error
     n = len(items)
     if cells.ndim == 2 and cells.shape == (n, n):
         return _upper_triangle(cells, name)

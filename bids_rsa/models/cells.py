@@ -142,6 +142,6 @@ def check_cells_left(
                 raise ContentError(
                     f"{entry.name} of {names}: {left} of {len(above[0])} cells are left, and at "
                     f"least {FEWEST_CELLS} are needed.",
-                    "Leave fewer cells out (--exclude-cells, --exclude-within, empty cells of "
+                    "Exclude fewer cells (--exclude-cells, --exclude-within, empty cells of "
                     "models).",
                 )

@@ -62,7 +62,7 @@ def read_npy(path: Path, conditions: Sequence[str]) -> tuple[list[str], Floats]:
         n = round((1 + np.sqrt(1 + 8 * array.size)) / 2)
         if n * (n - 1) // 2 != array.size or n < 2:
             raise ContentError(
-                f"{path}: {array.size} values are no condensed RDM: n conditions have n(n-1)/2."
+                f"{path}: {array.size} values are not a condensed RDM: n conditions have n(n-1)/2."
             )
         array = scipy.spatial.distance.squareform(array, checks=False)
     if array.ndim != 2 or array.shape[0] != array.shape[1]:

@@ -192,7 +192,7 @@ def _null_content(
     told = list(unequal_images_warning(stacked.images_per_condition))
     if null.smallest_p > rsa.alpha:
         told.append(
-            f"The smallest p that can come out is {null.smallest_p:.3g}, above alpha "
+            f"The smallest possible p is {null.smallest_p:.3g}, above alpha "
             f"{rsa.alpha:g}: nothing can be significant."
         )
     return null_sidecar(file, null, shared_keys(stacked, sources, file.path), evaluated, told)

@@ -28,8 +28,8 @@ STATS = {
 }
 NULL_MAPS = "nullmaps"
 ASSUMPTION = (
-    "Without an effect the conditions could change places. Unequal numbers of images of the "
-    "conditions break that."
+    "Without an effect the conditions are assumed to be exchangeable. Unequal numbers of images "
+    "of the conditions violate this."
 )
 
 

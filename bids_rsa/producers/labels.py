@@ -126,7 +126,7 @@ def label_volumes(labels: Labels, place: Place, path: str, n_volumes: int) -> li
         twice = {v for v, _ in pairs if sum(v == w for w, _ in pairs) > 1}
         if twice:
             raise ContentError(
-                f"--labels {labels.path}: volume {min(twice)} of {path} stands twice."
+                f"--labels {labels.path}: volume {min(twice)} of {path} occurs twice."
             )
         return pairs
     if len(rows) != n_volumes:

@@ -172,7 +172,8 @@ def _whole_numbers(values: NDArray[Any], name: str) -> NDArray[np.int64]:
     odd = np.abs(values - labels) > _ROUNDING
     if odd.any():
         raise ContentError(
-            f"The atlas {name} is no label image: {int(odd.sum())} of its voxels hold numbers that "
+            f"The atlas {name} is not a label image: {int(odd.sum())} of its voxels hold numbers "
+            "that "
             f"are not whole, like {values[odd][0]:.4g}.",
             "Give a label image; a probabilistic atlas has four dimensions, one volume a region.",
         )

@@ -71,7 +71,7 @@ def read_region_table(path: Path) -> dict[int, str]:
                 "Give each region a name.",
             )
         if index in names:
-            raise ContentError(f"{path}: index {index} stands twice.", "Each may stand once.")
+            raise ContentError(f"{path}: index {index} occurs twice.", "Each may occur once.")
         names[index] = name
     _refuse_twice(names, path)
     if not names:

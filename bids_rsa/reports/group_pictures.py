@@ -237,8 +237,8 @@ def _null_words(group: GroupSettings, n: int, result: GroupResult) -> str:
 def _peaks(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
     """Draw every participant's score at each peak, with mean and interval."""
     subtitle = (
-        "Score of each participant at the peaks, mean and 95 % interval. Peaks are chosen for "
-        "being high: no estimate of effect size."
+        "Score of each participant at the peaks, mean and 95 % interval. Peaks are selected for "
+        "high values and do not estimate the effect size."
     )
     figure, place = _plain_figure(job, subtitle)
     draw_scores(figure.add_axes(place), job.test, scores, result.clusters)
@@ -249,7 +249,7 @@ def _slopes(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
     """Draw every participant's score at the peaks against the covariate."""
     subtitle = (
         f"Score at the peaks against {job.test.tested[0][0]}, line and 95 % interval. Peaks are "
-        "chosen for their slope: no estimate of effect size."
+        "selected for their slope and do not estimate the effect size."
     )
     figure, place = _plain_figure(job, subtitle)
     draw_slopes(figure, place, job.test, scores, result.clusters)

@@ -76,7 +76,7 @@ def grid_of(image: SpatialImage) -> Grid:
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
         raise ContentError(
             f"The affine of {image_name(image)} cannot be inverted: {affine.tolist()}.",
-            "Mend the header's sform or qform.",
+            "Correct the header's sform or qform.",
         )
     affine[:3] *= _MM_PER_UNIT.get(_unit(image), 1.0)
     return Grid(tuple(int(n) for n in image.shape[:3]), affine)
@@ -114,7 +114,7 @@ def missing_file(path: str | os.PathLike[str]) -> MissingFileError:
     """Say that a file is not there; git-annex leaves links that lead nowhere."""
     if Path(path).is_symlink():
         return MissingFileError(
-            f"{os.fspath(path)} is a link that leads nowhere ({Path(path).readlink()}).",
+            f"{os.fspath(path)} is a broken link ({Path(path).readlink()}).",
             "If this is a DataLad dataset: datalad get the file.",
         )
     return MissingFileError(f"There is no file {os.fspath(path)}.", "Check the path.")

@@ -96,8 +96,8 @@ def layout_of(maps: VertexMaps) -> VertexLayout:
     """
     if maps.hemisphere is None:
         raise ContentError(
-            f"{maps.path} does not say which hemisphere it is of: it has no "
-            "AnatomicalStructurePrimary, and its name no hemi-L or hemi-R.",
+            f"{maps.path} is of an unknown hemisphere: it has no AnatomicalStructurePrimary, and "
+            "its name has no hemi-L or hemi-R.",
             "Name it as BIDS does (..._hemi-L_...), or set the structure (wb_command "
             "-set-structure).",
         )

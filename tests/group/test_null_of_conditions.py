@@ -86,7 +86,7 @@ def test_p_from_files_equals_p_from_arrays_and_finds_the_planted_effect(call, tm
     assert (sidecar["Null"], sidecar["RelabelingsUsed"]) == ("conditions", M)
     assert sidecar["SmallestP"] == pytest.approx(1 / (M + 1))
     assert "not over subjects" in sidecar["Interpretation"]
-    assert "whether other conditions would do" in sidecar["Assumption"]
+    assert "The inference is over conditions" in sidecar["Assumption"]
 
 
 def test_two_models_are_compared_under_the_same_permutations(call, tmp_path):

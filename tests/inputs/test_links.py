@@ -58,9 +58,9 @@ def test_a_link_that_leads_nowhere_fails_its_participant_alone(tmp_path, place):
     assert [g.subject for g in found.analyses] == ["01"]
     ((subject, error),) = found.failures
     assert (subject, error.exit_code) == ("02", 74)
-    assert f"{root / place} is a link that leads nowhere" in error.message
+    assert f"{root / place} is a broken link" in error.message
     assert "datalad get" in error.hint
-    with pytest.raises(BidsRsaError, match="leads nowhere"):
+    with pytest.raises(BidsRsaError, match="is a broken link"):
         find(root, tmp_path, selection=Selection(participant_label=("02",)))
     chosen = Selection(exclude_participant_label=("02",))
     assert not find(root, tmp_path, selection=chosen).failures
@@ -92,7 +92,7 @@ def test_what_cannot_be_read_in_a_raw_dataset_is_a_note(tmp_path):
     (root / "sub-01/func").symlink_to("../../annex")
     found = find(root, tmp_path)
     assert [g.subject for g in found.analyses] == ["01"] and not found.failures
-    assert any("sub-01/func is a link that leads nowhere" in note for note in found.notes)
+    assert any("sub-01/func is a broken link" in note for note in found.notes)
 
 
 def test_what_macos_leaves_beside_files_is_passed_over(tmp_path):

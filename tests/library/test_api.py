@@ -531,7 +531,7 @@ def _square(change):
         ([MODEL, MODEL[:3]], r"dsm_model\[1\] has shape \(3,\)"),
         (np.full(15, np.nan), "All 15 cells of dsm_model are NaN"),
         (np.where(MODEL == 3, np.inf, MODEL), "infinite"),
-        (np.array(list("abcdefghijklmno")), "no array of numbers"),
+        (np.array(list("abcdefghijklmno")), "not an array of numbers"),
         (np.zeros(15), "undefined at every one of 210 centres"),
     ],
 )

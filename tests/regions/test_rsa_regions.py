@@ -209,7 +209,7 @@ def test_a_table_beside_the_atlas_names_the_regions(tmp_path):
         ("number\tname\n3\tV1\n", "no column index"),
         ("index\tcolour\n3\tred\n", "no column name or label"),
         ("index\tname\n3\tV1\n7\tV1\n", "two regions are named 'V1': index 3 and index 7"),
-        ("index\tname\n3\tV1\n3\tV2\n", "index 3 stands twice"),
+        ("index\tname\n3\tV1\n3\tV2\n", "index 3 occurs twice"),
         ("index\tname\n3.5\tV1\n", "'3.5'; a whole number"),
         ("index\tname\nthree\tV1\n", "'three'; a whole number"),
         ("index\tname\n3\tn/a\n", "has no name"),
@@ -230,7 +230,7 @@ def test_tables_that_name_no_regions_are_refused(tmp_path, text, told):
     ("given", "told"),
     [
         (atlas(np.zeros(SHAPE, np.int16)), "holds no region"),
-        (nib.Nifti1Image(np.random.default_rng(0).random(SHAPE), AFFINE), "is no label image"),
+        (nib.Nifti1Image(np.random.default_rng(0).random(SHAPE), AFFINE), "is not a label image"),
         (nib.Nifti1Image(np.full((*SHAPE, 2), -4.0), AFFINE), "holds no probabilities"),
         (atlas(affine=AFFINE + np.array([[0, 0, 0, 900]] * 3 + [[0] * 4])), "shares no voxel"),
     ],
