@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from bids_rsa.core.noise.covariance import MOST_BYTES
@@ -12,9 +13,11 @@ from bids_rsa.patterns.readers import source_layout
 from bids_rsa.patterns.stack_plan import StackPlan
 from bids_rsa.records import Analysis, BoldRun
 from bids_rsa.settings import IMAGES, RsaSettings
+from bids_rsa.spaces.cifti import GrayordinateLayout
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.masks import load_mask
+from bids_rsa.spaces.surface import VertexLayout
 
 # a process that has imported its libraries and compiled or loaded the kernels (measured: 0.3)
 _LIBRARIES_GB = 0.4
@@ -31,6 +34,8 @@ _TILE_VOXELS = 4500
 # scores of permuted models at the centres of a block: as computed, compared, and squared
 _NULL_COPIES = 4
 _NULL_CENTERS = 512
+# area of the smallest hemispheres, those of group averages (566 cm2)
+_HEMISPHERE_MM2 = 5e4
 _FLOAT64 = 8
 _FLOAT32 = 4
 _INT32 = 4
@@ -88,7 +93,22 @@ def analysis_size(
     noise = plan_noise(analysis, plan, rsa, grid)
     n_images = len(plan.images) if noise is not None and noise.source == IMAGES else 0
     n_volumes = sum(noise.volumes) if noise is not None else 0
-    return AnalysisSize(n_grid, n_voxels, n_folds, n_conditions, n_maps, n_images, n_volumes)
+    return AnalysisSize(
+        n_grid, n_voxels, n_folds, n_conditions, n_maps, n_images, n_volumes,
+        patch_size=rsa.patch_size or _disc_size(grid, rsa.radius_mm),
+    )  # fmt: skip
+
+
+def _disc_size(layout: object, radius_mm: float) -> int:
+    """Bound the vertices of a disc, on hemispheres as small as those of templates; 0 in volumes."""
+    if isinstance(layout, VertexLayout):
+        n_vertices = max(n for _, n in layout.hemispheres)
+    elif isinstance(layout, GrayordinateLayout):
+        n_vertices = max(n for _, n in layout.mesh_vertices)
+    else:
+        return 0
+    share = math.pi * radius_mm**2 / _HEMISPHERE_MM2
+    return min(n_vertices, math.ceil(n_vertices * share))
 
 
 def memory_needs(size: AnalysisSize, n_threads: int) -> MemoryNeeds:

@@ -235,7 +235,6 @@ def _check(
         analysis_size(analysis, plan, rsa, len(scored(models)) * len(rsa.comparisons)),
         n_permutations=rsa.condition_permutations,
         n_kept_null=rsa.keep_null,
-        patch_size=rsa.patch_size or 0,
     )
     check_metric_parameters(rsa, size.n_grid)
     choose_regions(analysis.regions, regions.roi)
