@@ -238,7 +238,8 @@ class Analysis:
     the app does that itself. ``residuals`` are those of the runs of the images, where they are
     looked for and found. ``surfaces`` are those of the hemispheres that the images lie on; with
     ``ribbon`` images are volumes, and patches the voxels between white and pial surface.
-    ``notes`` are sentences for the log and the sidecar.
+    ``cortex_only`` leaves out the voxels of grayordinates. ``notes`` are sentences for the log and
+    the sidecar.
     """
 
     subject: str
@@ -260,6 +261,7 @@ class Analysis:
     residuals: tuple[Residuals, ...] = ()
     regions: tuple[RegionSource, ...] = ()
     surfaces: tuple[HemisphereSurfaces, ...] = ()
+    cortex_only: bool = False
     ribbon: bool = False
 
     @property

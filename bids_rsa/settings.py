@@ -106,6 +106,7 @@ class InputSettings:
     residuals: tuple[str, ...] = ()
     surface: tuple[str, ...] = ()
     cortex_mask: str | None = None
+    cifti_volume: str = "structures"
     patches: str = "auto"
 
 

@@ -54,6 +54,9 @@ def with_surfaces(
     )
     cortex = tuple(path for one in surfaces for path in one.cortex)
     origins = dict.fromkeys(one.cortex_origin for one in surfaces)
+    skipped = []
+    if analysis.form == "grayordinates" and inputs.cifti_volume == "skip":
+        skipped = ["voxels are left out (--cifti-volume skip)"]
     roi = _roi(analysis, files, inputs.roi_mask, [side for side, _ in hemispheres])
     for path in (*cortex, *roi.paths, *(path for one in surfaces for path in one.files)):
         refuse_unwritable_name(path)
@@ -64,7 +67,8 @@ def with_surfaces(
         analysis,
         others=with_density(analysis.others, analysis.images[0]),
         surfaces=surfaces,
-        brain_mask=MaskChoice(cortex, "; ".join(origins)),
+        brain_mask=MaskChoice(cortex, "; ".join([*origins, *skipped])),
+        cortex_only=bool(skipped),
         roi_mask=roi,
         notes=(*analysis.notes, *notes),
     )

@@ -185,6 +185,14 @@ def _add_mask_options(add: Callable[..., None]) -> None:
         ),
     )
     add(
+        "--cifti-volume",
+        choices=("structures", "skip"),
+        help=(
+            "voxels below the cortex in CIFTI files: structures searches each structure by itself, "
+            "skip leaves them out"
+        ),
+    )
+    add(
         "--patches",
         choices=("auto", "ribbon"),
         help=(

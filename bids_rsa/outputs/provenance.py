@@ -146,7 +146,8 @@ def hash_analysis(
             [images, analysis.conditions, analysis.dropped]
             + [[content[path] for path in sorted(_with_partners(residuals))]] * bool(residuals)
         ),
-        brain_mask=_mask_digest(analysis.brain_mask.paths, content),
+        brain_mask=_mask_digest(analysis.brain_mask.paths, content)
+        + " without voxels" * analysis.cortex_only,
         roi_mask=_mask_digest(analysis.roi_mask.paths, content),
         files=states,
         surfaces=digest([content[path] for path in surfaces]) if surfaces else "none",

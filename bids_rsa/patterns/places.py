@@ -121,4 +121,7 @@ def cortex_of(analysis: Analysis, space: Space) -> NDArray[np.bool_]:
             cortex = load_cortex(choice, len(part.coordinates_mm))
             if cortex is not None:
                 inside[slices[part.hemisphere]] = cortex[part.vertices]
+    if analysis.cortex_only and isinstance(space, GrayordinateSpace):
+        for _, own, mesh in space.structures():
+            inside[own] &= mesh is not None
     return inside

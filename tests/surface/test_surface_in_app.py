@@ -375,3 +375,12 @@ def test_subcortical_voxels_stay_in_their_structure(tmp_path):
     assert np.isfinite(scores).all()
     areas = maps_of(tmp_path / "a", "area", "searchlight")[""]
     assert np.isnan(areas[n_vertices:]).all() and np.isfinite(areas[:n_vertices]).all()
+
+    # without them, the cortex has the same scores
+    found = run_app(data, tmp_path / "c", *given, *surface, "--cifti-volume", "skip")
+    assert found.returncode == 0, found.stderr
+    cortex = maps_of(tmp_path / "c", "pearson")[""]
+    np.testing.assert_array_equal(cortex[:n_vertices], scores[:n_vertices])
+    assert np.isnan(cortex[n_vertices:]).all()
+    again = run_app(data, tmp_path / "c", *given, *surface)
+    assert again.returncode == 73 and "BrainMask" in again.stderr
