@@ -18,7 +18,8 @@ def add_region_options(parser: argparse.ArgumentParser) -> None:
         help=(
             "atlases whose regions are analysed: a label image (or a 4D image with one probability "
             "volume per region), or the atlas-, seg- or desc- label of a dseg in the datasets or "
-            "under TEMPLATEFLOW_HOME; at group level, the labels of those to test"
+            "under TEMPLATEFLOW_HOME; on surfaces, .label.gii files whose path contains {hemi}, or "
+            "a .dlabel.nii; at group level, the labels of those to test"
         ),
     )
     add(

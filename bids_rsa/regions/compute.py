@@ -14,7 +14,6 @@ from bids_rsa.core.measures import ModelScores, RdmWriter
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.searchlight import searchlight
 from bids_rsa.regions.region import Region, RegionSet
-from bids_rsa.spaces.grid import Grid
 from bids_rsa.words import listing
 
 Floats = NDArray[np.float64]
@@ -52,7 +51,7 @@ class RegionPatches:
 
 def region_patches(
     found: RegionSet,
-    grid: Grid,
+    grid: Any,
     patch_mask: NDArray[np.bool_],
     usable: NDArray[np.bool_],
     chosen: Sequence[Region] | None = None,
@@ -62,7 +61,7 @@ def region_patches(
     Parameters
     ----------
     found : RegionSet
-    grid : Grid
+    grid : Layout
         The images'.
     patch_mask : (n_voxels,) bool
         Voxels of the grid that the patterns have rows for, in its flat order.

@@ -13,6 +13,7 @@ from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.records import Analysis, RegionSource
 from bids_rsa.regions.shapes import parse_sphere
 from bids_rsa.regions.tables import find_region_table
+from bids_rsa.regions.vertex_atlas import is_surface_atlas
 from bids_rsa.settings import RegionSettings
 from bids_rsa.spaces.headers import header_of
 from bids_rsa.tables import existing_file, refuse_unwritable_name
@@ -47,6 +48,12 @@ def find_sources(
     BidsRsaError
         No such file or label, another space or another participant, names that stand twice.
     """
+    if analysis.form != "volume" and (settings.rois or settings.roi_spheres):
+        raise OptionError(
+            f"{analysis.label}: --rois and --roi-sphere name voxels, and these images lie on "
+            "surfaces.",
+            "Give regions of surfaces as labels: --atlas '..._hemi-{hemi}_....label.gii'.",
+        )
     tables = settings.atlas_table or ("",) * len(settings.atlas)
     sources = [
         _atlas(text, table, analysis, files, datasets, settings.atlas_threshold)
@@ -93,6 +100,13 @@ def _atlas(
     name, given = _parted(text)
     if name and not (name.isascii() and name.isalnum()):
         raise OptionError(f"--atlas {text}: {name!r} may hold letters and digits only.")
+    if analysis.form != "volume":
+        return _surface_atlas(name, given, table, analysis)
+    if is_surface_atlas(given):
+        raise ContentError(
+            f"{analysis.label}: the atlas {given} is of surfaces, and the images are volumes.",
+            "Give a label image in the space of the images.",
+        )
     if _is_path(given):
         path = Path(given_file(given, analysis, "--atlas"))
         _refuse_elsewhere(path, analysis)
@@ -104,6 +118,24 @@ def _atlas(
     return RegionSource(
         name or seg_label(path), (str(path),), str(found or ""), threshold=threshold
     )
+
+
+def _surface_atlas(name: str, given: str, table: str, analysis: Analysis) -> RegionSource:
+    """Find the label files of both hemispheres, or of grayordinates."""
+    if not is_surface_atlas(given):
+        raise OptionError(
+            f"{analysis.label}: --atlas {given}: these images lie on surfaces, and their regions "
+            "are in .label.gii or .dlabel.nii files.",
+            "Give --atlas '[NAME=]PATH/..._hemi-{hemi}_....label.gii', or a .dlabel.nii file.",
+        )
+    sides = [one.hemisphere for one in analysis.surfaces]
+    patterns = dict.fromkeys(given.replace("{hemi}", side) for side in sides)
+    paths = tuple(given_file(pattern, analysis, "--atlas") for pattern in patterns)
+    for path in paths:
+        _refuse_elsewhere(Path(path), analysis)
+    found = str(existing_file(table, "--atlas-table").absolute()) if table else ""
+    # a label in the name of one hemisphere's file names both
+    return RegionSource(name or seg_label(Path(paths[0])), paths, found)
 
 
 def _is_path(text: str) -> bool:

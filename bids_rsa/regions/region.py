@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from bids_rsa.spaces.grid import Grid
 
 Integers = NDArray[np.int64]
 
@@ -67,8 +65,8 @@ class RegionSet(Protocol):
     def warnings(self) -> tuple[str, ...]:
         """What is odd about them, in sentences."""
 
-    def place(self, grid: Grid) -> Placement:
-        """Find the voxels of each region on a grid.
+    def place(self, grid: Any) -> Placement:
+        """Find the locations of each region on a grid, a mesh or among grayordinates.
 
         Raises
         ------

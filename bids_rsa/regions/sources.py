@@ -13,6 +13,12 @@ from bids_rsa.regions.atlas import label_image
 from bids_rsa.regions.region import Region, RegionSet, make_regions
 from bids_rsa.regions.shapes import SphereRegions, mask_regions, parse_sphere
 from bids_rsa.regions.tables import read_region_table
+from bids_rsa.regions.vertex_atlas import (
+    CIFTI_LABELS,
+    cifti_labels,
+    gifti_labels,
+    is_surface_atlas,
+)
 from bids_rsa.spaces.images import open_image
 from bids_rsa.words import listing
 
@@ -40,6 +46,10 @@ def _read(source: RegionSource, stamps: tuple[int, ...]) -> RegionSet:
         regions = make_regions(range(1, len(source.names) + 1), source.names)
         return mask_regions(source.paths, regions)
     names_of = read_region_table(Path(source.table)) if source.table else None
+    if is_surface_atlas(source.paths[0]):
+        if source.paths[0].endswith(CIFTI_LABELS):
+            return cifti_labels(source.paths[0], names_of)
+        return gifti_labels(source.paths, names_of)
     image = open_image(source.paths[0])
     return label_image(image, names_of, source.threshold, Path(source.paths[0]).name)
 

@@ -1,0 +1,221 @@
+"""Label files of surfaces and grayordinates: GIFTI's .label.gii, CIFTI's .dlabel.nii."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.cifti2 import BrainModelAxis, Cifti2Image, LabelAxis
+from numpy.typing import NDArray
+
+from bids_rsa.errors import ContentError
+from bids_rsa.regions.region import Placement, Region, make_regions
+from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
+from bids_rsa.spaces.gifti import hemisphere_of, open_gifti
+from bids_rsa.spaces.images import reading
+from bids_rsa.spaces.surface import VertexLayout
+from bids_rsa.tables import refuse_special
+from bids_rsa.words import listing
+
+GIFTI_LABELS, CIFTI_LABELS = (".label.gii", ".label.gii.gz"), (".dlabel.nii",)
+# what label files call vertices that are of no region
+_NOTHING = {"", "???", "unknown", "medial wall", "medial_wall", "medialwall", "background"}
+Keys = NDArray[np.int64]
+
+
+def is_surface_atlas(path: str) -> bool:
+    """Tell by the name whether a file holds labels of vertices or grayordinates."""
+    return path.endswith((*GIFTI_LABELS, *CIFTI_LABELS))
+
+
+@dataclass(frozen=True, eq=False)
+class VertexLabels:
+    """The regions of label files.
+
+    Attributes
+    ----------
+    by_side : dict of str to (n_vertices,) int64
+        For each hemisphere 1 + the place among the regions, 0 outside of them.
+    regions : tuple of Region
+    name : str
+        The file's, for messages.
+    voxels : dict
+        The same of voxels below the cortex, by structure and indices.
+    warnings : tuple of str
+    """
+
+    by_side: dict[str, Keys]
+    regions: tuple[Region, ...]
+    name: str
+    voxels: dict[tuple[str, tuple[int, ...]], int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def place(self, layout: Any) -> Placement:
+        """Find the locations of each region; see `RegionSet`.
+
+        Raises
+        ------
+        ContentError
+            The images are volumes, or of another mesh.
+        """
+        if isinstance(layout, VertexLayout):
+            found = [self._of_side(side, n, np.arange(n)) for side, n in layout.hemispheres]
+        elif isinstance(layout, GrayordinateLayout):
+            found = self._of_structures(layout)
+        else:
+            raise ContentError(
+                f"The atlas {self.name} is of surfaces, and the images are volumes.",
+                "Give a label image in the space of the images.",
+            )
+        places = np.concatenate(found)
+        if not places.any():
+            raise ContentError(f"The atlas {self.name} has no region where the images are.")
+        members = [np.flatnonzero(places == k + 1) for k in range(len(self.regions))]
+        own = np.bincount(np.concatenate([*self.by_side.values(), [*self.voxels.values()]])
+                          .astype(np.int64), minlength=len(self.regions) + 1)[1:]  # fmt: skip
+        seen = np.array([len(one) for one in members])
+        return Placement(members, seen / np.maximum(own, 1))
+
+    def _of_side(self, side: str, n_vertices: int, vertices: NDArray[Any]) -> Keys:
+        """Give the regions of some vertices of a hemisphere."""
+        if side not in self.by_side:
+            return np.zeros(len(vertices), dtype=np.int64)
+        own = self.by_side[side]
+        if len(own) != n_vertices:
+            raise ContentError(
+                f"The atlas {self.name} has {len(own):,} vertices in hemi-{side}, and the images "
+                f"have {n_vertices:,}.",
+                "Give an atlas on the mesh of the images.",
+            )
+        return own[vertices]
+
+    def _of_structures(self, layout: GrayordinateLayout) -> list[Keys]:
+        """Give the regions of grayordinates, structure by structure."""
+        found, start, counts = [], 0, dict(layout.mesh_vertices)
+        for name, n in layout.structures:
+            own = slice(start, start + n)
+            if name in CORTEX:
+                found.append(self._of_side(CORTEX[name], counts[name], layout.vertices[own]))
+            else:
+                ijk = map(tuple, layout.voxels[own].tolist())
+                found.append(np.array([self.voxels.get((name, one), 0) for one in ijk], np.int64))
+            start += n
+        return found
+
+
+def gifti_labels(paths: Sequence[str], names: Mapping[int, str] | None = None) -> VertexLabels:
+    """Read label files of one or both hemispheres.
+
+    A name that both hemispheres have becomes two regions, ``L name`` and ``R name``.
+
+    Parameters
+    ----------
+    paths : sequence of str
+    names : mapping, optional
+        Name of each key, instead of the files' own.
+
+    Raises
+    ------
+    ContentError
+        No labels, or nothing says which hemisphere a file is of.
+    """
+    keys: dict[str, Keys] = {}
+    tables: dict[str, dict[int, str]] = {}
+    for path in paths:
+        image = open_gifti(path)
+        side = hemisphere_of(image, path)
+        if side is None or not image.darrays or side in keys:
+            raise ContentError(
+                f"{path} does not say of which hemisphere its labels are, or is one of two of it.",
+                "Name the files hemi-L and hemi-R.",
+            )
+        keys[side] = np.rint(np.asarray(image.darrays[0].data)).astype(np.int64).ravel()
+        tables[side] = dict(names or image.labeltable.get_labels_as_dict())
+    return _labels(keys, tables, paths[0])
+
+
+def cifti_labels(path: str, names: Mapping[int, str] | None = None) -> VertexLabels:
+    """Read the first map of a .dlabel.nii file.
+
+    Raises
+    ------
+    ContentError
+        It holds no labels of grayordinates.
+    """
+    with reading(path):
+        refuse_special(path)
+        image: Any = nib.load(path)
+        axes = [image.header.get_axis(k) for k in (0, 1)] if isinstance(image, Cifti2Image) else []
+        data = np.asarray(image.dataobj[0]) if axes else np.empty(0)
+    if not axes or not isinstance(axes[0], LabelAxis) or not isinstance(axes[1], BrainModelAxis):
+        raise ContentError(f"{path} holds no labels of grayordinates.", "Give a .dlabel.nii file.")
+    table = dict(names or {key: label for key, (label, _) in axes[0].label[0].items()})
+    keys: dict[str, Keys] = {}
+    below: dict[tuple[str, tuple[int, ...]], int] = {}
+    whole = np.rint(data).astype(np.int64)
+    for structure, own, models in axes[1].iter_structures():
+        values = whole[own]
+        if structure in CORTEX:
+            side = np.zeros(models.nvertices[structure], dtype=np.int64)
+            side[models.vertex] = values
+            keys[CORTEX[structure]] = side
+        else:
+            for ijk, key in zip(models.voxel.tolist(), values.tolist(), strict=True):
+                below[str(structure), tuple(ijk)] = key
+    return _labels(keys, dict.fromkeys(keys, table), path, below, table)
+
+
+def _labels(
+    keys: dict[str, Keys],
+    tables: Mapping[str, Mapping[int, str]],
+    path: str,
+    below: dict[tuple[str, tuple[int, ...]], int] | None = None,
+    table_below: Mapping[int, str] | None = None,
+) -> VertexLabels:
+    """Make regions of the keys of each hemisphere, and of voxels."""
+    named: list[tuple[str, str, int]] = []
+    for side, own in keys.items():
+        table = tables[side]
+        used = [k for k in np.unique(own).tolist() if not _is_nothing(k, table)]
+        named += [(side, table.get(k) or str(k), k) for k in used]
+    table = table_below or {}
+    used = sorted({k for k in (below or {}).values() if not _is_nothing(k, table)})
+    both = [name for _, name, _ in named]
+    named += [("", table.get(k) or str(k), k) for k in used if (table.get(k) or str(k)) not in both]
+    if not named:
+        raise ContentError(f"The atlas {path} holds no region: all its labels are of nothing.")
+    twice = {name for name in both if both.count(name) > 1}
+    titles = [f"{side} {name}" if name in twice else name for side, name, _ in named]
+    if len(set(titles)) < len(titles):
+        again = sorted({title for title in titles if titles.count(title) > 1})
+        raise ContentError(f"The atlas {path} has two regions named {listing(again)}.")
+    keys_used = [key for _, _, key in named]
+    alone = len(set(keys_used)) == len(keys_used)
+    regions = make_regions(keys_used if alone else range(1, len(named) + 1), titles)
+    place_of = {(side, key): k + 1 for k, (side, _, key) in enumerate(named)}
+    by_side = {
+        side: _renumbered(own, {k: p for (s, k), p in place_of.items() if s == side})
+        for side, own in keys.items()
+    }
+    voxels = {}
+    for where, key in (below or {}).items():
+        found = place_of.get(("", key)) or next(
+            (place_of[s, key] for s in keys if (s, key) in place_of), 0
+        )
+        if found and not _is_nothing(key, table):
+            voxels[where] = found
+    return VertexLabels(by_side, regions, path.rpartition("/")[2], voxels)
+
+
+def _is_nothing(key: int, table: Mapping[int, str]) -> bool:
+    """Tell whether a key stands for no region."""
+    return key <= 0 or table.get(key, "region").strip().lower() in _NOTHING
+
+
+def _renumbered(keys: Keys, places: Mapping[int, int]) -> Keys:
+    """Replace keys by places, 0 where there is none."""
+    found, inverse = np.unique(keys, return_inverse=True)
+    return np.array([places.get(int(key), 0) for key in found], dtype=np.int64)[inverse]
