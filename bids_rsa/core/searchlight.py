@@ -100,9 +100,7 @@ def searchlight(
         return n_voxels
     source: RdmSource
     if noise is None:
-        known = find_dissimilarity(dissimilarity)
-        rule = PatchRule(dissimilarity, params, ignore_nan, max(min_voxels, known.min_voxels))
-        source = choose_source(patterns, neighborhood, rule)
+        source = plain_source(patterns, neighborhood, dissimilarity, params, ignore_nan, min_voxels)
     else:
         neighborhood, source = choose_noise_source(
             patterns, neighborhood, noise, dissimilarity, ignore_nan, min_voxels
@@ -119,7 +117,7 @@ def searchlight(
         return len(rdms)
 
     n_centers = int(np.clip(_BLOCK_CELLS // max(n_cells, 1), 16, _BLOCK_CENTERS))
-    _run_all(run, neighborhood.blocks(n_centers, source.max_length), n_threads, on_progress)
+    run_blocks(run, neighborhood.blocks(n_centers, source.max_length), n_threads, on_progress)
     if noise is not None and shrinkage is not None:
         shrinkage[:] = source.shrinkage  # type: ignore[attr-defined]
     return n_voxels
@@ -139,7 +137,21 @@ class _Room(threading.local):
         return self._values[: n * self._n_cells].reshape(n, self._n_cells)
 
 
-def _run_all(
+def plain_source(
+    patterns: Patterns,
+    neighborhood: Neighborhood,
+    dissimilarity: Metric,
+    params: Mapping[str, Any],
+    ignore_nan: bool,
+    min_voxels: int,
+) -> RdmSource:
+    """Choose what fills blocks with RDMs, without noise normalisation; see `searchlight`."""
+    known = find_dissimilarity(dissimilarity)
+    rule = PatchRule(dissimilarity, params, ignore_nan, max(min_voxels, known.min_voxels))
+    return choose_source(patterns, neighborhood, rule)
+
+
+def run_blocks(
     run: Callable[[CenterBlock], int],
     blocks: Iterable[CenterBlock],
     n_threads: int,

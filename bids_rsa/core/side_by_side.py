@@ -1,5 +1,6 @@
 """RDMs of several sets of patterns at the same centres, block by block: nothing is stored."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -7,18 +8,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.dissimilarity.sources import RowSource
 from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, Metric
 from bids_rsa.core.measures import RdmWriter
-from bids_rsa.core.neighborhood.protocol import Neighborhood
+from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 from bids_rsa.core.noise.model import NoiseModel
-from bids_rsa.core.searchlight import searchlight
+from bids_rsa.core.searchlight import plain_source, run_blocks, searchlight
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _PER_VOXEL = ("V", "w")
-# bytes of RDMs of all sets that are held at a time
+# bytes of RDMs of all sets that are held at a time; in step, for each thread
 BLOCK_BYTES = 2**27
+STEP_BYTES = 2**23
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +89,7 @@ def rdms_side_by_side(
     take : callable
         Called with the numbers of the centres (n,), in the order of
         ``np.flatnonzero(center_mask)``, and their RDMs (n_sets, n, n_cells), which are overwritten
-        later; NaN where undefined.
+        later; NaN where undefined. Several threads may call it, with each centre once.
     n_threads : int
         Changes nothing in the result.
     on_progress : callable
@@ -94,6 +97,11 @@ def rdms_side_by_side(
     """
     n_conditions = sets[0].patterns.shape[2]
     n_cells = n_conditions * (n_conditions - 1) // 2
+    if all(one.noise is None for one in sets):
+        found = _in_step(sets, center_mask, space, radius_mm, n_threads)
+        if found is not None:
+            _run_in_step(*found, n_cells, take, n_threads, on_progress)
+            return
     step = max(16, BLOCK_BYTES // (8 * n_cells * len(sets)))
     n_centers = int(np.count_nonzero(center_mask))
     room = np.empty((len(sets), min(step, n_centers), n_cells))
@@ -104,6 +112,81 @@ def rdms_side_by_side(
         take(numbers, rdms)
         if on_progress is not None:
             on_progress(len(numbers))
+
+
+def _in_step(
+    sets: Sequence[PatternSet],
+    center_mask: Mask,
+    space: Surroundings,
+    radius_mm: float,
+    n_threads: int,
+) -> tuple[list[RowSource], list[CenterBlock]] | None:
+    """Find what fills the same blocks for all sets; None where they have no such blocks.
+
+    Sums along rows of a grid need no copy of the patterns, so that those of all sets can be at
+    hand at once.
+    """
+    n_conditions = sets[0].patterns.shape[2]
+    n_bytes = 8 * max(n_conditions * (n_conditions - 1) // 2, 1) * len(sets)
+    sources: list[RowSource] = []
+    blocks: list[list[CenterBlock]] = []
+    neighborhood: Neighborhood | None = None
+    for number, one in enumerate(sets):
+        if neighborhood is None or not _same_patches(one, sets[number - 1]):
+            if not one.patch_mask.any():
+                return None
+            neighborhood = space.neighborhood(
+                one.patch_mask, center_mask, radius_mm, n_threads, one.patch_size
+            )
+        params = {name: value for name, value in one.params.items() if value is not None}
+        source = plain_source(
+            one.patterns, neighborhood, one.dissimilarity, params, one.ignore_nan, one.min_voxels
+        )
+        if not isinstance(source, RowSource):
+            return None
+        source.share_room(sources[0] if sources else source)
+        sources.append(source)
+        n_centers = max(16, STEP_BYTES // n_bytes)
+        blocks.append(list(neighborhood.blocks(n_centers, source.max_length)))
+    return (sources, blocks[0]) if all(_same(blocks[0], other) for other in blocks) else None
+
+
+def _same_patches(one: PatternSet, other: PatternSet) -> bool:
+    """Tell whether two sets have the same patches."""
+    return one.patch_size == other.patch_size and np.array_equal(one.patch_mask, other.patch_mask)
+
+
+def _same(blocks: Sequence[CenterBlock], others: Sequence[CenterBlock]) -> bool:
+    """Tell whether two sets have the same blocks."""
+    return len(blocks) == len(others) and all(
+        np.array_equal(a.centers, b.centers) and np.array_equal(a.segments, b.segments)
+        for a, b in zip(blocks, others, strict=True)
+    )
+
+
+def _run_in_step(
+    sources: Sequence[RowSource],
+    blocks: Sequence[CenterBlock],
+    n_cells: int,
+    take: Callable[[NDArray[np.intp], Floats], None],
+    n_threads: int,
+    on_progress: Callable[[int], None] | None,
+) -> None:
+    """Fill one small block for all sets, hand it on while it is in the cache, and so on."""
+    local = threading.local()
+    longest = max((len(block.centers) for block in blocks), default=0)
+
+    def run(block: CenterBlock) -> int:
+        if not hasattr(local, "room"):
+            local.room = np.empty(len(sources) * longest * n_cells)
+        n = len(block.centers)
+        rdms = local.room[: len(sources) * n * n_cells].reshape(len(sources), n, n_cells)
+        for source, out in zip(sources, rdms, strict=True):
+            source.fill(block, out)
+        take(block.centers, rdms)
+        return n
+
+    run_blocks(run, blocks, n_threads, on_progress)
 
 
 def _blocks(center_mask: Mask, step: int) -> Iterator[tuple[NDArray[np.intp], Mask]]:

@@ -44,34 +44,33 @@ def test_spearman_brown():
     assert spearman_brown(np.array([0.5, 0.0, -0.3, 1.0])) == pytest.approx([2 / 3, 0, -0.3, 1])
 
 
-def test_rdms_side_by_side_are_those_of_searchlights():
-    """In any cut into blocks, on a sheared grid, with masks that differ."""
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("alike", [True, False])
+@pytest.mark.parametrize("dissimilarity", ["correlation", "euclidean", "cityblock"])
+def test_rdms_side_by_side_are_those_of_searchlights(dissimilarity, alike, n_threads, monkeypatch):
+    """In any cut into blocks, on a sheared grid, with masks that differ or not."""
     rng = np.random.default_rng(1)
     affine = np.array([[-3, 0.4, 0, 5], [0.2, 3, 0.3, 1], [0, -0.5, 3.5, 2], [0, 0, 0, 1.0]])
     shape = (9, 8, 7)
     center_mask = rng.random(shape) < 0.5
     sets = []
     for _ in range(3):
-        mask = rng.random(shape) < 0.8
+        mask = np.ones(shape, dtype=bool) if alike else rng.random(shape) < 0.8
         patterns = rng.normal(size=(mask.sum(), 1, 5))
-        sets.append(PatternSet(patterns, mask.ravel(), "euclidean", min_voxels=4))
+        sets.append(PatternSet(patterns, mask.ravel(), dissimilarity, min_voxels=4))
     found = np.full((3, center_mask.sum(), 10), np.nan)
 
     def take(numbers, rdms):
         found[:, numbers] = rdms
 
-    import bids_rsa.core.side_by_side as module
-
-    before = module.BLOCK_BYTES
-    try:
-        module.BLOCK_BYTES = 8 * 10 * 3 * 20
-        rdms_side_by_side(sets, center_mask.ravel(), VolumeSpace(shape, affine), 7.0, take)
-    finally:
-        module.BLOCK_BYTES = before
+    for name in ("BLOCK_BYTES", "STEP_BYTES"):
+        monkeypatch.setattr(f"bids_rsa.core.side_by_side.{name}", 8 * 10 * 3 * 20)
+    space = VolumeSpace(shape, affine)
+    rdms_side_by_side(sets, center_mask.ravel(), space, 7.0, take, n_threads)
     for one, rdms in zip(sets, found, strict=True):
         writer = RdmWriter()
         hood = sphere_rows(one.patch_mask.reshape(shape), center_mask, affine, 7.0)
-        searchlight(one.patterns, hood, [writer], dissimilarity="euclidean", min_voxels=4)
+        searchlight(one.patterns, hood, [writer], dissimilarity=dissimilarity, min_voxels=4)
         assert np.allclose(rdms, writer.rdms, rtol=1e-10, equal_nan=True)
         assert np.isfinite(rdms).any()
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bids_rsa.core.comparison.blocks import CompleteRdms
 from bids_rsa.core.comparison.fit import Fit, Options, check_condition_covariance
+from bids_rsa.core.comparison.kernels import project_on_sum
 from bids_rsa.core.comparison.plans import prepare
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.comparison.whitening import cell_weights
@@ -17,7 +18,7 @@ from bids_rsa.core.comparison.whitening import cell_weights
 Floats = NDArray[np.float64]
 _MIN_SUBJECTS = 3
 _MIN_CELLS = 3
-_CACHED_CELLS = 2**17  # of all subjects, that are worked on at a time: what a core caches
+_BLOCK_CELLS = 2**21  # of all subjects, that are worked on at a time
 
 
 def noise_ceiling(
@@ -91,29 +92,31 @@ def subject_ceilings(
     if known.whitened:
         covariance = check_condition_covariance(condition_covariance, n_cells)
     lower, upper = np.empty((n_centers, n_subjects)), np.empty(n_centers)
-    step = max(1, _CACHED_CELLS // (n_subjects * n_cells))
+    step = max(1, _BLOCK_CELLS // (n_subjects * n_cells))
     for start in range(0, n_centers, step):
         part = slice(start, start + step)
-        block = np.ascontiguousarray(stacks[:, part].swapaxes(0, 1))
+        block = np.ascontiguousarray(stacks[:, part])
         lower[part], upper[part] = _of_block(block, comparison, covariance)
     return (lower.T, upper) if given.ndim == 3 else (lower[0], upper[0])
 
 
 def _of_block(stacks: Floats, comparison: str, covariance: Floats | None) -> tuple[Floats, Floats]:
-    """Ceilings of (n_centers, n_subjects, n_cells): each subject's lower one, upper."""
-    there = np.isfinite(stacks)
-    whole = there.all(axis=(1, 2))
+    """Ceilings of (n_subjects, n_centers, n_cells): each subject's lower one, upper."""
+    n_subjects, n_centers, n_cells = stacks.shape
+    with np.errstate(invalid="ignore"):
+        rest = stacks.reshape(-1, n_cells) @ np.zeros(n_cells)  # NaN where a cell is not finite
+    whole = np.isfinite(rest).reshape(n_subjects, n_centers).all(axis=0)
     if whole.all():
         return _ceilings(stacks, comparison, covariance, None)
-    lower, upper = np.full(stacks.shape[:2], np.nan), np.full(len(stacks), np.nan)
+    lower, upper = np.full((n_centers, n_subjects), np.nan), np.full(n_centers, np.nan)
     if whole.any():
-        lower[whole], upper[whole] = _ceilings(stacks[whole], comparison, covariance, None)
+        lower[whole], upper[whole] = _ceilings(stacks[:, whole], comparison, covariance, None)
     for center in np.flatnonzero(~whole):
-        cells = np.flatnonzero(there[center].all(axis=0))
+        cells = np.flatnonzero(np.isfinite(stacks[:, center]).all(axis=0))
         if len(cells) >= _MIN_CELLS:
-            own = np.ascontiguousarray(stacks[center : center + 1][:, :, cells])
+            own = np.ascontiguousarray(stacks[:, center : center + 1][:, :, cells])
             lower[[center]], upper[[center]] = _ceilings(
-                own, comparison, covariance, (cells, stacks.shape[2])
+                own, comparison, covariance, (cells, n_cells)
             )
     return lower, upper
 
@@ -124,17 +127,18 @@ def _ceilings(
     covariance: Floats | None,
     among: tuple[NDArray[np.intp], int] | None,
 ) -> tuple[Floats, Floats]:
-    """Ceilings of (n_centers, n_subjects, n_cells) without NaN: each subject's lower one, upper.
+    """Ceilings of (n_subjects, n_centers, n_cells) without NaN: each subject's lower one, upper.
 
     ``among`` holds which cells these are, and how many there are.
     """
     known = find_comparison(comparison)
     if known.pool == "ranks again":
-        return _of_ranks_again(stacks)
+        return _of_ranks_again(np.ascontiguousarray(stacks.swapaxes(0, 1)))
     if known.pool == "mean ranks":
-        return _of_pools(stacks, comparison)
-    n_subjects, n_cells = stacks.shape[1:]
+        return _of_pools(np.ascontiguousarray(stacks.swapaxes(0, 1)), comparison)
+    n_subjects, n_centers, n_cells = stacks.shape
     rdms = CompleteRdms(stacks.reshape(-1, n_cells))
+    rows: NDArray[np.floating]
     if known.pool == "unit ranks":
         rows, squares = rdms.ranks()
     elif known.pool == "centred":
@@ -145,16 +149,14 @@ def _ceilings(
     if known.whitened:
         cells, n_all = among if among is not None else (None, n_cells)
         weights = cell_weights(
-            Fit(stacks[0, :1], 0, False, Options(False, covariance), cells, n_all)
+            Fit(stacks[:1, 0], 0, False, Options(False, covariance), cells, n_all)
         )
         weighted = weights.weigh(np.ascontiguousarray(rows))
         squares = np.where(squares > 0, np.einsum("rc,rc->r", rows, weighted), np.nan)
-    norms = np.sqrt(np.where(squares > 0, squares, np.nan)).reshape(len(stacks), n_subjects)
-    left = rows.astype(np.float64, copy=False).reshape(stacks.shape)
-    right = left if weighted is rows else weighted.reshape(stacks.shape)
+    norms = np.sqrt(np.where(squares > 0, squares, np.nan)).reshape(n_subjects, n_centers)
     # each subject's similarity with the sum of all; those with the means follow from it
-    pool = (1 / norms)[:, None] @ right
-    sums = (left @ pool.swapaxes(1, 2))[..., 0] / norms
+    sums = np.empty((n_centers, n_subjects))
+    project_on_sum(rows, weighted, norms, sums)
     total = sums.sum(axis=1)
     upper = np.sqrt(np.maximum(total, 0)) / n_subjects
     with np.errstate(invalid="ignore", divide="ignore"):

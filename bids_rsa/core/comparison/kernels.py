@@ -277,3 +277,26 @@ def explain_rows(rows: Rows, squares: Floats, basis: Floats, units: Floats, scor
         for m in range(units.shape[0]):
             along = dot(rows[r], units[m])
             scores[r, m] = _share(along * along, squares[r])
+
+
+@summing_kernel
+def project_on_sum(rows: Rows, weighted: Rows, norms: Floats, sums: Floats) -> None:
+    """Similarity of each row, over its norm, with the sum of all rows of its centre, weighted.
+
+    rows, weighted: (n_subjects * n_centers, n_cells), subject by subject; norms: (n_subjects,
+    n_centers); sums: (n_centers, n_subjects). O(n) a row.
+    """
+    n_subjects, n_centers = norms.shape
+    pool = np.empty(rows.shape[1])
+    for c in range(n_centers):
+        pool[:] = 0.0
+        for s in range(n_subjects):
+            row, inverse = weighted[s * n_centers + c], 1.0 / norms[s, c]
+            for k in range(pool.size):
+                pool[k] += row[k] * inverse
+        for s in range(n_subjects):
+            row = rows[s * n_centers + c]
+            total = 0.0
+            for k in range(pool.size):
+                total += row[k] * pool[k]
+            sums[c, s] = total / norms[s, c]

@@ -116,6 +116,14 @@ class RowSource:
         self.max_length = max(_WORKSPACE // 8 // per_position - longest, _MIN_LENGTH)
         self._local = threading.local()
 
+    def share_room(self, other: "RowSource") -> None:
+        """Work in the memory of another source, if its shapes are the same.
+
+        A thread then fills a block of one at a time.
+        """
+        if self._room_sizes() == other._room_sizes():
+            self._local = other._local
+
     def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
         """Write the RDMs of a block; return the patch sizes."""
         positions = self._spheres.positions[block.start : block.stop]
@@ -140,9 +148,18 @@ class RowSource:
             )
         return sizes
 
+    def _room_sizes(self) -> tuple[int, ...]:
+        """Return all that the room depends on."""
+        near, voxels = self._near, self._voxels
+        n_positions = min(self.max_length, self._spheres.row_length) + near.longest
+        return (
+            n_positions, near.longest, near.n_columns, near.n_groups,
+            voxels.width, voxels.n_folds, voxels.n_moments, self._tiles.n_vectors,
+        )  # fmt: skip
+
     def _make_room(self) -> tuple[Lines, _rows.Sums]:
         """Make room for the longest piece of a row, which each thread keeps."""
-        n_positions = min(self.max_length, self._spheres.row_length) + self._near.longest
+        n_positions = self._room_sizes()[0]
         return (
             room_for_lines(n_positions, self._voxels, self._near),
             _rows.room_for_sums(n_positions, self._voxels, self._near, self._tiles),
