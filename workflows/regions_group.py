@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nipype.pipeline.engine import Node, Workflow
 
-from bids_rsa.group.region_write import RegionGroupJob
+from bids_rsa.group.region_job import RegionGroupJob
 from bids_rsa.interfaces.region_group import DrawRegionGroup, TestRegions
 
 RUN_WORKFLOW = "group_regions"

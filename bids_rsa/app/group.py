@@ -8,14 +8,16 @@ from pathlib import Path
 
 from bids_rsa.app.preflight import check_folders, validate_input
 from bids_rsa.app.summary import label_lines
-from bids_rsa.errors import InputError
+from bids_rsa.errors import InputError, OptionError
 from bids_rsa.group.ceilings import check_ceilings
 from bids_rsa.group.find import find_maps, map_datasets, select_maps
 from bids_rsa.group.options import check_options
 from bids_rsa.group.permutation_run import warnings_of
-from bids_rsa.group.plan import plan_tests
+from bids_rsa.group.plan import people_of, plan_tests
 from bids_rsa.group.records import GroupTest
+from bids_rsa.group.region_data import read_regions
 from bids_rsa.group.region_find import RegionGroup, find_region_groups
+from bids_rsa.group.region_people import region_people
 from bids_rsa.group.statements import Tried, count_tried
 from bids_rsa.machine import find_machine
 from bids_rsa.needs import usable_memory
@@ -59,10 +61,13 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
         settings.inputs.derivatives,
         settings.inputs.selection,
         settings.regions,
+        settings.group.average_sessions,
     )
     memory_gb, memory_from = usable_memory(machine, settings.run.mem_gb)
     usable = (settings.run.n_procs or machine.n_cpus, memory_gb)
-    if regions and (settings.regions.roi_only or not _has_maps(settings)):
+    alone = bool(regions) and (settings.regions.roi_only or not _has_maps(settings))
+    regions = _checked_regions(regions, settings, alone)
+    if alone:
         return _run_regions(regions, settings, usable, log_to)
     tests, tried = _find_tests(settings)
     if settings.run.list_participants:
@@ -98,6 +103,30 @@ def _run_regions(
     from bids_rsa.app.region_group_run import run_region_groups
 
     return run_region_groups(regions, settings, usable, log_to)
+
+
+def _checked_regions(
+    regions: Sequence[RegionGroup], settings: Settings, alone: bool
+) -> tuple[RegionGroup, ...]:
+    """Add groups and covariates, and read all tables; who belongs to neither group is out."""
+    group = settings.group
+    if not regions:
+        return ()
+    if group.null == "stelzer":
+        why = "--null stelzer tests the size of clusters, and regions have none"
+        if alone:
+            raise OptionError(f"{why}.", "Use --null conditions or --null subjects.")
+        LOGGER.info("Regions are not tested: %s.", why)
+        return ()
+    table = people_of(settings.inputs.bids_dir, group)
+    found = []
+    for one in regions:
+        people, subjects = region_people(one.subjects, table, group)
+        people.design(len(subjects), f"Regions {one.label}")
+        members = tuple(member for member in one.members if member.subject in subjects)
+        found.append(replace(one, members=members, people=people))
+        read_regions(found[-1], group, settings.regions.roi)
+    return tuple(found)
 
 
 def _find_tests(settings: Settings) -> tuple[tuple[GroupTest, ...], Tried]:

@@ -22,7 +22,7 @@ from bids_rsa.app.work_folder import make_work_dir, work_dir
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.group.records import FOLDER
 from bids_rsa.group.region_find import RegionGroup
-from bids_rsa.group.region_write import RegionGroupJob, plan_region_group
+from bids_rsa.group.region_job import RegionGroupJob, plan_region_group
 from bids_rsa.outputs.analysis_job import node_name
 from bids_rsa.outputs.dataset_files import dataset_lock, write_dataset_files
 from bids_rsa.outputs.derivatives import check_replaceable, is_complete
@@ -123,13 +123,12 @@ def _is_complete(job: RegionGroupJob) -> bool:
 
 def _tell(job: RegionGroupJob) -> None:
     """Say what is tested, and of whom."""
-    subjects = ", ".join(f"sub-{one.subject}" for one in job.group.members)
-    LOGGER.info("Regions %s: one-sample tests against 0, in: %s.", job.group.label, subjects)
-    group = job.settings
-    if group.null != "subjects":
-        LOGGER.warning("Regions are tested by sign flips, not with --null %s.", group.null)
-    if group.group_column or group.test_covariate or group.covariates:
-        LOGGER.warning("Regions are tested against 0: groups and covariates are ignored.")
+    group, null = job.group, job.settings.null
+    subjects = ", ".join(f"sub-{subject}" for subject in group.subjects)
+    how = "permuted conditions" if null == "conditions" else group.people.null
+    LOGGER.info("Regions %s: %s (%s), in: %s.", group.label, group.people.words, how, subjects)
+    for name, levels in group.people.codings:
+        LOGGER.info("Covariate %s: 0 is %s, 1 is %s.", name, *levels)
 
 
 def _table(jobs: Sequence[RegionGroupJob]) -> str:
@@ -137,7 +136,7 @@ def _table(jobs: Sequence[RegionGroupJob]) -> str:
     rows = [
         (
             job.group.label,
-            str(len(job.group.members)),
+            str(len(job.group.subjects)),
             str(len(job.relmats)),
             str(Path(job.output_dir) / job.tables[0][2].path),
         )

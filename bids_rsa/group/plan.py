@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from bids_rsa.core.inference.design import (
     Design,
@@ -24,6 +25,27 @@ from bids_rsa.spaces.masks import load_mask
 from bids_rsa.words import listing
 
 LeftOut = list[tuple[str, str]]
+Variables = tuple[tuple[str, tuple[float, ...]], ...]
+
+
+class HasPeople(Protocol):
+    """Groups and variables of the participants of a test."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The two groups, first minus second; empty without groups."""
+
+    @property
+    def group_of(self) -> tuple[str, ...]:
+        """Each participant's group."""
+
+    @property
+    def covariates(self) -> Variables:
+        """Nuisance variables."""
+
+    @property
+    def tested(self) -> Variables:
+        """The variable whose slope is tested."""
 
 
 def plan_tests(
@@ -56,7 +78,7 @@ def plan_tests(
         Maps that cannot be combined, too few subjects, missing values in participants.tsv.
     """
     check_options(group)
-    people = _people(bids_dir, group)
+    people = people_of(bids_dir, group)
     known = {*subjects, *(people.rows if people else ()), *listed_participants(bids_dir)}
     wanted, out = _choose_participants(maps, sorted(known), selection)
     kept = [one for one in maps if one.subject in wanted]
@@ -73,7 +95,7 @@ def plan_tests(
     return with_hashes(tests)
 
 
-def _people(bids_dir: str, group: GroupSettings) -> Participants | None:
+def people_of(bids_dir: str, group: GroupSettings) -> Participants | None:
     """Read the table of participants where an option needs it."""
     needing = {
         "--group-column": group.group_column,
@@ -187,20 +209,7 @@ def _with_people(test: GroupTest, people: Participants | None) -> GroupTest:
 def _with_groups(test: GroupTest, people: Participants, column: str) -> GroupTest:
     """Split the subjects into two groups by a column."""
     values = people.texts(column, "--group-column", test.subjects)
-    there = sorted(set(values.values()))
-    groups = test.settings.groups or tuple(there)
-    if len(groups) != 2:
-        raise OptionError(
-            f"--group-column {column} has {len(there)} values among the subjects tested: "
-            f"{listing(there)}; a test compares two.",
-            "Name two of them with --groups A B (the test is A - B).",
-        )
-    unknown = [name for name in groups if name not in there]
-    if unknown:
-        raise OptionError(
-            f"--groups {' '.join(groups)}: no subject tested has {column} {unknown[0]!r}.",
-            f"There are: {listing(there)}.",
-        )
+    groups = two_groups(values, column, test.settings)
     out = [
         (subject, f"{column} is {value}, which is not compared")
         for subject, value in values.items()
@@ -216,6 +225,31 @@ def _with_groups(test: GroupTest, people: Participants, column: str) -> GroupTes
     )
 
 
+def two_groups(values: dict[str, str], column: str, settings: GroupSettings) -> tuple[str, ...]:
+    """Choose the two groups that are compared, from each subject's value of a column.
+
+    Raises
+    ------
+    OptionError
+        Not two values, or one that no subject has.
+    """
+    there = sorted(set(values.values()))
+    groups = settings.groups or tuple(there)
+    if len(groups) != 2:
+        raise OptionError(
+            f"--group-column {column} has {len(there)} values among the subjects tested: "
+            f"{listing(there)}; a test compares two.",
+            "Name two of them with --groups A B (the test is A - B).",
+        )
+    unknown = [name for name in groups if name not in there]
+    if unknown:
+        raise OptionError(
+            f"--groups {' '.join(groups)}: no subject tested has {column} {unknown[0]!r}.",
+            f"There are: {listing(there)}.",
+        )
+    return groups
+
+
 def design_of(test: GroupTest) -> Design:
     """Make the design of a test.
 
@@ -224,18 +258,21 @@ def design_of(test: GroupTest) -> Design:
     ContentError
         A design that cannot be estimated with these subjects.
     """
-    covariates = list(zip(*(values for _, values in test.covariates), strict=True)) or None
+    return make_design(test, len(test.members), test.label)
+
+
+def make_design(people: HasPeople, n_subjects: int, label: str) -> Design:
+    """Make a design from groups and variables of the participants; errors as `design_of`."""
+    covariates = list(zip(*(values for _, values in people.covariates), strict=True)) or None
     try:
-        if test.kind == "groups":
-            first = [name == test.groups[0] for name in test.group_of]
+        if people.groups:
+            first = [name == people.groups[0] for name in people.group_of]
             return two_sample_design(first, covariates)
-        if test.kind == "slope":
-            return slope_design(test.tested[0][1], covariates)
-        return one_sample_design(len(test.members), covariates)
+        if people.tested:
+            return slope_design(people.tested[0][1], covariates)
+        return one_sample_design(n_subjects, covariates)
     except ValueError as error:
-        raise ContentError(
-            f"{test.label}: {error}.", "Change the subjects or covariates."
-        ) from None
+        raise ContentError(f"{label}: {error}.", "Change the subjects or covariates.") from None
 
 
 def _check_test(test: GroupTest) -> tuple[str, ...]:

@@ -7,16 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
 from bids_rsa.entities import Pairs, joined, name_pairs
-from bids_rsa.errors import ContentError, OptionError, SelectionError
+from bids_rsa.errors import ContentError, SelectionError
 from bids_rsa.group.agree import value_at
 from bids_rsa.group.find import is_wanted, map_datasets
+from bids_rsa.group.region_people import RegionPeople
 from bids_rsa.outputs.derivatives import read_sidecar
-from bids_rsa.settings import GroupSettings, RegionSettings, Selection
+from bids_rsa.settings import RegionSettings, Selection
 from bids_rsa.words import listing
 
 _SUFFIX = "_scores.tsv"
@@ -39,14 +36,33 @@ class RegionTables:
     rdms: str
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def null(self) -> str:
+        """Where the scores under permutations lie, if the participant level has kept any."""
+        return f"{self.scores.removesuffix(_SUFFIX)}_desc-null_scores.tsv.gz"
+
 
 @dataclass(frozen=True)
 class RegionGroup:
-    """The tables of all participants of one set of regions; ``key`` is their common entities."""
+    """The tables of all participants of one set of regions; ``key`` is their common entities.
+
+    ``members`` has several tables of a participant where sessions are averaged; ``people`` are
+    groups and variables in the order of ``subjects``.
+    """
 
     key: Pairs
     members: tuple[RegionTables, ...]
-    left_out: tuple[tuple[str, str], ...] = ()
+    people: RegionPeople = field(default_factory=RegionPeople)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The participants, each once."""
+        return tuple(dict.fromkeys(one.subject for one in self.members))
+
+    @property
+    def is_averaged(self) -> bool:
+        """Whether a participant has tables of several sessions."""
+        return len(self.subjects) < len(self.members)
 
     @property
     def seg(self) -> str:
@@ -69,8 +85,11 @@ def find_region_groups(
     derivatives: Sequence[str],
     selection: Selection,
     regions: RegionSettings,
+    average_sessions: bool = False,
 ) -> tuple[RegionGroup, ...]:
     """Find the tables of regions, by set; those of one participant alone are left out.
+
+    With ``average_sessions`` all sessions of a participant belong to one set.
 
     Raises
     ------
@@ -82,6 +101,8 @@ def find_region_groups(
     found: dict[Pairs, list[RegionTables]] = {}
     for key, tables in _tables(output_dir, derivatives):
         if is_wanted(tables.subject, selection) and _is_selected(dict(key), selection):
+            if average_sessions:
+                key = tuple(pair for pair in key if pair[0] != "ses")
             found.setdefault(key, []).append(tables)
     there = sorted({dict(key)["seg"] for key in found})
     unknown = [label for label in regions.atlas if label not in there]
@@ -91,13 +112,13 @@ def find_region_groups(
             f"There are: {listing(there) or 'none'}.",
         )
     groups = [
-        RegionGroup(key, tuple(sorted(tables, key=lambda one: one.subject)))
+        RegionGroup(key, tuple(sorted(tables, key=lambda one: (one.subject, one.scores))))
         for key, tables in sorted(found.items())
         if not regions.atlas or dict(key)["seg"] in regions.atlas
     ]
     for group in groups:
         _check_agreement(group)
-    return tuple(group for group in groups if len(group.members) > 1)
+    return tuple(group for group in groups if len(group.subjects) > 1)
 
 
 def _tables(output_dir: str, derivatives: Sequence[str]) -> Iterator[tuple[Pairs, RegionTables]]:
@@ -135,110 +156,3 @@ def _check_agreement(group: RegionGroup) -> None:
                     f"for sub-{one.subject}.",
                     "Run the participant level with the same settings for all.",
                 )
-
-
-@dataclass(frozen=True, eq=False)
-class RegionData:
-    """Scores and RDMs of all participants, aligned by the names of regions.
-
-    Attributes
-    ----------
-    names : tuple of str
-    indices, labels : tuple
-        Index of each region, and its label in file names.
-    models : dict of str to tuple of str
-        What is scored under each comparison.
-    scores : dict of str to (n_subjects, n_models, n_regions) float64
-        NaN where a participant lacks a region.
-    rdms : (n_subjects, n_regions, n_cells) float64
-    """
-
-    names: tuple[str, ...]
-    indices: tuple[int, ...]
-    models: dict[str, tuple[str, ...]]
-    scores: dict[str, NDArray[np.float64]]
-    rdms: NDArray[np.float64]
-
-
-def read_regions(
-    group: RegionGroup, settings: GroupSettings, wanted: Sequence[str] = ()
-) -> RegionData:
-    """Read all participants' tables.
-
-    Parameters
-    ----------
-    group : RegionGroup
-    settings : GroupSettings
-        Comparisons and models to keep.
-    wanted : sequence of str
-        Names of regions to keep; all where it is empty.
-
-    Raises
-    ------
-    OptionError
-        A region, a comparison or a model that no table has.
-    """
-    tables = [_read(one.scores) for one in group.members]
-    everything = pd.concat(tables)
-    order = everything.drop_duplicates("name").sort_values(["index", "name"])
-    names = _chosen(list(order["name"]), wanted, "--roi")
-    comparisons = _chosen(
-        list(dict.fromkeys(everything["comparison"])), settings.comparison, "--comparison"
-    )
-    _chosen(list(dict.fromkeys(everything["model"])), settings.model, "--model")
-    models: dict[str, tuple[str, ...]] = {}
-    scores = {}
-    for comparison in comparisons:
-        own = everything[everything["comparison"] == comparison]
-        models[comparison] = tuple(
-            model for model in dict.fromkeys(own["model"])
-            if not settings.model or model in settings.model
-        )  # fmt: skip
-        wide = [
-            table[table["comparison"] == comparison]
-            .pivot(index="model", columns="name", values="score")
-            .reindex(index=models[comparison], columns=names)
-            for table in tables
-        ]
-        scores[comparison] = np.stack([one.to_numpy(dtype=np.float64) for one in wide])
-    n_conditions = len(group.metadata["Conditions"])
-    rdms = np.stack([_read_rdms(one.rdms, names, n_conditions) for one in group.members])
-    known = order.set_index("name")["index"]
-    indices = tuple(int(known[name]) for name in names)
-    kept = {name: values for name, values in scores.items() if models[name]}
-    return RegionData(tuple(names), indices, {name: models[name] for name in kept}, kept, rdms)
-
-
-def _read(path: str) -> pd.DataFrame:
-    """Read a table; a region may be called NA."""
-    types = {"name": str, "comparison": str, "model": str}
-    return pd.read_csv(
-        path, sep="\t", dtype=types, keep_default_na=False, quoting=3,
-        na_values={column: ["n/a"] for column in ("score", "coverage", "value")},
-        float_precision="round_trip",
-    )  # fmt: skip
-
-
-def _read_rdms(path: str, names: Sequence[str], n_conditions: int) -> NDArray[np.float64]:
-    """Read the RDMs of some regions, (n_regions, n_cells); NaN for one that is not there."""
-    n_cells = n_conditions * (n_conditions - 1) // 2
-    table = _read(path)
-    rows = table["name"].to_numpy()[::n_cells]
-    cells = table["value"].to_numpy(dtype=np.float64).reshape(-1, n_cells)
-    place = {name: row for row, name in enumerate(rows)}
-    found = np.full((len(names), n_cells), np.nan)
-    for row, name in enumerate(names):
-        if name in place:
-            found[row] = cells[place[name]]
-    return found
-
-
-def _chosen(there: list[str], wanted: Sequence[str], option: str) -> list[str]:
-    """Keep what was asked for, in the order of what is there."""
-    unknown = [name for name in wanted if name not in there]
-    if unknown:
-        raise OptionError(
-            f"{option} {unknown[0]}: no table of regions has it.",
-            f"There are: {listing(there)}.",
-        )
-    return [name for name in there if name in wanted] if wanted else there

@@ -12,7 +12,8 @@ from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
 # isort: split
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
 
-from bids_rsa.group.region_write import RegionGroupJob, write_region_group
+from bids_rsa.group.region_job import RegionGroupJob
+from bids_rsa.group.region_write import write_region_group
 
 
 class _TestInput(BaseInterfaceInputSpec):

@@ -14,13 +14,9 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.mds import classical_mds
-from bids_rsa.group.region_find import RegionData, read_regions
-from bids_rsa.group.region_write import (
-    ComparedRegions,
-    RegionGroupJob,
-    compare_regions,
-    mean_rdm,
-)
+from bids_rsa.group.region_data import RegionData, read_regions
+from bids_rsa.group.region_job import RegionGroupJob
+from bids_rsa.group.region_tests import ComparedRegions, compare_regions, mean_known
 from bids_rsa.reports.pictures import save_figure
 from bids_rsa.reports.region_pictures import rdm_colours
 
@@ -51,7 +47,7 @@ def draw_region_group(job: RegionGroupJob) -> list[Path]:
     for place, name in enumerate(data.names):
         n = int(np.isfinite(data.rdms[:, place]).any(axis=1).sum())
         title = f"{name}: mean RDM of {n} participants"
-        figure = draw_rdm_and_arrangement(mean_rdm(data.rdms[:, place]), conditions, title, unit)
+        figure = draw_rdm_and_arrangement(mean_known(data.rdms[:, place]), conditions, title, unit)
         drawn += save_figure(figure, output / next(pictures))
     return drawn
 

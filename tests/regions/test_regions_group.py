@@ -15,8 +15,9 @@ from scipy import stats
 from bids_rsa.app.preflight import validator_command
 from bids_rsa.core.comparison.plans import compare
 from bids_rsa.core.inference.region_tests import region_tests
-from bids_rsa.group.region_find import RegionData
-from bids_rsa.group.region_write import ceilings_of_regions, compare_regions, score_rows
+from bids_rsa.group.region_data import RegionData
+from bids_rsa.group.region_tests import ceilings_of_regions, compare_regions
+from bids_rsa.group.region_write import score_rows
 from bids_rsa.settings import GroupSettings
 
 EXACT = {"rtol": 0, "atol": 1e-12}

@@ -1,0 +1,224 @@
+"""Participants' tables of regions, read and aligned by the names of regions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.core.inference.group_scores import fisher_z
+from bids_rsa.errors import ContentError, InputError, OptionError
+from bids_rsa.group.null_maps import MAKE_THEM, NULL_KEYS
+from bids_rsa.group.region_find import RegionGroup
+from bids_rsa.group.region_people import RegionPeople
+from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.settings import GroupSettings
+from bids_rsa.words import listing
+
+_DRAW = "permutation_"
+
+
+@dataclass(frozen=True, eq=False)
+class RegionData:
+    """Scores and RDMs of all participants, aligned by the names of regions.
+
+    Attributes
+    ----------
+    names : tuple of str
+    indices, labels : tuple
+        Index of each region, and its label in file names.
+    models : dict of str to tuple of str
+        What is scored under each comparison.
+    scores : dict of str to (n_subjects, n_models, n_regions) float64
+        NaN where a participant lacks a region.
+    rdms : (n_subjects, n_regions, n_cells) float64
+    transformed : dict of str to (n_subjects, n_models, n_regions) float64
+        The scores as they are tested.
+    nulls : dict of str to (n_subjects, n_draws, n_models, n_regions) float64
+        The same of models whose conditions were permuted, where that is the null.
+    exhaustive : bool
+        The draws of the nulls are all distinct relabelings.
+    people : RegionPeople
+    """
+
+    names: tuple[str, ...]
+    indices: tuple[int, ...]
+    models: dict[str, tuple[str, ...]]
+    scores: dict[str, NDArray[np.float64]]
+    rdms: NDArray[np.float64]
+    transformed: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    nulls: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    exhaustive: bool = False
+    people: RegionPeople = field(default_factory=RegionPeople)
+
+
+def transformer(
+    comparison: str, settings: GroupSettings, n_cells: int
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Choose how scores are transformed before they are tested: Fisher's z, or not."""
+    wanted = settings.transform
+    wanted = find_comparison(comparison).transform if wanted == "auto" else wanted
+    if wanted != "fisher":
+        return np.asarray
+    return lambda values: fisher_z(values, n_cells)[0]
+
+
+def read_regions(
+    group: RegionGroup, settings: GroupSettings, wanted: Sequence[str] = ()
+) -> RegionData:
+    """Read all participants' tables.
+
+    Parameters
+    ----------
+    group : RegionGroup
+    settings : GroupSettings
+        Comparisons and models to keep.
+    wanted : sequence of str
+        Names of regions to keep; all where it is empty.
+
+    Raises
+    ------
+    OptionError
+        A region, a comparison or a model that no table has.
+    """
+    tables = [_read(one.scores) for one in group.members]
+    everything = pd.concat(tables)
+    order = everything.drop_duplicates("name").sort_values(["index", "name"])
+    names = _chosen(list(order["name"]), wanted, "--roi")
+    comparisons = _chosen(
+        list(dict.fromkeys(everything["comparison"])), settings.comparison, "--comparison"
+    )
+    _chosen(list(dict.fromkeys(everything["model"])), settings.model, "--model")
+    rdms = np.stack(
+        [_read_rdms(one.rdms, names, len(group.metadata["Conditions"])) for one in group.members]
+    )
+    nulls, exhaustive = _null_tables(group) if settings.null == "conditions" else ([], False)
+    found = RegionData(
+        tuple(names), tuple(int(k) for k in order.set_index("name")["index"][names]), {}, {},
+        _over_sessions(rdms, group), exhaustive=exhaustive, people=group.people,
+    )  # fmt: skip
+    for comparison in comparisons:
+        own = everything[everything["comparison"] == comparison]
+        models = [
+            model for model in dict.fromkeys(own["model"])
+            if not settings.model or model in settings.model
+        ]  # fmt: skip
+        if not models:
+            continue
+        transform = transformer(comparison, settings, rdms.shape[2])
+        wide = np.stack([_wide(one, comparison, models, names, ["score"]) for one in tables])[:, 0]
+        found.models[comparison] = tuple(models)
+        found.scores[comparison] = _over_sessions(wide, group)
+        found.transformed[comparison] = _over_sessions(transform(wide), group)
+        if nulls:
+            draws = [name for name in nulls[0].columns if name.startswith(_DRAW)]
+            of_draws = np.stack([_wide(one, comparison, models, names, draws) for one in nulls])
+            found.nulls[comparison] = _over_sessions(transform(of_draws), group)
+    return found
+
+
+def _wide(
+    table: pd.DataFrame,
+    comparison: str,
+    models: Sequence[str],
+    names: Sequence[str],
+    columns: Sequence[str],
+) -> NDArray[np.float64]:
+    """Spread columns of a table over models and regions, (n_columns, n_models, n_regions)."""
+    own = table[table["comparison"] == comparison].set_index(["model", "name"])
+    places = pd.MultiIndex.from_product([models, names])
+    values = own[list(columns)].reindex(places).to_numpy(dtype=np.float64)
+    return values.T.reshape(len(columns), len(models), len(names))
+
+
+def _over_sessions(values: NDArray[np.float64], group: RegionGroup) -> NDArray[np.float64]:
+    """Average the tables of each participant, (n_tables, ...) to (n_subjects, ...)."""
+    if not group.is_averaged:
+        return values
+    of = np.array([group.subjects.index(one.subject) for one in group.members])
+    return np.stack([_mean(values[of == place]) for place in range(len(group.subjects))])
+
+
+def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average over the first axis what is there; NaN where nothing is."""
+    n = np.isfinite(values).sum(axis=0)
+    return np.asarray(np.nansum(values, axis=0) / np.where(n > 0, n, np.nan))
+
+
+def _null_tables(group: RegionGroup) -> tuple[list[pd.DataFrame], bool]:
+    """Read the scores under permutations, which must be of the same permutations.
+
+    Raises
+    ------
+    InputError
+        Participants without them.
+    ContentError
+        Other permutations.
+    """
+    sidecars = [
+        read_sidecar(Path(one.null.removesuffix(".tsv.gz") + ".json")) for one in group.members
+    ]
+    pairs = list(zip(group.members, sidecars, strict=True))
+    missing = [one for one, found in pairs if found is None or not Path(one.null).is_file()]
+    if missing:
+        names = listing([f"sub-{one.subject}" for one in missing])
+        raise InputError(
+            f"Regions {group.label}: --null conditions needs the scores under permutations of "
+            f"every participant, and they are not there for {names}, for example "
+            f"{missing[0].null}.",
+            MAKE_THEM,
+        )
+    first = sidecars[0] or {}
+    for one, found in pairs:
+        for key in NULL_KEYS:
+            if found is not None and found.get(key) != first.get(key):
+                raise ContentError(
+                    f"Regions {group.label}: the scores under permutations are not of the same "
+                    f"permutations: {key} is {first.get(key)} for sub-{group.members[0].subject} "
+                    f"and {found.get(key)} for sub-{one.subject}.",
+                    f"{MAKE_THEM} Use the same seed, conditions and numbers for all (--overwrite).",
+                )
+    return [_read(one.null) for one in group.members], bool(first["Relabelings"]["Exhaustive"])
+
+
+def _read(path: str) -> pd.DataFrame:
+    """Read a table; a region may be called NA."""
+    types = {"name": str, "comparison": str, "model": str}
+    table = pd.read_csv(
+        path, sep="\t", dtype=types, keep_default_na=False, quoting=3,
+        na_values={column: ["n/a"] for column in ("score", "coverage", "value")},
+        float_precision="round_trip",
+    )  # fmt: skip
+    draws = [column for column in table.columns if column.startswith(_DRAW)]
+    table[draws] = table[draws].replace("n/a", np.nan).astype(np.float64)
+    return table
+
+
+def _read_rdms(path: str, names: Sequence[str], n_conditions: int) -> NDArray[np.float64]:
+    """Read the RDMs of some regions, (n_regions, n_cells); NaN for one that is not there."""
+    n_cells = n_conditions * (n_conditions - 1) // 2
+    table = _read(path)
+    rows = table["name"].to_numpy()[::n_cells]
+    cells = table["value"].to_numpy(dtype=np.float64).reshape(-1, n_cells)
+    place = {name: row for row, name in enumerate(rows)}
+    found = np.full((len(names), n_cells), np.nan)
+    for row, name in enumerate(names):
+        if name in place:
+            found[row] = cells[place[name]]
+    return found
+
+
+def _chosen(there: list[str], wanted: Sequence[str], option: str) -> list[str]:
+    """Keep what was asked for, in the order of what is there."""
+    unknown = [name for name in wanted if name not in there]
+    if unknown:
+        raise OptionError(
+            f"{option} {unknown[0]}: no table of regions has it.",
+            f"There are: {listing(there)}.",
+        )
+    return [name for name in there if name in wanted] if wanted else there

@@ -1,0 +1,156 @@
+"""A set of regions to test across participants: the files that it becomes, and their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.group.records import FOLDER
+from bids_rsa.group.region_data import read_regions
+from bids_rsa.group.region_find import RegionGroup
+from bids_rsa.outputs.derivatives import PlannedFile, with_vectors
+from bids_rsa.outputs.provenance import digest, hash_file
+from bids_rsa.outputs.region_plan import dissimilarity_label
+from bids_rsa.outputs.sidecars import plan_file
+from bids_rsa.regions.region import make_regions
+from bids_rsa.settings import GroupSettings
+
+MEANS = "mean"
+SCORES = {
+    "index": "Index of the region, as in the first participant's table",
+    "name": "Name of the region",
+    "model": "Name of the model",
+    "n": "Participants with a score",
+    "mean": "Mean score",
+    "sd": "Standard deviation of the scores",
+    "se": "Standard error of the mean score",
+    "t": "Student's t of the transformed scores against 0",
+    "df": "Its degrees of freedom",
+    "p": "p by sign flips of participants",
+    "p_fwe": "p corrected for the family-wise error by the maximum over the family",
+    "q_fdr": "Benjamini and Hochberg's adjusted p, over the same family",
+    "d": "Cohen's d of the transformed scores",
+    "ceiling_lower": "Lower noise ceiling: mean similarity of a participant's RDM with the mean "
+    "RDM of the others",
+    "ceiling_upper": "Upper noise ceiling: the same with the mean RDM of all",
+    "p_ceiling": "Two-sided p, by sign flips, of the model's scores against each participant's "
+    "share in the lower ceiling",
+}
+DIFFERENCES = {
+    "index": SCORES["index"],
+    "name": SCORES["name"],
+    "model_1": "First model",
+    "model_2": "Second model, whose score is taken away",
+    "n": "Participants with both scores",
+    "mean": "Mean difference of the scores",
+    "sd": "Standard deviation of the differences",
+    "se": "Standard error of the mean difference",
+    "t": "Student's t of the differences of transformed scores",
+    "df": SCORES["df"],
+    "p": "Two-sided p by sign flips of participants",
+    "p_fwe": SCORES["p_fwe"],
+    "q_fdr": SCORES["q_fdr"],
+    "d": "Cohen's d of the differences of transformed scores",
+}
+LONG = {
+    "participant_id": "Participant",
+    "index": SCORES["index"],
+    "name": SCORES["name"],
+    "comparison": "How RDM and model were compared",
+    "model": "Name of the model",
+    "score": "Score; n/a where the participant has none",
+    "transformed": "The score as it is tested",
+}
+
+
+@dataclass(frozen=True)
+class RegionGroupJob:
+    """A set of regions to test across participants, and the files that it becomes.
+
+    ``tables`` are (what, comparison, file); ``relmats`` and ``figures`` are in the regions' order.
+    ``is_drawn`` is False where no pictures are wanted.
+    """
+
+    name: str
+    group: RegionGroup
+    settings: GroupSettings
+    wanted: tuple[str, ...]
+    tables: tuple[tuple[str, str, PlannedFile], ...]
+    relmats: tuple[PlannedFile, ...]
+    figures: tuple[str, ...]
+    output_dir: str
+    is_drawn: bool = True
+
+    @property
+    def planned(self) -> tuple[PlannedFile, ...]:
+        """All files but the pictures."""
+        return (*(file for _, _, file in self.tables), *self.relmats)
+
+
+def plan_region_group(
+    group: RegionGroup, settings: GroupSettings, wanted: Sequence[str], output_dir: str, name: str
+) -> RegionGroupJob:
+    """Name the files of a set of regions, and list the settings that determine them."""
+    data = read_regions(group, settings, wanted)
+    shared = _settings(group, settings, wanted)
+    folder = f"{FOLDER}/analysis-{settings.label}" if settings.label else FOLDER
+    start = f"{folder}/analysis-{settings.label}_" if settings.label else f"{folder}/"
+    stem = f"{start}{group.label}"
+    tables = [("long", "", plan_file(f"{stem}_desc-participants_scores.tsv", shared))]
+    for comparison, models in data.models.items():
+        label = find_comparison(comparison).label
+        own = shared | {"Comparison": comparison}
+        tables.append(("scores", comparison, plan_file(f"{stem}_meas-{label}_scores.tsv", own)))
+        if len(models) > 1:
+            path = f"{stem}_meas-{label}_desc-differences_scores.tsv"
+            tables.append(("differences", comparison, plan_file(path, own)))
+    stat = dissimilarity_label(group.metadata["Dissimilarity"])
+    regions = make_regions(data.indices, data.names)
+    relmats = tuple(
+        plan_file(f"{stem}_label-{one.label}_stat-{stat}_desc-{MEANS}_relmat.tsv",
+                  shared | {"Region": {"Index": one.index, "Name": one.name}})
+        for one in regions
+    )  # fmt: skip
+    pictures = f"{folder}/figures/{Path(stem).name}"
+    figures = [
+        f"{pictures}_label-{one.label}_meas-{find_comparison(comparison).label}_scores.png"
+        for comparison in data.models for one in regions
+    ]  # fmt: skip
+    figures += [f"{pictures}_label-{one.label}_stat-{stat}_rdm.png" for one in regions]
+    return RegionGroupJob(
+        name, group, settings, tuple(wanted), tuple(tables), relmats, with_vectors(figures),
+        output_dir,
+    )  # fmt: skip
+
+
+def _settings(group: RegionGroup, settings: GroupSettings, wanted: Sequence[str]) -> dict[str, Any]:
+    """List what determines the numbers of all files of a set of regions."""
+    by_conditions = settings.null == "conditions"
+    inputs = [
+        [one.subject, hash_file(one.scores), hash_file(one.rdms)]
+        + ([hash_file(one.null)] if by_conditions else [])
+        for one in group.members
+    ]
+    people = group.people
+    return {
+        "Regions": group.metadata["Regions"].get("Name", group.seg),
+        "RegionNames": list(wanted) or "all",
+        "Models": list(settings.model) or "all",
+        "Test": people.words,
+        "Tail": settings.tail or ("two-sided" if people.is_two_sided else "greater"),
+        "Null": "permuted conditions" if by_conditions else people.null,
+        **({"CovariateCoding": dict(people.codings)} if people.codings else {}),
+        **({"SessionsAveraged": True} if settings.average_sessions else {}),
+        "Permutations": settings.n_permutations,
+        "RandomSeed": settings.random_seed,
+        "Transform": settings.transform,
+        "Alpha": settings.alpha,
+        "FWEOver": "regions and models" if settings.fwe_over == "models" else "regions",
+        "Participants": [f"sub-{subject}" for subject in group.subjects],
+        "Dissimilarity": group.metadata["Dissimilarity"],
+        "Conditions": group.metadata["Conditions"],
+        "InputHash": digest(inputs),
+    }

@@ -1,0 +1,116 @@
+"""Tests of regions across participants: models, their differences, and noise ceilings."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.comparison.ceilings import subject_ceilings
+from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.core.inference.region_tests import (
+    RegionTests,
+    condition_region_tests,
+    region_tests,
+)
+from bids_rsa.group.region_data import RegionData, transformer
+from bids_rsa.settings import GroupSettings
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedRegions:
+    """What is tested under one comparison.
+
+    ``scores`` and ``transformed`` are (n_subjects, n_models, n_regions); ``pairs`` the models of
+    each difference; ``tests``, ``differences`` and ``to_ceiling`` have one column for each model
+    (or pair) and region, regions running fastest; ceilings are (n_regions,), NaN without any.
+    """
+
+    models: tuple[str, ...]
+    scores: Floats
+    transformed: Floats
+    tests: RegionTests
+    pairs: tuple[tuple[int, int], ...]
+    differences: RegionTests | None
+    lower: Floats
+    upper: Floats
+    to_ceiling: RegionTests | None
+
+
+def compare_regions(data: RegionData, comparison: str, settings: GroupSettings) -> ComparedRegions:
+    """Test the scores of all models in all regions, their differences, and the noise ceiling."""
+    entry, scores = find_comparison(comparison), data.scores[comparison]
+    n_subjects, n_models, n_regions = scores.shape
+    transform = transformer(comparison, settings, data.rdms.shape[2])
+    transformed = data.transformed.get(comparison, transform(scores))
+    nulls = data.nulls.get(comparison)
+    design = data.people.design(n_subjects, "Regions")
+
+    def families(n_sets: int) -> list[NDArray[np.intp]]:
+        """Correct over regions, and over models where asked for."""
+        columns = np.arange(n_sets * n_regions).reshape(n_sets, n_regions)
+        return [columns.ravel()] if settings.fwe_over == "models" else list(columns)
+
+    def test(values: Floats, tail: Any, draws: Floats | None = None) -> RegionTests:
+        """Test (n_subjects, n_sets, n_regions), by the draws of a null of conditions if given."""
+        flat, own = values.reshape(n_subjects, -1), families(values.shape[1])
+        if draws is not None:
+            of_draws = draws.reshape(n_subjects, draws.shape[1], -1)
+            return condition_region_tests(flat, of_draws, tail, data.exhaustive, own)
+        return region_tests(flat, tail, settings.n_permutations, settings.random_seed, own, design)
+
+    pairs = tuple(itertools.combinations(range(n_models), 2))
+    first, second = [one for one, _ in pairs], [two for _, two in pairs]
+    apart = transformed[:, first] - transformed[:, second]
+    lower, upper, to_ceiling = np.full(n_regions, np.nan), np.full(n_regions, np.nan), None
+    if entry.ceiling and n_subjects > 2 and not settings.average_sessions:
+        by_subject, upper = ceilings_of_regions(data.rdms, comparison)
+        lower = np.where(np.isfinite(by_subject).any(axis=0), mean_known(by_subject), np.nan)
+        apart_from_it = (transformed - transform(by_subject)[:, None]).reshape(n_subjects, -1)
+        to_ceiling = region_tests(
+            apart_from_it, "two-sided", settings.n_permutations, settings.random_seed,
+            families(n_models),
+        )  # fmt: skip
+    apart_draws = None if nulls is None else nulls[:, :, first] - nulls[:, :, second]
+    tail = settings.tail or ("two-sided" if data.people.is_two_sided else "greater")
+    return ComparedRegions(
+        data.models[comparison], scores, transformed, test(transformed, tail, nulls), pairs,
+        test(apart, "two-sided", apart_draws) if pairs else None, lower, upper, to_ceiling,
+    )  # fmt: skip
+
+
+def ceilings_of_regions(rdms: Floats, comparison: str) -> tuple[Floats, Floats]:
+    """Compute noise ceilings of each region, over the participants who have it.
+
+    Parameters
+    ----------
+    rdms : (n_subjects, n_regions, n_cells) float64
+    comparison : str
+
+    Returns
+    -------
+    lower : (n_subjects, n_regions) float64
+        Similarity of each participant's RDM with the mean RDM of the others.
+    upper : (n_regions,) float64
+    """
+    n_subjects, n_regions, _ = rdms.shape
+    lower, upper = np.full((n_subjects, n_regions), np.nan), np.full(n_regions, np.nan)
+    there = np.isfinite(rdms).any(axis=2)
+    for pattern in np.unique(there.T, axis=0):
+        regions = np.flatnonzero((pattern == there.T).all(axis=1))
+        subjects = np.flatnonzero(pattern)
+        if len(subjects) > 2:
+            own = rdms[np.ix_(subjects, regions)]
+            lower[np.ix_(subjects, regions)], upper[regions] = subject_ceilings(own, comparison)
+    return lower, upper
+
+
+def mean_known(values: Floats) -> Floats:
+    """Average over participants who have a value; NaN where nobody has."""
+    n = np.isfinite(values).sum(axis=0)
+    return np.asarray(np.nansum(values, axis=0) / np.where(n > 0, n, np.nan))
