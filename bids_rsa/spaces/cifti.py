@@ -184,15 +184,14 @@ def open_cifti(path: str | os.PathLike[str]) -> OpenCifti:
     models = _MODELS.search(text)
     key = hashlib.sha256(models[0]).digest() if models else b""
     others = text.replace(models[0], b"") if models else text
-    if key not in _KNOWN or others.count(b"<MatrixIndicesMap") != 1:
-        layout, names = _parsed(name)
+    if key not in _KNOWN or b"CIFTI_INDEX_TYPE_SCALARS" not in others:
+        layout = _parsed(name)
         while len(_KNOWN) >= _MOST_KNOWN:
             _KNOWN.pop(next(iter(_KNOWN)))
         _KNOWN[key] = layout
-    else:
-        layout = _KNOWN[key]
-        found = (match[1] or b"" for match in _NAME.finditer(others))
-        names = tuple(html.unescape(one.decode("utf-8")) for one in found)
+    layout = _KNOWN[key]
+    found = (match[1] or b"" for match in _NAME.finditer(others))
+    names = tuple(html.unescape(one.decode("utf-8", "replace")) for one in found)
     if volume.shape[-2:] != (len(names), layout.n_locations):
         raise ContentError(
             f"{name} holds values of shape {volume.shape[-2:]}, and its header describes "
@@ -217,7 +216,7 @@ def _description(name: str, endianness: str) -> bytes:
     return b""
 
 
-def _parsed(name: str) -> tuple[GrayordinateLayout, tuple[str, ...]]:
+def _parsed(name: str) -> GrayordinateLayout:
     """Let nibabel read the description of a file.
 
     Raises
@@ -239,7 +238,7 @@ def _parsed(name: str) -> tuple[GrayordinateLayout, tuple[str, ...]]:
         )
     if not isinstance(axes[1], BrainModelAxis):
         raise ContentError(f"{name} holds values of {type(axes[1]).__name__}, not grayordinates.")
-    return GrayordinateLayout.of_axis(axes[1], name), tuple(map(str, axes[0].name))
+    return GrayordinateLayout.of_axis(axes[1], name)
 
 
 def read_cifti_map(opened: OpenCifti, number: int) -> NDArray[Any]:

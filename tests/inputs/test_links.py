@@ -115,12 +115,12 @@ def test_participants_directly_in_derivatives_are_found(tmp_path):
 def test_a_folder_of_surfaces_is_described(tmp_path):
     root = describe(tmp_path / "data")
     for hemi in "LR":
-        for part, ending in (("stat-effect_statmap", "shape.gii"), ("midthickness", "surf.gii")):
+        for part, ending in (("thickness", "shape.gii"), ("midthickness", "surf.gii")):
             path = root / f"sub-01/func/sub-01_hemi-{hemi}_space-fsaverage_{part}.{ending}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("<GIFTI/>")
-    (root / "sub-01/func/sub-01_space-fsLR_den-91k_stat-effect_statmap.dscalar.nii").write_text("")
+    (root / "sub-01/func/sub-01_space-fsLR_den-91k_myelinw.dscalar.nii").write_text("")
     with pytest.raises(BidsRsaError) as caught:
         find(root, tmp_path)
-    for words in ("GIFTI files by kind: 2 midthickness, 2 statmap", "CIFTI files by kind: 1 stat"):
+    for words in ("GIFTI files by kind: 2 midthickness, 2 thickness", "CIFTI files by kind: 1 mye"):
         assert words in str(caught.value)
