@@ -63,7 +63,7 @@ def find_sources(
         sources.append(_masks(settings.rois, analysis))
     if settings.roi_spheres:
         spheres = [parse_sphere(text).name for text in settings.roi_spheres]
-        _refuse_twice(spheres, "--roi-sphere")
+        _refuse_twice(spheres, "--roi-sphere", "NAME:x,y,z:R")
         sources.append(RegionSource(SPHERES, spheres=settings.roi_spheres))
     _refuse_twice([source.name for source in sources], "--atlas")
     for path in (path for source in sources for path in source.files):
@@ -71,12 +71,12 @@ def find_sources(
     return tuple(sources)
 
 
-def _refuse_twice(names: Sequence[str], option: str) -> None:
+def _refuse_twice(names: Sequence[str], option: str, form: str = "NAME=FILE") -> None:
     """Refuse two sets, or two regions, of one name."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise OptionError(
-            f"{option}: two are named {twice[0]!r}.", "Give them names that differ: NAME=FILE."
+            f"{option}: two are named {twice[0]!r}.", f"Give them different names: {form}."
         )
 
 
