@@ -7,7 +7,7 @@ from nipype.pipeline.engine import Node, Workflow
 
 from bids_rsa._version import __version__
 from bids_rsa.group.ceiling_write import CeilingJob
-from bids_rsa.group.write import GroupJob
+from bids_rsa.group.write import RUN_WORKFLOW, GroupJob, nulls_name
 from bids_rsa.interfaces.ceilings import NoiseCeiling
 from bids_rsa.interfaces.group import (
     CorrectScores,
@@ -16,8 +16,6 @@ from bids_rsa.interfaces.group import (
     ReadScores,
     SinkGroup,
 )
-
-RUN_WORKFLOW = "group"
 
 
 def init_group_level_wf(
@@ -72,11 +70,6 @@ def _add_ceiling(workflow: Workflow, job: CeilingJob, results: Mapping[str, Work
     own.connect(merge, "out", node, "tested")
     for number, result in enumerate(before, start=1):
         workflow.connect(result, "sink.images", own, f"tested.in{number}")
-
-
-def nulls_name(name: str) -> str:
-    """Name the node that gathers the null distributions of all tests, after the first test."""
-    return f"{name}_all_nulls"
 
 
 def init_null_wf(job: GroupJob) -> Workflow:

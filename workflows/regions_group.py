@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 from nipype.pipeline.engine import Node, Workflow
 
-from bids_rsa.group.region_job import RegionGroupJob
+from bids_rsa.group.region_job import RUN_WORKFLOW, RegionGroupJob
 from bids_rsa.interfaces.region_group import DrawRegionGroup, TestRegions
-
-RUN_WORKFLOW = "group_regions"
 
 
 def init_region_group_wf(jobs: Sequence[RegionGroupJob], work_dir: str) -> Workflow:

@@ -26,13 +26,12 @@ from bids_rsa.errors import BidsRsaError
 from bids_rsa.group.ceiling_write import CeilingJob
 from bids_rsa.group.records import FOLDER, GroupTest
 from bids_rsa.group.statements import Tried
-from bids_rsa.group.write import GroupJob
+from bids_rsa.group.write import RUN_WORKFLOW, GroupJob, nulls_name
 from bids_rsa.outputs.dataset_files import dataset_lock, write_dataset_files
 from bids_rsa.outputs.derivatives import is_complete
 from bids_rsa.outputs.provenance import new_run_id
 from bids_rsa.outputs.whole_files import remove_leftovers
 from bids_rsa.settings import Settings
-from bids_rsa.workflows.group import RUN_WORKFLOW, init_group_level_wf, nulls_name
 
 LOGGER = logging.getLogger(__name__)
 STATE_FOLDER = "permutations"
@@ -132,9 +131,16 @@ def _write_page(
     """Write the group's page and the methods text unless unwanted; tell whether that went well."""
     if settings.run.no_report:
         return True
-    configure(work, settings.run.stop_on_first_crash, shows_all(settings.run))
     cite(output, is_new)
-    return not write_pages(output, [GROUP], plugin, work, run_id)
+    run = settings.run
+    return not write_pages(
+        output,
+        [GROUP],
+        plugin,
+        work,
+        run_id,
+        configure=lambda: configure(work, run.stop_on_first_crash, shows_all(run)),
+    )
 
 
 def _run_waiting(
@@ -149,6 +155,8 @@ def _run_waiting(
 
     def graph(some: Sequence[GroupJob | CeilingJob]) -> Any:
         """Build the graph of some jobs; with all tests where they are corrected together."""
+        from bids_rsa.workflows.group import init_group_level_wf  # imports Nipype
+
         own = [job for job in some if isinstance(job, GroupJob)]
         ceilings = [job for job in some if isinstance(job, CeilingJob)]
         return init_group_level_wf(tests if together else own, str(work), together, ceilings)

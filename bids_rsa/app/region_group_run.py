@@ -22,14 +22,13 @@ from bids_rsa.app.work_folder import make_work_dir, work_dir
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.group.records import FOLDER
 from bids_rsa.group.region_find import RegionGroup
-from bids_rsa.group.region_job import RegionGroupJob, plan_region_group
+from bids_rsa.group.region_job import RUN_WORKFLOW, RegionGroupJob, plan_region_group
 from bids_rsa.outputs.analysis_job import node_name
 from bids_rsa.outputs.dataset_files import dataset_lock, write_dataset_files
 from bids_rsa.outputs.derivatives import check_replaceable, is_complete
 from bids_rsa.outputs.provenance import new_run_id
 from bids_rsa.outputs.whole_files import remove_leftovers
 from bids_rsa.settings import Settings
-from bids_rsa.workflows.regions_group import RUN_WORKFLOW, init_region_group_wf
 
 LOGGER = logging.getLogger(__name__)
 ADVICE = "Give this analysis a name with --label NAME, or choose another output directory"
@@ -99,6 +98,8 @@ def _run(
 
     def graph(some: Sequence[RegionGroupJob]) -> Any:
         """Build the graph of some sets."""
+        from bids_rsa.workflows.regions_group import init_region_group_wf  # imports Nipype
+
         return init_region_group_wf(some, str(work))
 
     def folders(job: RegionGroupJob) -> list[Path]:

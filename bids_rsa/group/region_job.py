@@ -65,6 +65,8 @@ LONG = {
     "transformed": "The score as it is tested",
 }
 
+RUN_WORKFLOW = "group_regions"
+
 
 @dataclass(frozen=True)
 class RegionGroupJob:

@@ -30,6 +30,13 @@ from bids_rsa.outputs.whole_files import replacing_together
 # long lists that the maps' sidecars hold already
 NOT_IN_TABLES = ("Sources", "SoftwareVersions")
 
+RUN_WORKFLOW = "group"
+
+
+def nulls_name(name: str) -> str:
+    """Name the node that gathers the null distributions of all tests, after the first test."""
+    return f"{name}_all_nulls"
+
 
 @dataclass(frozen=True)
 class GroupJob:

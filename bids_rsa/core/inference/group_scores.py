@@ -2,7 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+import scipy
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -102,7 +102,7 @@ def smooth_inside(
     if fwhm_mm == 0:
         return result
     sigma = fwhm_mm / FWHM_PER_SIGMA / np.asarray(voxel_sizes_mm, dtype=np.float64)
-    values = ndimage.gaussian_filter(np.where(inside, volume, 0.0), sigma, mode="constant")
-    weights = ndimage.gaussian_filter(inside.astype(np.float64), sigma, mode="constant")
+    values = scipy.ndimage.gaussian_filter(np.where(inside, volume, 0.0), sigma, mode="constant")
+    weights = scipy.ndimage.gaussian_filter(inside.astype(np.float64), sigma, mode="constant")
     result[inside] = values[inside] / weights[inside]
     return result
