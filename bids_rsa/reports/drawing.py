@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import Scale as Kind
+from bids_rsa.reports.map_words import AREA
 from bids_rsa.reports.pictures import COUNTS, DIVERGING, ONE_SIDED, Scale
 
-VOXELS = "voxels in the patch"
-AREA = "area of the patch (mm²)"
 COUNTS_OPACITY = 0.65
 OPAQUE_AT = 0.6  # of the scale: lower scores let the anatomy through
 

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import Comparison
 from bids_rsa.core.comparison.table import Scale as Kind
-from bids_rsa.reports.drawing import AREA, VOXELS
 
+VOXELS = "voxels in the patch"
+AREA = "area of the patch (mm²)"
 # maps of a participant's null, by the ending of stat-: what comes before the name of the score
 OF_NULL = {
     "MaxFWEp": "p corrected by the maximum over centres",

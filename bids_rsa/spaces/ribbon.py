@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.neighborhood.patches import Patches
-from bids_rsa.core.neighborhood.ribbon import Cortex, RibbonVoxels, ribbon_patches, ribbon_voxels
 from bids_rsa.errors import ContentError
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.space import Floats, FoundMask, Mask
 from bids_rsa.spaces.surface import SurfaceSpace
 from bids_rsa.spaces.volume import VolumeSpace
+
+if TYPE_CHECKING:
+    from bids_rsa.core.neighborhood.ribbon import Cortex, RibbonVoxels
 
 RULE = "voxel center between white and pial surface, vertex distance <= radius"
 # of the vertices between the surfaces; fewer lie in images of another space
@@ -35,6 +37,9 @@ class RibbonPart:
     @property
     def cortex(self) -> Cortex:
         """The surfaces as the core takes them."""
+        # compiled code takes half a second to import: not for checking headers
+        from bids_rsa.core.neighborhood.ribbon import Cortex
+
         return Cortex(self.white_mm, self.pial_mm, self.triangles, self.inside)
 
 
@@ -111,6 +116,8 @@ class RibbonSpace:
         patch_size: int | None = None,
     ) -> Patches:
         """Gather the voxels between the surfaces around each centre (n_vertices of both,)."""
+        from bids_rsa.core.neighborhood.ribbon import ribbon_patches
+
         mask, found = patch_mask.reshape(self.volume.shape), []
         slices = self.surface.part_slices().values()
         for part, own in zip(self.ribbons, slices, strict=True):
@@ -135,6 +142,8 @@ class RibbonSpace:
 
     def voxels_of(self, part: RibbonPart) -> RibbonVoxels:
         """Find the voxels between the surfaces of a hemisphere."""
+        from bids_rsa.core.neighborhood.ribbon import ribbon_voxels
+
         return ribbon_voxels(part.cortex, self.volume.affine, self.volume.shape)
 
     def reach(self, center_mask: Mask, radius_mm: float) -> slice:

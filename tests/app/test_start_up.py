@@ -1,5 +1,6 @@
 """Nothing that computes or draws is imported where there is nothing to compute or draw."""
 
+import shutil
 import subprocess
 import sys
 
@@ -51,6 +52,16 @@ def test_a_run_of_images_imports_no_tables_and_no_models_of_time_series(command,
     assert (tmp_path / "out" / "sub-01.html").exists()
     assert {"numba", "matplotlib"} <= imported
     assert imported & TABLES == set()
+
+
+def test_a_group_run_with_nothing_to_do_draws_and_runs_nothing(small_run, small_dataset, tmp_path):
+    output = shutil.copytree(small_run[0], tmp_path / "out")
+    group = (small_dataset, output, "group", "--n-permutations", "4", "--comparison", "spearman")
+    code, said, _ = run_and_list(*group)
+    assert code == 0, said
+    code, said, imported = run_and_list(*group)
+    assert code == 0 and "is complete with the same settings" in said
+    assert imported & (DRAWS | RUNS | TABLES) == set()
 
 
 @pytest.mark.parametrize(
