@@ -15,7 +15,6 @@ from bids_rsa.group.options import check_options
 from bids_rsa.group.permutation_run import warnings_of
 from bids_rsa.group.plan import people_of, plan_tests
 from bids_rsa.group.records import GroupTest
-from bids_rsa.group.region_data import read_regions
 from bids_rsa.group.region_find import RegionGroup, find_region_groups
 from bids_rsa.group.region_people import region_people
 from bids_rsa.group.statements import Tried, count_tried
@@ -125,6 +124,8 @@ def _checked_regions(
         people.design(len(subjects), f"Regions {one.label}")
         members = tuple(member for member in one.members if member.subject in subjects)
         found.append(replace(one, members=members, people=people))
+        from bids_rsa.group.region_data import read_regions  # imports pandas
+
         read_regions(found[-1], group, settings.regions.roi)
     return tuple(found)
 
