@@ -14,6 +14,7 @@ from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.analysis_job import node_name
 from bids_rsa.reports.citation import is_cited, write_citation
 from bids_rsa.reports.collect import participant_maps
+from bids_rsa.reports.found_regions import region_tables
 from bids_rsa.reports.found_tests import find_tests
 from bids_rsa.reports.made_from import group_made_from, participant_made_from
 from bids_rsa.reports.page_state import is_current, page_path
@@ -115,12 +116,13 @@ def cite(output: Path, is_new: bool) -> None:
 
 
 def subjects_with_maps(output: Path, wanted: Sequence[str]) -> list[str]:
-    """List the participants that have maps in the output folder, of those wanted."""
+    """List the participants that have maps or tables of regions in the output, of those wanted."""
     labels = [path.name.removeprefix("sub-") for path in sorted(output.glob("sub-*"))]
     return [
         label
         for label in labels
-        if (not wanted or label in wanted) and participant_maps(output, label)
+        if (not wanted or label in wanted)
+        and (participant_maps(output, label) or region_tables(output / f"sub-{label}"))
     ]
 
 

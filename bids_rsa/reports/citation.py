@@ -7,6 +7,7 @@ from typing import Any
 from bids_rsa.outputs.dataset_files import dataset_lock, write_text
 from bids_rsa.outputs.derivatives import read_sidecar
 from bids_rsa.reports.designs import find_designs
+from bids_rsa.reports.found_regions import region_scores, region_tables
 from bids_rsa.reports.found_tests import find_tests
 from bids_rsa.reports.methods import LICENCE, methods_text
 from bids_rsa.reports.references import bibtex
@@ -50,3 +51,5 @@ def _score_sidecars(output_dir: Path) -> Iterator[dict[str, Any]]:
         sidecar = read_sidecar(path)
         if sidecar is not None and "Comparison" in sidecar and "Model" in sidecar:
             yield sidecar
+    for folder in sorted(output_dir.glob("sub-*")):
+        yield from region_scores(region_tables(folder))

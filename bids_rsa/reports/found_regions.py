@@ -1,5 +1,6 @@
 """The tables of regions that lie in the output folder."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,3 +33,13 @@ def region_tables(folder: Path) -> list[FoundTable]:
         if sidecar is not None and LONG not in path.name:
             found.append(FoundTable(path, sidecar))
     return found
+
+
+def region_scores(tables: Sequence[FoundTable]) -> list[dict[str, Any]]:
+    """Give the sidecars of tables as those of scores: one for each comparison and model."""
+    return [
+        {**one.sidecar, "Comparison": comparison, "Model": model}
+        for one in tables
+        for comparison in one.sidecar.get("Comparisons", ())
+        for model in one.sidecar.get("Models", ())
+    ]

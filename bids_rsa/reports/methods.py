@@ -67,6 +67,7 @@ def methods_text(
         _paragraph(design_sentences(designs)),
         _paragraph(_patterns(maps)),
         _paragraph(_searchlight(maps)),
+        _paragraph(_regions(maps)),
         _paragraph(_comparison(maps)),
         *(group_paragraph(test) for test in tests),
         _paragraph(_tried(tests)),
@@ -153,6 +154,17 @@ def _searchlight(maps: Sequence[Sidecar]) -> Iterator[str]:
     undefined = distinct(maps, "CentersUndefined")
     if any(undefined):
         yield f"The score was undefined at {span(undefined)} of them."
+
+
+def _regions(maps: Sequence[Sidecar]) -> Iterator[str]:
+    """Say which regions there were."""
+    sets = [one for one in maps if "RegionNames" in one and isinstance(one.get("Regions"), dict)]
+    for name in dict.fromkeys(str(one["Regions"].get("Name", "")) for one in sets):
+        n = span(len(one["RegionNames"]) for one in sets if one["Regions"].get("Name", "") == name)
+        yield (
+            f"Regions of interest ({name}, {n}) were analysed as one patch each: all voxels of a "
+            "region inside the images and the masks."
+        )
 
 
 def _per_participant(values: Sequence[Any]) -> str:

@@ -21,6 +21,7 @@ from bids_rsa.reports.collect import (
     participant_maps,
 )
 from bids_rsa.reports.designs import DESIGN_COLUMNS, design_rows, find_designs
+from bids_rsa.reports.found_regions import FoundTable, region_scores, region_tables
 from bids_rsa.reports.made_from import participant_made_from
 from bids_rsa.reports.methods import LICENCE, methods_text
 from bids_rsa.reports.null_view import NULL_COLUMNS, null_rows, reliability_view
@@ -54,8 +55,10 @@ def write_participant_page(output_dir: Path, subject: str) -> Path:
     """
     folder = output_dir / f"sub-{subject}"
     maps = participant_maps(output_dir, subject)
-    sidecars = [one.sidecar for one in maps]
-    scores = [one.sidecar for one in maps if one.is_score]
+    tables = region_tables(folder)
+    found: list[FoundMap | FoundTable] = [*maps, *tables]
+    sidecars = [one.sidecar for one in found]
+    scores = [one.sidecar for one in maps if one.is_score] + region_scores(tables)
     designs = find_designs(folder)
     text = methods_text(scores, (), list(designs.values()))
     content: dict[str, Any] = {
@@ -63,7 +66,7 @@ def write_participant_page(output_dir: Path, subject: str) -> Path:
         "made_from": participant_made_from(output_dir, subject, maps),
         "warnings": _sentences(sidecars, "Warnings"),
         "notes": _sentences(sidecars, "Notes"),
-        "summary": _summary(subject, maps),
+        "summary": _summary(subject, maps, tables),
         "analyses": [
             _analysis(number, own, folder, VIEWER_BUDGET // max(1, len(analyses_of(maps))))
             for number, own in enumerate(analyses_of(maps).values())
@@ -76,7 +79,7 @@ def write_participant_page(output_dir: Path, subject: str) -> Path:
         "pictures": _other_pictures(folder, maps),
         "checklist": checklist(PARTICIPANT_ITEMS, [*(scores or sidecars), *designs.values()]),
         "provenance": _provenance(subject, sidecars),
-        "files": [one.path.relative_to(output_dir).as_posix() for one in maps],
+        "files": [one.path.relative_to(output_dir).as_posix() for one in found],
         "sources": sorted({uri for one in sidecars for uri in one.get("Sources", ())}),
         **methods_content(text),
     }
@@ -99,11 +102,11 @@ def _sections(content: dict[str, Any]) -> list[tuple[str, str]]:
     peaks = any(one["peaks"] for analysis in content["analyses"] for one in analysis["maps"])
     sections = [
         ("summary", "Summary", True),
-        ("inputs", "What was found", True),
+        ("inputs", "What was found", bool(content["analyses"])),
         ("models", "Models", any(one["models"] for one in content["analyses"])),
         ("design", "Design", bool(content["design_rows"])),
-        ("searchlight", "Searchlight", True),
-        ("maps", "Maps", True),
+        ("searchlight", "Searchlight", bool(content["analyses"])),
+        ("maps", "Maps", bool(content["analyses"])),
         ("peaks", "Peaks", peaks),
         ("null", "Permutations of conditions", any(one["null"] for one in content["analyses"])),
         ("reliability", "Reliability", any(one["reliability"] for one in content["analyses"])),
@@ -122,15 +125,22 @@ def _sentences(sidecars: Sequence[dict[str, Any]], key: str) -> list[str]:
     return list(dict.fromkeys(text for texts in lists for text in texts))
 
 
-def _summary(subject: str, maps: Sequence[FoundMap]) -> list[tuple[str, str]]:
+def _summary(
+    subject: str, maps: Sequence[FoundMap], tables: Sequence[FoundTable]
+) -> list[tuple[str, str]]:
     """Say in short what there is."""
     scores = [one for one in maps if one.is_score]
-    sidecars = [one.sidecar for one in scores]
+    of_regions = region_scores(tables)
+    sidecars = [one.sidecar for one in scores] + of_regions
+    names = [one.model for one in scores if not one.pooled]
+    names += [one["Model"]["Name"] for one in of_regions]
+    labels = [*analyses_of(maps), *(one.stem for one in tables)]
     return [
         ("Participant", f"sub-{subject}"),
-        ("Analyses", "; ".join(entities_label(key) for key in analyses_of(maps))),
+        ("Analyses", "; ".join(entities_label(key) for key in labels)),
         ("Maps of scores", str(len(scores))),
-        ("Models", ", ".join(dict.fromkeys(one.model for one in scores if not one.pooled))),
+        ("Tables of regions", str(len(tables))),
+        ("Models", ", ".join(dict.fromkeys(names))),
         ("Comparisons", ", ".join(distinct(sidecars, "Comparison"))),
         ("Dissimilarity", ", ".join(distinct(sidecars, "Dissimilarity"))),
         ("Settings and logs", f"sub-{subject}/log"),

@@ -108,3 +108,22 @@ def test_kept_scores_are_those_of_permuted_models(reliable, region_dataset):
     np.testing.assert_allclose(own, wanted.kept.T, atol=1e-6)
     assert sidecar["Relabelings"]["Kept"] == 100
     assert len(scores) == len(kept)
+
+
+def test_regions_alone_have_a_page(region_dataset, region_options, tmp_path):
+    options = [option for option in region_options if option != "--no-report"]
+    done = run_app(
+        region_dataset, tmp_path / "out", "participant", *options, "--roi-only",
+        "--participant-label", "01",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "out/sub-01.html").read_text()
+    for words in ("octant 3", "p_fwe", "rho-a", "Regions of interest (Octants, 10)", "RDM"):
+        assert words in page, words
+    assert 'id="maps"' not in page and 'id="searchlight"' not in page
+    again = run_app(
+        region_dataset, tmp_path / "out", "participant", "--reports-only", "--use-plugin", "Linear"
+    )
+    assert again.returncode == 0, again.stderr
+    cited = (tmp_path / "out/logs/CITATION.md").read_text()
+    assert "Regions of interest (Octants, 10)" in cited and "model RDM planted" in cited
