@@ -138,7 +138,8 @@ def _identity(ready: Prepared) -> str:
     found = hashlib.sha256(text.encode())
     on = ready.adjacency
     arrays = (plan.unit, plan.rows, plan.df, plan.least, ready.relabelings.values)
-    for array in (*arrays, on.starts, on.neighbors, on.sizes):
+    masks = [own for own, _ in on.parts]
+    for array in (*arrays, on.starts, on.neighbors, on.sizes, *masks):
         found.update(str((array.shape, array.dtype.str)).encode())
         found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()[:32]

@@ -310,6 +310,11 @@ def _check_form(test: GroupTest) -> None:
             f"{test.label}: --smoothing-fwhm smooths volumes, and these maps lie on surfaces.",
             "Leave it away.",
         )
+    if test.form == "grayordinates" and test.settings.uses_null_maps:
+        raise OptionError(
+            f"{test.label}: --null {test.settings.null} is not available for grayordinates.",
+            "Use --null subjects.",
+        )
 
 
 def _check_joint(tests: Sequence[GroupTest], group: GroupSettings) -> None:

@@ -92,6 +92,8 @@ def make_result(
     )
     name = PRIMARY_MAXIMA.get(group.primary)
     critical = critical_value(maxima[name], group.alpha, compared.exhaustive) if name else None
+    if ready.adjacency.parts and name != "t":  # each part has one of its own
+        critical = None
     maps = estimates(test, scores, ready)
     maps |= {"t": observed.t, "z": observed.z, "tfce": ready.plan.direction * observed.tfce}
     maps |= p | {f"neglog10{key}": -np.log10(values) for key, values in p.items()}
@@ -177,7 +179,8 @@ def _compare(
         "SmallestP": ready.smallest_p,
         "Statistic": "z of each voxel's own df" if ready.plan.as_z else "t",
     }
-    p = p_maps(ready.plan, over_subjects, null, ready.relabelings, maxima)
+    parts = [own for own, _ in ready.adjacency.parts]
+    p = p_maps(ready.plan, over_subjects, null, ready.relabelings, maxima, parts)
     return _Compared(over_subjects, p, ready.relabelings.exhaustive, found)
 
 
@@ -230,6 +233,7 @@ def _found(
         "LeftOut": {f"sub-{subject}": why for subject, why in test.left_out},
         **draws,
         "VoxelsNeededForFDR": needed,
+        **({"PartsCorrectedFor": len(ready.adjacency.parts)} if ready.adjacency.parts else {}),
         "DegreesOfFreedom": degrees_of_freedom(ready.plan.design),
         "ClusterFormingThreshold": threshold if np.ndim(threshold) == 0 else None,
         "CriticalValue": None if critical is None or np.isinf(critical) else critical,

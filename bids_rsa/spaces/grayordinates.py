@@ -11,7 +11,7 @@ from nibabel.affines import apply_affine
 from nibabel.cifti2 import Cifti2Image
 from numpy.typing import NDArray
 
-from bids_rsa.core.inference.adjacency import Adjacency, joined
+from bids_rsa.core.inference.adjacency import Adjacency, joined, parted
 from bids_rsa.core.inference.lattice import grid_adjacency
 from bids_rsa.core.neighborhood.patches import Patches, joined_patches
 from bids_rsa.errors import ContentError
@@ -212,11 +212,14 @@ class GrayordinateSpace:
                 yield chosen, joined(*found)
 
     def adjacency(self, inside: Mask, connectivity: int = 6) -> Adjacency:
-        """Connect neighbouring grayordinates of one kind; see `adjacencies` for both."""
+        """Connect neighbouring grayordinates; cortex and voxels are parts with maxima of their own.
+
+        See `Space.adjacency`.
+        """
         found = list(self.adjacencies(inside, connectivity))
-        if len(found) != 1:
-            raise ValueError("vertices and voxels have no common sizes: use adjacencies")
-        return found[0][1]
+        if len(found) == 1:
+            return found[0][1]
+        return parted(*((chosen[inside], adjacency) for chosen, adjacency in found))
 
     def _voxel_adjacency(self, own: slice, inside: Mask, connectivity: int) -> Adjacency:
         """Connect the voxels of one structure, in the order of the file."""

@@ -58,6 +58,9 @@ class Adjacency:
         What a location adds to an extent: 1 for a voxel, mm2 for a vertex.
     extent_power, height_power : float
         E and H of TFCE (Smith and Nichols 2009): 0.5 and 2 in a volume, 1 and 2 on a surface.
+    parts : tuple of ((n_locations,) bool, Adjacency)
+        Locations that share no measure (the cortex in mm2, voxels below it) and have their own
+        powers of TFCE and maxima; empty where all share one.
     lattice : Lattice or None
         The same neighbours by steps on a grid, which are found faster; None where there is no grid.
     """
@@ -67,6 +70,7 @@ class Adjacency:
     sizes: FloatArray
     extent_power: float = VOLUME_EXTENT_POWER
     height_power: float = HEIGHT_POWER
+    parts: tuple[tuple[npt.NDArray[np.bool_], "Adjacency"], ...] = ()
     lattice: Lattice | None = field(default=None, repr=False)
 
     @property
@@ -126,6 +130,45 @@ def mesh_adjacency(
         np.ascontiguousarray(pairs[:, 1], dtype=np.int32),
         areas[inside],
         SURFACE_EXTENT_POWER,
+    )
+
+
+def parted(*parts: tuple[npt.NDArray[np.bool_], Adjacency]) -> Adjacency:
+    """Put locations together that share no measure: extents and TFCE of each part stay apart.
+
+    Parameters
+    ----------
+    *parts : ((n_locations,) bool, Adjacency)
+        Which locations each is of; every location is of one.
+
+    Returns
+    -------
+    Adjacency
+        With ``parts``; its own powers are those of the first.
+
+    Raises
+    ------
+    ValueError
+        Locations of no part or of several.
+    """
+    if not (np.sum([own for own, _ in parts], axis=0) == 1).all():
+        raise ValueError("every location must be of one part")
+    n_locations = len(parts[0][0])
+    tails, heads, sizes = [], [], np.zeros(n_locations)
+    for own, part in parts:
+        places = np.flatnonzero(own)
+        sizes[own] = part.sizes
+        tails.append(np.repeat(places, np.diff(part.starts)))
+        heads.append(places[part.neighbors])
+    tail, head = np.concatenate(tails), np.concatenate(heads)
+    order = np.lexsort((head, tail))
+    return Adjacency(
+        np.searchsorted(tail[order], np.arange(n_locations + 1)).astype(np.int64),
+        head[order].astype(np.int32),
+        sizes,
+        parts[0][1].extent_power,
+        parts[0][1].height_power,
+        parts,
     )
 
 

@@ -1,6 +1,6 @@
 """All maps of a group test from its permutations: estimates, statistics, corrected p, clusters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.clusters import ClusterSet, find_clusters
 from bids_rsa.core.inference.correct import count_p, false_discovery_q, familywise_p
 from bids_rsa.core.inference.observed import Observed
-from bids_rsa.core.inference.permute import Null
+from bids_rsa.core.inference.permute import Null, name_of_part
 from bids_rsa.core.inference.plan import Plan, voxel_blocks
 from bids_rsa.core.inference.relabel import Relabelings
 
@@ -60,6 +60,7 @@ def p_maps(
     null: Null,
     relabelings: Relabelings,
     maxima: Mapping[str, FloatArray] | None = None,
+    parts: Sequence[BoolArray] = (),
 ) -> dict[str, FloatArray]:
     """Compute p of every kind.
 
@@ -72,6 +73,9 @@ def p_maps(
     relabelings : Relabelings
     maxima : mapping, optional
         Maxima over several maps under the same relabelings, instead of this map's own.
+    parts : sequence of (n_voxels,) bool
+        Locations whose extents share no measure: corrected p of TFCE and clusters are those of
+        each part by its own maxima, times the number of parts (Bonferroni).
 
     Returns
     -------
@@ -87,16 +91,28 @@ def p_maps(
         return np.abs(values) if plan.two_sided else values
 
     clusters = observed.clusters
+    of_voxels = list(parts) or [np.ones(len(observed.statistic), dtype=bool)]
+    numbers = np.arange(1, len(clusters.sizes) + 1)
+    of_clusters = [np.isin(numbers, clusters.labels[own]) for own in of_voxels]
+
+    def by_part(values: FloatArray, name: str, chosen: Sequence[BoolArray]) -> FloatArray:
+        """Correct the values of each part by its own maxima."""
+        found = np.ones(len(values))
+        for k, own in enumerate(chosen):
+            alone = familywise_p(values[own], maxima[name_of_part(name, k)], whole)
+            found[own] = np.minimum(1.0, len(chosen) * alone)
+        return found
+
     p = count_p(null.counts, relabelings.n_draws, whole)
     return {
         "p": p,
         "tFWEp": familywise_p(magnitude(observed.statistic), maxima["t"], whole),
-        "tfceFWEp": familywise_p(magnitude(observed.tfce), maxima["tfce"], whole),
+        "tfceFWEp": by_part(magnitude(observed.tfce), "tfce", of_voxels),
         "clusterSizeFWEp": _to_voxels(
-            clusters, familywise_p(clusters.sizes, maxima["cluster_size"], whole)
+            clusters, by_part(clusters.sizes, "cluster_size", of_clusters)
         ),
         "clusterMassFWEp": _to_voxels(
-            clusters, familywise_p(clusters.masses, maxima["cluster_mass"], whole)
+            clusters, by_part(clusters.masses, "cluster_mass", of_clusters)
         ),
         "fdrq": false_discovery_q(p),
     }

@@ -23,6 +23,11 @@ BYTES_PER_THREAD = 32 * 2**20
 MOST_DRAWS_PER_TASK = 128
 
 
+def name_of_part(statistic: str, k: int) -> str:
+    """Name the maxima over one part of the locations; the first has the statistic's own name."""
+    return statistic if k == 0 else f"{statistic}_{k + 1}"
+
+
 @dataclass(frozen=True)
 class Null:
     """Null distributions, whole or as far as they have come.
@@ -120,13 +125,15 @@ class _Job:
 
     @property
     def statistics(self) -> tuple[str, ...]:
-        """Names of the statistics asked for."""
+        """Names of the statistics asked for; those of further parts of the locations at the end."""
         if self.adjacency is None:
             return STATISTICS[:1]
-        return (
-            STATISTICS[:1]
-            + (STATISTICS[1:2] if self.enhance else ())
-            + (STATISTICS[2:] if self.cluster_threshold is not None else ())
+        spatial = (STATISTICS[1:2] if self.enhance else ()) + (
+            STATISTICS[2:] if self.cluster_threshold is not None else ()
+        )
+        n_parts = max(1, len(self.adjacency.parts))
+        return STATISTICS[:1] + tuple(
+            name_of_part(name, k) for k in range(n_parts) for name in spatial
         )
 
     def tasks(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
@@ -174,11 +181,21 @@ class _Job:
         found: dict[str, FloatArray] = {}
         if self.adjacency is None:
             return found
+        if not self.adjacency.parts:
+            return self._maxima(maps, self.adjacency)
+        for k, (own, part) in enumerate(self.adjacency.parts):
+            maxima = self._maxima(np.ascontiguousarray(maps[:, own]), part)
+            found |= {name_of_part(name, k): values for name, values in maxima.items()}
+        return found
+
+    def _maxima(self, maps: FloatArray, adjacency: Adjacency) -> dict[str, FloatArray]:
+        """Maxima over locations that share a measure."""
+        found: dict[str, FloatArray] = {}
         two_sided = self.plan.two_sided
         if "tfce" in self.statistics:
-            found["tfce"] = tfce_maxima(maps, two_sided, self.adjacency)
+            found["tfce"] = tfce_maxima(maps, two_sided, adjacency)
         if self.cluster_threshold is not None:
-            sizes, masses = cluster_maxima(maps, two_sided, self.cluster_threshold, self.adjacency)
+            sizes, masses = cluster_maxima(maps, two_sided, self.cluster_threshold, adjacency)
             found |= {"cluster_size": sizes, "cluster_mass": masses}
         return found
 

@@ -41,6 +41,11 @@ def tfce(statistic: FloatArray, adjacency: Adjacency) -> FloatArray:
     costs its surroundings no digit.
     """
     statistic = np.ascontiguousarray(statistic, dtype=np.float64)
+    if adjacency.parts:
+        together = np.empty(len(statistic))
+        for own, part in adjacency.parts:
+            together[own] = tfce(statistic[own], part)
+        return together
     enhanced = np.zeros(len(statistic))
     for sign in (1.0, -1.0):
         _enhance(
