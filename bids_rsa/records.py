@@ -148,6 +148,9 @@ class HemisphereSurfaces:
         The inflated surface that maps are drawn on; empty where there is none.
     is_template : bool
         A group average, whose area is smaller than that of a brain.
+    coarse : str
+        A surface of the coarser mesh that centres are on, for its triangles; empty where they are
+        on the mesh of the data.
     """
 
     hemisphere: Literal["L", "R"]
@@ -158,11 +161,17 @@ class HemisphereSurfaces:
     cortex_origin: str = "none found: vertices are chosen by the maps alone"
     view: str = ""
     is_template: bool = False
+    coarse: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:
         """All files that numbers depend on."""
-        return (*self.surfaces, *self.spheres, *self.cortex)
+        return (*self.meshes, *self.cortex)
+
+    @property
+    def meshes(self) -> tuple[str, ...]:
+        """The files of surfaces and spheres among them."""
+        return (*self.surfaces, *self.spheres, *((self.coarse,) if self.coarse else ()))
 
 
 @dataclass(frozen=True)

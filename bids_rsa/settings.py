@@ -107,6 +107,7 @@ class InputSettings:
     surface: tuple[str, ...] = ()
     cortex_mask: str | None = None
     cifti_volume: str = "structures"
+    center_density: str | None = None
     patches: str = "auto"
 
 

@@ -9,7 +9,7 @@ from bids_rsa.entities import Pairs, in_order
 from bids_rsa.errors import ContentError
 from bids_rsa.records import GIFTI, ConditionImage
 from bids_rsa.spaces.map_files import maps_header
-from bids_rsa.spaces.surface_files import DENSITIES, density_label
+from bids_rsa.spaces.surface_files import DENSITIES, density_label, density_vertices
 from bids_rsa.words import listing
 
 # grayordinates of the Human Connectome Project
@@ -67,8 +67,15 @@ def _join(maps: Sequence[dict[str, ConditionImage]]) -> list[ConditionImage]:
     ]
 
 
-def with_density(others: Pairs, image: ConditionImage) -> Pairs:
-    """Write the density as BIDS does (den-10k), where the mesh or the grayordinates are known."""
+def with_density(others: Pairs, image: ConditionImage, of_centers: str | None = None) -> Pairs:
+    """Write the density as BIDS does (den-10k), where the mesh or the grayordinates are known.
+
+    It is that of the centres, where they are on a mesh of their own.
+    """
+    if of_centers is not None:
+        n_centers = density_vertices(of_centers.removeprefix("den-")) or 0
+        kept = (pair for pair in others if pair[0] != "den")
+        return in_order((*kept, ("den", density_label(n_centers))))
     n_locations = maps_header(image.path).layout.n_locations
     label = _GRAYORDINATES.get(n_locations)
     if image.form == "surface" and n_locations in DENSITIES:

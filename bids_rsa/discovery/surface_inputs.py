@@ -8,12 +8,14 @@ from bids_rsa.discovery.hemispheres import with_density
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.masks import given_file
 from bids_rsa.discovery.surfaces import TEMPLATE_WARNING, SurfaceFiles, find_surfaces
+from bids_rsa.discovery.templates import FREESURFER, family_of, looked_for, template_sets
 from bids_rsa.errors import InputError, OptionError
-from bids_rsa.records import Analysis, MaskChoice
+from bids_rsa.records import Analysis, HemisphereSurfaces, MaskChoice
 from bids_rsa.settings import InputSettings
 from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
 from bids_rsa.spaces.gifti import Hemisphere
 from bids_rsa.spaces.map_files import maps_header
+from bids_rsa.spaces.surface_files import density_label, density_vertices
 from bids_rsa.tables import refuse_unwritable_name
 from bids_rsa.words import few, listing
 
@@ -52,6 +54,9 @@ def with_surfaces(
         find_surfaces(SurfaceFiles(analysis, side, n_vertices, files, datasets), inputs)
         for side, n_vertices in hemispheres
     )
+    if inputs.center_density is not None:
+        surfaces = tuple(_with_coarse(one, analysis, n, inputs.center_density)
+                         for one, (_, n) in zip(surfaces, hemispheres, strict=True))  # fmt: skip
     cortex = tuple(path for one in surfaces for path in one.cortex)
     origins = dict.fromkeys(one.cortex_origin for one in surfaces)
     skipped = []
@@ -65,13 +70,47 @@ def with_surfaces(
         notes.append(TEMPLATE_WARNING)
     return replace(
         analysis,
-        others=with_density(analysis.others, analysis.images[0]),
+        others=with_density(analysis.others, analysis.images[0], inputs.center_density),
         surfaces=surfaces,
         brain_mask=MaskChoice(cortex, "; ".join([*origins, *skipped])),
         cortex_only=bool(skipped),
         roi_mask=roi,
         notes=(*analysis.notes, *notes),
     )
+
+
+def _with_coarse(
+    surfaces: HemisphereSurfaces, analysis: Analysis, n_vertices: int, density: str
+) -> HemisphereSurfaces:
+    """Find the coarser mesh that centres are on.
+
+    Raises
+    ------
+    OptionError
+        The images are not on fsaverage, or the mesh is no coarser one of it.
+    InputError
+        No surface with its triangles is found.
+    """
+    n_coarse = density_vertices(density.removeprefix("den-"))
+    known = [n for n in FREESURFER if n < n_vertices]
+    is_nested = family_of(analysis.space) == "fsaverage" and n_vertices in FREESURFER
+    if analysis.form != "surface" or not is_nested or n_coarse not in known:
+        usable = ", ".join(density_label(n) for n in sorted(known)) if is_nested else "none"
+        raise OptionError(
+            f"{analysis.label}: --center-density {density} cannot be used with images of "
+            f"{n_vertices:,} vertices in space {analysis.space or 'none'}; usable: {usable}.",
+            "Only meshes of fsaverage are nested: the first vertices of a fine one are the "
+            "vertices of a coarse one.",
+        )
+    sets = template_sets("fsaverage", surfaces.hemisphere, n_coarse)
+    found = next((path for one in sets for path in (*one.middle, one.sphere) if path), "")
+    if not found:
+        raise InputError(
+            f"{analysis.label}: --center-density {density} needs the triangles of that mesh. "
+            f"Looked for: {looked_for('fsaverage', n_coarse)}.",
+            "Use 10k, which comes with nilearn, or set SUBJECTS_DIR or TEMPLATEFLOW_HOME.",
+        )
+    return replace(surfaces, coarse=found)
 
 
 def _hemispheres(analysis: Analysis) -> list[tuple[Hemisphere, int]]:

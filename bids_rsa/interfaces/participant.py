@@ -184,6 +184,8 @@ def _areas(stacked: StackedPatterns, neighborhood: Neighborhood) -> NDArray[np.f
         return None
     assert isinstance(neighborhood, Patches)
     areas = neighborhood.sums(stacked.space.sizes()[stacked.patch_mask])
+    if isinstance(stacked.space, SurfaceSpace):
+        return areas
     on_surface = np.zeros(stacked.space.n_locations, dtype=bool)
     for own in stacked.space.part_slices().values():
         on_surface[own] = True

@@ -185,6 +185,14 @@ def _add_mask_options(add: Callable[..., None]) -> None:
         ),
     )
     add(
+        "--center-density",
+        metavar="LABEL",
+        help=(
+            "centres, and maps, on a coarser mesh of fsaverage, such as 10k (fsaverage5); without "
+            "it every vertex is a centre"
+        ),
+    )
+    add(
         "--cifti-volume",
         choices=("structures", "skip"),
         help=(

@@ -129,7 +129,7 @@ def hash_analysis(
     known = estimated or {}
     files = {path for image in analysis.images for path in _image_files(image) if path}
     residuals = [path for run in analysis.residuals for path in run.files]
-    surfaces = [path for one in analysis.surfaces for path in (*one.surfaces, *one.spheres)]
+    surfaces = [path for one in analysis.surfaces for path in one.meshes]
     masks = {*analysis.brain_mask.paths, *analysis.roi_mask.paths}
     paths = sorted(files | masks | set(surfaces) | _with_partners(residuals))
     with ThreadPoolExecutor(n_threads) as pool:

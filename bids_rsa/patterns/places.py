@@ -13,7 +13,7 @@ from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
 from bids_rsa.spaces.grayordinates import GrayordinateSpace
 from bids_rsa.spaces.ribbon import RibbonPart, RibbonSpace
 from bids_rsa.spaces.space import Space
-from bids_rsa.spaces.surface import SurfacePart, SurfaceSpace, refuse_swapped
+from bids_rsa.spaces.surface import SurfacePart, SurfaceSpace, coarser_part, refuse_swapped
 from bids_rsa.spaces.surface_files import load_cortex, load_middle, read_surface
 from bids_rsa.spaces.volume import VolumeSpace
 
@@ -85,7 +85,7 @@ def surface_space(
         return GrayordinateSpace(layout, _cortex_parts(surfaces, layout), origins)
     parts = tuple(SurfacePart.of_mesh(load_middle(one), one.hemisphere) for one in surfaces)
     refuse_swapped(parts)
-    space = SurfaceSpace(parts, origins)
+    space = SurfaceSpace(parts, origins, coarse=_coarse(parts, surfaces, origins))
     if not space.layout.equals(layout):
         raise ContentError(
             f"{label}: the surfaces and the images have other vertices.\n"
@@ -93,6 +93,19 @@ def surface_space(
             "Left and right may have been swapped, or --surface is of another mesh.",
         )
     return space
+
+
+def _coarse(
+    parts: Sequence[SurfacePart], surfaces: Sequence[HemisphereSurfaces], origins: str
+) -> SurfaceSpace | None:
+    """Make the coarser mesh that centres are on, where one was asked for."""
+    if not all(one.coarse for one in surfaces):
+        return None
+    coarse = tuple(
+        coarser_part(part, read_surface(one.coarse).triangles, one.coarse)
+        for part, one in zip(parts, surfaces, strict=True)
+    )
+    return SurfaceSpace(coarse, f"{origins}; centres are its first vertices")
 
 
 def _cortex_parts(

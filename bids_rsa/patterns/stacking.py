@@ -38,6 +38,7 @@ from bids_rsa.records import ESTIMATE, Analysis, ConditionImage, MaskChoice
 from bids_rsa.settings import ReadingSettings, RsaSettings
 from bids_rsa.spaces.ribbon import RibbonSpace
 from bids_rsa.spaces.space import Space
+from bids_rsa.spaces.surface import SurfaceSpace
 from bids_rsa.words import few
 
 logger = logging.getLogger(__name__)
@@ -284,7 +285,7 @@ def _centers(analysis: Analysis, frame: _Frame, patch_mask: NDArray[np.bool_]) -
             f"the {several} that the images and the brain mask leave.",
             "Check the masks.",
         )
-    return centers
+    return frame.space.centers_among(centers) if isinstance(frame.space, SurfaceSpace) else centers
 
 
 def _warnings(

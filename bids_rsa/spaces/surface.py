@@ -215,11 +215,14 @@ class SurfaceSpace:
         Which surface distances are measured along, in words.
     reference : str
         Where the coordinates come from, for sidecars: BIDS's ``SpatialReference``.
+    coarse : SurfaceSpace, optional
+        A coarser mesh that centres and maps lie on, whose vertices are the first ones of this.
     """
 
     parts: tuple[SurfacePart, ...]
     geometry: str = ""
     reference: str = ""
+    coarse: SurfaceSpace | None = None
 
     @property
     def n_locations(self) -> int:
@@ -258,8 +261,24 @@ class SurfaceSpace:
 
     @property
     def centers(self) -> SurfaceSpace:
-        """Centres lie where the patterns do."""
-        return self
+        """Where centres lie: where the patterns do, if not on a coarser mesh."""
+        return self.coarse or self
+
+    def centers_among(self, inside: Mask) -> Mask:
+        """Take from a mask of vertices (n_locations,) those that are vertices of `centers`."""
+        slices = self.part_slices()
+        return np.concatenate(
+            [inside[slices[p.hemisphere]][: p.n_locations] for p in self.centers.parts]
+        )
+
+    def _as_vertices(self, center_mask: Mask) -> Mask:
+        """Undo `centers_among`: other vertices are outside."""
+        if self.coarse is None:
+            return center_mask
+        vertices, slices = np.zeros(self.n_locations, dtype=bool), self.part_slices()
+        for side, own in self.coarse.part_slices().items():
+            vertices[slices[side]][: own.stop - own.start] = center_mask[own]
+        return vertices
 
     def sizes(self) -> Floats:
         """Area of each vertex in mm2."""
@@ -286,7 +305,7 @@ class SurfaceSpace:
         patch_size: int | None = None,
     ) -> Patches:
         """Find the discs around the centres; see `Space.neighborhood`."""
-        slices = self.part_slices().values()
+        slices, center_mask = self.part_slices().values(), self._as_vertices(center_mask)
         return joined_patches(
             *(
                 part.discs(patch_mask[own], center_mask[own], radius_mm, n_threads, patch_size)
@@ -362,7 +381,49 @@ class SurfaceSpace:
 
     def spatial_keys(self, beside: Mapping[str, Any], path: str) -> dict[str, Any]:
         """Name the surface and the distance; BIDS asks for more with den- and some spaces."""
-        return surface_keys(self, beside, path)
+        return surface_keys(self.centers, {} if self.coarse else beside, path)
+
+
+def coarser_part(part: SurfacePart, triangles: NDArray[np.int32], path: str) -> SurfacePart:
+    """Make the coarser mesh of the first vertices of a mesh, where they are nested.
+
+    Parameters
+    ----------
+    part : SurfacePart
+        With all vertices of its mesh.
+    triangles : (n_triangles, 3)
+        Of the coarser mesh.
+    path : str
+        Where they come from, for messages.
+
+    Raises
+    ------
+    ContentError
+        The first vertices are not those of the coarser mesh.
+    """
+    n_coarse = int(triangles.max()) + 1
+    if n_coarse > part.n_locations:
+        raise ContentError(
+            f"{path} has {n_coarse:,} vertices, and the images {part.n_locations:,}."
+        )
+    coarse = SurfacePart(
+        part.hemisphere, part.coordinates_mm[:n_coarse], triangles, np.arange(n_coarse)
+    )
+    # each subdivision halves the edges; with other vertices they would cross the hemisphere
+    expected = _edge_mm(part) * np.sqrt(part.n_locations / n_coarse)
+    if _edge_mm(coarse) > 2 * expected:
+        raise ContentError(
+            f"The vertices of {path} are not the first ones of the images' mesh: its edges would "
+            f"measure {_edge_mm(coarse):.3g} mm there, {expected:.3g} mm are expected.",
+            "Leave --center-density away.",
+        )
+    return coarse
+
+
+def _edge_mm(part: SurfacePart) -> float:
+    """Median length of the edges of a mesh in mm."""
+    a, b = part.coordinates_mm[part.triangles[:, 0]], part.coordinates_mm[part.triangles[:, 1]]
+    return float(np.median(np.linalg.norm(a - b, axis=1)))
 
 
 def _side(hemisphere: str) -> Hemisphere:

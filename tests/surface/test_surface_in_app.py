@@ -206,6 +206,49 @@ def test_a_planted_effect_is_found_on_fsaverage5_and_nothing_else(tmp_path):
     assert any("group-average" in note for note in told["Notes"])
 
 
+def halved(points, triangles):
+    """Cut each triangle into four, new vertices behind the old ones, as fsaverage's meshes are."""
+    sides = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    edges, number = np.unique(np.sort(sides, axis=1), axis=0, return_inverse=True)
+    ab, bc, ca = len(points) + number.reshape(3, -1)
+    a, b, c = triangles.T
+    finer = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
+    return (
+        np.concatenate([points, points[edges].mean(axis=1)]),
+        np.concatenate([np.stack(corners, axis=1) for corners in finer]),
+    )
+
+
+def test_centres_on_a_coarser_mesh_have_the_scores_of_its_vertices(tmp_path):
+    """fsaverage6 made of fsaverage5, which comes with nilearn."""
+    from nilearn.datasets import load_fsaverage
+
+    mesh, rng = load_fsaverage("fsaverage5")["white_matter"], np.random.default_rng(4)
+    data, surface = describe(tmp_path / "data"), tmp_path / "surfaces"
+    surface.mkdir()
+    for side, name in (("L", "left"), ("R", "right")):
+        points, triangles = halved(mesh.parts[name].coordinates, np.asarray(mesh.parts[name].faces))
+        assert len(points) == 40962
+        save_surface(surface / f"hemi-{side}_white.surf.gii", points, triangles, side)
+        maps = rng.normal(size=(len(CONDITIONS), len(points))).astype(np.float32)
+        values = {(side, "1", one): own for one, own in zip(CONDITIONS, maps, strict=True)}
+        save_gifti(data, values, space="fsaverage")
+    given = ("--radius", "5", "--comparison", "pearson",
+             "--surface", f"{surface}/hemi-{{hemi}}_white.surf.gii")  # fmt: skip
+    for out, more in (("fine", ()), ("coarse", ("--center-density", "10k"))):
+        found = run_app(data, tmp_path / out, *given, *more)
+        assert found.returncode == 0, found.stderr
+    assert list((tmp_path / "coarse").glob("sub-01/func/*_hemi-L_*den-10k_*_statmap.shape.gii"))
+    for stat, desc in (("pearson", "kind"), ("nvertices", "searchlight"), ("area", "searchlight")):
+        fine, coarse = (maps_of(tmp_path / out, stat, desc) for out in ("fine", "coarse"))
+        for side in "LR":
+            assert len(coarse[side]) == 10242
+            np.testing.assert_array_equal(coarse[side], fine[side][:10242], err_msg=stat)
+    found = run_app(data, tmp_path / "other", *given, "--center-density", "32k")
+    assert found.returncode == 2
+    assert "usable: 3k, 10k" in found.stderr
+
+
 def test_vertices_in_another_order_permute_the_maps(trees, tmp_path):
     values, surface = flat_maps(), tmp_path / "surfaces"
     surface.mkdir()
