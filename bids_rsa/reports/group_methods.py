@@ -1,8 +1,8 @@
-"""The methods text of one group test."""
+"""The methods text of the group tests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from bids_rsa.reports.sidecar_values import Sidecar, number
+from bids_rsa.reports.sidecar_values import Sidecar, joined, number
 
 TRANSFORMS = {"fisher": "Fisher's z of the scores", "none": "The scores"}
 PRIMARY = {
@@ -14,18 +14,51 @@ PRIMARY = {
 TAILS = {"greater": "one-sided, greater", "less": "one-sided, less", "two-sided": "two-sided"}
 
 
-def group_paragraph(test: Sidecar) -> str:
-    """Write the paragraph of a group test from a sidecar of its maps."""
-    return " ".join(_sentences(test))
+def group_paragraphs(tests: Sequence[Sidecar]) -> list[str]:
+    """Write a paragraph for all group tests that were done in the same way.
+
+    Parameters
+    ----------
+    tests : sequence of dict
+        A sidecar of the maps of each test.
+
+    Returns
+    -------
+    list of str
+    """
+    alike: dict[tuple[str, str], list[Sidecar]] = {}
+    for test in tests:
+        kind, _, _ = str(test.get("Test", "")).rpartition(": ")
+        alike.setdefault((kind, " ".join(_method(test))), []).append(test)
+    return [_paragraph(kind, method, some) for (kind, method), some in alike.items()]
 
 
-def _sentences(test: Sidecar) -> Iterator[str]:
-    """Say what was tested, how, and what was found."""
-    what = str(test.get("Test", "test"))
+def _paragraph(kind: str, method: str, tests: Sequence[Sidecar]) -> str:
+    """Name the tests, say how they were done and what was found."""
+    scores = [str(test.get("Test", "")).rpartition(": ")[2] for test in tests]
+    sentences = [
+        f"At the group level, scores were tested across participants ({kind}): {joined(scores)}.",
+        method,
+    ]
+    found = [
+        f"{number(test['VoxelsSignificant'])} ({score})"
+        for score, test in zip(scores, tests, strict=True)
+        if "VoxelsSignificant" in test
+    ]
+    if found:
+        sentences.append(f"Number of significant voxels: {joined(found)}.")
+    sentences += dict.fromkeys(
+        str(test["Interpretation"]) for test in tests if test.get("Interpretation")
+    )
+    return " ".join(sentences)
+
+
+def _method(test: Sidecar) -> Iterator[str]:
+    """Say how a test was done."""
     transform = TRANSFORMS.get(str(test.get("Transform")), "The scores")
     smoothing = test.get("SmoothingFWHM")
     smoothed = f", smoothed with a kernel of {number(smoothing)} mm FWHM," if smoothing else ""
-    yield f"Group level: {what}. {transform}{smoothed} entered the test."
+    yield f"{transform}{smoothed} entered the tests."
     left_out = test.get("LeftOut") or {}
     if left_out:
         why = "; ".join(f"{subject}: {reason}" for subject, reason in left_out.items())
@@ -36,8 +69,6 @@ def _sentences(test: Sidecar) -> Iterator[str]:
         yield f"{number(test['VoxelsTested'])} voxels were tested."
     yield from _permutations(test)
     yield from _correction(test)
-    if test.get("Interpretation"):
-        yield str(test["Interpretation"])
 
 
 def _permutations(test: Sidecar) -> Iterator[str]:
@@ -47,16 +78,16 @@ def _permutations(test: Sidecar) -> Iterator[str]:
     n = number(test["RelabelingsUsed"])
     if test.get("Null") == "conditions":
         yield (
-            f"The null distribution came from {n} null maps of each participant, scores of the "
-            "model with its conditions permuted, in the same order in all participants."
+            f"The null distribution consisted of {n} null maps of each participant: scores of the "
+            "model with permuted conditions, with the same permutations in all participants."
         )
         return
     if test.get("Null") == "stelzer":
         seed = f" (random seed {number(test['RandomSeed'])})" if "RandomSeed" in test else ""
         yield (
-            f"The null distribution came from {n} draws{seed}, each the mean of one of "
-            f"{number(test['NullMapsPerMap'])} null maps of each participant, scores of the model "
-            "with its conditions permuted [@stelzer2013]."
+            f"The null distribution consisted of {n} draws{seed}, each the mean of one of "
+            f"{number(test['NullMapsPerMap'])} null maps per participant: scores of the model "
+            "with permuted conditions [@stelzer2013]."
         )
         return
     flips = str(test.get("Test", "")).startswith(("one-sample", "paired"))
@@ -65,8 +96,8 @@ def _permutations(test: Sidecar) -> Iterator[str]:
         drawn = f"all {n} {how}"
     else:
         seed = f" (random seed {number(test['RandomSeed'])})" if "RandomSeed" in test else ""
-        drawn = f"{n} random {how}{seed}, the observed labelling counted in [@phipson2010]"
-    yield f"The null distribution came from {drawn} [@nichols2002; @winkler2014]."
+        drawn = f"{n} random {how}{seed}; the observed labelling was included [@phipson2010]"
+    yield f"The null distribution was based on {drawn} [@nichols2002; @winkler2014]."
 
 
 def _correction(test: Sidecar) -> Iterator[str]:
@@ -87,14 +118,11 @@ def _correction(test: Sidecar) -> Iterator[str]:
         forming = f" Clusters were formed at p < {number(test['ClusterFormingP'])}."
     near = number(test["Connectivity"]) if "Connectivity" in test else ""
     yield (
-        f"p values ({tail}) were corrected for {how} and called significant at "
-        f"alpha = {number(alpha)}.{forming}"
+        f"p values ({tail}) were corrected for {how}, with a significance "
+        f"level of {number(alpha)}.{forming}"
         + (
-            f" Voxels were taken as neighbours by {near}-connectivity."
+            f" Neighbouring voxels were defined by {near}-connectivity."
             if near and primary != "maxt"
             else ""
         )
     )
-    if "VoxelsSignificant" in test:
-        n = int(test["VoxelsSignificant"])
-        yield f"{number(n)} voxel{'s were' if n != 1 else ' was'} significant."

@@ -87,3 +87,25 @@ def test_every_reference_has_what_a_reader_needs():
     assert (
         with_names("x [@nili2014; @smith2009].") == "x (Nili et al., 2014; Smith & Nichols, 2009)."
     )
+
+
+def test_tests_done_in_the_same_way_share_a_paragraph(sidecars):
+    _, tests = sidecars
+    paragraphs = methods_text((), tests).split("\n\n")
+    (group,) = [one for one in paragraphs if one.startswith("At the group level")]
+    for test in tests:
+        kind, _, score = test["Test"].partition(": ")
+        assert f"({kind})" in group
+        assert group.count(score) == 2  # what was tested, what was found
+    assert group.count("sign flips") == 1
+    other = [{**tests[0], "Alpha": 0.01}, *tests[1:]]
+    assert methods_text((), other).count("At the group level") == 2
+
+
+def test_a_searchlight_on_a_surface_is_not_a_sphere(sidecars):
+    maps, _ = sidecars
+    keys = {"SurfaceGeometry": ["x"], "Hemisphere": "L"}
+    text = methods_text([{**one, **keys} for one in maps])
+    assert "vertex of the cortical surface" in text
+    assert "spherical" not in text
+    assert "spherical" in methods_text(maps)
