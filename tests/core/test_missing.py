@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from bids_rsa.core.dissimilarity.compiled import compiled_distances
 from bids_rsa.core.dissimilarity.rdms import patch_rdm
 from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
+from bids_rsa.core.measures import RdmWriter
+from bids_rsa.core.neighborhood.spheres import sphere_rows
+from bids_rsa.core.searchlight import searchlight
 
 METRICS = ["correlation", "cosine", "euclidean", "sqeuclidean"]
 
@@ -105,3 +108,23 @@ def test_float32_and_smallest_patches(metric):
     assert np.isnan(found[0]).all()
     expected = plain(metric, patterns.astype(float), patches)
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean"])
+def test_patches_around_a_missing_value_are_those_of_the_definition(metric):
+    """Cross-validated: most patches lack nothing and are summed along rows, some are not."""
+    shape, n_folds, n_items = (9, 8, 7), 3, 5
+    mask = np.random.default_rng(4).random(shape) < 0.9
+    patterns = np.random.default_rng(5).normal(size=(mask.sum(), n_folds, n_items))
+    patterns[100, 1, 2] = patterns[7, 0, 0] = np.nan
+    hood = sphere_rows(mask, mask, np.diag([3.0, 3, 3, 1]), 7.0)
+    writer = RdmWriter()
+    searchlight(patterns, hood, [writer], dissimilarity=metric, ignore_nan=True)
+    points = np.argwhere(mask) * 3.0
+    n_lacking = 0
+    for center, rdm in zip(points, writer.rdms, strict=True):
+        rows = np.flatnonzero(((points - center) ** 2).sum(axis=1) <= 49.0)
+        folds = np.ascontiguousarray(patterns[rows].transpose(1, 2, 0))
+        n_lacking += bool(np.isnan(folds).any())
+        np.testing.assert_allclose(rdm, patch_rdm(folds, metric, True, {}), rtol=1e-10, atol=1e-12)
+    assert 10 < n_lacking < len(points) / 2

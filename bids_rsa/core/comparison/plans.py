@@ -279,7 +279,8 @@ def dependent_models(models: ArrayLike, tolerance: float = kernels.RESIDUAL) -> 
     units = unit_rows(models)
     constant = ~np.isfinite(units[:, 0])
     units[constant] = 0.0
-    left, sizes, _ = np.linalg.svd(units, full_matrices=True)
+    # the other side has as many rows as cells, and is needed only to complete this one
+    left, sizes, _ = np.linalg.svd(units, full_matrices=units.shape[0] > units.shape[1])
     sizes = np.concatenate([sizes, np.zeros(len(units) - len(sizes))])
     involved = np.abs(left[:, sizes <= tolerance]).max(axis=1, initial=0.0) > 1e-6
     return tuple(int(i) for i in np.flatnonzero(involved | constant))

@@ -14,9 +14,14 @@ def unit_rows(rows: Floats) -> Floats:
         scaled = rows / np.max(np.abs(rows), axis=1, keepdims=True)
         centered = scaled - scaled.mean(axis=1, keepdims=True)
         centered -= centered.mean(axis=1, keepdims=True)
-        norms = np.linalg.norm(centered, axis=1)
-        norms[norms <= kernels.CONSTANT * np.linalg.norm(scaled, axis=1)] = np.nan
+        norms = _norms(centered)
+        norms[norms <= kernels.CONSTANT * _norms(scaled)] = np.nan
         return np.ascontiguousarray(centered / norms[:, None])
+
+
+def _norms(rows: Floats) -> Floats:
+    """Norms of rows; one product each, which needs no further memory."""
+    return np.sqrt(np.array([row @ row for row in rows], dtype=np.float64))
 
 
 def ranked_rows(models: Floats) -> Floats:

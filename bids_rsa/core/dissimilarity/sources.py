@@ -166,6 +166,26 @@ class RowSource:
         )
 
 
+class WholeOrLacking:
+    """RDMs from sums along grid rows where a patch lacks nothing, else by the definition."""
+
+    def __init__(self, rows: RowSource, patches: PatchSource) -> None:
+        self._rows, self._patches = rows, patches
+        self.max_length = rows.max_length
+
+    def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
+        """Write the RDMs of a block; return the patch sizes."""
+        sizes = self._rows.fill(block, rdms)
+        # what lacks a value is undefined there
+        lacking = np.flatnonzero(np.isnan(rdms).any(axis=1))
+        if len(lacking):
+            starts, members = self._patches.neighborhood.members(block)
+            for k in lacking:
+                rows = np.sort(members[starts[k] : starts[k + 1]])
+                rdms[k] = self._patches.rule.rdm(self._patches.patterns, rows)
+        return sizes
+
+
 def choose_source(patterns: Patterns, neighborhood: Neighborhood, rule: PatchRule) -> RdmSource:
     """Choose the fastest way to the RDMs that the rule asks for."""
     return choose_source_of(find_dissimilarity(rule.metric), patterns, neighborhood, rule)
@@ -177,12 +197,16 @@ def choose_source_of(
     """Choose the fastest way for an entry that need not stand in the table."""
     n_folds = patterns.shape[1]
     of_products = known.gram_code is not None and not rule.params
-    if of_products and not (rule.ignore_nan and _lacks_voxels(patterns)):
+    lacking = of_products and rule.ignore_nan and _lacks_voxels(patterns)
+    if of_products and not (lacking and n_folds == 1):
         along_rows = n_folds == 1 or known.is_unbiased(rule.params)
         if isinstance(neighborhood, SphereRows) and along_rows:
             given = np.ascontiguousarray(patterns)
-            return RowSource(given, neighborhood, known, rule.min_voxels)
-        return GramSource(patterns, neighborhood, known, rule.min_voxels)
+            rows = RowSource(given, neighborhood, known, rule.min_voxels)
+            patches = PatchSource(patterns, neighborhood, rule)
+            return WholeOrLacking(rows, patches) if lacking else rows
+        if not lacking:
+            return GramSource(patterns, neighborhood, known, rule.min_voxels)
     distances = compiled_distances(known, rule.params, len(patterns))
     if distances is None or n_folds > 1:
         return PatchSource(patterns, neighborhood, rule)
