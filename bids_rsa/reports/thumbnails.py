@@ -19,6 +19,7 @@ from bids_rsa.reports.slices import Anatomy, Mosaic, lay_out_row, read_anatomy
 from bids_rsa.reports.template import mni_template
 
 BUDGET = 7_000_000  # letters of all thumbnails
+PICTURE_WIDTH = 360  # pixels of a picture of hemispheres
 TOP_PERCENTILE = 99.5  # ends the colour scale: one participant's outlier does not fade the others
 
 
@@ -44,7 +45,8 @@ def make_sheets(
     for title, maps, inside in _kinds(output_dir, tests):
         n_letters = 0
         if used < BUDGET:
-            sheet = _sheet(title, maps, inside)
+            draw = _sheet if maps[0].is_volume else _picture_sheet
+            sheet = draw(title, maps, inside)
             n_letters = sum(len(one.uri) for one in sheet["images"])
         if used + n_letters > BUDGET or not n_letters:
             not_shown.append(title)
@@ -68,7 +70,7 @@ def _kinds(
         for folder in everyone
         if folder.is_dir()
         for one in find_statmaps(folder, folder / "figures")
-        if one.is_score and one.is_volume
+        if one.is_score and (one.is_volume or one.picture.exists())
     ]
     kinds: dict[tuple[str, str, str], list[FoundMap]] = {}
     for one in maps:
@@ -110,7 +112,20 @@ def _sheet(title: str, maps: Sequence[FoundMap], inside: set[str]) -> dict[str, 
         "high": f"{scale.high:.3g}",
         "place": ", ".join(f"{x:.0f}" for x in place),
         "images": images,
+        "own_scales": False,
     }
+
+
+def _picture_sheet(title: str, maps: Sequence[FoundMap], inside: set[str]) -> dict[str, Any]:
+    """Show the pictures of hemispheres that the participant level has drawn, made small."""
+    images = []
+    for one in maps:
+        with Image.open(one.picture) as picture:
+            small = picture.convert("RGB")
+            small.thumbnail((PICTURE_WIDTH, PICTURE_WIDTH))
+        name = _subject(one)
+        images.append(embed_image(small, f"{name}: {title}", name, name not in inside))
+    return {"title": title, "images": images, "own_scales": True}
 
 
 def _mean_and_highest(maps: Sequence[FoundMap]) -> tuple[NDArray[np.float64], float]:

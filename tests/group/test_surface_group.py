@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from group_trees import CONDITIONS, N_CELLS
+from PIL import Image
 from scipy.sparse import csr_array, diags_array
 
 from bids_rsa.core.neighborhood.geodesics import geodesic_discs
@@ -94,6 +95,11 @@ def output(brain, planted, tmp_path_factory):
             inside = np.ones(N_VERTICES, bool)
             inside[: 40 + number] = False  # the wall, and a few vertices more
             write_map(out, f"{number:02d}", side, np.clip(scores, -0.9, 0.9), inside)
+    for number in range(1, N_SUBJECTS):  # the last one has none
+        figures = out / f"sub-{number:02d}" / "figures"
+        figures.mkdir()
+        stem = f"sub-{number:02d}_task-x_space-fsaverage5_den-10k_stat-spearman_desc-planted"
+        Image.new("RGB", (900, 700), (number, 90, 90)).save(figures / f"{stem}_statmap.png")
     done = run_group(out, "--n-permutations", "400", "--random-seed", "3")
     assert done.returncode == 0, done.stderr
     return out
@@ -167,6 +173,13 @@ def test_the_picture_shows_hemispheres(output):
     text = picture.read_text()
     for words in ("left, lateral", "right, medial", "vertices in 1 cluster"):
         assert words in text
+
+
+def test_the_page_shows_the_test_on_hemispheres(output):
+    page = (output / "group.html").read_text()
+    assert "cortex L" in page and "size_mm2" in page and len(page) < 15_000_000
+    assert page.count("<img") >= 3 + N_SUBJECTS - 1
+    assert "Each participant on its own colour scale" in page
 
 
 def test_a_missing_hemisphere_is_told(output, tmp_path):
