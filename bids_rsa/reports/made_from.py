@@ -29,4 +29,5 @@ def group_made_from(output_dir: Path, tests: Sequence[FoundTest]) -> str:
 
 def _pictures(folder: Path) -> dict[str, str | None]:
     """List the pictures under a folder: runs with --no-figures draw none."""
-    return {path.name: None for path in folder.rglob("figures/*.png")}
+    # names that begin with a dot are of files that are still being written
+    return {path.name: None for path in folder.rglob("figures/[!.]*.png")}

@@ -21,7 +21,9 @@ _MINUS_LOG = "-log10(p)"
 _OTHERS: dict[str, tuple[str, str, Kind]] = {
     "reliability": ("Reliability of the RDMs", "correlation of two halves", "symmetric"),
     "reliabilitySpearmanBrown": (
-        "Reliability of the RDMs of all data, by Spearman and Brown", "correlation", "symmetric",
+        "Reliability of the RDMs of all data, by Spearman and Brown",
+        "correlation of all data",
+        "symmetric",
     ),
     "nvertices": ("vertices in the patch", "vertices in the patch", "positive"),
     "ngrayordinates": ("grayordinates in the patch", "grayordinates in the patch", "positive"),

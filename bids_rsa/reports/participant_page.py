@@ -335,6 +335,6 @@ def _peak(rank: int, peak: dict[str, Any], one: FoundMap) -> dict[str, Any]:
 def _other_pictures(folder: Path, maps: Sequence[FoundMap]) -> list[Any]:
     """Embed the pictures that belong to no map of the page, such as those of surfaces."""
     known = {one.picture for one in maps}
-    paths = [path for path in sorted((folder / "figures").glob("*.png")) if path not in known]
+    paths = [path for path in sorted((folder / "figures").glob("[!.]*.png")) if path not in known]
     pictures = [embed(path, entities_label(path.stem)) for path in paths[:MOST_PICTURES]]
     return [one for one in pictures if one]

@@ -229,6 +229,11 @@ def find_dissimilarity(metric: Metric) -> Dissimilarity:
         raise ValueError(f"unknown dissimilarity '{metric}'; known: {known}") from None
 
 
+def without_root(known: Dissimilarity) -> Dissimilarity:
+    """Return what is averaged over folds: roots are taken of the mean."""
+    return DISSIMILARITIES["sqeuclidean"] if known.signed_root else known
+
+
 def unbiased_dissimilarities() -> list[str]:
     """Name those that, cross-validated, are unbiased without further parameters."""
     return [entry.name for entry in DISSIMILARITIES.values() if entry.is_unbiased({})]

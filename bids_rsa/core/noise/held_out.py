@@ -6,14 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.table import Dissimilarity, find_dissimilarity
 from bids_rsa.core.neighborhood.protocol import CenterBlock
 from bids_rsa.core.noise.protocol import NoiseSource
 
 Floats = NDArray[np.float64]
 Patterns = NDArray[np.floating[Any]]
-
-_SQUARES = "sqeuclidean"
 
 
 class TwoFolds:
@@ -42,11 +39,6 @@ class TwoFolds:
         np.mean(chosen[:, self._others], axis=1, dtype=np.float64, out=folds[:, 0])
         folds[:, 1] = chosen[:, self._fold]
         return folds
-
-
-def without_root(known: Dissimilarity) -> Dissimilarity:
-    """Return what is averaged over folds: roots are taken of the mean."""
-    return find_dissimilarity(_SQUARES) if known.signed_root else known
 
 
 class HeldOutSource:

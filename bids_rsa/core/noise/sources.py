@@ -14,7 +14,12 @@ from bids_rsa.core.dissimilarity.sources import (
     choose_source,
     choose_source_of,
 )
-from bids_rsa.core.dissimilarity.table import Dissimilarity, Metric, find_dissimilarity
+from bids_rsa.core.dissimilarity.table import (
+    Dissimilarity,
+    Metric,
+    find_dissimilarity,
+    without_root,
+)
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 from bids_rsa.core.neighborhood.spheres import SphereRows
@@ -22,7 +27,7 @@ from bids_rsa.core.noise.covariance import MOST_BYTES, check_full
 from bids_rsa.core.noise.definition import check_noise_metric
 from bids_rsa.core.noise.finish import follows_from_products
 from bids_rsa.core.noise.grams import HeldOutGrams, ImageGrams, n_rows
-from bids_rsa.core.noise.held_out import HeldOutSource, TwoFolds, without_root
+from bids_rsa.core.noise.held_out import HeldOutSource, TwoFolds
 from bids_rsa.core.noise.model import NoiseModel
 from bids_rsa.core.noise.protocol import NoiseSource
 from bids_rsa.core.noise.tiles import TileSource, cut_into_tiles
