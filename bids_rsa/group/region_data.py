@@ -21,6 +21,7 @@ from bids_rsa.settings import GroupSettings
 from bids_rsa.words import listing
 
 _DRAW = "permutation_"
+_NUMBERS = ("score", "coverage", "value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,16 +188,28 @@ def _null_tables(group: RegionGroup) -> tuple[list[pd.DataFrame], bool]:
 
 
 def _read(path: str) -> pd.DataFrame:
-    """Read a table; a region may be called NA."""
+    """Read a table; a region may be called NA.
+
+    Raises
+    ------
+    ContentError
+        No table, or a text where a number is expected.
+    """
     types = {"name": str, "comparison": str, "model": str}
-    table = pd.read_csv(
-        path, sep="\t", dtype=types, keep_default_na=False, quoting=3,
-        na_values={column: ["n/a"] for column in ("score", "coverage", "value")},
-        float_precision="round_trip",
-    )  # fmt: skip
-    draws = [column for column in table.columns if column.startswith(_DRAW)]
-    table[draws] = table[draws].replace("n/a", np.nan).astype(np.float64)
-    return table
+    try:
+        table = pd.read_csv(
+            path, sep="\t", dtype=types, keep_default_na=False, quoting=3,
+            na_values={column: ["n/a"] for column in _NUMBERS}, float_precision="round_trip",
+        )  # fmt: skip
+        draws = [column for column in table.columns if column.startswith(_DRAW)]
+        table[draws] = table[draws].replace("n/a", np.nan)
+        own = [column for column in (*_NUMBERS, *draws) if column in table]
+        return table.astype(dict.fromkeys(own, np.float64))
+    except (ValueError, EOFError, OSError) as error:
+        raise ContentError(
+            f"{path} cannot be read as a table of regions: {error}.",
+            "Run the participant level again with --overwrite.",
+        ) from None
 
 
 def _read_rdms(path: str, names: Sequence[str], n_conditions: int) -> NDArray[np.float64]:

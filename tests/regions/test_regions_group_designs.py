@@ -179,3 +179,19 @@ def test_sessions_are_averaged(region_dataset, kept_run, tmp_path):
     wanted = (np.arctanh(one) + np.arctanh(one * 0.9)) / 2
     assert own["transformed"]["octant 5"] == pytest.approx(wanted)
     assert table(output)["ceiling_lower"].isna().all()
+
+
+@pytest.mark.parametrize("ending", ["Octants_scores.tsv", "Octants_*_rdms.tsv.gz"])
+def test_a_table_that_was_damaged_is_named(region_dataset, kept_run, tmp_path, ending):
+    output = shutil.copytree(kept_run, tmp_path / "out")
+    (path,) = output.glob(f"sub-02/func/*_seg-{ending}")
+    if path.suffix == ".gz":
+        path.write_bytes(path.read_bytes()[:60])
+    else:
+        scores = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        scores.loc[3, "score"] = "much"
+        scores.to_csv(path, sep="\t", index=False)
+    done = run_app(region_dataset, output, *OPTIONS)
+    assert done.returncode == 65, done.stderr
+    assert path.name in done.stderr and "--overwrite" in done.stderr
+    assert not (output / "group").exists()
