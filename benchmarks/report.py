@@ -122,15 +122,17 @@ def _noise_memory(m: dict) -> str:
 
 
 def _app(a: dict) -> str:
-    """The app's wall times."""
+    """The app's processor times."""
     names = {
         "help_s": "`bids_rsa --help`",
-        "import_floor_s": "floor: importing numpy, scipy, numba, nibabel, nipype and pybids",
+        "import_floor_s": "floor: importing the libraries that a run needs",
         "one_participant_s": "one participant of the example dataset",
+        "without_pictures_s": "the same with `--no-figures --no-report`",
         "same_again_s": "the same command again (nothing to do)",
-        "all_participants_s": "all participants of the example dataset",
+        "all_participants_s": "all 12 participants of the example dataset",
+        "preflight_s": "`--dry-run` on 100 participants with 240 images each",
     }
-    lines = ["| what | wall time (s) |", "| --- | --- |"]
+    lines = ["| what | processor time (s) |", "| --- | --- |"]
     return "\n".join(lines + [f"| {text} | {a[key]:.2f} |" for key, text in names.items()])
 
 
