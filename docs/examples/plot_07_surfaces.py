@@ -94,6 +94,7 @@ for ax, side in zip(axes, scores):
         inflated.parts[side], scores[side], hemi=side, view="ventral", threshold=0.4, vmax=1.0,
         title=side, axes=ax, colorbar=True,
     )  # fmt: skip
+    ax.set_box_aspect(None, zoom=1.3)
 
 # %%
 # Where the scores are highest
