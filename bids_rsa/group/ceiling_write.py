@@ -92,10 +92,11 @@ def write_ceiling(
         "VoxelsTested": int(ceiling.mask.sum()),
         "VoxelsUndefined": ceiling.n_undefined,
     }
+    outside = "0" if test.form == "volume" else "NaN"
     sidecars = {
         output_dir / file.sidecar: {
             "Description": f"{STATS[file.kind]}. {entry.title}; what is averaged: {entry.ceiling}. "
-            "0 outside the mask, NaN where undefined.",
+            f"{outside} outside the mask, NaN where undefined.",
             **common,
             **{key: json.loads(text) for key, text in file.settings},
             "SettingsHash": file.settings_hash,

@@ -98,6 +98,8 @@ def map_sidecar(
     """Gather the sidecar of one map."""
     name = stat.removeprefix("neglog10")
     outside = "1" if stat in P_STATS else "0"
+    if test.form != "volume":
+        outside = "NaN"
     what = describe_stat(test, stat)
     keys: dict[str, Any] = {
         "Description": f"{what}. {test.describe()}. {outside} outside the mask."

@@ -166,6 +166,7 @@ def test_sidecars_name_the_surface(output):
         written = json.loads(path.read_text())
         assert "nilearn" in written["SurfaceGeometry"] and written["Hemisphere"] == side
         assert len(written["Sources"]) == 4 * N_SUBJECTS
+        assert "NaN outside the mask" in written["Description"]
 
 
 def test_the_picture_shows_hemispheres(output):
