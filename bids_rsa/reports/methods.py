@@ -17,6 +17,7 @@ from bids_rsa.reports.sidecar_values import (
     span,
     versions,
 )
+from bids_rsa.spaces.ribbon import RULE as RIBBON_RULE
 
 STATISTICS = {
     "effect": "effect estimates (regression coefficients)",
@@ -177,10 +178,16 @@ def _surface_searchlight(maps: Sequence[Sidecar]) -> Iterator[str]:
     # only maps of a single hemisphere name it; grayordinates are vertices and voxels
     vertices = bool(distinct(maps, "Hemisphere"))
     many = "vertices" if vertices else "grayordinates"
+    centre = "vertices of the cortical surface" if vertices else "grayordinates"
+    rules = [str(rule) for rule in distinct(maps, "SearchlightRule")]
+    if RIBBON_RULE in rules:
+        many = "voxels"
+        held = f"voxels between white and pial surface that belong to vertices at most {radii} mm"
+    else:
+        held = f"{many} at most {radii} mm"
     yield (
-        "A searchlight [@kriegeskorte2006] was centred on every "
-        f"{'vertex of the cortical surface' if vertices else 'grayordinate'}. The patch of a "
-        f"centre contained the {many} at most {radii} mm from it, along the surface for vertices."
+        f"A searchlight [@kriegeskorte2006] was centred on {centre}. The patch of a centre "
+        f"contained the {held} from it, along the surface for vertices."
     )
     sizes = distinct(maps, "PatchSize")
     if sizes:

@@ -7,6 +7,7 @@ import pytest
 
 from bids_rsa.reports.methods import methods_text
 from bids_rsa.reports.references import _all, bibtex, cited_keys, with_names
+from bids_rsa.spaces.ribbon import RULE
 
 NUMBER = re.compile(r"(?<![\w@])-?\d+(?:\.\d+)*(?:e-?\d+)?")
 
@@ -106,6 +107,8 @@ def test_a_searchlight_on_a_surface_is_not_a_sphere(sidecars):
     maps, _ = sidecars
     keys = {"SurfaceGeometry": ["x"], "Hemisphere": "L"}
     text = methods_text([{**one, **keys} for one in maps])
-    assert "vertex of the cortical surface" in text
+    assert "vertices of the cortical surface" in text
+    ribbon = methods_text([{**one, **keys, "SearchlightRule": RULE} for one in maps])
+    assert "voxels between white and pial surface" in ribbon
     assert "spherical" not in text
     assert "spherical" in methods_text(maps)
