@@ -4,12 +4,12 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from . import app, engine, growth, memory, noise, nulls, report
+from . import app, beside, engine, growth, memory, noise, nulls, report
 from .timing import machine
 
 PARTS = (
     *("engine", "many_models", "two_threads", "growth", "memory", "app"),
-    *("noise", "noise_memory", "nulls"),
+    *("noise", "noise_memory", "nulls", "comparisons", "further", "floor"),
 )
 
 
@@ -55,6 +55,9 @@ def run(parts: list[str], wanted: str | None, repeats: int, out: Path) -> dict:
         ("noise", noise.measure),
         ("noise_memory", lambda _: noise.memory(2)),
         ("nulls", nulls.measure),
+        ("comparisons", beside.comparisons),
+        ("further", beside.further),
+        ("floor", beside.floor),
     ):
         if name in parts:
             found[name] = measure(repeats)

@@ -33,24 +33,21 @@ def machine_line(machine: dict) -> str:
 
 def sections(found: dict) -> dict[str, str]:
     """Markdown of each part that was measured."""
-    parts = {"machine": machine_line(found["machine"])}
-    if "engine" in found:
-        parts["engine"] = table(found["engine"])
-    if "many_models" in found:
-        parts["many_models"] = _many_models(found["many_models"])
-    if "two_threads" in found:
-        parts["two_threads"] = _two_threads(found["two_threads"])
-    if "memory" in found:
-        parts["memory"] = _memory(found["memory"])
-    if "noise" in found:
-        parts["noise"] = _noise(found["noise"])
-    if "noise_memory" in found:
-        parts["noise_memory"] = _noise_memory(found["noise_memory"])
-    if "nulls" in found:
-        parts["nulls"] = _nulls(found["nulls"])
-    if "app" in found:
-        parts["app"] = _app(found["app"])
-    return parts
+    tables = {
+        "engine": table,
+        "many_models": _many_models,
+        "two_threads": _two_threads,
+        "memory": _memory,
+        "noise": _noise,
+        "noise_memory": _noise_memory,
+        "nulls": _nulls,
+        "comparisons": _beside,
+        "further": _beside,
+        "floor": _beside,
+        "app": _app,
+    }
+    parts = {name: write(found[name]) for name, write in tables.items() if name in found}
+    return {"machine": machine_line(found["machine"]), **parts}
 
 
 def _many_models(m: dict) -> str:
@@ -108,6 +105,20 @@ def _nulls(rows: list[dict]) -> str:
             f"| {row['what']} | {row['n_centers']:,} | {row['seconds']:.2f} | "
             f"{row['seconds_without']:.2f} | {row['ratio']:.2f}{met} | {row['at_most']:g} |"
         )
+    return "\n".join(lines)
+
+
+def _beside(rows: list[dict]) -> str:
+    """Times, and what they are compared with."""
+    names = {
+        "what": "what", "us": "us a centre", "gram_us": "one update of the products (us)",
+        "sort_us": "one sort (us)", "ratio": "ratio",
+    }  # fmt: skip
+    keys = [key for key in names if key in rows[0]]
+    lines = ["| " + " | ".join(names[key] for key in keys) + " |", "| --- " * len(keys) + "|"]
+    for row in rows:
+        cells = (row[key] if key == "what" else f"{row[key]:.2f}" for key in keys)
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -1,0 +1,151 @@
+"""Comparisons beside spearman, further dissimilarities, and many models: one thread, in turns."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from bids_rsa.core.comparison.table import COMPARISONS
+from bids_rsa.core.searchlight import searchlight_rsa
+
+from .data import RADIUS_MM, noise, random_models
+from .timing import best_of
+
+N_JOINT = 3  # models of comparisons that fit several
+
+
+@dataclass(frozen=True)
+class Run:
+    """One searchlight to be timed."""
+
+    name: str
+    n_conditions: int = 24
+    voxel_mm: float = 3.0
+    n_voxels: int = 8000
+    n_folds: int = 1
+    n_models: int = 1
+    dissimilarity: str = "correlation"
+    comparison: str = "spearman"
+    one_nan: bool = False
+    weighted: str = ""  # name of a parameter with an entry for each voxel
+
+    def prepared(self) -> tuple[Callable[[], object], int]:
+        """Make the data; return what is to be timed, and the number of centres."""
+        volume = noise(self.n_voxels, self.n_conditions, self.voxel_mm, self.n_folds)
+        patterns, params = volume.patterns, {}
+        if self.weighted:
+            params[self.weighted] = np.random.default_rng(1).uniform(0.5, 1.5, len(patterns))
+        if self.one_nan:
+            patterns = patterns.copy()
+            patterns[len(patterns) // 2, 0, 0] = np.nan
+        models = random_models(self.n_models, self.n_conditions)
+
+        def run() -> object:
+            return searchlight_rsa(
+                patterns, volume.mask, volume.mask, volume.affine, RADIUS_MM, models,
+                dissimilarity=self.dissimilarity, params=params, comparisons=(self.comparison,),
+                ignore_nan=self.one_nan,
+            )  # fmt: skip
+
+        return run, len(patterns)
+
+
+def comparisons(repeats: int) -> list[dict[str, object]]:
+    """Time every comparison, and spearman in turns with it; searching the RDMs is in both."""
+    found = []
+    sizes = {24: {"n_voxels": 8000}, 92: {"voxel_mm": 2.0, "n_voxels": 4000}}
+    with threadpool_limits(1):
+        for n, size in sizes.items():
+            runs = {
+                name: Run(
+                    name, n, comparison=name, n_models=max(entry.min_models, _models(entry)), **size
+                )
+                for name, entry in COMPARISONS.items()
+            }
+            times = _in_turns(list(runs.values()), repeats)
+            found += [
+                {"what": f"{name}, {n} conditions", "us": us, "ratio": us / times["spearman"]}
+                for name, us in times.items()
+            ]
+    return found
+
+
+def _models(entry: object) -> int:
+    """Return how many models a comparison is timed with."""
+    return N_JOINT if entry.joint else 1  # type: ignore[attr-defined]
+
+
+def further(repeats: int) -> list[dict[str, object]]:
+    """Time what has no row of its own in the table of the engine."""
+    big = {"n_conditions": 92, "voxel_mm": 2.0, "n_voxels": 3000}
+    runs = [
+        Run("cross-validated correlation, 4 folds, 24", n_folds=4, n_voxels=4000),
+        Run(
+            "cross-validated cosine, 4 folds, 24",
+            n_folds=4, n_voxels=4000, dissimilarity="cosine",
+        ),
+        Run(
+            "cross-validated sqeuclidean, 6 folds, 92",
+            dissimilarity="sqeuclidean", n_folds=6, **big,
+        ),
+        Run(
+            "cross-validated sqeuclidean, 8 folds, 24",
+            dissimilarity="sqeuclidean", n_folds=8, n_voxels=4000,
+        ),
+        Run(
+            "the same with one NaN under ignore_nan",
+            dissimilarity="sqeuclidean", n_folds=8, n_voxels=4000, one_nan=True,
+        ),
+        Run("euclidean with w, 24", dissimilarity="euclidean", weighted="w", n_voxels=2000),
+        Run("seuclidean with V, 24", dissimilarity="seuclidean", weighted="V", n_voxels=2000),
+        Run("correlation with w, 24", weighted="w", n_voxels=300),
+        Run("1,000 models, 92", n_models=1000, **big),
+        Run("50 models, kendall-tau-a, 92", n_models=50, comparison="kendall-tau-a", **big),
+        Run(
+            "kendall-tau-a, 200",
+            200, 2.0, 2000, comparison="kendall-tau-a",
+        ),
+    ]  # fmt: skip
+    with threadpool_limits(1):
+        times = _in_turns(runs, repeats)
+    return [{"what": name, "us": us} for name, us in times.items()]
+
+
+def _in_turns(runs: list[Run], repeats: int) -> dict[str, float]:
+    """Fewest microseconds a centre of each, in turns."""
+    ready = [run.prepared() for run in runs]
+    for function, _ in ready:
+        function()
+    rounds = [
+        [1e6 * best_of(function, 1) / n_centers for function, n_centers in ready]
+        for _ in range(repeats)
+    ]
+    return {run.name: min(times) for run, *times in zip(runs, *rounds, strict=True)}
+
+
+def floor(repeats: int) -> list[dict[str, object]]:
+    """Compare correlation + spearman with one update of the Gram matrix and one sort of the cells.
+
+    The update multiplies a column's voxels at the speed of a large matrix product; the sort is
+    numpy's, of doubles.
+    """
+    matrix = np.random.default_rng(0).random((1000, 1000))
+    found = []
+    with threadpool_limits(1):
+        matrix @ matrix
+        rate = len(matrix) ** 3 / best_of(lambda: matrix @ matrix, 5)
+        for n, voxel_mm, n_voxels, n_columns in (
+            (8, 3.0, 8000, 37), (24, 3.0, 8000, 37), (92, 2.0, 12000, 89),
+            (200, 2.0, 6000, 89), (500, 2.0, 1500, 89),
+        ):  # fmt: skip
+            n_cells = n * (n - 1) // 2
+            cells = np.random.default_rng(0).normal(size=(max(1, 2**20 // n_cells), n_cells))
+            sort_us = 1e6 * best_of(lambda cells=cells: np.sort(cells, axis=1), 3) / len(cells)
+            gram_us = 1e6 * n_cells * n_columns / rate
+            (us,) = _in_turns([Run("", n, voxel_mm, n_voxels)], repeats).values()
+            found.append({
+                "what": f"{n} conditions, {voxel_mm:g} mm", "us": us, "gram_us": gram_us,
+                "sort_us": sort_us, "ratio": us / (gram_us + sort_us),
+            })  # fmt: skip
+    return found
