@@ -17,7 +17,7 @@ NOISE_SOURCES = (AUTO, RESIDUALS, IMAGES, POOLED_IMAGES)
 class ReadingSettings:
     """The part of the science that reading images depends on; a change of the rest reads nothing.
 
-    The last three decide which warnings there are, and no pattern.
+    Metrics, ``standardize`` and ``noise`` decide which warnings there are, and no pattern.
     """
 
     folds: str = "none"
@@ -28,6 +28,7 @@ class ReadingSettings:
     dissimilarity: str = DEFAULT_DISSIMILARITY
     comparisons: tuple[str, ...] = (DEFAULT_COMPARISON,)
     standardize: bool = False
+    noise: str = "none"
     reliability: bool = False
 
 
@@ -47,7 +48,6 @@ class RsaSettings(ReadingSettings):
     condition_covariance: str = "none"
     dissimilarity_params: str = "{}"
     min_voxels: int = 10
-    noise: str = "none"
     noise_from: str = AUTO
     residual_dof: float | None = None
     condition_permutations: int = 0

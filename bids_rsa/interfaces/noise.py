@@ -55,9 +55,9 @@ class ReadNoise(RecordingInterface):
             inputs.n_threads,
             dict(zip(inputs.bold, inputs.residuals, strict=True)),
         )
-        LOGGER.info("%s: %s", inputs.analysis.label, samples.note)
+        LOGGER.info("%s: %s", inputs.analysis.title, samples.note)
         for warning in samples.warnings:
-            LOGGER.warning("%s: %s", inputs.analysis.label, warning)
+            LOGGER.warning("%s: %s", inputs.analysis.title, warning)
         paths = save_record(replace(samples, path=""), folder, "noise")
         return {"noise": [*paths, str(folder / _SAMPLES)]}
 

@@ -255,7 +255,7 @@ class SinkDerivatives(RecordingInterface):
         inputs = self.inputs
         stacked, models = load_stacked(inputs.stacked), load_models(inputs.models)
         for warning in design_warnings(inputs.planned, stacked, models):
-            LOGGER.warning("%s: %s", inputs.analysis.label, warning)
+            LOGGER.warning("%s: %s", inputs.analysis.title, warning)
         images = write_maps(
             Path(inputs.output_dir),
             inputs.planned,

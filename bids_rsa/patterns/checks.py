@@ -10,7 +10,11 @@ from threadpoolctl import threadpool_limits
 
 from bids_rsa.core.comparison.table import COMPARISONS, find_comparison
 from bids_rsa.core.dissimilarity.rdms import compute_rdm, compute_rdm_cv
-from bids_rsa.core.dissimilarity.table import find_dissimilarity, unbiased_dissimilarities
+from bids_rsa.core.dissimilarity.table import (
+    cross_validated_with_noise,
+    find_dissimilarity,
+    unbiased_dissimilarities,
+)
 from bids_rsa.patterns.stack_plan import StackPlan, images_per_condition, trials_per_condition
 from bids_rsa.words import few
 
@@ -95,6 +99,17 @@ def warn_sum_regression(
     return (
         f"{dissimilarity} sums over voxels, so regression weights grow with the size of the patch "
         "and are smaller at the edge of the mask; --standardize z-scores RDM and models.",
+    )
+
+
+def warn_without_noise(dissimilarity: str, noise: str) -> tuple[str, ...]:
+    """Warn of a distance that readers take for one of noise-normalised patterns, and is not."""
+    if noise != "none" or dissimilarity not in cross_validated_with_noise():
+        return ()
+    return (
+        f"{dissimilarity} without noise normalisation (--noise none) is the cross-validated "
+        "squared Euclidean distance divided by the number of voxels; --noise shrinkage takes the "
+        "noise covariance of each patch into account.",
     )
 
 

@@ -297,6 +297,7 @@ def _warnings(
         *checks.warn_unequal_counts(plan, rsa.dissimilarity, rsa.comparisons, rsa.standardize),
         *checks.warn_few_conditions(len(plan.conditions)),
         *checks.warn_sum_regression(rsa.comparisons, rsa.dissimilarity, rsa.standardize),
+        *checks.warn_without_noise(rsa.dissimilarity, rsa.noise),
         *checks.warn_common_pattern(patterns, rsa.dissimilarity),
     )
 

@@ -91,3 +91,10 @@ def test_regression_with_a_sum_warns(dissimilarity):
     assert not checks.warn_sum_regression(["regression"], dissimilarity, True)
     assert not checks.warn_sum_regression(["spearman"], dissimilarity, False)
     assert not checks.warn_sum_regression(["regression"], "correlation", False)
+
+
+def test_crossnobis_without_a_noise_covariance_is_said_to_be_that():
+    (warning,) = checks.warn_without_noise("crossnobis", "none")
+    assert "--noise shrinkage" in warning
+    assert not checks.warn_without_noise("crossnobis", "diagonal")
+    assert not checks.warn_without_noise("sqeuclidean", "none")
