@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.inference.group_scores import fisher_z
+from bids_rsa.core.inference.resolution import score_resolution
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.group.null_maps import MAKE_THEM, NULL_KEYS
 from bids_rsa.group.region_find import RegionGroup
@@ -40,6 +41,8 @@ class RegionData:
     rdms : (n_subjects, n_regions, n_cells) float64
     transformed : dict of str to (n_subjects, n_models, n_regions) float64
         The scores as they are tested.
+    resolution : dict of str to (n_models, n_regions) float64
+        How finely these are known, as a standard deviation.
     nulls : dict of str to (n_subjects, n_draws, n_models, n_regions) float64
         The same of models whose conditions were permuted, where that is the null.
     exhaustive : bool
@@ -53,6 +56,7 @@ class RegionData:
     scores: dict[str, NDArray[np.float64]]
     rdms: NDArray[np.float64]
     transformed: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    resolution: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     nulls: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     exhaustive: bool = False
     people: RegionPeople = field(default_factory=RegionPeople)
@@ -62,11 +66,15 @@ def transformer(
     comparison: str, settings: GroupSettings, n_cells: int
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Choose how scores are transformed before they are tested: Fisher's z, or not."""
-    wanted = settings.transform
-    wanted = find_comparison(comparison).transform if wanted == "auto" else wanted
-    if wanted != "fisher":
+    if transform_of(comparison, settings) != "fisher":
         return np.asarray
     return lambda values: fisher_z(values, n_cells)[0]
+
+
+def transform_of(comparison: str, settings: GroupSettings) -> str:
+    """Name the transform of scores."""
+    auto = settings.transform == "auto"
+    return find_comparison(comparison).transform if auto else settings.transform
 
 
 def read_regions(
@@ -116,6 +124,7 @@ def read_regions(
         found.models[comparison] = tuple(models)
         found.scores[comparison] = _over_sessions(wide, group)
         found.transformed[comparison] = _over_sessions(transform(wide), group)
+        found.resolution[comparison] = _resolution(wide, group, comparison, settings, rdms.shape[2])
         if nulls:
             draws = [name for name in nulls[0].columns if name.startswith(_DRAW)]
             of_draws = np.stack([_wide(one, comparison, models, names, draws) for one in nulls])
@@ -135,6 +144,24 @@ def _wide(
     places = pd.MultiIndex.from_product([models, names])
     values = own[list(columns)].reindex(places).to_numpy(dtype=np.float64)
     return values.T.reshape(len(columns), len(models), len(names))
+
+
+def _resolution(
+    scores: NDArray[np.float64],
+    group: RegionGroup,
+    comparison: str,
+    settings: GroupSettings,
+    n_cells: int,
+) -> NDArray[np.float64]:
+    """Give the resolution of transformed scores; ``scores`` are (n_tables, n_models, n_regions)."""
+    step = find_comparison(comparison).score_step(n_cells) if n_cells > 1 else 0.0
+    known = np.empty_like(scores)
+    for place in np.ndindex(scores.shape[:2]):
+        known[place] = score_resolution(
+            scores[place], n_cells, step, transform_of(comparison, settings) == "fisher"
+        )
+    per_subject = len(group.members) / len(group.subjects) if group.is_averaged else 1.0
+    return np.sqrt(_mean(known**2) / per_subject)
 
 
 def _over_sessions(values: NDArray[np.float64], group: RegionGroup) -> NDArray[np.float64]:

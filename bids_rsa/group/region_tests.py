@@ -56,17 +56,21 @@ def compare_regions(data: RegionData, comparison: str, settings: GroupSettings) 
         columns = np.arange(n_sets * n_regions).reshape(n_sets, n_regions)
         return [columns.ravel()] if settings.fwe_over == "models" else list(columns)
 
-    def test(values: Floats, tail: Any, draws: Floats | None = None) -> RegionTests:
+    def test(values: Floats, tail: Any, known: Floats, draws: Floats | None = None) -> RegionTests:
         """Test (n_subjects, n_sets, n_regions), by the draws of a null of conditions if given."""
         flat, own = values.reshape(n_subjects, -1), families(values.shape[1])
         if draws is not None:
             of_draws = draws.reshape(n_subjects, draws.shape[1], -1)
-            return condition_region_tests(flat, of_draws, tail, data.exhaustive, own)
-        return region_tests(flat, tail, settings.n_permutations, settings.random_seed, own, design)
+            return condition_region_tests(flat, of_draws, tail, data.exhaustive, own, known.ravel())
+        return region_tests(
+            flat, tail, settings.n_permutations, settings.random_seed, own, design, known.ravel()
+        )
 
     pairs = tuple(itertools.combinations(range(n_models), 2))
     first, second = [one for one, _ in pairs], [two for _, two in pairs]
     apart = transformed[:, first] - transformed[:, second]
+    known = data.resolution.get(comparison, np.zeros((n_models, n_regions)))
+    known_apart = np.hypot(known[first], known[second])
     lower, upper, to_ceiling = np.full(n_regions, np.nan), np.full(n_regions, np.nan), None
     if entry.ceiling and n_subjects > 2 and not settings.average_sessions:
         by_subject, upper = ceilings_of_regions(data.rdms, comparison)
@@ -74,13 +78,15 @@ def compare_regions(data: RegionData, comparison: str, settings: GroupSettings) 
         apart_from_it = (transformed - transform(by_subject)[:, None]).reshape(n_subjects, -1)
         to_ceiling = region_tests(
             apart_from_it, "two-sided", settings.n_permutations, settings.random_seed,
-            families(n_models),
+            families(n_models), None, known.ravel(),
         )  # fmt: skip
     apart_draws = None if nulls is None else nulls[:, :, first] - nulls[:, :, second]
     tail = settings.tail or ("two-sided" if data.people.is_two_sided else "greater")
     return ComparedRegions(
-        data.models[comparison], scores, transformed, test(transformed, tail, nulls), pairs,
-        test(apart, "two-sided", apart_draws) if pairs else None, lower, upper, to_ceiling,
+        data.models[comparison], scores, transformed, test(transformed, tail, known, nulls),
+        pairs,
+        test(apart, "two-sided", known_apart, apart_draws) if pairs else None,
+        lower, upper, to_ceiling,
     )  # fmt: skip
 
 

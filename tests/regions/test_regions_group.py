@@ -62,6 +62,25 @@ def test_p_is_that_of_all_sign_flips(tail):
         np.testing.assert_allclose(found.q_fdr[family], adjusted, **EXACT)
 
 
+def test_no_spread_over_subjects_is_taken_to_be_below_the_resolution_of_scores():
+    """Without the bound t of a column whose scores are all the same is infinite."""
+    values = scores_of()
+    values[:, 1] = 0.8
+    known = np.array([0.01, 0.2, 0.3, 5.0, 0.0])
+    found = region_tests(values, "greater", resolution=known)
+    flips = np.array(list(itertools.product((1, -1), repeat=7)))
+    signed = flips[:, :, None] * values
+    sd = np.maximum(signed.std(axis=1, ddof=1), known)
+    draws = signed.mean(axis=1) / sd * np.sqrt(7)
+    np.testing.assert_allclose(found.t, draws[0], rtol=1e-12)
+    np.testing.assert_allclose(found.d, draws[0] / np.sqrt(7), rtol=1e-12)
+    assert found.t[1] == pytest.approx(0.8 / 0.2 * np.sqrt(7))
+    np.testing.assert_allclose(found.p, (draws >= draws[0] - 1e-9).mean(axis=0), **EXACT)
+    most = draws.max(axis=1)
+    corrected = [(most >= t - 1e-9).mean() for t in draws[0]]
+    np.testing.assert_allclose(found.p_fwe, corrected, **EXACT)
+
+
 def test_a_column_with_one_subject_has_no_test():
     values = scores_of(missing=[(subject, 2) for subject in range(1, 7)])
     found = region_tests(values)

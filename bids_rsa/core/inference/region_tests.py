@@ -51,6 +51,7 @@ def region_tests(
     seed: int = 0,
     families: Sequence[npt.ArrayLike] | None = None,
     design: Design | None = None,
+    resolution: npt.ArrayLike = 0.0,
 ) -> RegionTests:
     """Test whether the mean over subjects differs from 0, or another effect, in each column.
 
@@ -67,17 +68,21 @@ def region_tests(
     design : Design, optional
         Groups, a slope, or covariates; columns that lack a subject are then not tested. Without it
         the mean, of the subjects that a column has.
+    resolution : (n_columns,) array_like
+        How finely scores are known (see ``score_resolution``): no standard deviation over subjects
+        is taken to be smaller.
     """
     values = np.asarray(scores, dtype=np.float64)
     n = np.isfinite(values).sum(axis=0).astype(np.int64)
+    known = np.broadcast_to(np.nan_to_num(np.asarray(resolution, np.float64)), n.shape)
     if design is not None:
-        return _by_design(values, n, design, tail, n_permutations, seed, families)
+        return _by_design(values, n, design, tail, n_permutations, seed, families, known)
     testable = n >= 2
     t, p, p_fwe, q_fdr, d = np.full((5, values.shape[1]), np.nan)
     whole = False
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.nanmean(values[:, testable], axis=0)
-        sd = np.nanstd(values[:, testable], axis=0, ddof=1)
+        sd = np.fmax(np.nanstd(values[:, testable], axis=0, ddof=1), known[testable])
     with np.errstate(invalid="ignore", divide="ignore"):
         d[testable] = np.where(mean == 0, 0.0, mean / sd)
     t[testable] = d[testable] * np.sqrt(n[testable])
@@ -87,7 +92,7 @@ def region_tests(
         if not len(columns):
             continue
         mean_only = one_sample_design(len(values))
-        plan = prepare_test(values[:, columns], mean_only, tail)
+        plan = prepare_test(values[:, columns], mean_only, tail, resolution=known[columns])
         p[columns], p_fwe[columns], whole = _permuted(plan, n_permutations, seed)
         q_fdr[columns] = false_discovery_q(p[columns])
     return RegionTests(n, np.maximum(n - 1, 0), t, p, p_fwe, q_fdr, d, whole)
@@ -111,6 +116,7 @@ def _by_design(
     n_permutations: int,
     seed: int,
     families: Sequence[npt.ArrayLike] | None,
+    known: FloatArray,
 ) -> RegionTests:
     """Test groups, a slope, or the mean with covariates."""
     t, p, p_fwe, q_fdr, d = np.full((5, values.shape[1]), np.nan)
@@ -123,13 +129,13 @@ def _by_design(
         columns = columns[n[columns] == len(values)]
         if not len(columns):
             continue
-        plan = prepare_test(values[:, columns], design, tail)
+        plan = prepare_test(values[:, columns], design, tail, resolution=known[columns])
         t[columns] = plan.direction * scores_of(plan)[1]
         df[columns] = design.df
         p[columns], p_fwe[columns], whole = _permuted(plan, n_permutations, seed)
         q_fdr[columns] = false_discovery_q(p[columns])
         if of_groups:
-            d[columns] = cohens_d(values[:, columns], is_first)
+            d[columns] = cohens_d(values[:, columns], is_first, known[columns])
     return RegionTests(n, df, t, p, p_fwe, q_fdr, d, whole)
 
 
@@ -139,6 +145,7 @@ def condition_region_tests(
     tail: Tail = "greater",
     exhaustive: bool = False,
     families: Sequence[npt.ArrayLike] | None = None,
+    resolution: npt.ArrayLike = 0.0,
 ) -> RegionTests:
     """Compare mean scores with those of models whose conditions were permuted.
 
@@ -152,6 +159,8 @@ def condition_region_tests(
     exhaustive : bool
         The draws are all distinct relabelings, the identity among them once.
     families : sequence of (n_members,) array_like of int, optional
+    resolution : (n_columns,) array_like
+        As in ``region_tests``.
 
     Returns
     -------
@@ -159,7 +168,7 @@ def condition_region_tests(
         t, df and d are those over subjects, and describe; p is that of the permutations.
     """
     values, draws = (np.asarray(one, dtype=np.float64) for one in (scores, nulls))
-    described = region_tests(values, tail, n_permutations=1)
+    described = region_tests(values, tail, n_permutations=1, resolution=resolution)
     there = np.isfinite(values)
     weights = there / np.maximum(there.sum(axis=0), 1)
     means = np.einsum("sc,sc->c", weights, np.where(there, values, 0.0))
