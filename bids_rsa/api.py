@@ -58,58 +58,60 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
     Parameters
     ----------
     image : 4D image, path, or list of 3D images, 4D runs or their paths
-        One volume for each item, or several that ``y`` assigns to items. The volumes of a list
-        follow each other. NIfTI-1, NIfTI-2, MGH and whatever else nibabel reads.
+        One volume for each item, or several volumes that ``y`` assigns to items. The volumes of
+        a list are concatenated. NIfTI-1, NIfTI-2, MGH and all other formats that nibabel reads.
     dsm_model : array, shape (n, n) or (n * (n - 1) / 2,), DataFrame, or list or tuple of them
-        The dissimilarities that each model predicts between the n items, in the order of the
-        images, with ``y`` in the order of ``numpy.unique(y)``; the rows and columns of a DataFrame
-        are matched with ``y`` by name. A NaN cell is left out of the comparison.
+        The dissimilarities that each model predicts between the n items. Items are in the order
+        of the images or, if ``y`` is given, of ``numpy.unique(y)``. The rows and columns of a
+        DataFrame are matched to ``y`` by name. NaN cells are left out of the comparison.
     spatial_radius : float or None
-        Radius of a patch in metres: voxels whose centres lie at most this far from the centre's.
-        None: one patch of all voxels inside the masks.
+        Radius of a patch in metres: a patch contains the voxels whose centres are at most this
+        far from its own centre. None: a single patch of all voxels inside the masks.
     image_dsm_metric : str or callable
         Dissimilarity of two patterns: a metric of `scipy.spatial.distance.pdist`, or a function
         of two vectors.
     image_dsm_params : dict
         Keyword arguments of the metric. ``V`` and ``w`` have one entry for each voxel of the 3D
-        grid; ``VI`` goes with ``spatial_radius=None`` only.
+        grid; ``VI`` can only be used with ``spatial_radius=None``.
     rsa_metric : str
         spearman, pearson, kendall-tau-a, kendall-tau-b, rho-a, cosine, whitened-cosine,
         whitened-pearson, partial, partial-spearman, regression, regression-nonneg, r2 or
         unique-variance.
     ignore_nan : bool
-        NaN in images is a missing value; otherwise a patch with NaN gives NaN.
+        Treat NaN in images as a missing value; otherwise the score of a patch with NaN is NaN.
     y : array_like, shape (n_images,), optional
-        The item of each image. Images of one item are averaged, or cross-validated.
+        The item of each image. Images of the same item are averaged or, with ``n_folds``,
+        cross-validated.
     n_folds : int, None, scikit-learn splitter or list of (train, test)
-        1: no cross-validation; k: the test sets of ``StratifiedKFold(k)``; None: as many as the
-        rarest item has images; a splitter, or what its ``split`` returns: the test sets, which
-        must not overlap. A splitter that needs groups is used as
-        ``n_folds=LeaveOneGroupOut().split(y, y, groups=runs)``.
+        1: no cross-validation. k: the test sets of ``StratifiedKFold(k)`` are the folds. None: as
+        many folds as the item with the fewest images has. A splitter, or the result of its
+        ``split`` method: the test sets are the folds and must not overlap. For a splitter that
+        needs groups, use ``n_folds=LeaveOneGroupOut().split(y, y, groups=runs)``.
     roi_mask : 3D image or path, optional
-        Only voxels inside (above 0.5) are centres; patches may reach out of it.
+        Only voxels inside (above 0.5) are centres; patches may extend beyond it.
     brain_mask : 3D image or path, optional
-        Patches hold only voxels inside (above 0.5).
+        Patches contain only voxels inside (above 0.5).
     n_jobs : int
-        Number of threads; -1 for all CPUs. Changes nothing in the result.
+        Number of threads; -1 for all CPUs. The result does not depend on it.
     verbose : bool
-        Show a bar of finished centres.
+        Show a progress bar.
 
     Returns
     -------
     result : Nifti1Image (float64) or list of them, float or ndarray of shape (n_models,)
-        3D maps of scores: 0 outside the masks, NaN where undefined. A list (or an array) when
-        ``dsm_model`` is a list. Without a radius the scores themselves.
+        3D maps of scores: 0 outside the masks, NaN where undefined. With
+        ``spatial_radius=None``, the scores themselves. If ``dsm_model`` is a list, a list of maps
+        or an array of scores.
 
     Raises
     ------
     ValueError
-        Images, models, masks, labels or parameters that don't fit together, or no centre with a
-        score; the message shows the values.
+        Images, models, masks, labels or parameters do not match, or no centre has a score; the
+        message shows the values.
     TypeError
-        Arguments of the wrong kind.
+        Arguments of the wrong type.
     FileNotFoundError
-        A path that is not there.
+        A file does not exist.
     """
     radius_mm = _radius_mm(spatial_radius)
     n_threads = n_threads_of(n_jobs)

@@ -46,7 +46,7 @@ def plot_rdm(
     conditions : sequence of str, optional
         Names of the rows.
     title, label : str
-        Above the RDM, and beside its colour bar.
+        Text above the RDM, and next to its colour bar.
     vmin, vmax : float, optional
         Ends of the colour scale; by default the smallest and largest cell off the diagonal.
     cmap : str
@@ -62,7 +62,7 @@ def plot_rdm(
     Raises
     ------
     ValueError
-        An RDM that is not square and symmetric, or another number of names.
+        The RDM is not square and symmetric, or the number of names does not match.
     """
     from matplotlib import colormaps
 
@@ -109,11 +109,11 @@ def plot_rdms(
     Parameters
     ----------
     rdms : mapping of str to array_like
-        Each RDM by its title.
+        The RDMs; the keys are their titles.
     conditions, label, cmap
         As in `plot_rdm`.
     shared : bool
-        Whether all have one colour scale.
+        Whether all RDMs share one colour scale.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def plot_mds(
     Raises
     ------
     ValueError
-        As `classical_mds`, or another number of names or groups.
+        As `classical_mds`, or if the number of names or groups does not match.
     """
     points = classical_mds(rdm)
     for given, what in ((conditions, "names"), (groups, "groups")):
@@ -213,12 +213,12 @@ def plot_model_scores(
     Parameters
     ----------
     scores : mapping of str to (n_participants,) array_like
-        By model; NaN is left out.
+        The scores of each model; NaN is left out.
     ceiling : tuple of float, optional
         Lower and upper noise ceiling, drawn as a band.
     label, title : str
     level : float
-        Of the interval.
+        Confidence level of the interval.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -270,14 +270,14 @@ def plot_map(
     image : path or nibabel image
         0 or NaN where there is no score.
     background : path or nibabel image, optional
-        The anatomy, on whatever grid in the same space; by default the MNI template.
+        An anatomical image in the same space, on any grid; by default the MNI template.
     label, title : str
-        Beside the colour bar, and above the slices.
+        Text next to the colour bar, and above the slices.
     threshold : float, optional
-        Values of at least this size are opaque and outlined, smaller ones are faint (Taylor et
-        al. 2023). Without it colours are fainter the nearer a value is to 0.
+        Values whose absolute value is at least this are opaque and outlined, smaller ones are
+        faint (Taylor et al. 2023). By default, colours are fainter the closer a value is to 0.
     vmax : float, optional
-        End of the colour scale; by default the largest size of a value.
+        End of the colour scale; by default the largest absolute value.
 
     Returns
     -------
@@ -286,7 +286,7 @@ def plot_map(
     Raises
     ------
     ValueError
-        A map that is not 3D, or holds no value.
+        The map is not 3D, or contains no value.
     """
     import nibabel as nib
     from matplotlib import pyplot as plt

@@ -19,7 +19,7 @@ from bids_rsa.models.arrays import condensed_models
 def compute_dsm(
     data: ArrayLike, metric: Metric = DEFAULT_DISSIMILARITY, **params: Any
 ) -> NDArray[np.float64]:
-    """Compute the RDM of some patterns.
+    """Compute the RDM of patterns.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def compute_dsm(
 def compute_dsm_cv(
     folds: ArrayLike, metric: Metric = DEFAULT_DISSIMILARITY, **params: Any
 ) -> NDArray[np.float64]:
-    """Compute the cross-validated RDM of some patterns.
+    """Compute the cross-validated RDM of patterns.
 
     Parameters
     ----------
@@ -91,22 +91,23 @@ def compare_rdms(
     dsm_data : array, shape (n, n) or (n * (n - 1) / 2,), or DataFrame
         The RDM of the data, square or condensed, as `compute_dsm` and `compute_dsm_cv` return it.
     dsm_model : array, shape (n, n) or (n * (n - 1) / 2,), DataFrame, or list or tuple of them
-        The model RDMs. Where ``dsm_data`` is a DataFrame, DataFrames are matched with it by name.
+        The model RDMs. If ``dsm_data`` is a DataFrame, models that are DataFrames are matched to
+        it by name.
     rsa_metric : str
-        A comparison, as `rsa_nifti` takes them.
+        A comparison; see `rsa_nifti` for their names.
     standardize : bool
         z-score the RDM and the models. This changes the weights of ``regression`` only.
 
     Returns
     -------
     scores : float or ndarray of shape (n_models,)
-        An array where ``dsm_model`` is a list. NaN cells of the data or a model are left out. NaN
-        where the score is undefined: fewer than three cells, or an RDM without variance.
+        An array if ``dsm_model`` is a list. NaN cells of the data or a model are left out. A
+        score is NaN if it is undefined: fewer than three cells, or an RDM without variance.
 
     Raises
     ------
     ValueError
-        RDMs that don't fit together or are no RDMs, or an unknown comparison.
+        Invalid RDMs, RDMs of different sizes, or an unknown comparison.
     """
     named = isinstance(dsm_data, pd.DataFrame)
     items = np.array(dsm_data.index, dtype=object) if named else np.arange(_size(dsm_data))

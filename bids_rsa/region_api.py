@@ -55,34 +55,36 @@ def rsa_regions(
     image, dsm_model
         As in `rsa_nifti`.
     atlas : 3D or 4D image, or path
-        A label image of whole numbers (0: no region), or one volume of probabilities a region.
-        Where its grid is another one than the images', it is resampled to the nearest voxel.
+        A label image of whole numbers (0: no region), or a 4D image with one volume of
+        probabilities per region. An atlas on a different grid from the images is resampled by
+        nearest neighbour.
     image_dsm_metric, image_dsm_params, rsa_metric, ignore_nan, y, n_folds, brain_mask
-        As in `rsa_nifti`; of the parameters, ``VI`` does not go with regions.
+        As in `rsa_nifti`, except that ``VI`` cannot be used with regions.
     atlas_table : path, DataFrame with columns index and name, or mapping of index to name
-        Names of the regions. Without it the TSV beside the atlas, where there is one; else regions
-        are named by their numbers.
+        Names of the regions. By default they are read from the TSV next to the atlas; if there is
+        none, regions are named by their numbers.
     atlas_threshold : float
-        With a 4D atlas, a voxel belongs to its most probable region where that is above this.
+        In a 4D atlas, a voxel belongs to its most probable region if that probability is above
+        this threshold.
     min_voxels : int
         Regions with fewer voxels inside the masks have no score.
     min_coverage : float
-        Regions of which a smaller share lies inside the images and the brain mask have no score.
+        Regions with a smaller share inside the images and the brain mask have no score.
     n_jobs : int
-        Number of threads; -1 for all CPUs. Changes nothing in the result.
+        Number of threads; -1 for all CPUs. The result does not depend on it.
 
     Returns
     -------
     table : DataFrame
         One row for each region and model: ``index``, ``name``, ``n_voxels``, ``coverage``,
-        ``model`` (the model's place in ``dsm_model``, from 0), ``score`` (NaN where undefined).
-        ``table.attrs["rdms"]`` holds the regions' RDMs, condensed, one row a region;
-        ``table.attrs["notes"]`` what was noticed about the regions, in sentences.
+        ``model`` (the model's position in ``dsm_model``, from 0), ``score`` (NaN if undefined).
+        ``table.attrs["rdms"]`` contains the condensed RDMs, one row per region;
+        ``table.attrs["notes"]`` contains notes about the regions, in sentences.
 
     Raises
     ------
     ValueError, TypeError, FileNotFoundError
-        As in `rsa_nifti`; an atlas that is none, or shares no voxel with the images.
+        As in `rsa_nifti`; also if the atlas is invalid or shares no voxel with the images.
     """
     n_threads = n_threads_of(n_jobs)
     find_dissimilarity(image_dsm_metric)

@@ -50,33 +50,33 @@ def searchlight(
     n_threads: int = 1,
     on_progress: Callable[[int], None] | None = None,
 ) -> NDArray[np.int32]:
-    """Compute the RDM of every patch once, and hand it to all measures.
+    """Compute the RDM of every patch once, and pass it to all measures.
 
     Parameters
     ----------
     patterns : (n_locations, n_folds, n_conditions) float32 or float64
-        Of voxels or vertices; one fold: not cross-validated.
+        Of voxels or vertices; with one fold, not cross-validated.
     neighborhood : Neighborhood
         `bids_rsa.core.neighborhood.spheres.sphere_rows` of a grid, or lists:
         `bids_rsa.core.neighborhood.patches.Patches`.
     measures : sequence of Measure
-        Each keeps what it takes: see `bids_rsa.core.measures`.
+        Each stores its own results; see `bids_rsa.core.measures`.
     dissimilarity : str or callable
         See `bids_rsa.core.dissimilarity.table.DISSIMILARITIES`.
     params : mapping
         The dissimilarity's parameters; ``V`` and ``w`` have one entry per row of ``patterns``,
-        ``VI`` goes only with one patch of all locations.
+        ``VI`` can only be used with a single patch of all locations.
     ignore_nan : bool
-        NaN is a missing value; else it makes a centre undefined.
+        Treat NaN as a missing value; otherwise a centre with NaN in its patch is undefined.
     min_voxels : int
         Centres with smaller patches are undefined: all cells of their RDMs are NaN.
     noise : NoiseModel
         Normalise by the noise covariance of each patch; its voxels are those of ``patterns``.
         Voxels whose noise does not vary belong to no patch.
     shrinkage : (n_centers,) float64
-        Where the shrinkage of the noise covariances is written, NaN where undefined.
+        Output array for the shrinkage of the noise covariances; NaN where undefined.
     n_threads : int
-        Changes nothing in the result.
+        Number of threads; the result does not depend on it.
     on_progress : callable
         Called with the number of newly finished centres, from the calling thread.
 
@@ -88,7 +88,7 @@ def searchlight(
     Raises
     ------
     ValueError
-        Arrays that don't fit each other, unknown metrics, parameters that don't fit.
+        Arrays do not match, or metrics are unknown, or parameters are invalid.
     """
     params = {k: v for k, v in (params or {}).items() if v is not None}
     _check(patterns, neighborhood, params, dissimilarity, n_threads)
@@ -215,7 +215,7 @@ class Scores:
     nulls : dict of str to tuple of NullOfScore
         For each comparison, the null of each score; empty without permutations of conditions.
     reliability : (n_centers,) float64 or None
-        Agreement of the RDMs of two halves, where that was asked for.
+        Agreement of the RDMs of two halves, if requested.
     halves : tuple of str
         The runs of each half.
     areas : (n_centers,) float64 or None
@@ -245,7 +245,7 @@ def searchlight_rsa(
     Parameters
     ----------
     patterns : (n_patch_voxels, n_folds, n_conditions) float32 or float64, C-contiguous
-        In the order of ``np.argwhere(patch_mask)``; one fold: not cross-validated.
+        In the order of ``np.argwhere(patch_mask)``; with one fold, not cross-validated.
     patch_mask, center_mask : (X, Y, Z) bool
         Voxels that patches use, and the centres.
     affine : (4, 4) array_like
@@ -255,7 +255,7 @@ def searchlight_rsa(
     models : (n_models, n_cells) array_like
         Condensed model RDMs; NaN cells are left out.
     **options
-        See `searchlight_scores`. The dissimilarity's ``VI`` goes only with ``radius_mm=None``.
+        See `searchlight_scores`. ``VI`` can only be used with ``radius_mm=None``.
 
     Returns
     -------
@@ -264,7 +264,7 @@ def searchlight_rsa(
     Raises
     ------
     ValueError
-        Arrays that don't fit each other, unknown metrics, parameters that don't fit.
+        Arrays do not match, or metrics are unknown, or parameters are invalid.
     """
     if patch_mask.ndim != 3 or patch_mask.shape != center_mask.shape:
         raise ValueError(
@@ -303,7 +303,7 @@ def searchlight_scores(
     Parameters
     ----------
     patterns : (n_locations, n_folds, n_conditions) float32 or float64, C-contiguous
-        Of voxels or vertices; one fold: not cross-validated.
+        Of voxels or vertices; with one fold, not cross-validated.
     neighborhood : Neighborhood
         See `searchlight`.
     models : (n_models, n_cells) array_like
@@ -315,7 +315,7 @@ def searchlight_scores(
     comparisons : sequence of str
         See `bids_rsa.core.comparison.table.COMPARISONS`.
     ignore_nan : bool
-        NaN is a missing value; else it makes a centre undefined.
+        Treat NaN as a missing value; otherwise a centre with NaN in its patch is undefined.
     min_voxels : int
         Centres with smaller patches are undefined.
     standardize : bool
@@ -325,9 +325,9 @@ def searchlight_scores(
     noise : NoiseModel
         See `searchlight`.
     null : ConditionNull
-        Takes the same RDMs: the scores of models whose conditions were permuted.
+        Computes the scores of models with permuted conditions from the same RDMs.
     n_threads : int
-        Changes nothing in the result.
+        Number of threads; the result does not depend on it.
     on_progress : callable
         Called with the number of newly finished centres, from the calling thread.
 
@@ -339,7 +339,7 @@ def searchlight_scores(
     Raises
     ------
     ValueError
-        Arrays that don't fit each other, unknown metrics, parameters that don't fit.
+        Arrays do not match, or metrics are unknown, or parameters are invalid.
     """
     measure = ModelScores(
         models,

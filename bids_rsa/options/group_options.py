@@ -36,7 +36,7 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
         type=types.whole_number(1),
         help=(
             "number of random relabelings; if no more than that exist, each is used once. With "
-            "--null stelzer the number of draws of null maps (default there: 100000); no effect "
+            "--null stelzer, the number of draws of null maps (default there: 100000). No effect "
             "with --null conditions, which uses each null map once"
         ),
     )
@@ -50,8 +50,8 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
         "--primary",
         choices=("tfce", "maxt", "cluster-mass", "cluster-size", "fdr", "cluster-fdr"),
         help=(
-            "the correction for the thresholded map, the tables and the pictures; cluster-fdr is "
-            "the one for --null stelzer, and only for it"
+            "the correction for the thresholded map, the tables and the pictures; --null stelzer "
+            "requires cluster-fdr, which is not available otherwise"
         ),
     )
     add("--alpha", metavar="P", type=types.share(), help="significance level")
@@ -124,7 +124,7 @@ def _add_test_options(add: Callable[..., None]) -> None:
         metavar="COLUMN",
         help=(
             "nuisance covariates: columns of participants.tsv, demeaned over the subjects tested; "
-            "a column with two texts (M, F) is coded as 0 and 1"
+            "a column with two text values (M, F) is coded as 0 and 1"
         ),
     )
     add(
@@ -168,7 +168,7 @@ def _add_scores_options(add: Callable[..., None]) -> None:
     add(
         "--transform",
         choices=("auto", "none", "fisher"),
-        help=f"auto: Fisher's z for correlations, none for {' and '.join(untransformed)}",
+        help=f"auto: Fisher's z for correlations, no transform for {', '.join(untransformed)}",
     )
     add(
         "--smoothing-fwhm",

@@ -20,10 +20,10 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
         (
             "--space",
             "space",
-            "spaces to analyse, each separately; required if there are several; X:res-2 selects a "
-            "resolution as well",
+            "spaces to analyse, each separately (required if there are several; X:res-2 also "
+            "selects a resolution)",
         ),
-        ("--res", "res", "resolutions to analyse, each separately; required if there are several"),
+        ("--res", "res", "resolutions to analyse, each separately (required if there are several)"),
     ):
         add(
             flag,
@@ -188,24 +188,24 @@ def _add_mask_options(add: Callable[..., None]) -> None:
         "--center-density",
         metavar="LABEL",
         help=(
-            "centres, and maps, on a coarser mesh of fsaverage, such as 10k (fsaverage5); without "
-            "it every vertex is a centre"
+            "coarser fsaverage mesh, such as 10k (fsaverage5), whose vertices are the centres; "
+            "maps are on this mesh (default: every vertex is a centre)"
         ),
     )
     add(
         "--cifti-volume",
         choices=("structures", "skip"),
         help=(
-            "voxels below the cortex in CIFTI files: structures searches each structure by itself, "
-            "skip leaves them out"
+            "voxels below the cortex in CIFTI files: search each structure separately "
+            "(structures), or leave these voxels out (skip)"
         ),
     )
     add(
         "--patches",
         choices=("auto", "ribbon"),
         help=(
-            "auto: spheres in volumes, discs on surfaces; ribbon: of volumes the voxels between "
-            "the participant's white and pial surface (its own, or --surface WHITE PIAL), within "
+            "auto: spheres in volumes, discs on surfaces; ribbon: in volumes, the voxels between "
+            "the participant's white and pial surfaces (or those of --surface WHITE PIAL) within "
             "the radius along the cortex; centres are the vertices, and nothing is resampled"
         ),
     )

@@ -33,19 +33,19 @@ def add_noise_options(parser: argparse.ArgumentParser) -> None:
         help=(
             "normalise patterns by the noise covariance of the voxels of each patch: only the "
             "variances (diagonal), shrunk towards the variances (shrinkage, recommended) or "
-            "towards a multiple of the identity (shrinkage-identity), or not shrunk (full); for "
-            f"{', '.join(dissimilarities_with_noise())}"
+            "towards a multiple of the identity (shrinkage-identity), or not shrunk (full); "
+            f"available for {', '.join(dissimilarities_with_noise())}"
         ),
     )
     add(
         "--noise-from",
         choices=NOISE_SOURCES,
         help=(
-            "what noise is estimated from: residuals of the first-level models; images: deviations "
-            "of images from the mean of their condition, with folds for each fold those of the "
-            "other folds; pooled-images: those of all folds for all, as rsatoolbox, which biases "
-            "cross-validated distances upwards; auto: residuals where every run has them, else "
-            "images"
+            "data from which the noise is estimated. residuals: those of the first-level models. "
+            "images: deviations of images from the mean of their condition; with folds, each fold "
+            "uses those of the other folds. pooled-images: the deviations of all folds together, "
+            "as in rsatoolbox, which biases cross-validated distances upwards. auto: residuals if "
+            "every run has them, else images"
         ),
     )
     add(

@@ -31,21 +31,21 @@ def _add_science_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=types.whole_number(1),
         help=(
-            "a patch holds only the N voxels (or vertices) nearest to its centre, none beyond "
-            "--radius; without it all within the radius"
+            "use only the N voxels (or vertices) nearest to each centre, and none beyond --radius "
+            "(default: all within the radius)"
         ),
     )
     add(
         "--dissimilarity",
         metavar="METRIC",
         type=types.dissimilarity,
-        help=f"what makes an RDM of patterns: {', '.join(DISSIMILARITIES)}",
+        help=f"measure of the dissimilarity of two patterns: {', '.join(DISSIMILARITIES)}",
     )
     add(
         "--dissimilarity-params",
         metavar="JSON",
         type=types.json_object,
-        help="its parameters, like '{\"p\": 3}' for minkowski",
+        help="parameters of the dissimilarity, such as '{\"p\": 3}' for minkowski",
     )
     add(
         "--comparison",
@@ -54,8 +54,8 @@ def _add_science_options(parser: argparse.ArgumentParser) -> None:
         metavar="METRIC",
         type=types.comparison,
         help=(
-            "what compares RDM and model; several share the RDMs: "
-            f"{', '.join(COMPARISONS)}; at group level those to test, all without it"
+            "measure that compares the RDM with the model; several use the same RDMs: "
+            f"{', '.join(COMPARISONS)}; at group level, those to test (all if not given)"
         ),
     )
     add(
@@ -153,8 +153,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=(
             "folder for intermediate results, which later runs reuse (default: "
-            "OUTPUT_DIR/.work/UID); each job has a folder of its own there, removed after success "
-            "unless -w is given"
+            "OUTPUT_DIR/.work/UID); each job has its own folder there, which is removed "
+            "after success unless -w is given"
         ),
     )
     add(

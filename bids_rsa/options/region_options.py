@@ -65,8 +65,8 @@ def add_region_options(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         type=types.share(whole=True, none=True),
         help=(
-            "regions of which a smaller share is inside the images and the masks get n/a, as do "
-            "those with fewer voxels than --min-voxels"
+            "smallest share of a region that must be inside the images and the masks; regions "
+            "below it, or with fewer voxels than --min-voxels, get n/a"
         ),
     )
 
