@@ -1,8 +1,7 @@
 """Register tiles: sums of products over voxels, for some pairs of conditions at once.
 
-A tile is four conditions by up to twelve, or eight by up to twenty-four where registers hold eight
-doubles: for each voxel, as many values as a register holds are each spread over one and multiplied
-with up to three registers of values that lie side by side in memory.
+A tile is four conditions by up to twelve: for each voxel, four values are each spread over a vector
+register and multiplied with up to three registers of four values that lie side by side in memory.
 numba has no vector registers of its own, so that these loops are written down as LLVM code; what is
 summed is one line each.
 

@@ -1,4 +1,4 @@
-"""LLVM code for vector registers of four or eight doubles, which numba itself does not know.
+"""LLVM code for vector registers of four doubles, which numba itself does not know.
 
 Arrays are given by pointers (`pointer_to`) and are flat; places in them are 64-bit integers.
 """
@@ -6,21 +6,12 @@ Arrays are given by pointers (`pointer_to`) and are flat; places in them are 64-
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
-from numba.core import cgutils, config
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-
-def _lanes() -> int:
-    """Return how many doubles a register of the processor that is compiled for holds: 4 or 8."""
-    features = getattr(config, "CPU_FEATURES", None)
-    if features is None and getattr(config, "CPU_NAME", None) in (None, "host"):
-        features = binding.get_host_cpu_features().flatten()
-    return 8 if features and "+avx512f" in features.split(",") else 4
-
-
-LANES = _lanes()
+LANES = 4  # eight (AVX-512) gain nothing: sums of windows and ranks take most of the time
 DOUBLE = ir.DoubleType()
 SINGLE = ir.FloatType()
 INDEX = ir.IntType(64)
