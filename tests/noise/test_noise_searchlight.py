@@ -13,6 +13,7 @@ from noise.noise_data import (
 )
 
 from bids_rsa.core.comparison.plans import compare
+from bids_rsa.core.folds import center_conditions
 from bids_rsa.core.measures import RdmWriter
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.neighborhood.spheres import sphere_rows
@@ -167,6 +168,33 @@ def test_unequal_numbers_of_images(metric, method):
         np.testing.assert_allclose(
             rdms[center], noise_rdm(folds, metric, covariance), rtol=1e-8, atol=1e-11
         )
+
+
+@pytest.mark.parametrize("method", ["shrinkage", "shrinkage-identity"])
+@pytest.mark.parametrize("metric", ["cosine", "mahalanobis"])
+def test_centred_patterns_are_those_compared(metric, method):
+    """Images stay as they are, and the noise with them; spheres and lists agree."""
+    data = simulated(**SMALL)
+    noise = model_of(data, "images", method, 1)
+    raw = patterns_of(data, 1)
+    patterns = raw.copy()
+    center_conditions(patterns)
+    rdms, _, _, source = all_rdms(data, noise, metric, 1, patterns=patterns)
+    assert isinstance(source, ImageGrams)
+    lists = [near(data, center) for center in range(len(rdms))]
+    writer = RdmWriter()
+    searchlight(
+        patterns, Patches.of_lists(lists, len(lists)), [writer], dissimilarity=metric, noise=noise
+    )
+    np.testing.assert_allclose(rdms, writer.rdms, rtol=1e-8, atol=1e-10)
+    rows, dof = deviations(data)
+    for center in range(0, len(rdms), 11):
+        voxels = lists[center]
+        covariance = noise_covariance(rows[:, voxels], dof, method).matrix
+        wanted = noise_rdm(patterns[voxels].transpose(1, 2, 0), metric, covariance)
+        np.testing.assert_allclose(rdms[center], wanted, rtol=1e-8, atol=1e-10)
+    uncentred = all_rdms(data, noise, metric, 1, patterns=raw)[0]
+    assert np.allclose(rdms, uncentred, rtol=1e-8) == (metric == "mahalanobis")
 
 
 @pytest.mark.parametrize("share", [1.0, 0.999])

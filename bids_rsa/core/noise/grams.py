@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.codes import SQEUCLIDEAN
-from bids_rsa.core.dissimilarity.sources import RowSource
+from bids_rsa.core.dissimilarity.sources import Patterns, RowSource
 from bids_rsa.core.dissimilarity.table import Dissimilarity
 from bids_rsa.core.neighborhood.protocol import CenterBlock
 from bids_rsa.core.neighborhood.spheres import SphereRows
@@ -42,6 +42,8 @@ class ImageGrams:
 
     Parameters
     ----------
+    patterns : (n_voxels, n_folds, n_conditions) float32 or float64
+        What is compared: means of the images, or these without their mean over conditions.
     spheres : SphereRows
         Without the voxels whose noise does not vary.
     noise : NoiseModel
@@ -52,7 +54,15 @@ class ImageGrams:
         Smaller patches are undefined.
     """
 
-    def __init__(self, spheres: SphereRows, noise: NoiseModel, code: int, min_voxels: int) -> None:
+    def __init__(
+        self,
+        patterns: Patterns | TwoFolds,
+        spheres: SphereRows,
+        noise: NoiseModel,
+        code: int,
+        min_voxels: int,
+    ) -> None:
+        self._patterns = patterns
         self._design = image_design(noise.condition_of, noise.fold_of)
         self._noise, self._code = noise, code
         rows = self._rows_of_images()
@@ -168,8 +178,8 @@ class ImageGrams:
         return self._design.n_conditions
 
     def _means(self, voxels: slice) -> Floats:
-        """Means of the conditions (n_chosen, n_means)."""
-        return np.asarray(self._noise.chosen(voxels) @ self._design.means.T)
+        """Patterns of the conditions (n_chosen, n_means): means over folds."""
+        return np.asarray(self._patterns[voxels].mean(axis=1, dtype=np.float64))
 
     def _rows_of_images(self) -> Floats:
         """Stack rows (n_voxels, 1, n_rows): zeros, the root of sum z^4, means and contrasts.
@@ -206,12 +216,6 @@ class HeldOutGrams(ImageGrams):
         means over conditions are taken away, so that nothing large is subtracted.
     """
 
-    def __init__(
-        self, patterns: TwoFolds, spheres: SphereRows, noise: NoiseModel, code: int, min_voxels: int
-    ) -> None:
-        self._patterns = patterns
-        super().__init__(spheres, noise, code, min_voxels)
-
     @property
     def _n_means(self) -> int:
         return 2 * self._design.n_conditions
@@ -220,7 +224,7 @@ class HeldOutGrams(ImageGrams):
         """Patterns of the others, then of the fold, (n_chosen, n_means)."""
         folds = self._patterns[voxels]
         folds -= folds.mean(axis=2, keepdims=True)
-        return folds.reshape(len(folds), -1)
+        return np.asarray(folds.reshape(len(folds), -1))
 
     def _products(self, found: Shrunk, gram: Floats, across: Floats, own: Floats) -> Floats | None:
         """Products of both through the inverse covariance; None where there is none."""

@@ -1,4 +1,4 @@
-"""Images of conditions and folds as orthonormal rows: condition means, and deviations from them."""
+"""Deviations of images from their condition's mean, as orthonormal rows."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,12 @@ Integers = NDArray[np.int64]
 class ImageDesign:
     """What the rows of a patch are made of.
 
-    The images (n_images, n_voxels) become ``means`` (n_conditions rows: over folds, of the means of
-    each fold) and ``contrasts`` (dof rows), which are orthonormal combinations of the deviations
-    from the condition's mean, so that their products are those of the deviations.
+    The images (n_images, n_voxels) become ``contrasts`` (dof rows), which are orthonormal
+    combinations of the deviations from the condition's mean, so that their products are those of
+    the deviations.
 
     Attributes
     ----------
-    means : (n_conditions, n_images)
     contrasts : (dof, n_images)
     deviations : (n_images, dof)
         Deviations of the images from the contrasts.
@@ -31,22 +30,17 @@ class ImageDesign:
         Contrasts between folds from the contrasts, each condition's side by side.
     is_identity : bool
         ``folds`` is the identity: each condition has one image in each fold.
-    n_folds : int
+    n_conditions, n_folds : int
     """
 
-    means: Floats
     contrasts: Floats
     deviations: Floats
     first: Integers
     last: Integers
     folds: Floats
     is_identity: bool
+    n_conditions: int
     n_folds: int
-
-    @property
-    def n_conditions(self) -> int:
-        """Number of conditions."""
-        return len(self.means)
 
     @property
     def dof(self) -> int:
@@ -64,7 +58,7 @@ def image_design(condition_of: Integers, fold_of: Integers) -> ImageDesign:
     """
     conditions, folds = np.unique(condition_of), np.unique(fold_of)
     n, dof, n_folds = len(condition_of), len(condition_of) - len(conditions), len(folds)
-    means, contrasts = np.zeros((len(conditions), n)), np.zeros((dof, n))
+    contrasts = np.zeros((dof, n))
     between = np.zeros((len(conditions), n_folds - 1, dof))
     spans = np.zeros((2, n), dtype=np.int64)
     row = 0
@@ -78,11 +72,10 @@ def image_design(condition_of: Integers, fold_of: Integers) -> ImageDesign:
         spans[:, mine] = np.array([[row], [row + len(own)]])
         of_fold = (fold_of[mine] == folds[:, None]).astype(np.float64)
         of_fold /= of_fold.sum(axis=1, keepdims=True)
-        means[k, mine] = of_fold.mean(axis=0)
         between[k, :, rows] = helmert(n_folds) @ of_fold @ own.T
         row += len(own)
     flat = between.reshape(len(conditions) * (n_folds - 1), dof)
     identity = flat.shape == (dof, dof) and bool(np.allclose(flat, np.eye(dof), atol=1e-12))
     return ImageDesign(
-        means, contrasts, contrasts.T.copy(), spans[0], spans[1], flat, identity, n_folds
+        contrasts, contrasts.T.copy(), spans[0], spans[1], flat, identity, len(conditions), n_folds
     )

@@ -70,10 +70,6 @@ class NoiseModel:
         """Return samples (n_chosen, n_samples) as float64, without the groups' means."""
         return _deviations(self.samples, self.groups, voxels, self.columns)
 
-    def chosen(self, voxels: Any) -> Floats:
-        """Return samples (n_chosen, n_samples) as float64, as they are."""
-        return _chosen(self.samples, voxels, self.columns)
-
     def of_voxels(self, voxels: slice) -> "NoiseModel":
         """Return the noise of a range of voxels."""
         return replace(self, samples=self.samples[voxels], variances=self.variances[voxels])

@@ -143,7 +143,7 @@ def _source(
     assert isinstance(neighborhood, SphereRows)
     if isinstance(patterns, TwoFolds):
         return HeldOutGrams(patterns, neighborhood, noise, known.noise_code, min_voxels)
-    return ImageGrams(neighborhood, noise, known.noise_code, min_voxels)
+    return ImageGrams(patterns, neighborhood, noise, known.noise_code, min_voxels)
 
 
 def _unshrunk(
