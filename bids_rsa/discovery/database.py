@@ -47,7 +47,8 @@ def indexed_paths(
     ReadWriteError
         The index cannot be read.
     """
-    key = hashlib.sha256(dataset.path.encode()).hexdigest()[:8]
+    # an index made for other files is not used again
+    key = hashlib.sha256(f"{dataset.path}\0{wanted.pattern}".encode()).hexdigest()[:8]
     folder = Path(database_dir).absolute() / f"{dataset.name}-{key}"
     if not (folder / "layout_index.sqlite").is_file():
         _make(dataset, folder, config, wanted)
@@ -69,7 +70,7 @@ def _make(dataset: Dataset, folder: Path, config: dict[str, Any], wanted: re.Pat
 
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     # folders must pass, so only names with a dot can be ignored
-    ignored = re.compile(rf"^(?!.*{wanted.pattern}).*\.[^/]+$")
+    ignored = re.compile(rf"^(?!.*(?:{wanted.pattern})).*\.[^/]+$")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(Path(f"{folder}.lock"), LOCK_SECONDS):

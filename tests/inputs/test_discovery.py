@@ -1,5 +1,6 @@
 import errno
 import json
+import re
 from pathlib import Path
 
 import nibabel as nib
@@ -10,6 +11,9 @@ from input_trees import CONDITIONS, describe, find, image, mask, model, name, st
 from bids_rsa import locks
 from bids_rsa.dataset import find_analyses, list_participants
 from bids_rsa.discovery import folders
+from bids_rsa.discovery.database import indexed_paths
+from bids_rsa.discovery.datasets import Dataset
+from bids_rsa.discovery.index import CONFIG, Index
 from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError, SelectionError
 from bids_rsa.models.loading import load_models
 from bids_rsa.settings import InputSettings, RsaSettings, Selection
@@ -663,6 +667,34 @@ def test_a_database_is_made_once_used_again_and_changes_no_answer(tmp_path):
     assert [f.stat().st_mtime_ns for f in files] == times
     assert len(find(root, tmp_path).analyses) == 4
     assert not list(database.glob(".*"))
+
+
+def test_a_database_holds_all_files_that_a_walk_finds(tmp_path):
+    root = describe(tmp_path / "data")
+    paths = [root / "sub-01/func" / f"sub-01_task-x_{name}" for name in (
+        "space-a_stat-effect_statmap.nii.gz", "hemi-L_space-b_stat-effect_statmap.gii",
+        "hemi-L_space-b_stat-effect_statmap.func.gii", "space-c_stat-effect_statmap.dscalar.nii",
+        "hemi-L_space-b_desc-cortex_mask.label.gii", "hemi-R_space-b_mask.shape.gii",
+        "desc-cortex_mask.dscalar.nii", "hemi-L_midthickness.surf.gii", "mask.nii", "beta.tsv",
+    )]  # fmt: skip
+    for path in (*paths, root / "sub-01/func/sub-01_task-x_bold.nii.gz"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    dataset = Dataset("data", str(root))
+    for database in (None, str(tmp_path / "db")):
+        found = Index([dataset], str(tmp_path / "out"), database).files("01")
+        assert sorted(file.path for file in found) == sorted(map(str, paths))
+
+
+def test_an_index_of_other_files_is_not_used_again(tmp_path):
+    root = describe(tmp_path / "data")
+    (root / "sub-01").mkdir()
+    for file in ("sub-01_mask.nii", "sub-01_beta.nii"):
+        (root / "sub-01" / file).touch()
+    dataset = Dataset("data", str(root))
+    for wanted in ("_mask", "_beta"):
+        found = indexed_paths(dataset, str(tmp_path / "db"), CONFIG, re.compile(wanted))
+        assert found == {"01": [str(root / "sub-01" / f"sub-01{wanted}.nii")]}
 
 
 def test_a_database_is_made_where_the_file_system_knows_no_locks(tmp_path, monkeypatch):
