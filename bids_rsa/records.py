@@ -282,9 +282,16 @@ class Analysis:
 
     @property
     def surface_files(self) -> tuple[str, ...]:
-        """Files of the participant's own surfaces; those of a template belong to no dataset."""
-        own = (one for one in self.surfaces if not one.is_template)
-        return tuple(path for one in own for path in (*one.surfaces, *one.spheres))
+        """Files of the participant's own surfaces; those of a template belong to no dataset.
+
+        With ``ribbon`` also the masks of the cortex; else they are the ``brain_mask``.
+        """
+        own = tuple(one for one in self.surfaces if not one.is_template)
+        cortex = own if self.ribbon else ()
+        return (
+            *(path for one in own for path in (*one.surfaces, *one.spheres)),
+            *(path for one in cortex for path in one.cortex),
+        )
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from typing import Any
 
 from bids_rsa._version import __version__
 from bids_rsa.errors import MissingFileError, ReadWriteError
-from bids_rsa.records import ESTIMATE, Analysis, ConditionImage
+from bids_rsa.records import ESTIMATE, Analysis, ConditionImage, HemisphereSurfaces
+from bids_rsa.spaces.gifti import hemisphere_named
 
 THIS_DATASET = ""  # its name in BIDS URIs: bids::sub-01/...
 LIBRARIES = ("numpy", "scipy", "numba", "nibabel", "nilearn", "nipype", "pybids", "pandas")
@@ -129,9 +130,9 @@ def hash_analysis(
     known = estimated or {}
     files = {path for image in analysis.images for path in _image_files(image) if path}
     residuals = [path for run in analysis.residuals for path in run.files]
-    surfaces = [path for one in analysis.surfaces for path in one.meshes]
+    surfaces = {path for one in analysis.surfaces for path in one.files}
     masks = {*analysis.brain_mask.paths, *analysis.roi_mask.paths}
-    paths = sorted(files | masks | set(surfaces) | _with_partners(residuals))
+    paths = sorted(files | masks | surfaces | _with_partners(residuals))
     with ThreadPoolExecutor(n_threads) as pool:
         states = tuple(pool.map(file_state, paths))
     content = {state.path: state.sha256 for state in states}
@@ -148,9 +149,9 @@ def hash_analysis(
         ),
         brain_mask=_mask_digest(analysis.brain_mask.paths, content)
         + " without voxels" * analysis.cortex_only,
-        roi_mask=_mask_digest(analysis.roi_mask.paths, content),
+        roi_mask=_roi_digest(analysis, content),
         files=states,
-        surfaces=digest([content[path] for path in surfaces]) if surfaces else "none",
+        surfaces=_surfaces_digest(analysis.surfaces, content),
     )
 
 
@@ -186,6 +187,26 @@ def _partner(path: str) -> str | None:
 def _mask_digest(paths: Sequence[str], content: Mapping[str, str]) -> str:
     """Hash the masks of one kind together."""
     return digest(sorted(content[path] for path in paths)) if paths else "none"
+
+
+def _roi_digest(analysis: Analysis, content: Mapping[str, str]) -> str:
+    """Hash the masks of centres; on surfaces with the hemisphere that each name says."""
+    paths = analysis.roi_mask.paths
+    if not analysis.surfaces or not paths:
+        return _mask_digest(paths, content)
+    return digest([[hemisphere_named(path), content[path]] for path in paths])
+
+
+def _surfaces_digest(surfaces: Sequence[HemisphereSurfaces], content: Mapping[str, str]) -> str:
+    """Hash the surfaces and the cortex of each hemisphere."""
+    if not surfaces:
+        return "none"
+    return digest(
+        [
+            [one.hemisphere, *([content[path] for path in own] for own in (one.meshes, one.cortex))]
+            for one in surfaces
+        ]
+    )
 
 
 def software_versions() -> str:

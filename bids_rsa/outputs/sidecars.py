@@ -273,7 +273,8 @@ def mask_sidecar(
 
 def shared_keys(stacked: StackedPatterns, sources: Sequence[str], path: str) -> dict[str, Any]:
     """Say what all images of an analysis have in common."""
-    of_voxels = isinstance(stacked.space, VolumeSpace | RibbonSpace)
+    ribbon = isinstance(stacked.space, RibbonSpace)
+    of_voxels = ribbon or isinstance(stacked.space, VolumeSpace)
     mask = "BrainMask" if of_voxels else "CortexMask"
     return {
         "Sources": list(sources),
@@ -282,6 +283,7 @@ def shared_keys(stacked: StackedPatterns, sources: Sequence[str], path: str) -> 
         "RunsPerCondition": stacked.runs_per_condition,
         "TrialsPerCondition": stacked.n_trials or "unknown",
         mask: mask_use(stacked.brain_mask),
+        **({"CortexMask": mask_use(stacked.cortex_mask)} if ribbon else {}),
         "ROIMask": mask_use(stacked.roi_mask),
         "VoxelsLeftOut": stacked.voxels_left_out,
         "Warnings": list(stacked.warnings),

@@ -82,6 +82,8 @@ class StackedPatterns:
         Each image, variance and mask file used, once.
     design_covariance : tuple of tuple
         See `mean_design_covariance`; empty where the images were not estimated by the app.
+    cortex_mask : MaskUse
+        Of the vertices, where the centres of voxel patterns are vertices.
     """
 
     patterns: NDArray[np.floating]
@@ -101,6 +103,7 @@ class StackedPatterns:
     statistics: tuple[str, ...] = ()
     n_trials: dict[str, float] = field(default_factory=dict)
     design_covariance: Matrix = ()
+    cortex_mask: MaskUse = MaskUse()
 
     @property
     def n_images(self) -> int:
@@ -207,7 +210,17 @@ def stack_analysis(analysis: Analysis, rsa: ReadingSettings, n_threads: int = 1)
         statistics=tuple(sorted({image.statistic for image in plan.images})),
         n_trials=trials_per_condition(plan),
         design_covariance=mean_design_covariance(analysis, plan),
+        cortex_mask=_cortex_use(analysis, frame.space),
     )
+
+
+def _cortex_use(analysis: Analysis, space: Space) -> MaskUse:
+    """Say which masks restrict the centres of a ribbon."""
+    if not isinstance(space, RibbonSpace):
+        return MaskUse()
+    paths = tuple(path for one in analysis.surfaces for path in one.cortex)
+    origins = "; ".join(dict.fromkeys(one.cortex_origin for one in analysis.surfaces))
+    return MaskUse(paths, origins, n_voxels=int(space.center_mask().sum()))
 
 
 def _read(

@@ -117,6 +117,22 @@ def test_the_planted_effect_is_found_in_its_hemisphere(output):
     assert abs(np.nanmean(left[height < -10])) < 0.15 and abs(np.nanmean(right)) < 0.15
 
 
+def test_the_sidecar_names_the_cortex(output):
+    about = map_of(output, "L", "pearson")[1]
+    names = [f"sub-01_hemi-{side}_desc-cortex_mask.label.gii" for side in "LR"]
+    assert about["CortexMask"]["Files"] == names
+    assert about["CortexMask"]["Voxels"] == 2 * (len(surfaces("L")[0]) - 30)
+    assert {uri.rpartition("/")[2] for uri in about["Sources"]} >= set(names)
+
+
+def test_another_cortex_is_not_the_same_result(output, data, tmp_path):
+    for side in "LR":
+        inside = np.arange(len(surfaces(side)[0])) >= 300
+        save_mask(tmp_path / f"hemi-{side}_mask.label.gii", inside, side)
+    done = run_app(data, output, "--cortex-mask", tmp_path / "hemi-{hemi}_mask.label.gii")
+    assert done.returncode != 0 and "settings" in done.stderr
+
+
 def test_patch_size_and_noise_go_with_it(data, tmp_path):
     done = run_app(data, tmp_path / "out", "--patch-size", "20")
     assert done.returncode == 0, done.stderr
