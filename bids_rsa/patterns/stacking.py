@@ -298,7 +298,19 @@ def _centers(analysis: Analysis, frame: _Frame, patch_mask: NDArray[np.bool_]) -
             f"the {several} that the images and the brain mask leave.",
             "Check the masks.",
         )
-    return frame.space.centers_among(centers) if isinstance(frame.space, SurfaceSpace) else centers
+    if not isinstance(frame.space, SurfaceSpace):
+        return centers
+    centers = frame.space.centers_among(centers)
+    if not centers.any():
+        inside = f" inside the ROI mask {', '.join(frame.roi_use.paths)}" * bool(
+            frame.roi_use.paths
+        )
+        raise ContentError(
+            f"{analysis.label}: no vertex of the coarser mesh of --center-density is among the "
+            f"vertices that the images and the masks leave{inside}.",
+            "Give a larger ROI mask, a finer mesh, or leave --center-density out.",
+        )
+    return centers
 
 
 def _warnings(

@@ -148,6 +148,10 @@ def test_an_atlas_of_another_mesh_or_kind_is_refused(data, tmp_path):
         labels.place(VertexLayout((("R", N),)))
     done = run_app(root, "gifti", tmp_path / "out", "--atlas", root / "atlas.nii.gz")
     assert done.returncode == 2 and "{hemi}" in done.stderr
+    atlas = ("--atlas", f"{root}/atlas-test_hemi-{{hemi}}.label.gii")
+    done = run_app(root, "gifti", tmp_path / "out", *atlas, "--center-density", "10k")
+    assert done.returncode == 2 and "without --center-density" in done.stderr
+    assert not (tmp_path / "out").exists()
     done = run_app(root, "gifti", tmp_path / "out", "--roi-sphere", "a:0,0,0:9")
     assert done.returncode == 2 and "lie on surfaces" in done.stderr
 

@@ -247,6 +247,14 @@ def test_centres_on_a_coarser_mesh_have_the_scores_of_its_vertices(tmp_path):
     found = run_app(data, tmp_path / "other", *given, "--center-density", "32k")
     assert found.returncode == 2
     assert "usable: 3k, 10k" in found.stderr
+    for side in "LR":
+        mask = np.zeros(40962, np.float32)
+        mask[30000] = 1
+        nib.save(maps_image(mask, side), tmp_path / f"roi_hemi-{side}.func.gii")
+    roi = ("--roi-mask", f"{tmp_path}/roi_hemi-{{hemi}}.func.gii", "--center-density", "10k")
+    found = run_app(data, tmp_path / "roi", *given, *roi)
+    assert found.returncode == 65, found.stderr
+    assert "--center-density" in found.stderr and "roi_hemi-L" in found.stderr
 
 
 def test_vertices_in_another_order_permute_the_maps(trees, tmp_path):
