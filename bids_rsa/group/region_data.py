@@ -123,7 +123,9 @@ def read_regions(
         wide = np.stack([_wide(one, comparison, models, names, ["score"]) for one in tables])[:, 0]
         found.models[comparison] = tuple(models)
         found.scores[comparison] = _over_sessions(wide, group)
-        found.transformed[comparison] = _over_sessions(transform(wide), group)
+        # permuted scores are kept in single precision: only then are equal ones equal
+        tested = wide.astype(np.float32).astype(np.float64) if nulls else wide
+        found.transformed[comparison] = _over_sessions(transform(tested), group)
         found.resolution[comparison] = _resolution(wide, group, comparison, settings, rdms.shape[2])
         if nulls:
             draws = [name for name in nulls[0].columns if name.startswith(_DRAW)]
@@ -160,8 +162,15 @@ def _resolution(
         known[place] = score_resolution(
             scores[place], n_cells, step, transform_of(comparison, settings) == "fisher"
         )
-    per_subject = len(group.members) / len(group.subjects) if group.is_averaged else 1.0
-    return np.sqrt(_mean(known**2) / per_subject)
+    of = np.array([group.subjects.index(one.subject) for one in group.members])
+    variances = [_of_a_mean(known[of == place]) for place in np.unique(of)]
+    return np.sqrt(_mean(np.stack(variances)))
+
+
+def _of_a_mean(known: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the variance of a mean of tables, (n_tables, ...) to (...)."""
+    n = np.isfinite(known).sum(axis=0)
+    return np.asarray(np.nansum(known**2, axis=0) / np.where(n > 0, n, np.nan) ** 2)
 
 
 def _over_sessions(values: NDArray[np.float64], group: RegionGroup) -> NDArray[np.float64]:

@@ -92,7 +92,7 @@ def _summary(values: Floats) -> list[str]:
 
 def _tested(tests: RegionTests, column: int) -> list[str]:
     """Write what a test found."""
-    df = str(tests.df[column]) if tests.n[column] > 1 else "n/a"
+    df = f"{tests.df[column]:.10g}" if tests.n[column] > 1 else "n/a"
     rest = (tests.p, tests.p_fwe, tests.q_fdr, tests.d)
     return [number(tests.t[column]), df, *(number(values[column]) for values in rest)]
 

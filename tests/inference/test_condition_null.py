@@ -115,6 +115,18 @@ def test_an_effect_that_all_share_is_found_and_nothing_else():
     assert (clusters.clusters.labels[inside] == largest).mean() > 0.9
 
 
+def test_stelzers_test_does_not_depend_on_the_unit_of_the_scores():
+    rng = np.random.default_rng(9)
+    scores, nulls = smooth(rng, 6) + 0.1, smooth(rng, 6, 20)
+    one, small = (
+        stelzer_test(scores * unit, (nulls * unit).astype(np.float32), ADJACENCY, 999, voxel_p=0.05)
+        for unit in (1.0, 2.0**-30)
+    )
+    np.testing.assert_array_equal(one.counts, small.counts)
+    np.testing.assert_array_equal(one.clusters.labels, small.clusters.labels)
+    np.testing.assert_array_equal(one.q, small.q)
+
+
 @pytest.mark.parametrize("tail", ["greater", "less", "two-sided"])
 def test_stelzers_clusters_equal_the_plain_computation(tail):
     rng = np.random.default_rng(4)

@@ -375,3 +375,16 @@ def test_what_does_not_fit_is_refused():
     ):
         with pytest.raises(ValueError, match=text):
             call()
+
+
+@pytest.mark.parametrize("metric", ["correlation", "mahalanobis"])
+def test_a_patch_whose_full_covariance_is_singular_is_undefined_and_no_other(metric):
+    """Two voxels with the same residuals, as nearest-neighbour resampling makes them."""
+    data = simulated(shape=(7, 6, 6), n_runs=3, n_conditions=5, n_volumes=120)
+    twins = [40, 41]
+    data.residuals[:, twins[1]] = data.residuals[:, twins[0]]
+    rdms, *_ = all_rdms(data, model_of(data, "residuals", "full", 1), metric, 1)
+    both = np.array([np.isin(twins, near(data, center)).all() for center in range(len(rdms))])
+    assert 0 < both.sum() < len(both)
+    np.testing.assert_array_equal(np.isnan(rdms).all(axis=1), both)
+    assert np.isfinite(rdms[~both]).all()

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import squareform
 
-from bids_rsa.core.comparison.ceilings import noise_ceiling
+from bids_rsa.core.comparison.ceilings import noise_ceiling, subject_ceilings
 from bids_rsa.core.comparison.plans import compare
 from bids_rsa.core.comparison.table import COMPARISONS
 
@@ -121,3 +121,14 @@ def test_two_subjects_and_joint_fits_have_no_ceiling():
     for name in set(COMPARISONS) - set(WITH_CEILING):
         with pytest.raises(ValueError, match="there is no noise ceiling"):
             noise_ceiling(subjects(), name)
+
+
+@pytest.mark.parametrize("name", ["spearman", "pearson", "cosine"])
+def test_others_that_cancel_give_a_subject_no_lower_ceiling(name):
+    """The mean of the first subject's others is constant (0 for cosine): nothing to compare."""
+    one, other = np.array([0.0, 0.7, 2.1, 1.3]), np.array([0.0, 2.1, 0.7, 1.3])
+    rdms = np.stack([one, other, -other if name == "cosine" else 3 - other])
+    by_subject, upper = subject_ceilings(rdms[:, None], name)
+    assert np.isnan(by_subject[0, 0])
+    assert np.isfinite(by_subject[1:, 0]).all()
+    assert np.isfinite(upper[0])

@@ -195,3 +195,32 @@ def test_a_table_that_was_damaged_is_named(region_dataset, kept_run, tmp_path, e
     assert done.returncode == 65, done.stderr
     assert path.name in done.stderr and "--overwrite" in done.stderr
     assert not (output / "group").exists()
+
+
+@pytest.mark.parametrize("size", [1e-8, 1.0])
+def test_relabelings_equal_to_the_observed_one_count_though_they_are_of_single_precision(size):
+    """All 24 orders of four conditions: a model of two pairs has three different labellings."""
+    cells = list(itertools.combinations(range(4), 2))
+    model = np.array([(a < 2) != (b < 2) for a, b in cells], float)
+    rng = np.random.default_rng(3)
+    rdms = model * 3 + rng.random((6, 2, 6))
+    orders = list(itertools.permutations(range(4)))
+
+    def score(rdm, order):
+        own = [model[cells.index(tuple(sorted((order[a], order[b]))))] for a, b in cells]
+        return size * np.corrcoef(rdm, own)[0, 1]
+
+    values = np.array([[score(one, range(4)) for one in row] for row in rdms])
+    exact = np.array([[[score(one, o) for one in row] for o in orders] for row in rdms])
+    found = condition_region_tests(values, exact.astype(np.float32), exhaustive=True)
+    assert np.all(found.p == 8 / 24)
+    assert np.all(found.p_fwe == 8 / 24)
+
+
+def test_degrees_of_freedom_of_two_groups_are_welchs():
+    rng = np.random.default_rng(4)
+    values = np.concatenate([rng.normal(0, 4, (5, 3)), rng.normal(0, 1, (15, 3))])
+    first = np.arange(20) < 5
+    found = region_tests(values, n_permutations=10, design=two_sample_design(first))
+    wanted = stats.ttest_ind(values[first], values[~first], equal_var=False)
+    np.testing.assert_allclose(found.df, wanted.df, rtol=1e-10)

@@ -18,6 +18,8 @@ from bids_rsa.core.comparison.whitening import cell_weights
 Floats = NDArray[np.float64]
 _MIN_SUBJECTS = 3
 _MIN_CELLS = 3
+# a sum of n unit RDMs of a squared norm below this times n^2 is one of rounding
+_CANCELLED = 1e-12
 _BLOCK_CELLS = 2**21  # of all subjects, that are worked on at a time
 
 
@@ -159,8 +161,10 @@ def _ceilings(
     project_on_sum(rows, weighted, norms, sums)
     total = sums.sum(axis=1)
     upper = np.sqrt(np.maximum(total, 0)) / n_subjects
-    with np.errstate(invalid="ignore", divide="ignore"):
-        others = (sums - 1) / np.sqrt(total[:, None] - 2 * sums + 1)
+    squared = total[:, None] - 2 * sums + 1  # norm of the sum of the others
+    squared[squared <= _CANCELLED * n_subjects**2] = np.nan
+    with np.errstate(invalid="ignore"):
+        others = (sums - 1) / np.sqrt(squared)
     return others, upper
 
 

@@ -9,15 +9,13 @@ import numpy.typing as npt
 from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.clusters import cluster_maxima, find_clusters
 from bids_rsa.core.inference.correct import count_p, false_discovery_q, familywise_p
-from bids_rsa.core.inference.observed import Observed, with_tolerance
+from bids_rsa.core.inference.observed import FLOAT32_TOLERANCE, Observed, with_tolerance
 from bids_rsa.core.inference.permute import Null
 from bids_rsa.core.inference.plan import Tail
 from bids_rsa.core.inference.tfce import tfce, tfce_maxima
 
 FloatArray = npt.NDArray[np.float64]
 
-# null maps are files of float32: equal relabelings differ by its rounding
-FLOAT32_TOLERANCE = 1e-6
 DRAWS_AT_ONCE = 64
 
 

@@ -17,6 +17,8 @@ FloatArray = npt.NDArray[np.float64]
 
 # A permuted value counts when it reaches the observed one up to rounding
 TOLERANCE = 1e-9
+# null maps and tables are files of float32: equal relabelings differ by its rounding
+FLOAT32_TOLERANCE = 1e-6
 # rounding of a correlation near 1, where the tolerance on t is finer than float64
 CORRELATION_ROUNDING = 1e-13
 
@@ -118,7 +120,7 @@ def observe(plan: Plan, adjacency: Adjacency, cluster_p: float = 0.001) -> Obser
     t = plan.direction * (_t_of_z(plan) if plan.as_z else statistic)
     return Observed(
         t=t,
-        z=t_to_z(t, _z_df(plan)),
+        z=t_to_z(t, degrees_of_freedom(plan)),
         statistic=statistic,
         tfce=tfce(statistic, adjacency),
         clusters=find_clusters(statistic, adjacency, threshold, plan.two_sided),
@@ -151,8 +153,8 @@ def _t_of_z(plan: Plan) -> FloatArray:
     return np.asarray(score * np.sqrt(plan.df / remainder), dtype=np.float64)
 
 
-def _z_df(plan: Plan) -> FloatArray:
-    """Degrees of freedom by which t becomes z: Welch and Satterthwaite's for two groups."""
+def degrees_of_freedom(plan: Plan) -> FloatArray:
+    """Degrees of freedom of t, (n_voxels,): Welch and Satterthwaite's for two groups."""
     if not plan.design.welch:
         return plan.df
     n = plan.design.n_subjects

@@ -11,7 +11,12 @@ import numpy.typing as npt
 from bids_rsa.core.inference.correct import count_p, false_discovery_q, familywise_p
 from bids_rsa.core.inference.design import Design, one_sample_design
 from bids_rsa.core.inference.group_maps import cohens_d
-from bids_rsa.core.inference.observed import scores_of, with_tolerance
+from bids_rsa.core.inference.observed import (
+    FLOAT32_TOLERANCE,
+    degrees_of_freedom,
+    scores_of,
+    with_tolerance,
+)
 from bids_rsa.core.inference.permute import permutation_null
 from bids_rsa.core.inference.plan import Plan, Tail, prepare_test
 from bids_rsa.core.inference.relabel import draw_relabelings
@@ -25,8 +30,10 @@ class RegionTests:
 
     Attributes
     ----------
-    n, df : (n_columns,) int64
-        Subjects with a score, and degrees of freedom.
+    n : (n_columns,) int64
+        Subjects with a score.
+    df : (n_columns,) float64
+        Degrees of freedom of t; Welch and Satterthwaite's for two groups.
     t, p, p_fwe, q_fdr, d : (n_columns,) float64
         Student's t; p by sign flips; corrected by the maximum over the family; Benjamini and
         Hochberg's adjusted p; Cohen's d. NaN with fewer than two subjects.
@@ -35,7 +42,7 @@ class RegionTests:
     """
 
     n: npt.NDArray[np.int64]
-    df: npt.NDArray[np.int64]
+    df: FloatArray
     t: FloatArray
     p: FloatArray
     p_fwe: FloatArray
@@ -95,7 +102,7 @@ def region_tests(
         plan = prepare_test(values[:, columns], mean_only, tail, resolution=known[columns])
         p[columns], p_fwe[columns], whole = _permuted(plan, n_permutations, seed)
         q_fdr[columns] = false_discovery_q(p[columns])
-    return RegionTests(n, np.maximum(n - 1, 0), t, p, p_fwe, q_fdr, d, whole)
+    return RegionTests(n, np.maximum(n - 1.0, 0.0), t, p, p_fwe, q_fdr, d, whole)
 
 
 def _permuted(plan: Plan, n_permutations: int, seed: int) -> tuple[FloatArray, FloatArray, bool]:
@@ -120,7 +127,7 @@ def _by_design(
 ) -> RegionTests:
     """Test groups, a slope, or the mean with covariates."""
     t, p, p_fwe, q_fdr, d = np.full((5, values.shape[1]), np.nan)
-    df = np.zeros(values.shape[1], dtype=np.int64)
+    df = np.zeros(values.shape[1])
     is_first = design.tested.astype(bool) if design.exchange == "permute" else None
     of_groups = is_first is None or np.isin(design.tested, (0, 1)).all()
     whole = False
@@ -131,7 +138,7 @@ def _by_design(
             continue
         plan = prepare_test(values[:, columns], design, tail, resolution=known[columns])
         t[columns] = plan.direction * scores_of(plan)[1]
-        df[columns] = design.df
+        df[columns] = degrees_of_freedom(plan)
         p[columns], p_fwe[columns], whole = _permuted(plan, n_permutations, seed)
         q_fdr[columns] = false_discovery_q(p[columns])
         if of_groups:
@@ -154,7 +161,8 @@ def condition_region_tests(
     scores : (n_subjects, n_columns) array_like
         NaN is a subject without a score there.
     nulls : (n_subjects, n_draws, n_columns) array_like
-        In each draw the conditions are in the same order in all subjects and columns.
+        In each draw the conditions are in the same order in all subjects and columns. They may
+        have been rounded to float32, so a draw counts from 1e-6 of the scores' size below.
     tail : {"greater", "less", "two-sided"}
     exhaustive : bool
         The draws are all distinct relabelings, the identity among them once.
@@ -179,17 +187,17 @@ def condition_region_tests(
     if tail == "two-sided":
         observed, permuted = np.abs(observed), np.abs(permuted)
     p, p_fwe, q_fdr = np.full((3, values.shape[1]), np.nan)
-    bound = with_tolerance(observed)
     for family in families or [np.arange(values.shape[1])]:
         columns = np.asarray(family, dtype=np.int64)
         columns = columns[
             (described.n[columns] >= 2) & np.isfinite(permuted[:, columns]).all(axis=0)
         ]
         if len(columns):
-            own = permuted[:, columns]
-            counts = (own >= bound[columns]).sum(axis=0)
+            scale = float(np.sqrt(np.nanmean(values[:, columns] ** 2))) or 1.0
+            found, own = observed[columns] / scale, permuted[:, columns] / scale
+            counts = (own >= with_tolerance(found, FLOAT32_TOLERANCE)).sum(axis=0)
             p[columns] = count_p(counts, len(own), exhaustive)
-            p_fwe[columns] = familywise_p(observed[columns], own.max(axis=1), exhaustive)
+            p_fwe[columns] = familywise_p(found, own.max(axis=1), exhaustive, FLOAT32_TOLERANCE)
             q_fdr[columns] = false_discovery_q(p[columns])
     return RegionTests(
         described.n, described.df, described.t, p, p_fwe, q_fdr, described.d, exhaustive

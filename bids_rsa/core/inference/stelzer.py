@@ -12,7 +12,7 @@ from bids_rsa.core.engine.jit import kernel
 from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.clusters import ClusterSet, find_clusters
 from bids_rsa.core.inference.correct import count_p, false_discovery_q
-from bids_rsa.core.inference.observed import with_tolerance
+from bids_rsa.core.inference.observed import FLOAT32_TOLERANCE, with_tolerance
 from bids_rsa.core.inference.plan import Tail
 
 FloatArray = npt.NDArray[np.float64]
@@ -22,8 +22,6 @@ IndexArray = npt.NDArray[np.int32]
 BLOCK_BYTES = 2**26
 # locations whose null maps a thread reads at once
 LOCATIONS_AT_ONCE = 2048
-# null maps are files of float32
-FLOAT32_TOLERANCE = 1e-6
 # draws above a location's threshold, beside those there are without ties
 MOST_TIES = 8
 SIGNS = {"greater": (1.0,), "less": (-1.0,), "two-sided": (1.0, -1.0)}
@@ -137,7 +135,10 @@ def stelzer_test(
         )
     picks = np.random.default_rng(seed).integers(0, nulls.shape[1], (n_draws, len(nulls)))
     means = scores.mean(axis=0)
-    bounds = np.array([with_tolerance(sign * means, FLOAT32_TOLERANCE) for sign in signs])
+    scale = float(np.sqrt(np.mean(scores**2))) or 1.0  # of the scores, whatever their unit
+    bounds = np.array(
+        [scale * with_tolerance(sign * means / scale, FLOAT32_TOLERANCE) for sign in signs]
+    )
     search = partial(_search, nulls, picks, signs, rank, bounds)
     parts = []
     with ThreadPoolExecutor(n_threads) as pool:

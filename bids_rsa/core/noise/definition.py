@@ -12,6 +12,7 @@ from bids_rsa.core.dissimilarity.table import (
     dissimilarities_with_noise,
     find_dissimilarity,
 )
+from bids_rsa.core.noise.lapack import is_definite
 
 Floats = NDArray[np.float64]
 
@@ -79,6 +80,10 @@ def mahalanobis(patterns: ArrayLike, covariance: ArrayLike | None = None) -> Flo
     return np.asarray(squares / items.shape[1])
 
 
+class NotDefiniteError(ValueError):
+    """A covariance that cannot be inverted."""
+
+
 def whiten(patterns: ArrayLike, covariance: ArrayLike) -> Floats:
     """Multiply patterns by S^-1/2, the symmetric root (multivariate noise normalisation).
 
@@ -100,7 +105,7 @@ def whiten(patterns: ArrayLike, covariance: ArrayLike) -> Floats:
     items = np.array(patterns, dtype=np.float64)
     sizes, axes = eigh(_checked(covariance, items.shape[-1]))
     if not sizes[0] > sizes[-1] * len(sizes) * np.finfo(np.float64).eps:
-        raise ValueError(_NOT_DEFINITE)
+        raise NotDefiniteError(_NOT_DEFINITE)
     return np.asarray(items @ ((axes / np.sqrt(sizes)) @ axes.T))
 
 
@@ -180,7 +185,9 @@ def _decorrelated(patterns: Floats, covariance: ArrayLike | None) -> Floats:
     try:
         factor = cholesky(matrix, lower=True)
     except np.linalg.LinAlgError:
-        raise ValueError(_NOT_DEFINITE) from None
+        raise NotDefiniteError(_NOT_DEFINITE) from None
+    if not is_definite(factor, matrix.diagonal()):
+        raise NotDefiniteError(_NOT_DEFINITE)
     rows = patterns.reshape(-1, patterns.shape[-1])
     solved = solve_triangular(factor, rows.T, lower=True, check_finite=False)
     return np.ascontiguousarray(solved.T).reshape(patterns.shape)

@@ -48,12 +48,27 @@ def factorise(matrix: Floats) -> bool:
     Returns
     -------
     bool
-        False where S is not positive definite.
+        False where S is not positive definite, or only by rounding (see ``is_definite``).
     """
+    sizes = matrix.diagonal().copy()
     n, info = ctypes.c_int(len(matrix)), ctypes.c_int()
     # LAPACK counts by columns: our lower triangle is its upper one
     _POTRF(_POINTER(_U), _POINTER(n), matrix.ctypes.data, _POINTER(n), _POINTER(info))
-    return info.value == 0
+    return info.value == 0 and is_definite(matrix, sizes)
+
+
+def is_definite(factor: Floats, sizes: Floats) -> bool:
+    """Tell whether a Cholesky factor is one of more than rounding.
+
+    Parameters
+    ----------
+    factor : (n, n) float64
+        L in its lower triangle.
+    sizes : (n,) float64
+        The diagonal of S = L L'. A pivot is what those before leave of it.
+    """
+    rounding = len(sizes) * np.finfo(np.float64).eps
+    return bool((factor.diagonal() ** 2 > rounding * sizes).all())
 
 
 def solve_rows(factor: Floats, rows: Floats) -> None:

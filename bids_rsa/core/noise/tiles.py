@@ -6,6 +6,7 @@ a centre is a Cholesky factor, and solving for the patterns.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from bids_rsa.core.neighborhood.protocol import CenterBlock
 from bids_rsa.core.neighborhood.spheres import SphereRows
 from bids_rsa.core.noise.contrasts import crossvalidated_gram, fold_rows
 from bids_rsa.core.noise.covariance import check_full
-from bids_rsa.core.noise.definition import noise_rdm
+from bids_rsa.core.noise.definition import NotDefiniteError, noise_rdm
 from bids_rsa.core.noise.finish import follows_from_products, write_cells
 from bids_rsa.core.noise.held_out import TwoFolds
 from bids_rsa.core.noise.kernels import (
@@ -255,7 +256,7 @@ class TileSource:
     def _whiten(
         self, tile: _Tile, patch: Integers, matrix: Floats, found: Shrunk, rdm: Floats
     ) -> None:
-        """Write the RDM of patterns whitened by the symmetric root."""
+        """Write the RDM of patterns whitened by the symmetric root, NaN where there is none."""
         scales = self._scales[tile.voxels[patch]]
         lower = np.tril(matrix, -1) * found.beta
         covariance = lower + lower.T
@@ -263,7 +264,8 @@ class TileSource:
         covariance /= scales[:, None] * scales
         folds = self._patterns[tile.voxels[patch]].transpose(1, 2, 0)
         if np.isfinite(folds).all():
-            rdm[:] = noise_rdm(folds, self._known.name, covariance)
+            with suppress(NotDefiniteError):
+                rdm[:] = noise_rdm(folds, self._known.name, covariance)
 
 
 def _fourth_moments(z: Floats, members: Integers, starts: Integers, totals: Floats) -> Floats:
