@@ -9,7 +9,7 @@ from typing import Any
 
 from bids_rsa.entities import Pairs, joined, name_pairs
 from bids_rsa.errors import ContentError, SelectionError
-from bids_rsa.group.agree import value_at
+from bids_rsa.group.agree import AGREEING, value_at
 from bids_rsa.group.find import is_wanted, map_datasets
 from bids_rsa.group.region_people import RegionPeople
 from bids_rsa.outputs.derivatives import read_sidecar
@@ -19,12 +19,9 @@ from bids_rsa.words import listing
 _SUFFIX = "_scores.tsv"
 _SELECTED = (("ses", "session_label"), ("task", "task_label"), ("space", "space"), ("res", "res"))
 # what must be equal in all participants' sidecars
-_AGREE = (
-    "Dissimilarity", "DissimilarityParameters", "Folds", "Conditions", "Models", "Normalization",
-    "NoiseNormalization.Method", "NoiseNormalization.FoldsHeldOut", "Centering", "IgnoreNaN",
-    "MinVoxels", "MinCoverage", "Standardize", "ConditionCovariance", "ExcludeWithin",
-    "InputStatistic",
-)  # fmt: skip
+_AGREE = (*AGREEING, "Models", "Standardize", "IgnoreNaN", "MinVoxels", "MinCoverage")
+# what only some comparisons have: a participant without these agrees with all
+_OF_SOME_COMPARISONS = ("NuisanceModels", "ConditionCovariance")
 
 
 @dataclass(frozen=True)
@@ -146,13 +143,20 @@ def _is_selected(pairs: Mapping[str, str], selection: Selection) -> bool:
 
 def _check_agreement(group: RegionGroup) -> None:
     """Refuse participants whose tables were made in different ways."""
-    first = group.members[0]
-    for one in group.members[1:]:
-        for key in _AGREE:
-            mine, theirs = (value_at(table.metadata, key) for table in (first, one))
+    for key in _AGREE:
+        values = [(one.subject, value_at(one.metadata, key)) for one in group.members]
+        if key in _OF_SOME_COMPARISONS:
+            values = [(subject, value) for subject, value in values if value is not None]
+        for subject, theirs in values[1:]:
+            first, mine = values[0]
             if mine != theirs:
                 raise ContentError(
-                    f"Regions {group.label}: {key} is {mine} for sub-{first.subject} and {theirs} "
-                    f"for sub-{one.subject}.",
+                    f"Regions {group.label}: {key} is {_or_none(mine)} for sub-{first} and "
+                    f"{_or_none(theirs)} for sub-{subject}.",
                     "Run the participant level with the same settings for all.",
                 )
+
+
+def _or_none(value: Any) -> Any:
+    """Write a setting that a sidecar lacks."""
+    return "none" if value in (None, []) else value

@@ -1,4 +1,4 @@
-"""A set of regions to test across participants: the files that it becomes, and their columns."""
+"""A set of regions to test across participants, and the files that it becomes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.group.records import FOLDER
+from bids_rsa.group.region_columns import tail_of
 from bids_rsa.group.region_data import read_regions
 from bids_rsa.group.region_find import RegionGroup
 from bids_rsa.outputs.derivatives import PlannedFile, with_vectors
@@ -19,52 +20,6 @@ from bids_rsa.regions.region import make_regions
 from bids_rsa.settings import GroupSettings
 
 MEANS = "mean"
-SCORES = {
-    "index": "Index of the region, as in the first participant's table",
-    "name": "Name of the region",
-    "model": "Name of the model",
-    "n": "Participants with a score",
-    "mean": "Mean score",
-    "sd": "Standard deviation of the scores",
-    "se": "Standard error of the mean score",
-    "t": "Student's t of the transformed scores against 0",
-    "df": "Its degrees of freedom",
-    "p": "p by sign flips of participants",
-    "p_fwe": "p corrected for the family-wise error by the maximum over the family",
-    "q_fdr": "Benjamini and Hochberg's adjusted p, over the same family",
-    "d": "Cohen's d of the transformed scores",
-    "ceiling_lower": "Lower noise ceiling: mean similarity of a participant's RDM with the mean "
-    "RDM of the others",
-    "ceiling_upper": "Upper noise ceiling: the same with the mean RDM of all",
-    "p_ceiling": "Two-sided p, by sign flips, of the model's scores against each participant's "
-    "share in the lower ceiling",
-}
-DIFFERENCES = {
-    "index": SCORES["index"],
-    "name": SCORES["name"],
-    "model_1": "First model",
-    "model_2": "Second model, whose score is taken away",
-    "n": "Participants with both scores",
-    "mean": "Mean difference of the scores",
-    "sd": "Standard deviation of the differences",
-    "se": "Standard error of the mean difference",
-    "t": "Student's t of the differences of transformed scores",
-    "df": SCORES["df"],
-    "p": "Two-sided p by sign flips of participants",
-    "p_fwe": SCORES["p_fwe"],
-    "q_fdr": SCORES["q_fdr"],
-    "d": "Cohen's d of the differences of transformed scores",
-}
-LONG = {
-    "participant_id": "Participant",
-    "index": SCORES["index"],
-    "name": SCORES["name"],
-    "comparison": "How RDM and model were compared",
-    "model": "Name of the model",
-    "score": "Score; n/a where the participant has none",
-    "transformed": "The score as it is tested",
-}
-
 RUN_WORKFLOW = "group_regions"
 
 
@@ -142,7 +97,7 @@ def _settings(group: RegionGroup, settings: GroupSettings, wanted: Sequence[str]
         "RegionNames": list(wanted) or "all",
         "Models": list(settings.model) or "all",
         "Test": people.words,
-        "Tail": settings.tail or ("two-sided" if people.is_two_sided else "greater"),
+        "Tail": tail_of(people, settings),
         "Null": "permuted conditions" if by_conditions else people.null,
         **({"CovariateCoding": dict(people.codings)} if people.codings else {}),
         **({"SessionsAveraged": True} if settings.average_sessions else {}),

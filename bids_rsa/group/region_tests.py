@@ -16,6 +16,7 @@ from bids_rsa.core.inference.region_tests import (
     condition_region_tests,
     region_tests,
 )
+from bids_rsa.group.region_columns import tail_of
 from bids_rsa.group.region_data import RegionData, transformer
 from bids_rsa.settings import GroupSettings
 
@@ -81,7 +82,7 @@ def compare_regions(data: RegionData, comparison: str, settings: GroupSettings) 
             families(n_models), None, known.ravel(),
         )  # fmt: skip
     apart_draws = None if nulls is None else nulls[:, :, first] - nulls[:, :, second]
-    tail = settings.tail or ("two-sided" if data.people.is_two_sided else "greater")
+    tail: Any = tail_of(data.people, settings)
     return ComparedRegions(
         data.models[comparison], scores, transformed, test(transformed, tail, known, nulls),
         pairs,

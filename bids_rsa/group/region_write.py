@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.inference.region_tests import RegionTests
 from bids_rsa.errors import ContentError
+from bids_rsa.group.region_columns import LONG, difference_columns, score_columns
 from bids_rsa.group.region_data import RegionData, read_regions
 from bids_rsa.group.region_find import RegionGroup
-from bids_rsa.group.region_job import DIFFERENCES, LONG, SCORES, RegionGroupJob
+from bids_rsa.group.region_job import RegionGroupJob
 from bids_rsa.group.region_tests import ComparedRegions, compare_regions, mean_known
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json, write_text
 from bids_rsa.outputs.derivatives import PlannedFile
@@ -32,7 +33,12 @@ def write_region_group(job: RegionGroupJob) -> list[Path]:
         for file in job.planned:
             (output / file.sidecar).unlink(missing_ok=True)
     found = {name: compare_regions(data, name, job.settings) for name in data.models}
-    columns = {"long": LONG, "scores": SCORES, "differences": DIFFERENCES}
+    people = job.group.people
+    columns = {
+        "long": LONG,
+        "scores": score_columns(people, job.settings),
+        "differences": difference_columns(people, job.settings),
+    }
     for what, comparison, file in job.tables:
         if what == "long":
             rows = _long_rows(job.group, data, found)

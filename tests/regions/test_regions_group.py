@@ -220,3 +220,26 @@ def test_an_atlas_or_region_that_is_not_there_is_refused(group_run, region_datas
         done = run_app(region_dataset, group_run, *OPTIONS, "--roi-only", *options)
         assert done.returncode == code
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("ExcludedCells", {"File": "cells.tsv", "SHA256": "1f"}),
+        ("NuisanceModels", ["motion"]),
+        ("ConditionCovariance", "design"),
+    ],
+)
+def test_participants_whose_tables_were_made_in_other_ways_are_refused(
+    region_run, region_dataset, tmp_path, key, value
+):
+    output = shutil.copytree(region_run[0], tmp_path / "out")
+    others = {"NuisanceModels": [], "ConditionCovariance": "none"}
+    for subject, own in (("02", others.get(key)), ("03", value)):
+        (sidecar,) = output.glob(f"sub-{subject}/func/*_seg-Octants_scores.json")
+        changed = json.loads(sidecar.read_text()) | ({key: own} if own is not None else {})
+        sidecar.write_text(json.dumps(changed))
+    done = run_app(region_dataset, output, *OPTIONS, "--roi-only")
+    assert done.returncode == 65, done.stderr
+    assert key in done.stderr and "for sub-03" in done.stderr
+    assert not (output / "group").exists()

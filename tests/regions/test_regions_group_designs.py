@@ -12,6 +12,9 @@ from scipy import stats
 
 from bids_rsa.core.inference.design import one_sample_design, slope_design, two_sample_design
 from bids_rsa.core.inference.region_tests import condition_region_tests, region_tests
+from bids_rsa.group.region_columns import difference_columns, score_columns
+from bids_rsa.group.region_people import RegionPeople
+from bids_rsa.settings import GroupSettings
 
 OPTIONS = ("group", "--use-plugin", "Linear", "--no-report", "--roi-only")
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -77,6 +80,27 @@ def test_the_null_of_conditions_counts_draws(tail):
     assert found.n.tolist() == [6, 6, 5]
 
 
+@pytest.mark.parametrize(
+    ("people", "settings", "t", "p"),
+    [
+        (RegionPeople(), GroupSettings(), "Student's t of the transformed scores against 0",
+         "One-sided p (greater); under the null hypothesis, signs of participants' scores are "
+         "flipped"),
+        (RegionPeople(groups=("old", "young")), GroupSettings(),
+         "Welch's t of the transformed scores, old minus young",
+         "Two-sided p; under the null hypothesis, participants are permuted"),
+        (RegionPeople(groups=("old", "young"), covariates=(("age", (1.0, 2.0)),)),
+         GroupSettings(tail="less"),
+         "Pooled t of the transformed scores, old minus young, adjusted for age",
+         "One-sided p (less); under the null hypothesis, participants are permuted"),
+    ],
+)  # fmt: skip
+def test_columns_are_described_as_they_were_made(people, settings, t, p):
+    columns = score_columns(people, settings)
+    assert (columns["t"], columns["p"]) == (t, p)
+    assert difference_columns(people, settings)["p"].startswith("Two-sided p; ")
+
+
 @pytest.fixture(scope="module")
 def kept_run(region_dataset, region_options, tmp_path_factory):
     output = tmp_path_factory.mktemp("kept") / "out"
@@ -105,6 +129,10 @@ def test_the_planted_region_is_found_against_a_null_of_conditions(
     assert found.loc[["tiny", "absent"], "p"].isna().all()
     sidecar = json.loads(next(output.glob("group/*Octants_meas-rhoa_scores.json")).read_text())
     assert sidecar["Null"] == "permuted conditions"
+    assert sidecar["p"]["Description"] == (
+        "One-sided p (greater); under the null hypothesis, the conditions of the models are "
+        "permuted"
+    )
     assert "(permuted conditions)" in done.stderr
 
 
@@ -143,6 +171,10 @@ def test_a_covariate_from_the_table_of_participants(region_dataset, kept_run, tm
     assert found["df"]["octant 3"] == 1
     sidecar = json.loads(next(output.glob("group/*Octants_meas-rhoa_scores.json")).read_text())
     assert (sidecar["Test"], sidecar["Tail"]) == ("slope of age", "two-sided")
+    told = {name: sidecar[name]["Description"] for name in ("t", "p", "d")}
+    assert told["t"] == "t of the slope of the transformed scores on age"
+    assert told["p"] == "Two-sided p; under the null hypothesis, participants are permuted"
+    assert "slope" in told["d"] and found["d"].isna().all()
     people.write_text("participant_id\tage\nsub-01\t20\nsub-02\t31\n")
     done = run_app(region_dataset, output, *OPTIONS, *options, "--label", "two")
     assert done.returncode == 65 and "no row for sub-03" in done.stderr
