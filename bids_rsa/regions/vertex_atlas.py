@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import nibabel as nib
@@ -45,6 +45,8 @@ class VertexLabels:
     voxels : dict
         The same of voxels below the cortex, by structure and indices.
     warnings : tuple of str
+    shape, affine : tuple of int, (4, 4) ndarray
+        The grid that the indices are of.
     """
 
     by_side: dict[str, Keys]
@@ -52,6 +54,8 @@ class VertexLabels:
     name: str
     voxels: dict[tuple[str, tuple[int, ...]], int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    affine: NDArray[np.float64] = field(default_factory=lambda: np.eye(4))
 
     def place(self, layout: Any) -> Placement:
         """Find the locations of each region; see `RegionSet`.
@@ -94,6 +98,8 @@ class VertexLabels:
 
     def _of_structures(self, layout: GrayordinateLayout) -> list[Keys]:
         """Give the regions of grayordinates, structure by structure."""
+        if self.voxels and layout.shape:
+            self._refuse_other_grid(layout)
         found, start, counts = [], 0, dict(layout.mesh_vertices)
         for name, n in layout.structures:
             own = slice(start, start + n)
@@ -104,6 +110,19 @@ class VertexLabels:
                 found.append(np.array([self.voxels.get((name, one), 0) for one in ijk], np.int64))
             start += n
         return found
+
+    def _refuse_other_grid(self, layout: GrayordinateLayout) -> None:
+        """Refuse voxels of another grid than that of the images."""
+        if self.shape != layout.shape or not np.allclose(self.affine, layout.affine, atol=1e-3):
+            grids = (
+                f"{shape}, affine {np.round(affine, 3).tolist()}"
+                for shape, affine in ((self.shape, self.affine), (layout.shape, layout.affine))
+            )
+            raise ContentError(
+                f"The voxels of the atlas {self.name} are on another grid than those of the images:"
+                f"\n  atlas: {next(grids)}\n  images: {next(grids)}",
+                "Give an atlas on the grid of the images.",
+            )
 
 
 def gifti_labels(paths: Sequence[str], names: Mapping[int, str] | None = None) -> VertexLabels:
@@ -165,7 +184,11 @@ def cifti_labels(path: str, names: Mapping[int, str] | None = None) -> VertexLab
         else:
             for ijk, key in zip(models.voxel.tolist(), values.tolist(), strict=True):
                 below[str(structure), tuple(ijk)] = key
-    return _labels(keys, dict.fromkeys(keys, table), path, below, table)
+    found = _labels(keys, dict.fromkeys(keys, table), path, below, table)
+    if not below:
+        return found
+    layout = GrayordinateLayout.of_axis(axes[1], path)
+    return replace(found, shape=layout.shape, affine=layout.affine)
 
 
 def _labels(

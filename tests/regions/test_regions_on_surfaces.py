@@ -21,6 +21,7 @@ from nibabel.gifti import (
 
 from bids_rsa.errors import ContentError
 from bids_rsa.regions.vertex_atlas import cifti_labels, gifti_labels
+from bids_rsa.spaces.cifti import GrayordinateLayout
 from bids_rsa.spaces.gifti import STRUCTURES, maps_image
 from bids_rsa.spaces.surface import VertexLayout
 
@@ -154,6 +155,28 @@ def test_an_atlas_of_another_mesh_or_kind_is_refused(data, tmp_path):
     assert not (tmp_path / "out").exists()
     done = run_app(root, "gifti", tmp_path / "out", "--roi-sphere", "a:0,0,0:9")
     assert done.returncode == 2 and "lie on surfaces" in done.stderr
+
+
+def test_an_atlas_with_voxels_of_another_grid_is_refused(tmp_path):
+    inside = np.zeros((6, 6, 6), bool)
+    inside[1:5, 1:5, 1:5] = True
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+
+    def voxels(affine, inside=inside):
+        return BrainModelAxis.from_mask(inside, "CIFTI_STRUCTURE_THALAMUS_LEFT", affine)
+
+    table = {0: ("???", (0, 0, 0, 0)), 1: ("nucleus", (1, 0, 0, 1))}
+    header = Cifti2Header.from_axes((LabelAxis(["test"], table), voxels(affine)))
+    keys = (np.arange(64) < 20).astype(np.float32)
+    nib.save(Cifti2Image(keys[None], header=header), tmp_path / "below.dlabel.nii")
+    labels = cifti_labels(str(tmp_path / "below.dlabel.nii"))
+    (members,) = labels.place(GrayordinateLayout.of_axis(voxels(affine), "images")).members
+    np.testing.assert_array_equal(members, np.arange(20))
+    moved, larger = affine.copy(), np.pad(inside, ((0, 1), (0, 0), (0, 0)))
+    moved[0, 3] = 4.0
+    for axis_of_images in (voxels(moved), voxels(affine, larger)):
+        with pytest.raises(ContentError, match="on another grid"):
+            labels.place(GrayordinateLayout.of_axis(axis_of_images, "images"))
 
 
 def test_labels_are_read_alike_from_both_formats(data):
