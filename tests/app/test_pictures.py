@@ -11,7 +11,7 @@ from app_runs import RADIUS, files_under, run_app
 from bids_rsa.dataset import find_analyses
 from bids_rsa.models.loading import load_models
 from bids_rsa.patterns.stacking import stack_analysis
-from bids_rsa.reports.drawing import VOXELS
+from bids_rsa.reports.map_words import VOXELS
 from bids_rsa.reports.participant_pictures import draw_map, find_background
 from bids_rsa.reports.slices import cuts_through, lay_out, read_anatomy
 from bids_rsa.settings import InputSettings, RsaSettings, Selection
