@@ -104,7 +104,7 @@ def _disc_size(layout: object, radius_mm: float) -> int:
     if isinstance(layout, VertexLayout):
         n_vertices = max(n for _, n in layout.hemispheres)
     elif isinstance(layout, GrayordinateLayout):
-        n_vertices = max(n for _, n in layout.mesh_vertices)
+        n_vertices = max((n for _, n in layout.mesh_vertices), default=0)
     else:
         return 0
     share = math.pi * radius_mm**2 / _HEMISPHERE_MM2

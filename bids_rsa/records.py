@@ -301,6 +301,11 @@ class Analysis:
         return ("L", "R") if self.images and self.images[0].right is not None else ("",)
 
     @property
+    def is_drawable(self) -> bool:
+        """Whether its maps can be drawn: grayordinates without cortex cannot."""
+        return self.form == "volume" or bool(self.surfaces)
+
+    @property
     def label(self) -> str:
         """The analysis's entities as they stand in file names, without the hemisphere."""
         return self.file_label()

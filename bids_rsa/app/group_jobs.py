@@ -73,7 +73,9 @@ def plan_jobs(
                 name=node_name(test.label),
                 n_threads=settings.run.omp_nthreads or plugin.n_procs,
                 memory_gb=_memory_gb(test),
-                is_drawn=not settings.run.no_figures,
+                # grayordinates without cortex cannot be drawn
+                is_drawn=not settings.run.no_figures
+                and (test.form == "volume" or bool(test.surfaces)),
             )
         )
     return jobs

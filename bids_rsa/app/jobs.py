@@ -130,7 +130,9 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
     check_maps_beside(run.output, planned)
     # both hemispheres are in one picture
     pictured = dict.fromkeys(
-        map_figure_path(file.path, analysis) for file in planned if file.is_pictured
+        map_figure_path(file.path, analysis)
+        for file in planned
+        if file.is_pictured and analysis.is_drawable
     )
     details = dict.fromkeys(details_path(file.path, analysis) for file in planned if file.model)
     roots = (dataset_root(path, run.datasets) for path in _input_files(analysis))

@@ -65,14 +65,15 @@ def with_surfaces(
     roi = _roi(analysis, files, inputs.roi_mask, [side for side, _ in hemispheres])
     for path in (*cortex, *roi.paths, *(path for one in surfaces for path in one.files)):
         refuse_unwritable_name(path)
-    notes = [f"Surfaces: {'; '.join(dict.fromkeys(one.origin for one in surfaces))}."]
+    geometry = "; ".join(dict.fromkeys(one.origin for one in surfaces))
+    notes = [f"Surfaces: {geometry}."] if surfaces else []
     if any(one.is_template for one in surfaces):
         notes.append(TEMPLATE_WARNING)
     return replace(
         analysis,
         others=with_density(analysis.others, analysis.images[0], inputs.center_density),
         surfaces=surfaces,
-        brain_mask=MaskChoice(cortex, "; ".join([*origins, *skipped])),
+        brain_mask=MaskChoice(cortex, "; ".join([*origins, *skipped]) or "none"),
         cortex_only=bool(skipped),
         roi_mask=roi,
         notes=(*analysis.notes, *notes),

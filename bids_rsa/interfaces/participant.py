@@ -294,7 +294,7 @@ class DrawMaps(RecordingInterface):
         stacked, output_dir = load_stacked(inputs.stacked), Path(inputs.output_dir)
         models = load_models(inputs.models)
         figures: list[Path] = []
-        if inputs.is_drawn:
+        if inputs.is_drawn and inputs.analysis.is_drawable:
             # matplotlib takes a second to import
             from bids_rsa.reports.participant_pictures import draw_analysis
             from bids_rsa.reports.surface_pictures import draw_hemispheres

@@ -90,6 +90,12 @@ class GrayordinateSpace:
         """Give the locations of each hemisphere."""
         return {part.hemisphere: own for _, own, part in self.structures() if part is not None}
 
+    @property
+    def _volume(self) -> VolumeSpace:
+        """The grid of the voxels."""
+        grid = self.grayordinates
+        return VolumeSpace((grid.shape[0], grid.shape[1], grid.shape[2]), grid.affine)
+
     def _volume_of(self, own: slice, chosen: Mask) -> NDArray[np.bool_]:
         """Put some voxels of a structure (n,) on its grid."""
         volume = np.zeros(self.grayordinates.shape, dtype=bool)
@@ -160,9 +166,8 @@ class GrayordinateSpace:
         lists: list[NDArray[Any]] = [np.empty(0, np.int64)] * int(np.count_nonzero(centers))
         if not lists or not n_inside:
             return Patches.of_lists(lists, n_inside)
-        voxels, grid = self.grayordinates.voxels[own], self.grayordinates
-        volume = VolumeSpace(grid.shape, grid.affine)
-        spheres = volume.neighborhood(
+        voxels = self.grayordinates.voxels[own]
+        spheres = self._volume.neighborhood(
             self._volume_of(own, inside).ravel(),
             self._volume_of(own, centers).ravel(),
             radius_mm,
@@ -262,9 +267,14 @@ class GrayordinateSpace:
         return scalar_image(values, self.grayordinates, tuple(names))
 
     def check_radius(self, radius_mm: float, name: str) -> None:
-        """Refuse a radius shorter than the edges of the mesh, or as large as the hemisphere."""
-        check_surface_radius(self.parts, radius_mm, name)
+        """Refuse a radius as `SurfaceSpace` does, or without cortex as `VolumeSpace` does."""
+        if self.parts:
+            check_surface_radius(self.parts, radius_mm, name)
+        else:
+            self._volume.check_radius(radius_mm, name)
 
     def spatial_keys(self, beside: Mapping[str, Any], path: str) -> dict[str, Any]:
         """Name the surface and the distance; BIDS asks for more with den- and some spaces."""
-        return surface_keys(self, beside, path)
+        keys = surface_keys(self, beside, path)
+        of_meshes = ("SurfaceGeometry", "SurfaceDistance") if not self.parts else ()
+        return {key: value for key, value in keys.items() if key not in of_meshes}

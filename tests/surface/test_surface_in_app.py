@@ -435,3 +435,30 @@ def test_subcortical_voxels_stay_in_their_structure(tmp_path):
     assert np.isnan(cortex[n_vertices:]).all()
     again = run_app(data, tmp_path / "c", *given, *surface)
     assert again.returncode == 73 and "BrainMask" in again.stderr
+
+
+def test_a_file_of_voxels_alone_is_searched_as_a_volume(tmp_path):
+    rng, affine = np.random.default_rng(6), np.diag([2.0, 2.0, 2.0, 1.0])
+    axis = nib.cifti2.BrainModelAxis.from_mask(
+        np.ones((6, 5, 5), bool), name="CIFTI_STRUCTURE_THALAMUS_LEFT", affine=affine
+    )
+    data, voxels = describe(tmp_path / "cifti"), describe(tmp_path / "voxels")
+    for run in RUNS:
+        maps = rng.normal(size=(len(CONDITIONS), 6, 5, 5)).astype(np.float32)
+        path = data / "sub-01" / "func" / f"{stem(run)}_stat-effect_statmap.dscalar.nii"
+        save_scalars(path, maps.reshape(len(CONDITIONS), -1), CONDITIONS, axis)
+        for name, own in zip(CONDITIONS, maps, strict=True):
+            file = f"{stem(run)}_contrast-{name}_stat-effect_statmap.nii.gz"
+            nib.save(nib.Nifti1Image(own, affine), voxels / "sub-01" / "func" / file)
+    given = (*RADIUS, "--comparison", "pearson")
+    for tree, out in ((data, "a"), (voxels, "b")):
+        found = run_app(tree, tmp_path / out, *given)
+        assert found.returncode == 0, found.stderr
+    scores, wanted = (maps_of(tmp_path / out, "pearson")[""].ravel() for out in "ab")
+    assert np.isfinite(scores).all()
+    np.testing.assert_allclose(scores, wanted, atol=2e-6)
+    assert (tmp_path / "a" / "sub-01.html").exists()
+    found = run_app(data, tmp_path / "c", "--radius", "1.5")
+    assert found.returncode == 2 and "the voxels of" in found.stderr
+    found = run_app(data, tmp_path / "c", *given, "--cifti-volume", "skip")
+    assert found.returncode == 65 and "Traceback" not in found.stderr
