@@ -245,3 +245,14 @@ def test_the_resolution_is_the_same_under_every_flip():
         flipped = observe(plan_of(rho * signs[:, None]), row)
         assert null.maxima["t"][0] == pytest.approx(flipped.statistic.max(), rel=1e-9)
         assert null.maxima["tfce"][0] == pytest.approx(flipped.tfce.max(), rel=1e-9)
+
+
+@pytest.mark.parametrize("n_cells", [3, 6, 28, 300])
+def test_fishers_z_grows_with_the_correlation_up_to_a_perfect_one(n_cells):
+    """With ties in a model rank correlations lie nearer to 1 than a step of untied ones."""
+    scores = np.array([0.0, 0.5, 0.8, 0.866, 0.99, 1 - 1e-7, 1 - 1e-13, 1.0])
+    z, limited = fisher_z(scores, n_cells)
+    assert (np.diff(z) >= 0).all()
+    assert limited == (scores > 1 - 6 / (n_cells**3 - n_cells)).sum() > 0
+    np.testing.assert_allclose(z[:2], np.arctanh(scores[:2]), rtol=1e-15)
+    np.testing.assert_array_equal(fisher_z(-scores, n_cells)[0], -z)

@@ -13,15 +13,18 @@ FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
 
 
 def largest_correlation(n_cells: int) -> float:
-    """Give the correlation that stands for a perfect one: half a rank step below it.
+    """Give the largest correlation that is told from a perfect one: half a rank step below it.
 
     Spearman's rho of ``n_cells`` cells moves in steps of ``12 / (m (m^2 - 1))`` at least.
     """
-    return 1.0 - 6.0 / (n_cells * (n_cells**2 - 1.0))
+    return min(1.0 - 6.0 / (n_cells * (n_cells**2 - 1.0)), 1.0 - LIMIT)
 
 
 def fisher_z(scores: npt.ArrayLike, n_cells: int) -> tuple[FloatArray, int]:
     """Transform correlations by Fisher's z.
+
+    Those nearer to 1 than half a rank step are taken half a rank step from it, so that no perfect
+    correlation gets a smaller z than another.
 
     Parameters
     ----------
@@ -34,7 +37,7 @@ def fisher_z(scores: npt.ArrayLike, n_cells: int) -> tuple[FloatArray, int]:
     -------
     z : ndarray of float64
     n_limited : int
-        How many correlations were perfect (within 1e-12), and taken half a rank step from 1.
+        How many correlations were limited.
 
     Raises
     ------
@@ -47,9 +50,10 @@ def fisher_z(scores: npt.ArrayLike, n_cells: int) -> tuple[FloatArray, int]:
     magnitude = np.abs(scores)
     if (magnitude > 1 + 1e-6).any():
         raise ValueError(f"a correlation of {np.nanmax(magnitude):g} lies beyond 1")
-    perfect = magnitude >= 1 - LIMIT
-    scores[perfect] = np.sign(scores[perfect]) * largest_correlation(n_cells)
-    return np.arctanh(scores), int(perfect.sum())
+    largest = largest_correlation(n_cells)
+    limited = magnitude > largest
+    scores[limited] = np.sign(scores[limited]) * largest
+    return np.arctanh(scores), int(limited.sum())
 
 
 def common_voxels(inside: BoolArray, coverage: float) -> tuple[BoolArray, npt.NDArray[np.int64]]:

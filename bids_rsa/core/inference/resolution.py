@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from bids_rsa.core.inference.group_scores import LIMIT, largest_correlation
+from bids_rsa.core.inference.group_scores import largest_correlation
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -43,8 +43,8 @@ def score_resolution(
     half = np.full(size.shape, max(step, recurring_step(scores[np.isfinite(scores)])) / 2)
     if not fisher:
         return np.asarray(np.fmax(half, RELATIVE_RESOLUTION * size) + 0 * size)
-    perfect = size >= 1 - LIMIT
     largest = largest_correlation(n_cells)
+    perfect = size > largest
     half[perfect] = np.maximum(half[perfect], 1 - largest)
     z = np.arctanh(np.where(perfect, largest, size))
     below = np.arctanh(np.maximum(np.where(perfect, largest, size) - half, -largest))
