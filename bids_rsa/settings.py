@@ -17,7 +17,8 @@ NOISE_SOURCES = (AUTO, RESIDUALS, IMAGES, POOLED_IMAGES)
 class ReadingSettings:
     """The part of the science that reading images depends on; a change of the rest reads nothing.
 
-    Metrics, ``standardize`` and ``noise`` decide which warnings there are, and no pattern.
+    Metrics, ``standardize``, ``noise`` and ``noise_from`` decide which warnings there are, and no
+    pattern.
     """
 
     folds: str = "none"
@@ -29,7 +30,13 @@ class ReadingSettings:
     comparisons: tuple[str, ...] = (DEFAULT_COMPARISON,)
     standardize: bool = False
     noise: str = "none"
+    noise_from: str = AUTO
     reliability: bool = False
+
+    @property
+    def pools_noise(self) -> bool:
+        """Whether folds are weighted by noise from their own images: distances are biased."""
+        return self.noise != "none" and self.noise_from == POOLED_IMAGES
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,6 @@ class RsaSettings(ReadingSettings):
     condition_covariance: str = "none"
     dissimilarity_params: str = "{}"
     min_voxels: int = 10
-    noise_from: str = AUTO
     residual_dof: float | None = None
     condition_permutations: int = 0
     keep_null: int = 0

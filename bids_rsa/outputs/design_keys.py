@@ -13,6 +13,7 @@ from bids_rsa.core.dissimilarity.table import find_dissimilarity
 from bids_rsa.estimation.design_correlation import DesignCorrelation, design_correlation
 from bids_rsa.outputs.derivatives import PlannedFile
 from bids_rsa.records import ModelRdm
+from bids_rsa.settings import POOLED_IMAGES
 
 if TYPE_CHECKING:
     from bids_rsa.patterns.stacking import StackedPatterns
@@ -72,7 +73,8 @@ def _is_unbiased(file: PlannedFile) -> bool:
     settings = {key: json.loads(text) for key, text in file.settings}
     params = settings.get("DissimilarityParameters", {})
     unbiased = find_dissimilarity(settings["Dissimilarity"]).is_unbiased(params)
-    return bool(settings["Folds"] != "none" and unbiased)
+    pooled = settings.get("NoiseNormalization", {}).get("From") == POOLED_IMAGES
+    return bool(settings["Folds"] != "none" and unbiased and not pooled)
 
 
 def _warnings(found: DesignCorrelation) -> tuple[str, ...]:
@@ -82,7 +84,8 @@ def _warnings(found: DesignCorrelation) -> tuple[str, ...]:
         told.append(
             f"The design alone correlates the estimates of {' and '.join(found.pair)} by "
             f"{found.largest:.2f}: their noise makes them look alike or unlike. Longer or jittered "
-            "intervals and other orders lower it; cross-validated distances are free of it."
+            "intervals and other orders lower it; unbiased cross-validated distances are free of "
+            "it."
         )
     for name, rank in found.with_models:
         if rank >= HIGH_RANK and abs(found.largest) >= WEAK:
@@ -91,6 +94,6 @@ def _warnings(found: DesignCorrelation) -> tuple[str, ...]:
                 f"noise alone correlate with the model by {rank:.2f} (ranks), and the largest "
                 f"correlation between condition estimates is {found.largest:.2f}. Noise can look "
                 "like this model; cross-validated distances (--folds runs with sqeuclidean or "
-                "crossnobis) are free of that."
+                "crossnobis, not with --noise-from pooled-images) are free of that."
             )
     return tuple(told)

@@ -23,7 +23,11 @@ COMMON_PATTERN = 0.5
 
 
 def warn_unequal_counts(
-    plan: StackPlan, dissimilarity: str, comparisons: Sequence[str], standardize: bool = False
+    plan: StackPlan,
+    dissimilarity: str,
+    comparisons: Sequence[str],
+    standardize: bool = False,
+    pools_noise: bool = False,
 ) -> tuple[str, ...]:
     """Warn of unequal numbers of trials (of images, where trials are unknown).
 
@@ -31,6 +35,7 @@ def warn_unequal_counts(
 
     Cross-validated products are 0 on average without an effect, however many images there are;
     their spread is not equal. Only scores that are linear in them have a mean of 0 as well.
+    With ``pools_noise`` (see `ReadingSettings`) the products are not 0 on average.
     """
     trials = trials_per_condition(plan)
     counts: Mapping[str, float] = trials or images_per_condition(plan)
@@ -40,12 +45,14 @@ def warn_unequal_counts(
     unequal = f"Conditions have unequal numbers of {'trials' if trials else 'images'} ({listed})"
     linear = [name for name, entry in COMPARISONS.items() if entry.linear]
     entry = find_dissimilarity(dissimilarity)
-    if not plan.fold_labels or entry.signed_root or not entry.is_unbiased({}):
+    unbiased = plan.fold_labels and entry.is_unbiased({}) and not pools_noise
+    if not unbiased or entry.signed_root:
+        source = ", with noise from residuals or --noise-from images" if pools_noise else ""
         free = [name for name in unbiased_dissimilarities() if not _takes_root(name)]
         return (
             f"{unequal}: noise alone then makes structure in the RDM. Free of that are scores "
             f"of {_either(linear)}, not standardized, on cross-validated {_either(free)} "
-            "distances.",
+            f"distances{source}.",
         )
     asked = [name for name in comparisons if name not in linear or standardize]
     if not asked:

@@ -319,7 +319,9 @@ def _warnings(
     """Gather what could make noise look like an effect."""
     return (
         *plan.warnings,
-        *checks.warn_unequal_counts(plan, rsa.dissimilarity, rsa.comparisons, rsa.standardize),
+        *checks.warn_unequal_counts(
+            plan, rsa.dissimilarity, rsa.comparisons, rsa.standardize, rsa.pools_noise
+        ),
         *checks.warn_few_conditions(len(plan.conditions)),
         *checks.warn_sum_regression(rsa.comparisons, rsa.dissimilarity, rsa.standardize),
         *checks.warn_without_noise(rsa.dissimilarity, rsa.noise),

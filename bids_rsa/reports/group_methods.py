@@ -112,7 +112,7 @@ def _correction(test: Sidecar) -> Iterator[str]:
         how = "the false discovery rate over clusters, by their size [@benjamini1995]"
     else:
         over = " over all maps of this call" if isinstance(test.get("FWEOver"), dict) else ""
-        how = f"the family-wise error by {PRIMARY.get(primary, primary)}{over}"
+        how = f"the family-wise error by {PRIMARY.get(primary, primary)}{over}{_parts(test)}"
     forming = ""
     if primary.startswith("cluster") and "ClusterFormingP" in test:
         forming = f" Clusters were formed at p < {number(test['ClusterFormingP'])}."
@@ -126,3 +126,11 @@ def _correction(test: Sidecar) -> Iterator[str]:
             else ""
         )
     )
+
+
+def _parts(test: Sidecar) -> str:
+    """Say that extents on the cortex and below it were corrected apart; max-T needs no extent."""
+    n_parts = test.get("PartsCorrectedFor")
+    if not n_parts or test.get("PrimaryMethod") == "maxt":
+        return ""
+    return f", separately in the cortex and below it, with p multiplied by {number(n_parts)}"

@@ -7,7 +7,7 @@ from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.core.dissimilarity.table import DISSIMILARITIES, find_dissimilarity
 from bids_rsa.reports.designs import design_sentences
 from bids_rsa.reports.group_methods import group_paragraphs
-from bids_rsa.reports.noise_words import noise_sentences
+from bids_rsa.reports.noise_words import noise_sentences, pools_noise
 from bids_rsa.reports.sidecar_values import (
     Sidecar,
     counts,
@@ -210,12 +210,11 @@ def _comparison(maps: Sequence[Sidecar]) -> Iterator[str]:
     names = distinct(maps, "Dissimilarity")
     if not names:
         return
-    how = _cross_validation(maps)
     yield from noise_sentences(maps)
     yield (
         "In each patch, the representational dissimilarity matrix (RDM) contained "
         f"{joined([_distance(name) for name in names])} between "
-        f"the patterns of each pair of conditions{how}."
+        f"the patterns of each pair of conditions, {_cross_validation(maps)}."
     )
     models = list(dict.fromkeys(one["Name"] for one in distinct(maps, "Model") if "SHA256" in one))
     cells = distinct(maps, "CellsUsed")
@@ -230,14 +229,25 @@ def _comparison(maps: Sequence[Sidecar]) -> Iterator[str]:
 
 
 def _cross_validation(maps: Sequence[Sidecar]) -> str:
-    """Say how distances were cross-validated, if they were."""
-    crossed = [one for one in maps if one.get("Folds", "none") != "none"]
-    if not crossed:
-        return ", without cross-validation"
-    names, params = distinct(crossed, "Dissimilarity"), crossed[0].get("DissimilarityParameters")
-    if all(find_dissimilarity(name).is_unbiased(params or {}) for name in names):
-        return ", cross-validated over pairs of folds and unbiased [@walther2016]"
-    return ", averaged over folds, each compared with the mean of the others"
+    """Say how distances were cross-validated, if they were; each way once."""
+    ways = [_estimator(one) for one in maps if "Dissimilarity" in one]
+    return joined(list(dict.fromkeys(ways)))
+
+
+def _estimator(sidecar: Sidecar) -> str:
+    """Say how the distances of one map were estimated."""
+    if sidecar.get("Folds", "none") == "none":
+        return "without cross-validation"
+    known = find_dissimilarity(sidecar["Dissimilarity"])
+    if not known.is_unbiased(sidecar.get("DissimilarityParameters") or {}):
+        return "averaged over folds, each compared with the mean of the others"
+    crossed, root = "cross-validated over pairs of folds", ": the signed root of the"
+    if pools_noise(sidecar):
+        what = f"{root} squared distance" if known.signed_root else ""
+        bias = "biased upwards by noise from the images of all folds"
+        return f"{crossed}{what} [@walther2016], but {bias}"
+    what = f"{root} unbiased squared distance" if known.signed_root else " and unbiased"
+    return f"{crossed}{what} [@walther2016]"
 
 
 def _measure(name: str) -> str:

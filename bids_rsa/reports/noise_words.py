@@ -33,3 +33,9 @@ def noise_sentences(maps: Sequence[Sidecar]) -> Iterator[str]:
     yield from dict.fromkeys(sentences)
     if any(noise.get("FoldsHeldOut") for noise in found):
         yield "Each fold was weighted by the noise of the other folds' images alone."
+
+
+def pools_noise(sidecar: Sidecar) -> bool:
+    """Tell whether folds were weighted by noise that was estimated from their own images."""
+    noise = sidecar.get("NoiseNormalization") or {}
+    return noise.get("Source") == "images" and not noise.get("FoldsHeldOut")

@@ -520,6 +520,10 @@ def test_a_design_that_looks_like_the_model_is_warned_of(dataset, tmp_path, from
     options = ("--folds", "runs", "--dissimilarity", "sqeuclidean")
     code, said = from_bold(dataset, tmp_path / "folds", *options)
     assert code == 0 and "looks like the model" not in said
+    # distances weighted by noise of the same images are biased, although cross-validated
+    pooled = ("--noise", "shrinkage", "--noise-from", "pooled-images")
+    code, said = from_bold(dataset, tmp_path / "pooled", *options, *pooled)
+    assert code == 0 and "looks like the model" in said
 
 
 @pytest.fixture(scope="module")

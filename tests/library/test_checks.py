@@ -40,6 +40,18 @@ def test_unequal_counts_warn_unless_scores_are_linear_in_unbiased_distances(
     assert not checks.warn_unequal_counts(plan([2, 2, 2], n_folds), *options)
 
 
+@pytest.mark.parametrize("dissimilarity", ["crossnobis", "sqeuclidean", "euclidean"])
+@pytest.mark.parametrize("comparison", ["regression", "spearman"])
+def test_unequal_counts_make_structure_where_folds_weigh_themselves(dissimilarity, comparison):
+    """With noise pooled over folds, cross-validated distances are not 0 on average."""
+    (warning,) = checks.warn_unequal_counts(
+        plan([3, 1, 2], 3), dissimilarity, [comparison], pools_noise=True
+    )
+    assert "noise alone then makes structure" in warning
+    assert "0 on average" not in warning
+    assert "--noise-from images" in warning
+
+
 @pytest.mark.parametrize(("n", "cells"), [(2, "1 cell,"), (3, "3 cells"), (4, "6 cells")])
 def test_few_conditions_warn_with_the_number_of_cells(n, cells):
     (warning,) = checks.warn_few_conditions(n)

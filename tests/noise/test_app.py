@@ -145,6 +145,23 @@ def test_the_methods_text_tells_of_the_noise(tmp_path):
     assert "weighted by the noise of the other folds" in text
 
 
+def test_nothing_calls_distances_with_pooled_noise_unbiased(tmp_path):
+    """Neither the warning of unequal counts nor the methods text."""
+    make_dataset(tmp_path / "in", ())
+    next((tmp_path / "in").rglob("*run-1*contrast-c0_*")).unlink()
+    shared = ("--dissimilarity", "crossnobis", "--folds", "2", "--missing-runs", "average")
+    for noise in ((), ("--noise", "shrinkage", "--noise-from", "pooled-images")):
+        out, biased = tmp_path / f"out{len(noise)}", bool(noise)
+        assert run_app(tmp_path / "in", out, *shared, *noise) == 0
+        told = result(out, "stat-spearman_desc-m")[1]["Warnings"]
+        (warning,) = [text for text in told if "unequal numbers" in text]
+        assert ("noise alone then makes structure" in warning) == biased
+        assert ("0 on average" in warning) != biased
+        text = " ".join((out / "sub-01.html").read_text().split())
+        assert ("biased upwards by noise from the images of all folds" in text) == biased
+        assert ("over pairs of folds and unbiased" in text) != biased
+
+
 def test_a_pattern_names_residuals_and_their_dof(tmp_path):
     images, residuals = make_dataset(tmp_path / "in")
     for path in (tmp_path / "in" / "sub-01").glob("*errorts*"):

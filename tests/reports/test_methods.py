@@ -59,6 +59,33 @@ def test_the_text_follows_the_sidecars(sidecars):
     assert "walther2016" not in methods_text(maps)
 
 
+IMAGES = {"Method": "shrinkage", "Source": "images"}
+
+
+@pytest.mark.parametrize(
+    ("dissimilarity", "noise", "wanted"),
+    [
+        ("crossnobis", {"Method": "full", "Source": "residuals", "FoldsHeldOut": False},
+         "over pairs of folds and unbiased"),
+        ("crossnobis", {**IMAGES, "FoldsHeldOut": True}, "over pairs of folds and unbiased"),
+        ("crossnobis", {**IMAGES, "FoldsHeldOut": False}, "but biased upwards by noise"),
+        ("euclidean", {**IMAGES, "FoldsHeldOut": False}, "but biased upwards by noise"),
+        ("sqeuclidean", None, "over pairs of folds and unbiased"),
+        ("euclidean", None, "the signed root of the unbiased squared distance"),
+    ],
+)  # fmt: skip
+def test_distances_are_called_unbiased_only_where_they_are(sidecars, dissimilarity, noise, wanted):
+    maps, _ = sidecars
+    keys = {"Folds": "runs", "Dissimilarity": dissimilarity} | (
+        {"NoiseNormalization": noise} if noise else {}
+    )
+    text = methods_text([{**one, **keys} for one in maps])
+    assert wanted in text
+    assert "walther2016" in text
+    assert ("unbiased" in text) == ("unbiased" in wanted)
+    assert ("signed root" in text) == (dissimilarity == "euclidean")
+
+
 def test_it_says_what_is_not_known(sidecars):
     maps, _ = sidecars
     assert "Not known" in methods_text(maps)
@@ -101,6 +128,16 @@ def test_tests_done_in_the_same_way_share_a_paragraph(sidecars):
     assert group.count("sign flips") == 1
     other = [{**tests[0], "Alpha": 0.01}, *tests[1:]]
     assert methods_text((), other).count("At the group level") == 2
+
+
+def test_p_of_grayordinates_are_said_to_be_multiplied_by_two(sidecars):
+    _, tests = sidecars
+    both = [{**one, "PartsCorrectedFor": 2} for one in tests]
+    said = "separately in the cortex and below it, with p multiplied by 2"
+    assert said in methods_text((), both)
+    assert said not in methods_text((), tests)
+    for other in ("maxt", "fdr"):  # these have one correction for all grayordinates
+        assert said not in methods_text((), [{**one, "PrimaryMethod": other} for one in both])
 
 
 def test_a_searchlight_on_a_surface_is_not_a_sphere(sidecars):
