@@ -10,7 +10,7 @@ from bids_rsa.app.compared import covariance_of, models_of
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.dataset import find_analyses
 from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError
-from bids_rsa.group.ceiling_subjects import CeilingSubject
+from bids_rsa.group.ceiling_subjects import CeilingSubject, check_comparable
 from bids_rsa.group.ceiling_write import CeilingJob, plan_ceilings
 from bids_rsa.group.ceilings import ceiling_tests
 from bids_rsa.group.records import GroupTest, ParticipantMap
@@ -70,6 +70,7 @@ def _ceiling_job(together: Sequence[GroupJob], settings: Settings, n_threads: in
     subjects = tuple(
         _subject(number, tests, settings, n_threads) for number in range(len(tests[0].members))
     )
+    check_comparable(subjects, {test.models[0] for test in tests})
     return CeilingJob(
         tests=tests,
         subjects=subjects,

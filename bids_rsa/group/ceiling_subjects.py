@@ -1,6 +1,6 @@
 """A subject whose RDMs are computed again for a noise ceiling, and how its images are read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.dissimilarity.table import needs_noise
 from bids_rsa.core.noise.model import NoiseModel, no_noise
 from bids_rsa.core.side_by_side import PatternSet
+from bids_rsa.errors import ContentError
 from bids_rsa.estimation.names import residuals_path
 from bids_rsa.group.ceilings import CeilingSource
 from bids_rsa.outputs.derivatives import is_complete
@@ -20,6 +21,7 @@ from bids_rsa.patterns.noise_samples import noise_of
 from bids_rsa.patterns.stacking import StackedPatterns, stack_analysis
 from bids_rsa.records import Analysis
 from bids_rsa.settings import RsaSettings
+from bids_rsa.words import few
 
 Floats = NDArray[np.float64]
 # makes a progress bar of so many voxels, of a run with this name
@@ -50,6 +52,54 @@ class CeilingSubject:
     covariance: Floats | None
     root: str
     runs: tuple[PlannedRun, ...] = ()
+
+
+def check_comparable(subjects: Sequence[CeilingSubject], models: Collection[str]) -> None:
+    """Check that the subjects' RDMs can be averaged and compared in one way.
+
+    Parameters
+    ----------
+    subjects : sequence of CeilingSubject
+    models : collection of str
+        Names of the models tested.
+
+    Raises
+    ------
+    ContentError
+        Subjects whose conditions have another order, who leave out other cells, or whose condition
+        estimates have another covariance.
+    """
+
+    def in_order(one: CeilingSubject, other: CeilingSubject) -> bool:
+        return one.analysis.conditions == other.analysis.conditions
+
+    def of_cells(one: CeilingSubject, other: CeilingSubject) -> bool:
+        pairs = [(one.models[name], other.models[name]) for name in models]
+        return all(np.array_equal(np.isnan(own), np.isnan(its)) for own, its in pairs)
+
+    def of_covariance(one: CeilingSubject, other: CeilingSubject) -> bool:
+        if one.covariance is None or other.covariance is None:  # no comparison depends on it
+            return True
+        own, its = (matrix / np.trace(matrix) for matrix in (one.covariance, other.covariance))
+        return np.allclose(own, its, rtol=1e-6, atol=1e-9)
+
+    for alike, what, remedy in (
+        (in_order, "the order of conditions", "give the conditions in one order"),
+        (of_cells, "the cells left out (--exclude-within run)", "leave --exclude-within away"),
+        (
+            of_covariance,
+            "the covariance of the condition estimates (--condition-covariance design)",
+            "give one table of covariances for all",
+        ),
+    ):
+        unlike = [one.analysis.subject for one in subjects if not alike(one, subjects[0])]
+        if unlike:
+            raise ContentError(
+                "--noise-ceiling compares the RDM of each subject with a mean RDM, and "
+                f"{what} must be the same in all subjects. In {few([f'sub-{s}' for s in unlike])} "
+                f"it is not as in sub-{subjects[0].analysis.subject}.",
+                f"Remove --noise-ceiling, or {remedy} and run the participant level again.",
+            )
 
 
 def read_subject(

@@ -102,16 +102,19 @@ class Ceiling:
 class _Test:
     """One test: its voxels among the centres, its scores, and its ceilings as they come in."""
 
-    def __init__(self, test: GroupTest, output_dir: Path, source: CeilingSource) -> None:
+    def __init__(self, test: GroupTest, output_dir: Path, sources: Sequence[CeilingSource]) -> None:
         self.test, self.space = test, space_of_test(test)
         self.mask = tested_voxels(test, self.space, output_dir)
         maps = [member.maps[0][0] for member in test.members]
         self.scores = np.array([read_map(one)[self.mask] for one in maps])
         self.name = test.key.comparison
-        model = source.models[test.models[0]]
-        self.missing = np.isnan(model)
-        self.plan: Plan = prepare(model, self.name, condition_covariance=source.covariance)
-        self.covariance = source.covariance
+        models = [source.models[test.models[0]] for source in sources]
+        self.plans: list[Plan] = [
+            prepare(model, self.name, condition_covariance=source.covariance)
+            for model, source in zip(models, sources, strict=True)
+        ]
+        # those of the other subjects are the same: see check_comparable
+        self.missing, self.covariance = np.isnan(models[0]), sources[0].covariance
         self.ceilings = np.full((2, int(self.mask.sum())), np.nan)
         self.checked = np.zeros(self.mask.sum(), dtype=bool)
         self.checked[np.unique(np.linspace(0, self.mask.sum() - 1, N_CHECKED).astype(int))] = True
@@ -130,7 +133,8 @@ class _Test:
     def _check(self, place: int, rdms: Floats) -> None:
         """Refuse RDMs whose scores are not those of the maps."""
         again = np.empty((1, len(rdms)))
-        self.plan.score(rdms, again)
+        for s, plan in enumerate(self.plans):
+            plan.score(rdms[s : s + 1], again[:, s : s + 1])
         there = self.scores[:, place]
         far = ~(np.abs(again[0] - there) <= TOLERANCE * np.maximum(1, np.abs(there)))
         if far.any():
@@ -191,7 +195,7 @@ def compute_ceilings(
     ContentError
         A score that is computed again is not that of a map.
     """
-    running = [_Test(test, output_dir, sources[0]) for test in tests]
+    running = [_Test(test, output_dir, sources) for test in tests]
     centers = np.logical_or.reduce([one.mask for one in running])
     # the places of all centres among the voxels of each test; -1: not among them
     placed = []

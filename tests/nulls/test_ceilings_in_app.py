@@ -202,3 +202,59 @@ def test_estimates_that_are_gone_are_refused(tmp_path, call):
     assert code == 65, said
     assert "which the maps of sub-02 were made of, are not in" in said
     assert not (out / "group").exists()
+
+
+def test_subjects_of_different_designs_have_no_ceiling_of_whitened_comparisons(tmp_path, call):
+    """Each subject's scores depend on its own design; other comparisons do not."""
+    from estimation import bold_runs
+
+    data, out = tmp_path / "data", tmp_path / "out"
+    for subject in ("01", "02", "03"):
+        bold_runs.make_dataset(data, subject=subject)
+    other = bold_runs.events(seed=9)
+    other.to_csv(bold_runs.raw(data, "events.tsv", 1, "02"), sep="\t", index=False)
+    line = bold_runs.arguments(
+        data, out, "--comparison", "whitened-cosine", "spearman", "--condition-covariance",
+        "design", "--no-report",
+    )  # fmt: skip
+    assert call(*line)[0] == 0
+    group = (data, out, "group", "--noise-ceiling", "--assume-common-space", "--n-permutations",
+             "8", "--no-report", "--comparison")  # fmt: skip
+    code, said = call(*group, "whitened-cosine")
+    said = " ".join(said.split())
+    assert code == 65, said
+    assert "(--condition-covariance design) must be the same in all subjects" in said
+    assert "In sub-02 it is not as in sub-01" in said
+    assert not (out / "group").exists()
+    code, said = call(*group, "spearman")
+    assert code == 0, said
+    assert len(list(out.glob("group/*_stat-ceiling*.nii.gz"))) == 2
+
+
+def test_subjects_who_leave_out_other_cells_have_no_ceiling(dataset, tmp_path, call):
+    data, out = shutil.copytree(dataset, tmp_path / "data"), tmp_path / "out"
+    for number in range(1, 6):
+        # two conditions of each subject have images of the first run alone; others in sub-03
+        image = next(data.rglob(f"sub-{number:02d}_*_contrast-*_stat-effect*.nii.gz"))
+        names = sorted(
+            path.name.partition("_contrast-")[2].partition("_")[0]
+            for path in image.parent.glob("*_run-*1_*_stat-effect*.nii.gz")
+        )
+        for name in names[2:4] if number == 3 else names[:2]:
+            for path in image.parent.glob(f"*_contrast-{name}_stat-*"):
+                if "_run-1_" not in path.name and "_run-01_" not in path.name:
+                    path.unlink()
+    code, said = call(
+        data, out, "participant", "--model", data / "models/planted.tsv", "--radius", "16",
+        "--exclude-within", "run", "--missing-runs", "average", "--no-report",
+    )  # fmt: skip
+    assert code == 0, said
+    group = (data, out, "group", "--n-permutations", "8", "--noise-ceiling", "--no-report")
+    code, said = call(*group)
+    said = " ".join(said.split())
+    assert code == 65, said
+    assert "the cells left out (--exclude-within run) must be the same in all subjects" in said
+    assert "In sub-03 it is not as in sub-01" in said
+    assert not (out / "group").exists()
+    code, said = call(*group, "--exclude-participant-label", "03")
+    assert code == 0, said
