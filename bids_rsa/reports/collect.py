@@ -126,20 +126,39 @@ class FoundMap:
 def find_statmaps(folder: Path, figures: Path | None = None) -> list[FoundMap]:
     """Find the finished maps below a folder, in the order of their names.
 
-    Without ``figures``, the pictures of each map lie in a folder beside it.
+    Without ``figures``, the pictures of each map lie in a folder beside it. The hemispheres of one
+    analysis are one map; those analysed in calls of their own are two.
     """
     found = []
     paths = {path for ending in _ENDINGS for path in folder.rglob(f"*_statmap{ending}")}
     for path in sorted(paths):
-        left, right = path.name.replace(_RIGHT, _LEFT), path.name.replace(_LEFT, _RIGHT)
-        if path.name != left and path.with_name(left) in paths:
-            continue  # with the left one
-        other = path.with_name(right) if right != path.name else None
-        sidecar = read_sidecar(path.with_name(f"{without_extension(path.name)}.json"))
-        if "figures" not in path.relative_to(folder).parts and sidecar is not None:
-            beside = figures or path.parent / "figures"
-            found.append(FoundMap(path, sidecar, beside, other if other in paths else None))
+        sidecar = _sidecar(path)
+        if "figures" in path.relative_to(folder).parts or sidecar is None:
+            continue
+        other = _other_hemisphere(path, sidecar, paths)
+        if other is None or _LEFT in path.name:  # the right one is with the left one
+            found.append(FoundMap(path, sidecar, figures or path.parent / "figures", other))
     return found
+
+
+def _sidecar(path: Path) -> dict[str, Any] | None:
+    """Read the sidecar of a map."""
+    return read_sidecar(path.with_name(f"{without_extension(path.name)}.json"))
+
+
+def _other_hemisphere(path: Path, sidecar: dict[str, Any], paths: set[Path]) -> Path | None:
+    """Find the map of the other hemisphere, where both are of one analysis.
+
+    The hash covers all input files, so maps that were analysed apart have another one.
+    """
+    here, there = (_LEFT, _RIGHT) if _LEFT in path.name else (_RIGHT, _LEFT)
+    other = path.with_name(path.name.replace(here, there))
+    if other == path or other not in paths:
+        return None
+    beside = _sidecar(other)
+    if beside is None or beside.get("SettingsHash") != sidecar.get("SettingsHash"):
+        return None
+    return other
 
 
 def map_vector(paths: Sequence[Path]) -> NDArray[Any]:

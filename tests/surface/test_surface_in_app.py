@@ -26,6 +26,7 @@ from surface_data import (
 )
 
 from bids_rsa.app.preflight import validator_command
+from bids_rsa.reports.collect import participant_maps
 from bids_rsa.spaces.gifti import STRUCTURES, maps_image
 
 OPTIONS = {
@@ -324,6 +325,25 @@ def test_one_hemisphere_alone_can_be_analysed(trees, tmp_path):
     one, two = (maps_of(tmp_path / name, "pearson") for name in ("one", "two"))
     assert set(one) == {"R"}
     np.testing.assert_array_equal(one["R"], two["R"])
+
+
+def test_hemispheres_of_two_calls_are_two_analyses_of_the_page(trees, tmp_path):
+    n_pictures = []
+    for side in "LR":
+        filters = tmp_path / f"{side}.json"
+        filters.write_text(json.dumps({"statmap": {"hemi": side}}))
+        given = (*RADIUS, "--comparison", "pearson", "--bids-filter-file", filters, *trees[1])
+        found = run_app(trees[0]["gifti"], tmp_path / "apart", *given)
+        assert found.returncode == 0, found.stderr
+        page = (tmp_path / "apart" / "sub-01.html").read_text()
+        n_pictures.append(page.count("<img"))
+        assert f"hemi {side}" in page
+    assert n_pictures[1] == 2 * n_pictures[0] - 1 > 1  # the model is shown once
+    assert run_app(trees[0]["gifti"], tmp_path / "both", *given[:-4], *trees[1]).returncode == 0
+    apart, both = (participant_maps(tmp_path / out, "01") for out in ("apart", "both"))
+    assert len(apart) == 2 * len(both) > 0
+    assert not any(one.right for one in apart) and all(one.right for one in both)
+    assert all(one.picture.exists() for one in (*apart, *both))
 
 
 def test_betas_of_any_name_with_conditions_as_names_of_maps(trees, tmp_path):
