@@ -19,6 +19,7 @@ from bids_rsa.discovery.grouping import (
 from bids_rsa.discovery.hemispheres import join_hemispheres
 from bids_rsa.discovery.masks import check_given
 from bids_rsa.discovery.selection import select
+from bids_rsa.discovery.unused import refuse_unused
 from bids_rsa.errors import BidsRsaError, InputError, OptionError, SelectionError
 from bids_rsa.producers.residuals import with_residuals
 from bids_rsa.producers.search import Search, raise_all
@@ -100,6 +101,7 @@ def find_analyses(
     for subject, images in by_subject.items():
         outcome.add(subject, images, search, wanted, regions)
     outcome.refuse_nothing()
+    refuse_unused(inputs, outcome.analyses)
     seconds = time.perf_counter() - started
     count = sum(len(analysis.images) for analysis in outcome.analyses)
     subjects = len({analysis.subject for analysis in outcome.analyses})

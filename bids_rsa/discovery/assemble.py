@@ -11,7 +11,7 @@ from bids_rsa.discovery.masks import background, brain_mask, roi_mask
 from bids_rsa.discovery.ribbons import with_ribbon
 from bids_rsa.discovery.selection import Filters
 from bids_rsa.discovery.surface_inputs import with_surfaces
-from bids_rsa.errors import BidsRsaError, ContentError, InputError
+from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError
 from bids_rsa.records import Analysis, ConditionImage, ModelRdm, missing_by_run, natural_key
 from bids_rsa.settings import InputSettings, RsaSettings
 from bids_rsa.tables import refuse_unwritable_name
@@ -98,7 +98,28 @@ def subject_analyses(
             f"of the images: {'; '.join(idle)}. Conditions of the models: "
             f"{listing(list(wanted.conditions))}."
         )
+    _refuse_one_name(analyses)
     return analyses
+
+
+def _refuse_one_name(analyses: Sequence[Analysis]) -> None:
+    """Refuse analyses whose maps would have the same names: those of surfaces name no resolution.
+
+    Raises
+    ------
+    OptionError
+        Names the first two.
+    """
+    seen: dict[tuple[str, str], Analysis] = {}
+    for one in analyses:
+        first = seen.setdefault((one.label, one.form), one)
+        if first is not one:
+            raise OptionError(
+                f"{one.label}: images of two analyses would give maps of one name: "
+                f"{first.images[0].path} and {one.images[0].path}.",
+                "Analyse one of them at a time, each with an output folder of its own (--space, "
+                "--res or --bids-filter-file choose).",
+            )
 
 
 def _empty_analysis(image: ConditionImage) -> Analysis:

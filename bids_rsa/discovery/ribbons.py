@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bids_rsa.discovery.index import IndexedFile
-from bids_rsa.discovery.surfaces import NATIVE, SurfaceFiles, cortex_of_ribbon, given_surfaces
+from bids_rsa.discovery.surfaces import (
+    NATIVE,
+    SurfaceFiles,
+    cortex_of_ribbon,
+    given_surfaces,
+    refuse_one_for_both,
+)
 from bids_rsa.entities import in_order, name_pairs
 from bids_rsa.errors import InputError, OptionError
 from bids_rsa.records import Analysis, HemisphereSurfaces
@@ -14,6 +20,10 @@ from bids_rsa.spaces.surface_files import DENSITIES, SIDES, read_surface
 from bids_rsa.tables import refuse_unwritable_name
 from bids_rsa.words import few, listing
 
+# what names of images say where voxels lie in the participant's own space
+_NATIVE_IMAGES = (
+    *NATIVE, "anat", "T2w", "individual", "native", "orig", "scanner", "func", "bold", "boldref",
+)  # fmt: skip
 _SIDES: tuple[Hemisphere, ...] = ("L", "R")
 NATIVE_MESH = "fsnative"
 
@@ -39,7 +49,7 @@ def with_ribbon(
     Raises
     ------
     OptionError
-        An ROI mask, which names voxels and not centres.
+        An ROI mask, which names voxels and not centres; images of a template's space.
     InputError
         No white and pial surface.
     """
@@ -49,10 +59,17 @@ def with_ribbon(
             "ribbon centres are vertices.",
             "Leave it away, or restrict the vertices with --cortex-mask.",
         )
+    refuse_one_for_both(inputs, _SIDES)
     surfaces = tuple(_ribbon(analysis, side, files, datasets, inputs) for side in _SIDES)
     for path in (path for one in surfaces for path in one.files):
         refuse_unwritable_name(path)
     pairs = dict(name_pairs(surfaces[0].surfaces[0]))
+    if analysis.space not in (*_NATIVE_IMAGES, pairs.get("space")):
+        raise OptionError(
+            f"{analysis.label}: --patches ribbon needs images in the participant's own space, and "
+            f"these are in space-{analysis.space}, in which its surfaces do not lie.",
+            "Choose the images in the space of the anatomy (fMRIPrep: --space T1w).",
+        )
     space = pairs.get("space") or NATIVE_MESH
     n_vertices = len(read_surface(surfaces[0].surfaces[0]).coordinates_mm)
     density = DENSITIES.get(n_vertices) if space != NATIVE_MESH else None
@@ -87,6 +104,7 @@ def _ribbon(
         found = given_surfaces(where, inputs.surface)
     else:
         found = _own(where)
+    where = replace(where, n_vertices=len(read_surface(found.surfaces[0]).coordinates_mm))
     views = [f.path for f in where.own("inflated", NATIVE)]
     cortex, origin = cortex_of_ribbon(where, inputs.cortex_mask)
     found = replace(found, cortex=cortex, view=views[0] if views else "")

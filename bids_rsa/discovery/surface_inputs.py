@@ -1,13 +1,18 @@
 """What an analysis on surfaces or grayordinates needs beside its images: meshes, cortex, ROI."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bids_rsa.discovery.hemispheres import with_density
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.masks import given_file
-from bids_rsa.discovery.surfaces import TEMPLATE_WARNING, SurfaceFiles, find_surfaces
+from bids_rsa.discovery.surfaces import (
+    TEMPLATE_WARNING,
+    SurfaceFiles,
+    find_surfaces,
+    refuse_one_for_both,
+)
 from bids_rsa.discovery.templates import FREESURFER, family_of, looked_for, template_sets
 from bids_rsa.errors import InputError, OptionError
 from bids_rsa.records import Analysis, HemisphereSurfaces, MaskChoice
@@ -50,6 +55,7 @@ def with_surfaces(
             "Name the cortex with --cortex-mask.",
         )
     hemispheres = _hemispheres(analysis)
+    refuse_one_for_both(inputs, [side for side, _ in hemispheres])
     surfaces = tuple(
         find_surfaces(SurfaceFiles(analysis, side, n_vertices, files, datasets), inputs)
         for side, n_vertices in hemispheres
@@ -62,7 +68,7 @@ def with_surfaces(
     skipped = []
     if analysis.form == "grayordinates" and inputs.cifti_volume == "skip":
         skipped = ["voxels are left out (--cifti-volume skip)"]
-    roi = _roi(analysis, files, inputs.roi_mask, [side for side, _ in hemispheres])
+    roi = _roi(analysis, files, inputs.roi_mask, dict(hemispheres))
     for path in (*cortex, *roi.paths, *(path for one in surfaces for path in one.files)):
         refuse_unwritable_name(path)
     geometry = "; ".join(dict.fromkeys(one.origin for one in surfaces))
@@ -125,9 +131,14 @@ def _hemispheres(analysis: Analysis) -> list[tuple[Hemisphere, int]]:
 
 
 def _roi(
-    analysis: Analysis, files: Sequence[IndexedFile], given: str | None, sides: Sequence[str]
+    analysis: Analysis,
+    files: Sequence[IndexedFile],
+    given: str | None,
+    n_vertices: Mapping[Hemisphere, int],
 ) -> MaskChoice:
-    """Choose the masks of centres: files, or those with a ``desc-`` label.
+    """Choose the masks of centres: files, or those with a ``desc-`` label on the images' mesh.
+
+    ``n_vertices`` are those of the mesh of each hemisphere.
 
     Raises
     ------
@@ -137,7 +148,7 @@ def _roi(
     if given is None:
         return MaskChoice()
     if "{" in given or Path(given).is_file():
-        named = dict.fromkeys(given.replace("{hemi}", side) for side in sides)
+        named = dict.fromkeys(given.replace("{hemi}", side) for side in n_vertices)
         paths = tuple(given_file(pattern, analysis, "--roi-mask") for pattern in named)
         return MaskChoice(paths, f"--roi-mask {given}")
     label = given.removeprefix("desc-")
@@ -148,10 +159,12 @@ def _roi(
         if f.suffix == "mask"
         and f.space == analysis.space
         and f.extension.endswith(".dscalar.nii" if is_cifti else ".gii")
-        and (is_cifti or dict(f.others).get("hemi") in sides)
+        and (is_cifti or dict(f.others).get("hemi") in n_vertices)
         and (analysis.session is None or f.session in (None, analysis.session))
     ]
-    paths = tuple(dict.fromkeys(f.path for f in masks if f.desc == label))
+    named = list(dict.fromkeys(f.path for f in masks if f.desc == label))
+    # where none is on the mesh, the first is refused when it is read
+    paths = tuple([p for p in named if _is_on_mesh(p, n_vertices)] or named)
     if not paths:
         there = listing(sorted({f"desc-{f.desc}" for f in masks if f.desc})) or "none"
         raise InputError(
@@ -160,3 +173,11 @@ def _roi(
             "Give a file (its path may hold {hemi}), or a desc- label.",
         )
     return MaskChoice(paths, f"masks with desc-{label}: {few([Path(p).name for p in paths])}")
+
+
+def _is_on_mesh(path: str, n_vertices: Mapping[Hemisphere, int]) -> bool:
+    """Tell whether a mask has as many vertices as the images' meshes."""
+    layout = maps_header(path).layout
+    if isinstance(layout, GrayordinateLayout):
+        return all(n_vertices.get(CORTEX[name], n) == n for name, n in layout.mesh_vertices)
+    return all(n_vertices.get(side) == n for side, n in layout.hemispheres)

@@ -20,10 +20,10 @@ from bids_rsa.discovery.templates import (
     looked_for,
     template_sets,
 )
-from bids_rsa.errors import ContentError, InputError
+from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.records import Analysis, HemisphereSurfaces
 from bids_rsa.settings import InputSettings
-from bids_rsa.spaces.gifti import Hemisphere
+from bids_rsa.spaces.gifti import Hemisphere, read_maps
 from bids_rsa.spaces.surface_files import SIDES, density_label, read_surface
 from bids_rsa.words import few, listing
 
@@ -95,6 +95,8 @@ def find_surfaces(where: SurfaceFiles, inputs: InputSettings) -> HemisphereSurfa
     """
     templates = template_sets(where.analysis.space, where.hemisphere, where.n_vertices)
     own = list(_freesurfer_own(where)) if where.is_native else []
+    # SUBJECTS_DIR may hold another study's participant of this label
+    own = [one for one in own if _n_vertices(one.middle[0]) == where.n_vertices]
     found = (
         _given(where, inputs.surface)
         or _own_on_mesh(where, own)
@@ -103,7 +105,7 @@ def find_surfaces(where: SurfaceFiles, inputs: InputSettings) -> HemisphereSurfa
     )
     if found is None:
         raise InputError(_not_found(where), _HINT)
-    cortex, origin = _cortex(where, inputs.cortex_mask, [*own, *templates])
+    cortex, origin = _cortex(where, inputs.cortex_mask, _spaces(where), [*own, *templates])
     views = [f.path for f in where.own("inflated", _spaces(where))]
     views += [one.view for one in (*own, *templates) if one.view]
     view = next((path for path in views if _n_vertices(path) == where.n_vertices), "")
@@ -129,7 +131,30 @@ def given_surfaces(where: SurfaceFiles, patterns: Sequence[str]) -> HemisphereSu
 
 def cortex_of_ribbon(where: SurfaceFiles, given: str | None) -> tuple[tuple[str, ...], str]:
     """Find the mask of the cortex on the participant's own mesh."""
-    return _cortex(where, given, ())
+    return _cortex(where, given, NATIVE, ())
+
+
+def refuse_one_for_both(inputs: InputSettings, sides: Sequence[str]) -> None:
+    """Refuse a path that names the same file for both hemispheres.
+
+    Raises
+    ------
+    OptionError
+    """
+    options = [("--surface", pattern) for pattern in inputs.surface]
+    if inputs.cortex_mask and _is_path(inputs.cortex_mask):
+        options.append(("--cortex-mask", inputs.cortex_mask))
+    for option, pattern in options:
+        if len(sides) > 1 and "{hemi}" not in pattern:
+            raise OptionError(
+                f"{option} {pattern} is the same file for both hemispheres.",
+                "Write {hemi} in the path where the files of L and R differ.",
+            )
+
+
+def _is_path(given: str) -> bool:
+    """Tell a path from a desc- label."""
+    return "{" in given or "/" in given or "." in given or Path(given).is_file()
 
 
 def _given(where: SurfaceFiles, patterns: Sequence[str]) -> HemisphereSurfaces | None:
@@ -175,13 +200,13 @@ def _own_on_mesh(
 
 
 def _freesurfer_own(where: SurfaceFiles) -> Iterator[SurfaceSet]:
-    """Find the participant's folder of FreeSurfer."""
-    folders = [*freesurfer_folders()]
+    """Find the participant's folder of FreeSurfer; in the datasets first."""
+    folders: list[Path] = []
     for dataset in where.datasets:
         root = Path(dataset)
         folders += [root / "sourcedata" / "freesurfer", root / "freesurfer", root]
         folders += [root / "derivatives" / "freesurfer", root.parent / "freesurfer"]
-    for folder in dict.fromkeys(folders):
+    for folder in dict.fromkeys([*folders, *freesurfer_folders()]):
         if found := freesurfer_set(folder / f"sub-{where.analysis.subject}", where.hemisphere):
             yield found
 
@@ -243,16 +268,21 @@ def _not_found(where: SurfaceFiles) -> str:
 
 
 def _cortex(
-    where: SurfaceFiles, given: str | None, sets: Sequence[SurfaceSet]
+    where: SurfaceFiles,
+    given: str | None,
+    spaces: Sequence[str | None],
+    sets: Sequence[SurfaceSet],
 ) -> tuple[tuple[str, ...], str]:
     """Find the mask of the cortex: as given, the participant's, or the template's; or nothing."""
-    if given and ("{" in given or "/" in given or "." in given or Path(given).is_file()):
+    if given and _is_path(given):
         return (_given_file(given, where, "--cortex-mask"),), f"--cortex-mask {given}"
     label = (given or _CORTEX).removeprefix("desc-")
-    masks = where.own("mask", _spaces(where), _LABELS)
-    fitting = [f.path for f in masks if f.desc == label]
-    if fitting:
-        return (fitting[0],), f"mask with desc-{label}: {Path(fitting[0]).name}"
+    masks = where.own("mask", spaces, _LABELS)
+    named = [f.path for f in masks if f.desc == label]
+    fitting = [path for path in named if len(read_maps(path).values) == where.n_vertices]
+    if fitting or (given and named):
+        path = (fitting or named)[0]
+        return (path,), f"mask with desc-{label}: {Path(path).name}"
     if given:
         there = listing(sorted({f"desc-{f.desc}" for f in masks})) or "none"
         raise InputError(
@@ -263,4 +293,5 @@ def _cortex(
     for one in sets:
         if one.cortex:
             return (one.cortex,), f"cortex of {one.where}: {Path(one.cortex).name}"
-    return (), ""
+    # a mask of another mesh is refused when it is read
+    return tuple(named[:1]), f"mask with desc-{label}: {Path(named[0]).name}" if named else ""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.discovery.surfaces import SurfaceFiles, find_surfaces
+from bids_rsa.discovery.surfaces import SurfaceFiles, find_surfaces, refuse_one_for_both
 from bids_rsa.group.records import GroupTest, ParticipantMap
 from bids_rsa.patterns.places import surface_space
 from bids_rsa.records import Analysis, HemisphereSurfaces
@@ -51,13 +51,17 @@ def group_surfaces(one: ParticipantMap, inputs: InputSettings) -> tuple[Hemisphe
     ------
     InputError
         There is none for the maps' mesh.
+    OptionError
+        A path is the same file for both hemispheres.
     """
     if one.form == "volume":
         return ()
     analysis = Analysis("group", (), (), space=one.key.space)
+    hemispheres = hemispheres_of(layout_of_map(one))
+    refuse_one_for_both(inputs, [side for side, _ in hemispheres])
     return tuple(
         find_surfaces(SurfaceFiles(analysis, side, n_vertices, (), ()), inputs)
-        for side, n_vertices in hemispheres_of(layout_of_map(one))
+        for side, n_vertices in hemispheres
     )
 
 

@@ -206,7 +206,9 @@ def _add_mask_options(add: Callable[..., None]) -> None:
         help=(
             "auto: spheres in volumes, discs on surfaces; ribbon: in volumes, the voxels between "
             "the participant's white and pial surfaces (or those of --surface WHITE PIAL) within "
-            "the radius along the cortex; centres are the vertices, and nothing is resampled"
+            "the radius along the cortex; centres are the vertices, and nothing is resampled. "
+            "Images must be in the participant's own space, and surfaces in scanner coordinates "
+            "(fMRIPrep's, or mris_convert --to-scanner)"
         ),
     )
     add("--bids-database-dir", metavar="DIR", help="folder where pybids' index is kept and reused")

@@ -141,6 +141,8 @@ def check_analysis(analysis: Analysis, rsa: RsaSettings) -> StackPlan:
     plan = plan_stack(analysis, rsa.reading)
     frame = _frame(analysis, plan)
     frame.space.check_radius(rsa.radius_mm, frame.first)
+    if isinstance(frame.space, RibbonSpace):
+        frame.space.check_position(frame.brain, frame.first)
     if rsa.reliability:
         half_labels(analysis, rsa.reading)
     for image in plan.images:

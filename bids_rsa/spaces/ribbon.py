@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from bids_rsa.core.neighborhood.ribbon import Cortex, RibbonVoxels
 
 RULE = "voxel center between white and pial surface, vertex distance <= radius"
-# of the vertices between the surfaces; fewer lie in images of another space
-_LEAST_INSIDE = 0.1
+# of the vertices of a hemisphere. Of a real brain 99 % are in the brain mask, and after a shift by
+# 25 mm along any axis at most 83 % of one of the hemispheres
+_LEAST_INSIDE = 0.85
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,24 +170,41 @@ class RibbonSpace:
         return self.volume.image(values, part, names, is_mask)
 
     def check_radius(self, radius_mm: float, name: str) -> None:
-        """Refuse radii as on the surface, and surfaces that lie elsewhere than the voxels.
+        """Refuse radii as on the surface; see `Space.check_radius`."""
+        if np.isfinite(radius_mm):
+            self.surface.check_radius(radius_mm, "the surfaces")
+
+    def check_position(self, brain: Mask, name: str) -> None:
+        """Refuse surfaces that lie elsewhere than the brain.
+
+        Parameters
+        ----------
+        brain : ndarray of bool, shape (n_voxels,)
+            The brain mask; all voxels where there is none.
+        name : str
+            What the voxels are of, for messages.
 
         Raises
         ------
-        OptionError, ContentError
+        ContentError
+            Too few vertices of the cortex of a hemisphere are inside.
         """
-        if np.isfinite(radius_mm):
-            self.surface.check_radius(radius_mm, "the surfaces")
+        inside = brain.reshape(self.volume.shape)
         inverse = np.linalg.inv(self.volume.affine)
         for part, one in zip(self.ribbons, self.surface.parts, strict=True):
             places = one.coordinates_mm[part.inside] @ inverse[:3, :3].T + inverse[:3, 3]
             there = ((places >= -0.5) & (places < np.array(self.volume.shape) - 0.5)).all(axis=1)
+            there[there] = inside[tuple(np.rint(places[there]).astype(np.intp).T)]
             if there.mean() < _LEAST_INSIDE:
+                where = "the brain mask" if not inside.all() else "the images"
                 raise ContentError(
-                    f"{there.mean():.0%} of the vertices of hemi-{one.hemisphere} lie inside of "
-                    f"{name}: surfaces and images are not in one space.",
-                    "Give white and pial surface in the space of the images (fMRIPrep: images in "
-                    "space-T1w and the surfaces in anat/).",
+                    f"Only {there.mean():.0%} of the vertices of hemi-{one.hemisphere} lie inside "
+                    f"{where} ({name}): surfaces and images are not in one space, or the images "
+                    "cover only a part of the cortex.",
+                    "Give white and pial surface in the space of the images and in scanner "
+                    "coordinates (fMRIPrep's, or FreeSurfer's after mris_convert --to-scanner). "
+                    "For images of a part of the brain, name the vertices in it with "
+                    "--cortex-mask.",
                 )
 
     def spatial_keys(self, beside: Mapping[str, Any], path: str) -> dict[str, Any]:

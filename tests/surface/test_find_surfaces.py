@@ -124,6 +124,60 @@ def test_freesurfers_own_folder_is_found(tmp_path, monkeypatch):
     assert found.view.endswith("lh.inflated")
 
 
+def freesurfer_subject(folder, points, triangles, first):
+    """FreeSurfer's folder of a participant whose cortex begins at a vertex."""
+    (folder / "surf").mkdir(parents=True)
+    (folder / "label").mkdir()
+    for name, factor in (("white", 0.8), ("pial", 1.2)):
+        path = str(folder / "surf" / f"lh.{name}")
+        nib.freesurfer.write_geometry(path, factor * points, triangles)
+    lines = [f"{v} 0.0 0.0 0.0 0.0" for v in range(first, len(points))]
+    text = "\n".join(["#!ascii label", str(len(lines)), *lines]) + "\n"
+    (folder / "label" / "lh.cortex.label").write_text(text)
+
+
+def test_a_strangers_freesurfer_folder_says_nothing_of_the_cortex(tmp_path, monkeypatch):
+    points, triangles = sphere(8)
+    save_surface(tmp_path / "d/sub-01/anat/sub-01_hemi-L_midthickness.surf.gii", points, triangles)
+    freesurfer_subject(tmp_path / "subjects" / "sub-01", *sphere(6), 20)
+    monkeypatch.setenv("SUBJECTS_DIR", str(tmp_path / "subjects"))
+    found = find(tmp_path / "d", "fsnative", len(points))
+    assert load_cortex(found, len(points)) is None
+
+
+def test_the_datasets_own_freesurfer_folder_goes_before_subjects_dir(tmp_path, monkeypatch):
+    points, triangles = sphere(8)
+    (tmp_path / "d" / "sub-01").mkdir(parents=True)
+    freesurfer_subject(tmp_path / "subjects" / "sub-01", 2 * points, triangles, 20)
+    freesurfer_subject(tmp_path / "d/sourcedata/freesurfer/sub-01", points, triangles, 5)
+    monkeypatch.setenv("SUBJECTS_DIR", str(tmp_path / "subjects"))
+    found = find(tmp_path / "d", "fsnative", len(points))
+    np.testing.assert_allclose(load_middle(found).coordinates_mm, points, atol=1e-4)
+    assert load_cortex(found, len(points)).sum() == len(points) - 5
+
+
+@pytest.mark.parametrize("label", [None, "cortex"])
+def test_of_masks_of_several_densities_that_of_the_mesh_is_taken(tmp_path, label):
+    points, triangles = sphere(8)
+    anat = tmp_path / "sub-01" / "anat"
+    save_surface(anat / "sub-01_hemi-L_midthickness.surf.gii", points, triangles)
+    inside = np.arange(len(points)) > 9
+    save_mask(anat / "sub-01_hemi-L_den-10k_desc-cortex_mask.label.gii", np.arange(40) > 3)
+    save_mask(anat / "sub-01_hemi-L_den-50k_desc-cortex_mask.label.gii", inside)
+    found = find(tmp_path, "fsnative", len(points), cortex_mask=label)
+    np.testing.assert_array_equal(load_cortex(found, len(points)), inside)
+
+
+def test_a_mask_of_another_mesh_alone_is_refused(tmp_path):
+    points, triangles = sphere(8)
+    anat = tmp_path / "sub-01" / "anat"
+    save_surface(anat / "sub-01_hemi-L_midthickness.surf.gii", points, triangles)
+    save_mask(anat / "sub-01_hemi-L_desc-cortex_mask.label.gii", np.arange(40) > 3)
+    found = find(tmp_path, "fsnative", len(points))
+    with pytest.raises(ContentError, match="of 40 vertices"):
+        load_cortex(found, len(points))
+
+
 def test_the_template_comes_last_and_says_so(tmp_path):
     (tmp_path / "sub-01").mkdir()
     for hemisphere in "LR":

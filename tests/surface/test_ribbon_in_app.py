@@ -163,6 +163,32 @@ def test_what_is_missing_or_elsewhere_is_told(data, tmp_path):
     assert not (tmp_path / "out" / "sub-01").exists()
 
 
+def copy_at(data, root, resolution):
+    """Copy the images with a resolution in their names and other values."""
+    for path in sorted(data.glob("sub-01/func/*.nii.gz")):
+        image = nib.load(path)
+        values = image.get_fdata() + len(resolution)
+        name = path.name.replace("space-T1w_", f"space-T1w_res-{resolution}_")
+        nib.save(nib.Nifti1Image(values.astype(np.float32), image.affine), root / name)
+
+
+@pytest.mark.parametrize("option", [("--center-density", "10k"), ("--cifti-volume", "skip")])
+def test_options_of_other_images_are_refused(data, tmp_path, option):
+    done = run_app(data, tmp_path / "out", *option)
+    assert done.returncode == 2 and option[0] in done.stderr and "ignored" in done.stderr
+
+
+def test_two_analyses_of_one_name_are_refused(data, tmp_path):
+    twice = tmp_path / "twice"
+    shutil.copytree(data, twice)
+    func = twice / "sub-01" / "func"
+    copy_at(data, func, "2")
+    copy_at(data, func, "native")
+    done = run_app(twice, tmp_path / "out", "--res", "2", "native")
+    assert done.returncode == 2 and "one name" in done.stderr and "--res" in done.stderr
+    assert not (tmp_path / "out" / "sub-01").exists()
+
+
 def test_real_betas_between_real_surfaces(tmp_path):
     folder = shared_path("data", "spm-betas")
     names = [f"{k:02d}" for k in range(5)]

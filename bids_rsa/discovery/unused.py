@@ -1,0 +1,56 @@
+"""Options that are for some forms of images only, and that no analysis could use."""
+
+from collections.abc import Sequence
+
+from bids_rsa.errors import OptionError
+from bids_rsa.records import Analysis
+from bids_rsa.settings import InputSettings
+
+
+def refuse_unused(inputs: InputSettings, analyses: Sequence[Analysis]) -> None:
+    """Refuse an option that would be ignored, because no analysis has what it is for.
+
+    Raises
+    ------
+    OptionError
+        Names the first such option.
+    """
+    surfaces = [one for analysis in analyses for one in analysis.surfaces]
+    on_surfaces = "it is for images on surfaces and for --patches ribbon"
+    checks = (
+        (bool(inputs.surface), bool(surfaces), "--surface", on_surfaces),
+        (inputs.cortex_mask is not None, bool(surfaces), "--cortex-mask", on_surfaces),
+        (
+            inputs.center_density is not None,
+            any(one.coarse for one in surfaces),
+            f"--center-density {inputs.center_density}",
+            "it is for GIFTI images on fsaverage",
+        ),
+        (
+            inputs.cifti_volume == "skip",
+            any(analysis.cortex_only for analysis in analyses),
+            "--cifti-volume skip",
+            "it is for CIFTI images",
+        ),
+        (
+            inputs.patches == "ribbon",
+            any(analysis.ribbon for analysis in analyses),
+            "--patches ribbon",
+            "it is for volumes",
+        ),
+    )
+    for given, is_used, option, what in checks:
+        if given and not is_used:
+            forms = ", ".join(sorted({_form(analysis) for analysis in analyses}))
+            raise OptionError(
+                f"{option} would be ignored: {what}, and the images found are {forms}.",
+                "Leave the option away, or choose other images (--space, --bids-filter-file, -d).",
+            )
+
+
+def _form(analysis: Analysis) -> str:
+    """Say what the images of an analysis are."""
+    if analysis.ribbon:
+        return "volumes (with --patches ribbon)"
+    names = {"volume": "volumes", "surface": "GIFTI maps", "grayordinates": "CIFTI maps"}
+    return names[analysis.form]
