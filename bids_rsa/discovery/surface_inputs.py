@@ -162,9 +162,9 @@ def _roi(
         and (is_cifti or dict(f.others).get("hemi") in n_vertices)
         and (analysis.session is None or f.session in (None, analysis.session))
     ]
-    named = list(dict.fromkeys(f.path for f in masks if f.desc == label))
+    of_label = list(dict.fromkeys(f.path for f in masks if f.desc == label))
     # where none is on the mesh, the first is refused when it is read
-    paths = tuple([p for p in named if _is_on_mesh(p, n_vertices)] or named)
+    paths = tuple([p for p in of_label if _is_on_mesh(p, n_vertices)] or of_label)
     if not paths:
         there = listing(sorted({f"desc-{f.desc}" for f in masks if f.desc})) or "none"
         raise InputError(

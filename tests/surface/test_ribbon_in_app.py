@@ -172,6 +172,27 @@ def copy_at(data, root, resolution):
         nib.save(nib.Nifti1Image(values.astype(np.float32), image.affine), root / name)
 
 
+def test_surfaces_beside_the_brain_are_refused(data, tmp_path):
+    """FreeSurfer's coordinates without the shift to the scanner's: 25 mm away."""
+    moved = tmp_path / "moved"
+    shutil.copytree(data, moved)
+    mm = np.argwhere(np.ones(SHAPE, bool)) @ AFFINE[:3, :3].T + AFFINE[:3, 3]
+    centers = [(x, 0.0, 0.0) for x in MIDDLES.values()]
+    brain = np.any([np.linalg.norm(mm - c, axis=1) < PIAL_MM + 3 for c in centers], axis=0)
+    mask = tmp_path / "brain.nii.gz"
+    nib.save(nib.Nifti1Image(brain.reshape(SHAPE).astype(np.uint8), AFFINE), mask)
+    fine = run_app(moved, tmp_path / "out", "--brain-mask", mask, "--dry-run")
+    assert fine.returncode == 0, fine.stderr
+    for side in "LR":
+        white, pial, triangles = surfaces(side)
+        for name, points in (("white", white), ("pial", pial)):
+            path = moved / f"sub-01/anat/sub-01_hemi-{side}_{name}.surf.gii"
+            save_surface(path, points + np.array([0, 25, 0]), triangles, side)
+    done = run_app(moved, tmp_path / "out", "--brain-mask", mask)
+    assert done.returncode == 65 and "lie inside the brain mask" in done.stderr
+    assert "--to-scanner" in done.stderr
+
+
 @pytest.mark.parametrize("option", [("--center-density", "10k"), ("--cifti-volume", "skip")])
 def test_options_of_other_images_are_refused(data, tmp_path, option):
     done = run_app(data, tmp_path / "out", *option)
