@@ -148,10 +148,17 @@ def _geometry(test: GroupTest) -> dict[str, Any]:
     """Say which surfaces clusters are formed on; nothing for volumes."""
     if not test.surfaces:
         return {}
-    files = dict.fromkeys(path for one in test.surfaces for path in one.files)
     return {
         "SurfaceGeometry": "; ".join(dict.fromkeys(one.origin for one in test.surfaces)),
-        "SurfaceFiles": {path.rpartition("/")[2]: hash_file(path) for path in files},
+        "SurfaceFiles": [
+            {
+                "Hemisphere": one.hemisphere,
+                "File": path.rpartition("/")[2],
+                "SHA256": hash_file(path),
+            }
+            for one in test.surfaces
+            for path in one.files
+        ],
     }
 
 

@@ -92,7 +92,26 @@ def plan_tests(
             test = replace(test, surfaces=group_surfaces(first, inputs or InputSettings("")))
         tests.append(replace(test, notes=_check_test(test)))
     _check_joint(tests, group)
+    _refuse_unused(inputs or InputSettings(""), tests)
     return with_hashes(tests)
+
+
+def _refuse_unused(inputs: InputSettings, tests: Sequence[GroupTest]) -> None:
+    """Refuse surfaces for maps that are all volumes.
+
+    Raises
+    ------
+    OptionError
+    """
+    if any(test.surfaces for test in tests):
+        return
+    for option, given in (("--surface", inputs.surface), ("--cortex-mask", inputs.cortex_mask)):
+        if given:
+            raise OptionError(
+                f"{option} would be ignored: it is for maps on surfaces, and the maps found are "
+                "volumes.",
+                "Leave the option away.",
+            )
 
 
 def people_of(bids_dir: str, group: GroupSettings) -> Participants | None:

@@ -1,5 +1,6 @@
 """Noise ceilings and null maps of surfaces at group level, by the command."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import nibabel as nib
 import numpy as np
 import pytest
-from surface_data import describe, flat_maps, save_flat_surfaces, save_gifti
+from surface_data import describe, flat_maps, save_flat_surfaces, save_gifti, save_slab
 
 SUBJECTS = (11, 12, 13, 14)
 
@@ -65,3 +66,46 @@ def test_null_maps_of_surfaces_are_used(output):
     folder = run_group(output, "--null", "conditions", "--label", "null")
     p = both(folder, "tFWEp")
     assert np.nanmin(p) >= 1 / 41 - 1e-6 and np.nanmax(p) <= 1
+
+
+def test_the_surfaces_of_both_hemispheres_are_settings_whatever_they_are_called(output, tmp_path):
+    data, out, (_, pattern) = output
+    for side in "LR":
+        (tmp_path / side).mkdir()
+        shutil.copy(pattern.format(hemi=side), tmp_path / side / "mid.surf.gii")
+    surface = ("--surface", f"{tmp_path}/{{hemi}}/mid.surf.gii")
+    folder = run_group((data, out, surface), "--label", "folders")
+    path = next(folder.rglob("*_desc-kind_statmap.json"))
+    files = json.loads(path.read_text())["SurfaceFiles"]
+    assert [(one["Hemisphere"], one["File"]) for one in files] == [
+        ("L", "mid.surf.gii"), ("R", "mid.surf.gii"),
+    ]  # fmt: skip
+    assert files[0]["SHA256"] != files[1]["SHA256"]
+
+
+def test_one_surface_for_both_hemispheres_is_refused(output):
+    data, out, (_, pattern) = output
+    surface = ("--surface", pattern.format(hemi="L"))
+    done = run_app(data, out, "group", "--n-permutations", "50", *surface, "--label", "one")
+    assert done.returncode == 2 and "both hemispheres" in done.stderr
+
+
+def test_surfaces_for_maps_of_volumes_are_refused(output, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(output[0], data)
+    for folder in data.glob("sub-*"):
+        for path in folder.glob("func/*.gii"):
+            path.unlink()
+    for number in SUBJECTS:
+        slab = describe(tmp_path / f"slab{number}")
+        save_slab(slab, flat_maps(number))
+        for path in (slab / "sub-01" / "func").iterdir():
+            shutil.copy(path, data / f"sub-{number}/func" / path.name.replace("01", str(number), 1))
+    out = tmp_path / "out"
+    done = run_app(
+        data, out, "participant", "--model", data / "models/kind.tsv", "--radius", "4.1",
+        "--min-voxels", "5", "--no-report", "--no-figures",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    done = run_app(data, out, "group", "--n-permutations", "50", *output[2])
+    assert done.returncode == 2 and "--surface would be ignored" in done.stderr
