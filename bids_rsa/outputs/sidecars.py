@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.entities import name_pairs
 from bids_rsa.models.cells import in_fit, scored
 from bids_rsa.models.covariance import covariance_identity
 from bids_rsa.outputs.derivatives import PlannedFile, derivative_path, read_sidecar
@@ -20,6 +20,7 @@ from bids_rsa.outputs.provenance import InputHashes, digest, software_versions
 from bids_rsa.outputs.reliability_files import plan_reliability
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import RsaSettings
+from bids_rsa.spaces.map_files import sidecar_of
 from bids_rsa.spaces.ribbon import RULE as RIBBON_RULE
 from bids_rsa.spaces.ribbon import RibbonSpace
 from bids_rsa.spaces.volume import VolumeSpace
@@ -293,14 +294,15 @@ def shared_keys(stacked: StackedPatterns, sources: Sequence[str], path: str) -> 
 
 def _spatial_keys(stacked: StackedPatterns, path: str) -> dict[str, Any]:
     """Take over what the first image's sidecar says of its space; BIDS asks for it with res-."""
-    beside = Path(re.sub(r"\.nii(\.gz)?$", ".json", stacked.files[0]))
+    beside = sidecar_of(stacked.files[0])
     found = (read_sidecar(beside) or {}) if beside.suffix == ".json" else {}
     return stacked.space.spatial_keys(found, path)
 
 
 def surface_keys(file: PlannedFile, areas: np.ndarray) -> dict[str, Any]:
     """Say which hemisphere a file is of, and summarise the areas of patches (n_evaluated,)."""
-    keys: dict[str, Any] = {"Hemisphere": file.part} if file.part else {}
+    side = file.part or dict(name_pairs(file.path)).get("hemi")
+    keys: dict[str, Any] = {"Hemisphere": side} if side else {}
     known = areas[np.isfinite(areas)]
     if known.size:
         found = {"Min": known.min(), "Median": np.median(known), "Max": known.max()}

@@ -18,13 +18,14 @@ from bids_rsa.errors import ContentError, InputError
 from bids_rsa.producers import afni, feat, spm
 from bids_rsa.producers.common import volume_file
 from bids_rsa.producers.matfile import read_spm
-from bids_rsa.producers.places import find_places
+from bids_rsa.producers.places import Place, find_places
 from bids_rsa.records import Analysis, BoldRun, ConditionImage, Residuals, natural_key
 from bids_rsa.settings import AUTO, RESIDUALS
-from bids_rsa.spaces.map_files import is_gifti
+from bids_rsa.spaces.gifti import hemisphere_named
+from bids_rsa.spaces.map_files import is_gifti, sidecar_of
+from bids_rsa.words import few
 
 RESIDUAL_STAT = "errorts"
-_EXTENSION = re.compile(r"\.((func\.|shape\.)?gii(\.gz)?|nii(\.gz)?|HEAD|BRIK(\.gz)?)$")
 _DOF_KEY = "DegreesOfFreedom"
 
 
@@ -112,7 +113,8 @@ def residuals_by_pattern(
     OptionError, SelectionError
         Fields that are not known, or a pattern that matches nothing.
     InputError
-        Runs of the images without residuals, or residuals without a run beside several runs.
+        Runs of the images without residuals, residuals without a run beside several runs, or
+        hemispheres that are not those of the images.
     """
     first = images[0]
     places = [
@@ -128,12 +130,10 @@ def residuals_by_pattern(
     runs = sorted({image.run for image in images}, key=natural_key)
     found = []
     for run in runs:
-        paths = [
-            p.path for p in places if _same_run(p.run, run) or (p.run is None and len(runs) == 1)
-        ]
-        if paths:
-            ordered = tuple(sorted(dict.fromkeys(paths), key=natural_key))
-            found.append(Residuals(run, ordered, None, _dof_beside(ordered[0])))
+        own = [p for p in places if _same_run(p.run, run) or (p.run is None and len(runs) == 1)]
+        if own:
+            paths, right = _by_hemisphere(own, first)
+            found.append(Residuals(run, paths, None, _dof_beside(paths[0]), right=right))
     if not found:
         named = ", ".join(p.path for p in places[:3])
         raise InputError(
@@ -142,6 +142,37 @@ def residuals_by_pattern(
             "Let the pattern name the run with a {run} field.",
         )
     return tuple(found)
+
+
+def _by_hemisphere(
+    places: Sequence[Place], image: ConditionImage
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Sort a run's residuals into those of the image's hemisphere and those of the right one.
+
+    Raises
+    ------
+    InputError
+        Not as many of the left as of the right hemisphere, or none of the image's.
+    """
+    paths = sorted({place.path for place in places}, key=natural_key)
+    if image.form != "surface":
+        return tuple(paths), ()
+    side_of = {
+        place.path: place.hemi[0].upper() if place.hemi else hemisphere_named(place.path)
+        for place in places
+    }
+    if image.right is None:
+        alone = dict(image.others).get("hemi")
+        left, right = [path for path in paths if side_of[path] in (alone, None)], []
+    else:
+        left, right = ([path for path in paths if side_of[path] == side] for side in "LR")
+    if not left or (image.right is not None and len(left) != len(right)):
+        wanted = f"hemi-{alone}" if image.right is None else "both hemispheres, as many of each"
+        raise InputError(
+            f"--residuals: the images are of {wanted}, and these residuals are not: {few(paths)}.",
+            "Name the hemisphere in the files' names (hemi-L, lh.), or with a {hemi} field.",
+        )
+    return tuple(left), tuple(right)
 
 
 def _fits(found: str | None, wanted: str | None) -> bool:
@@ -185,7 +216,7 @@ def _named_like(image: ConditionImage, files: Sequence[IndexedFile]) -> str | No
 
 def _dof_beside(path: str) -> float | None:
     """Read the degrees of freedom from a sidecar, where it holds them."""
-    beside = Path(_EXTENSION.sub(".json", path))
+    beside = sidecar_of(path)
     try:
         value = json.loads(beside.read_text(encoding="utf-8")).get(_DOF_KEY)
     except (OSError, ValueError, AttributeError):

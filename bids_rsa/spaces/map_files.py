@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,9 @@ from bids_rsa.tables import refuse_special
 GIFTI_ENDINGS = (".gii", ".gii.gz")
 CIFTI_ENDINGS = (".dscalar.nii",)
 _CHUNK_BYTES = 2**16
+_IMAGE_ENDING = re.compile(
+    r"\.(?:dscalar\.nii|(?:func\.|shape\.)?gii(?:\.gz)?|nii(?:\.gz)?|HEAD|BRIK(?:\.gz)?)$"
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ def is_gifti(path: str) -> bool:
 def is_cifti(path: str) -> bool:
     """Tell by the name whether a file is CIFTI with one value for each map."""
     return path.lower().endswith(CIFTI_ENDINGS)
+
+
+def sidecar_of(path: str) -> Path:
+    """Name the JSON file beside an image of any format."""
+    return Path(_IMAGE_ENDING.sub(".json", path))
 
 
 def maps_header(path: str | os.PathLike[str]) -> MapsHeader:

@@ -1,6 +1,7 @@
 """Headers of GIFTI and CIFTI files: read without their values, damaged ones named."""
 
 import gzip
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -11,7 +12,7 @@ from surface_data import cifti_axis, save_scalars
 from bids_rsa.errors import BidsRsaError, ContentError
 from bids_rsa.spaces.cifti import open_cifti, read_cifti_map
 from bids_rsa.spaces.gifti import maps_image, read_maps
-from bids_rsa.spaces.map_files import GiftiSource, maps_header
+from bids_rsa.spaces.map_files import GiftiSource, maps_header, sidecar_of
 
 
 @pytest.mark.parametrize("encoding", ["GIFTI_ENCODING_ASCII", "GIFTI_ENCODING_B64BIN",
@@ -93,3 +94,12 @@ def test_a_truncated_cifti_file_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(BidsRsaError, match=r"x\.dscalar\.nii"):
         read_cifti_map(open_cifti(path), 1)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [".nii", ".nii.gz", ".gii", ".func.gii", ".shape.gii", ".gii.gz", ".dscalar.nii", "+tlrc.HEAD"],
+)
+def test_the_sidecar_of_an_image_of_any_format(ending):
+    stem = ending.partition(".")[0]
+    assert sidecar_of(f"/a.b/sub-01_x{ending}") == Path(f"/a.b/sub-01_x{stem}.json")

@@ -165,6 +165,25 @@ def test_residuals_of_both_hemispheres_give_the_noise_of_the_slab(trees, tmp_pat
         inside = np.isfinite(left)
         assert inside.sum() > 100
         np.testing.assert_allclose(left[inside], slab[inside], rtol=1e-5, atol=2e-6)
+    # named by a pattern, they are the same
+    pattern = f"{data['gifti']}/sub-{{subject}}/func/*_run-{{run}}_hemi-*_stat-errorts_*.gii"
+    found = run_app(data["gifti"], tmp_path / "c", *given, "--residuals", pattern, *trees[1])
+    assert found.returncode == 0, found.stderr
+    wanted = maps_of(tmp_path / "a", "spearman")
+    for side, scores in maps_of(tmp_path / "c", "spearman").items():
+        np.testing.assert_array_equal(scores, wanted[side])
+    # of one hemisphere alone, those of the other one are not taken
+    only = tmp_path / "filter.json"
+    only.write_text(json.dumps({"statmap": {"hemi": "R"}}))
+    given = (*given, "--bids-filter-file", only)
+    found = run_app(data["gifti"], tmp_path / "d", *given, "--residuals", pattern, *trees[1])
+    assert found.returncode == 0, found.stderr
+    right = maps_of(tmp_path / "d", "spearman")
+    assert list(right) == ["R"]
+    np.testing.assert_array_equal(right["R"], wanted["R"])
+    given = (*given[:-2], "--residuals", pattern.replace("hemi-*", "hemi-L_*"))
+    found = run_app(data["gifti"], tmp_path / "e", *given, *trees[1])
+    assert found.returncode == 66 and "both hemispheres" in found.stderr
 
 
 def test_a_planted_effect_is_found_on_fsaverage5_and_nothing_else(tmp_path):
@@ -272,6 +291,8 @@ def test_vertices_in_another_order_permute_the_maps(trees, tmp_path):
         )  # fmt: skip
     shuffled = {key: own[orders[key[0]]] for key, own in values.items()}
     data = save_gifti(describe(tmp_path / "data"), shuffled)
+    for path in data.glob("sub-01/func/*.gii"):
+        path.with_suffix(".json").write_text('{"SpatialReference": "the sheet"}')
     given = (*RADIUS, "--comparison", "pearson")
     named = ("--surface", f"{surface}/hemi-{{hemi}}_midthickness.surf.gii")
     assert run_app(data, tmp_path / "b", *given, *named).returncode == 0
@@ -279,6 +300,8 @@ def test_vertices_in_another_order_permute_the_maps(trees, tmp_path):
     before, after = (maps_of(tmp_path / name, "pearson") for name in "ab")
     for side in "LR":
         np.testing.assert_allclose(after[side], before[side][orders[side]], atol=1e-6)
+    for path in (tmp_path / "b").glob("sub-01/func/*_statmap.json"):
+        assert json.loads(path.read_text())["SpatialReference"] == "the sheet"
 
 
 def test_swapped_hemispheres_are_refused(trees, tmp_path):
@@ -324,6 +347,10 @@ def test_one_hemisphere_alone_can_be_analysed(trees, tmp_path):
     assert run_app(trees[0]["gifti"], tmp_path / "two", *given[:-4], *trees[1]).returncode == 0
     one, two = (maps_of(tmp_path / name, "pearson") for name in ("one", "two"))
     assert set(one) == {"R"}
+    (sidecar,) = (tmp_path / "one").glob("sub-01/func/*_stat-pearson_desc-kind_statmap.json")
+    assert json.loads(sidecar.read_text())["Hemisphere"] == "R"
+    page = (tmp_path / "one" / "sub-01.html").read_text()
+    assert "centred on vertices of the cortical surface" in page and "grayordinates" not in page
     np.testing.assert_array_equal(one["R"], two["R"])
 
 
