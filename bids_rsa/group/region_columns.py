@@ -97,7 +97,7 @@ def _t(people: RegionPeople, of_what: str) -> str:
 def _df(people: RegionPeople) -> str:
     """Say which degrees of freedom they are."""
     if people.groups and not people.covariates:
-        return "Participants minus 2: the most that Welch's degrees of freedom can be"
+        return "Welch and Satterthwaite's degrees of freedom"
     return "Degrees of freedom of t"
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.inference.group_scores import fisher_z
 from bids_rsa.core.inference.resolution import score_resolution
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.group.null_maps import MAKE_THEM, NULL_KEYS
+from bids_rsa.group.region_cells import cells_left_out, cells_used, why_no_ceiling
 from bids_rsa.group.region_find import RegionGroup
 from bids_rsa.group.region_people import RegionPeople
 from bids_rsa.outputs.derivatives import read_sidecar
@@ -22,6 +23,7 @@ from bids_rsa.settings import GroupSettings
 from bids_rsa.words import listing
 
 _DRAW = "permutation_"
+_FEWEST_CELLS = 3  # fewer give no score
 _NUMBERS = ("score", "coverage", "value")
 
 
@@ -48,6 +50,10 @@ class RegionData:
     exhaustive : bool
         The draws of the nulls are all distinct relabelings.
     people : RegionPeople
+    left_out : (n_cells,) bool, or None for none
+        Cells that no model has.
+    no_ceiling : dict of str to dict of str to str
+        Models without a noise ceiling under each comparison, and why.
     """
 
     names: tuple[str, ...]
@@ -60,15 +66,33 @@ class RegionData:
     nulls: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     exhaustive: bool = False
     people: RegionPeople = field(default_factory=RegionPeople)
+    left_out: NDArray[np.bool_] | None = None
+    no_ceiling: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def transformer(
-    comparison: str, settings: GroupSettings, n_cells: int
+    comparison: str, settings: GroupSettings, n_cells: ArrayLike
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Choose how scores are transformed before they are tested: Fisher's z, or not."""
+    """Choose how scores are transformed before they are tested: Fisher's z, or not.
+
+    ``n_cells`` is a number, or (n_tables, n_models) for scores
+    (n_tables, ..., n_models, n_regions).
+    """
     if transform_of(comparison, settings) != "fisher":
         return np.asarray
-    return lambda values: fisher_z(values, n_cells)[0]
+    counts = np.maximum(n_cells, _FEWEST_CELLS)
+
+    def transform(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Transform by the number of cells of each table and model."""
+        if not counts.ndim:
+            return fisher_z(values, int(counts))[0]
+        found = np.empty(values.shape)
+        for table, model in np.ndindex(*counts.shape):
+            own = values[table, ..., model, :]
+            found[table, ..., model, :] = fisher_z(own, int(counts[table, model]))[0]
+        return found
+
+    return transform
 
 
 def transform_of(comparison: str, settings: GroupSettings) -> str:
@@ -110,6 +134,7 @@ def read_regions(
     found = RegionData(
         tuple(names), tuple(int(k) for k in order.set_index("name")["index"][names]), {}, {},
         _over_sessions(rdms, group), exhaustive=exhaustive, people=group.people,
+        left_out=cells_left_out(group),
     )  # fmt: skip
     for comparison in comparisons:
         own = everything[everything["comparison"] == comparison]
@@ -119,14 +144,16 @@ def read_regions(
         ]  # fmt: skip
         if not models:
             continue
-        transform = transformer(comparison, settings, rdms.shape[2])
+        n_cells = cells_used(group, comparison, models)
+        transform = transformer(comparison, settings, n_cells)
         wide = np.stack([_wide(one, comparison, models, names, ["score"]) for one in tables])[:, 0]
         found.models[comparison] = tuple(models)
         found.scores[comparison] = _over_sessions(wide, group)
         # permuted scores are kept in single precision: only then are equal ones equal
         tested = wide.astype(np.float32).astype(np.float64) if nulls else wide
         found.transformed[comparison] = _over_sessions(transform(tested), group)
-        found.resolution[comparison] = _resolution(wide, group, comparison, settings, rdms.shape[2])
+        found.resolution[comparison] = _resolution(wide, group, comparison, settings, n_cells)
+        found.no_ceiling[comparison] = why_no_ceiling(group, comparison, models)
         if nulls:
             draws = [name for name in nulls[0].columns if name.startswith(_DRAW)]
             of_draws = np.stack([_wide(one, comparison, models, names, draws) for one in nulls])
@@ -153,15 +180,15 @@ def _resolution(
     group: RegionGroup,
     comparison: str,
     settings: GroupSettings,
-    n_cells: int,
+    n_cells: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """Give the resolution of transformed scores; ``scores`` are (n_tables, n_models, n_regions)."""
-    step = find_comparison(comparison).score_step(n_cells) if n_cells > 1 else 0.0
+    is_fisher = transform_of(comparison, settings) == "fisher"
     known = np.empty_like(scores)
     for place in np.ndindex(scores.shape[:2]):
-        known[place] = score_resolution(
-            scores[place], n_cells, step, transform_of(comparison, settings) == "fisher"
-        )
+        n = max(int(n_cells[place]), _FEWEST_CELLS)
+        step = find_comparison(comparison).score_step(n)
+        known[place] = score_resolution(scores[place], n, step, is_fisher)
     of = np.array([group.subjects.index(one.subject) for one in group.members])
     variances = [_of_a_mean(known[of == place]) for place in np.unique(of)]
     return np.sqrt(_mean(np.stack(variances)))

@@ -9,6 +9,7 @@ from typing import Any
 
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.group.records import FOLDER
+from bids_rsa.group.region_cells import CELLS
 from bids_rsa.group.region_columns import tail_of
 from bids_rsa.group.region_data import read_regions
 from bids_rsa.group.region_find import RegionGroup
@@ -20,6 +21,8 @@ from bids_rsa.regions.region import make_regions
 from bids_rsa.settings import GroupSettings
 
 MEANS = "mean"
+# what participants' sidecars say of the cells that were compared
+_OF_CELLS = ("ExcludedCells", "ExcludeWithin", "NuisanceModels", "ConditionCovariance")
 RUN_WORKFLOW = "group_regions"
 
 
@@ -89,6 +92,7 @@ def _settings(group: RegionGroup, settings: GroupSettings, wanted: Sequence[str]
     inputs = [
         [one.subject, hash_file(one.scores), hash_file(one.rdms)]
         + ([hash_file(one.null)] if by_conditions else [])
+        + ([one.metadata[CELLS]] if CELLS in one.metadata else [])
         for one in group.members
     ]
     people = group.people
@@ -109,5 +113,6 @@ def _settings(group: RegionGroup, settings: GroupSettings, wanted: Sequence[str]
         "Participants": [f"sub-{subject}" for subject in group.subjects],
         "Dissimilarity": group.metadata["Dissimilarity"],
         "Conditions": group.metadata["Conditions"],
+        **{key: group.metadata[key] for key in _OF_CELLS if key in group.metadata},
         "InputHash": digest(inputs),
     }

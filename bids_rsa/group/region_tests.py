@@ -21,6 +21,7 @@ from bids_rsa.group.region_data import RegionData, transformer
 from bids_rsa.settings import GroupSettings
 
 Floats = NDArray[np.float64]
+_FEWEST_OF_CEILING = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,8 @@ class ComparedRegions:
 
     ``scores`` and ``transformed`` are (n_subjects, n_models, n_regions); ``pairs`` the models of
     each difference; ``tests``, ``differences`` and ``to_ceiling`` have one column for each model
-    (or pair) and region, regions running fastest; ceilings are (n_regions,), NaN without any.
+    (or pair) and region, regions running fastest; ceilings are (n_regions,), NaN without any, and
+    ``has_ceiling`` (n_models,) are the models that they are of.
     """
 
     models: tuple[str, ...]
@@ -41,13 +43,18 @@ class ComparedRegions:
     lower: Floats
     upper: Floats
     to_ceiling: RegionTests | None
+    has_ceiling: NDArray[np.bool_]
 
 
 def compare_regions(data: RegionData, comparison: str, settings: GroupSettings) -> ComparedRegions:
     """Test the scores of all models in all regions, their differences, and the noise ceiling."""
-    entry, scores = find_comparison(comparison), data.scores[comparison]
+    scores = data.scores[comparison]
     n_subjects, n_models, n_regions = scores.shape
-    transform = transformer(comparison, settings, data.rdms.shape[2])
+    rdms, left_out = data.rdms, data.left_out
+    if left_out is not None and left_out.any():
+        rdms = np.where(left_out, np.nan, rdms)
+    n_left_out = 0 if left_out is None else int(left_out.sum())
+    transform = transformer(comparison, settings, rdms.shape[2] - n_left_out)
     transformed = data.transformed.get(comparison, transform(scores))
     nulls = data.nulls.get(comparison)
     design = data.people.design(n_subjects, "Regions")
@@ -73,13 +80,16 @@ def compare_regions(data: RegionData, comparison: str, settings: GroupSettings) 
     known = data.resolution.get(comparison, np.zeros((n_models, n_regions)))
     known_apart = np.hypot(known[first], known[second])
     lower, upper, to_ceiling = np.full(n_regions, np.nan), np.full(n_regions, np.nan), None
-    if entry.ceiling and n_subjects > 2 and not settings.average_sessions:
-        by_subject, upper = ceilings_of_regions(data.rdms, comparison)
+    without = data.no_ceiling.get(comparison, {})
+    has_ceiling = np.array([model not in without for model in data.models[comparison]])
+    if ceilings_wanted(comparison, n_subjects, settings) and has_ceiling.any():
+        by_subject, upper = ceilings_of_regions(rdms, comparison)
         lower = np.where(np.isfinite(by_subject).any(axis=0), mean_known(by_subject), np.nan)
-        apart_from_it = (transformed - transform(by_subject)[:, None]).reshape(n_subjects, -1)
+        apart_from_it = transformed - transform(by_subject)[:, None]
+        apart_from_it[:, ~has_ceiling] = np.nan
         to_ceiling = region_tests(
-            apart_from_it, "two-sided", settings.n_permutations, settings.random_seed,
-            families(n_models), None, known.ravel(),
+            apart_from_it.reshape(n_subjects, -1), "two-sided", settings.n_permutations,
+            settings.random_seed, families(n_models), None, known.ravel(),
         )  # fmt: skip
     apart_draws = None if nulls is None else nulls[:, :, first] - nulls[:, :, second]
     tail: Any = tail_of(data.people, settings)
@@ -87,8 +97,14 @@ def compare_regions(data: RegionData, comparison: str, settings: GroupSettings) 
         data.models[comparison], scores, transformed, test(transformed, tail, known, nulls),
         pairs,
         test(apart, "two-sided", known_apart, apart_draws) if pairs else None,
-        lower, upper, to_ceiling,
+        lower, upper, to_ceiling, has_ceiling,
     )  # fmt: skip
+
+
+def ceilings_wanted(comparison: str, n_subjects: int, settings: GroupSettings) -> bool:
+    """Tell whether noise ceilings go with a comparison, the participants and the settings."""
+    few = n_subjects < _FEWEST_OF_CEILING
+    return bool(find_comparison(comparison).ceiling) and not (few or settings.average_sessions)
 
 
 def ceilings_of_regions(rdms: Floats, comparison: str) -> tuple[Floats, Floats]:

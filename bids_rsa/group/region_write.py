@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,18 @@ from bids_rsa.group.region_columns import LONG, difference_columns, score_column
 from bids_rsa.group.region_data import RegionData, read_regions
 from bids_rsa.group.region_find import RegionGroup
 from bids_rsa.group.region_job import RegionGroupJob
-from bids_rsa.group.region_tests import ComparedRegions, compare_regions, mean_known
+from bids_rsa.group.region_tests import (
+    ComparedRegions,
+    ceilings_wanted,
+    compare_regions,
+    mean_known,
+)
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json, write_text
 from bids_rsa.outputs.derivatives import PlannedFile
 from bids_rsa.outputs.provenance import software_versions
 from bids_rsa.outputs.region_tables import as_lines, number, relmat_text
 
+LOGGER = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 
 
@@ -33,6 +40,8 @@ def write_region_group(job: RegionGroupJob) -> list[Path]:
         for file in job.planned:
             (output / file.sidecar).unlink(missing_ok=True)
     found = {name: compare_regions(data, name, job.settings) for name in data.models}
+    for name in data.models:
+        _log_without_ceiling(job, data, name)
     people = job.group.people
     columns = {
         "long": LONG,
@@ -59,6 +68,16 @@ def write_region_group(job: RegionGroupJob) -> list[Path]:
             words = {"Description": "Mean RDM over participants", "N": n}
             write_json(output / file.sidecar, words | _of(file))
     return [output / file.path for file in job.planned]
+
+
+def _log_without_ceiling(job: RegionGroupJob, data: RegionData, comparison: str) -> None:
+    """Say which models have no noise ceiling, and why."""
+    if ceilings_wanted(comparison, len(job.group.subjects), job.settings):
+        for model, why in data.no_ceiling.get(comparison, {}).items():
+            LOGGER.warning(
+                "Regions %s, %s: model %s gets no noise ceiling: %s.",
+                job.group.label, comparison, model, why,
+            )  # fmt: skip
 
 
 def _of(file: PlannedFile) -> dict[str, Any]:
@@ -109,11 +128,13 @@ def score_rows(data: RegionData, found: ComparedRegions) -> list[list[str]]:
     for place, name in enumerate(data.names):
         for row, model in enumerate(found.models):
             column = row * n_regions + place
-            nearness = found.to_ceiling.p[column] if found.to_ceiling else float("nan")
+            ceiling = [float("nan")] * 3
+            if found.to_ceiling and found.has_ceiling[row]:
+                ceiling = [found.lower[place], found.upper[place], found.to_ceiling.p[column]]
             rows.append([
                 str(data.indices[place]), name, model, str(found.tests.n[column]),
                 *_summary(found.scores[:, row, place]), *_tested(found.tests, column),
-                *map(number, (found.lower[place], found.upper[place], nearness)),
+                *map(number, ceiling),
             ])  # fmt: skip
     return rows
 

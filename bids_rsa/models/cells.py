@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.comparison.table import Comparison
+from bids_rsa.core.comparison.table import Comparison, find_comparison
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.models.files import read_square
 from bids_rsa.records import ModelRdm
@@ -111,6 +112,37 @@ def leave_out_of_all(
         own[np.ix_(place, place)] = cells
         chosen.append(leave_out(model, own))
     return tuple(chosen)
+
+
+def cells_compared(
+    models: Sequence[ModelRdm], comparisons: Sequence[str], conditions: Sequence[str]
+) -> dict[str, Any]:
+    """Say which cells scores are of.
+
+    Returns
+    -------
+    dict
+        ``Number`` of cells, by comparison and name of the score, and ``LeftOut``, the pairs of
+        conditions that no scored model has.
+    """
+    finite = {}
+    above = np.triu_indices(len(conditions), 1)
+    for model in models:
+        place = [model.conditions.index(name) for name in conditions]
+        finite[model.name] = np.isfinite(model.cells[np.ix_(place, place)][above])
+    numbers: dict[str, dict[str, int]] = {}
+    names = [model.name for model in scored(models)]
+    for comparison in comparisons:
+        entry = find_comparison(comparison)
+        together = np.logical_and.reduce([finite[one.name] for one in in_fit(models, joint=True)])
+        numbers[comparison] = {
+            name: int((together if entry.joint else finite[name]).sum())
+            for name in entry.score_names(names)
+        }
+    nowhere = ~np.logical_or.reduce([finite[name] for name in names])
+    first, second = (one[nowhere] for one in above)
+    pairs = [[conditions[i], conditions[j]] for i, j in zip(first, second, strict=True)]
+    return {"Number": numbers, "LeftOut": pairs}
 
 
 def check_cells_left(

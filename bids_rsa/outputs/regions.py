@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bids_rsa.models.cells import cells_compared
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json, write_text
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete
 from bids_rsa.outputs.null_files import kept_relabelings
@@ -84,13 +85,16 @@ def write_regions(
         own |= noise_keys(own, noise, scores.shrinkage)
     of_scores = COLUMNS | (NULL_COLUMNS if scores.nulls else {})
     of_scores |= RELIABILITY_COLUMNS if scores.halves else {}
+    of_table = cells_compared(models, list(scores.scores), conditions)
     with dataset_lock(output_dir):
         for file, place in zip(plan.relmats, present, strict=True):
             write_json(output_dir / file.sidecar, _relmat_sidecar(file, plan, scores, place))
         if plan.null is not None:
             write_json(output_dir / plan.null.sidecar, _null_sidecar(plan.null, scores))
         for file, columns in ((plan.rdms, RDM_COLUMNS), (plan.scores, of_scores)):
-            write_json(output_dir / file.sidecar, _table_sidecar(file, columns, own, scores))
+            more = {"CellsCompared": of_table} if file is plan.scores else {}
+            content = _table_sidecar(file, columns, own | more, scores)
+            write_json(output_dir / file.sidecar, content)
     return [output_dir / file.path for file in plan.planned]
 
 

@@ -72,7 +72,8 @@ def draw_bars(
         mean = np.where(count > 0, known.sum(axis=0) / np.maximum(count, 1), np.nan)
         square = np.nan_to_num((scores - mean) ** 2).sum(axis=0)
         error = np.sqrt(square / np.maximum(count - 1, 1) / np.maximum(count, 1))
-    if np.isfinite(found.upper[place]):
+    has_band = bool(found.has_ceiling.all() and np.isfinite(found.upper[place]))
+    if has_band:
         axes.axhspan(found.lower[place], found.upper[place], color=_BAND, zorder=0)
     axes.bar(range(n_models), mean, 0.7, color=_BAR, zorder=1)
     axes.errorbar(range(n_models), mean, error, fmt="none", color="black", capsize=4, zorder=3)
@@ -88,7 +89,7 @@ def draw_bars(
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     words = f"Bars: mean and standard error of {count.max(initial=0)} participants (dots)."
-    if np.isfinite(found.upper[place]):
+    if has_band:
         words += " Band: noise ceiling."
     note = f"{words}\nStars and lines: corrected p at most {alpha:g}."
     figure.text(0.02, 0.02, note, fontsize=7.5)

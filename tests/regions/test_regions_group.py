@@ -4,6 +4,7 @@ import itertools
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from region_runs import OCTANTS, run_app
 from scipy import stats
 
 from bids_rsa.app.preflight import validator_command
+from bids_rsa.core.comparison.ceilings import noise_ceiling
 from bids_rsa.core.comparison.plans import compare
 from bids_rsa.core.inference.region_tests import region_tests
 from bids_rsa.group.region_data import RegionData
@@ -243,3 +245,90 @@ def test_participants_whose_tables_were_made_in_other_ways_are_refused(
     assert done.returncode == 65, done.stderr
     assert key in done.stderr and "for sub-03" in done.stderr
     assert not (output / "group").exists()
+
+
+@pytest.fixture(scope="module")
+def excluded_run(region_dataset, region_options, tmp_path_factory):
+    """Scores without four cells that a table excludes; the kept cells, condensed."""
+    folder = tmp_path_factory.mktemp("excluded")
+    names = list(pd.read_csv(region_dataset / "models/planted.tsv", sep="\t", index_col=0).columns)
+    names.reverse()  # the table has an order of its own
+    kept = np.ones((len(names), len(names)), dtype=int)
+    for i, j in ((0, 1), (0, 2), (3, 4), (2, 5)):
+        kept[i, j] = kept[j, i] = 0
+    cells = pd.DataFrame(kept, names, names)
+    cells.to_csv(folder / "kept.tsv", sep="\t")
+    covariance = np.eye(len(names)) + 0.3
+    pd.DataFrame(covariance, names, names).to_csv(folder / "covariance.tsv", sep="\t")
+    output = folder / "out"
+    done = run_app(
+        region_dataset, output, "participant", *region_options, "--roi-only", "--overwrite",
+        "--exclude-cells", folder / "kept.tsv", "--comparison", "spearman", "whitened-pearson",
+        "--condition-covariance", folder / "covariance.tsv", "--condition-permutations", "0",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return output, cells
+
+
+def test_ceilings_are_of_the_cells_that_were_compared(excluded_run, region_dataset, tmp_path):
+    output = shutil.copytree(excluded_run[0], tmp_path / "out")
+    done = run_app(region_dataset, output, *OPTIONS, "--roi-only")
+    assert done.returncode == 0, done.stderr
+    found = read(output, "meas-spearman_scores.tsv").set_index("name")
+    own = [
+        pd.read_csv(path, sep="\t", index_col=0)
+        for path in sorted(output.glob("sub-*/func/*_seg-Octants_label-octant2_*_relmat.tsv"))
+    ]
+    names = list(own[0].columns)
+    used = excluded_run[1].loc[names, names].to_numpy()[np.triu_indices(len(names), 1)] == 1
+    rdms = np.array([one.to_numpy()[np.triu_indices(len(names), 1)] for one in own])
+    lower, upper = noise_ceiling(rdms[:, used], "spearman")
+    ceilings = found.loc["octant 2", ["ceiling_lower", "ceiling_upper"]].astype(float)
+    np.testing.assert_allclose(ceilings, [lower, upper], **EXACT)
+    assert upper != pytest.approx(noise_ceiling(rdms, "spearman")[1], abs=1e-3)
+    # the covariance of the conditions is not in the tables
+    whitened = read(output, "meas-whitenedpearson_scores.tsv")
+    columns = ["ceiling_lower", "ceiling_upper", "p_ceiling"]
+    assert whitened[columns].isna().all(axis=None) and whitened["t"].notna().any()
+    assert "gets no noise ceiling: the covariance of the conditions" in done.stderr
+
+
+def test_fishers_limit_is_of_the_cells_that_were_compared(excluded_run, region_dataset, tmp_path):
+    output = shutil.copytree(excluded_run[0], tmp_path / "out")
+    (path,) = output.glob("sub-02/func/*_seg-Octants_scores.tsv")
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    perfect = (table["name"] == "octant 2") & (table["comparison"] == "spearman")
+    table.loc[perfect, "score"] = "1.0"
+    table.to_csv(path, sep="\t", index=False)
+    done = run_app(region_dataset, output, *OPTIONS, "--roi-only")
+    assert done.returncode == 0, done.stderr
+    long = read(output, "desc-participants_scores.tsv").query("comparison == 'spearman'")
+    own = long[(long["name"] == "octant 2") & (long["participant_id"] == "sub-02")]
+    n_all = excluded_run[1].shape[0] * (excluded_run[1].shape[0] - 1) // 2
+    m = n_all - 4
+    assert own["transformed"].item() == pytest.approx(np.arctanh(1 - 6 / (m * (m**2 - 1))))
+
+
+def test_no_ceiling_where_tables_do_not_say_which_cells_were_excluded(
+    excluded_run, region_dataset, tmp_path
+):
+    output = shutil.copytree(excluded_run[0], tmp_path / "out")
+    for path in output.glob("sub-*/func/*_scores.json"):
+        sidecar = json.loads(path.read_text())
+        del sidecar["CellsCompared"]
+        path.write_text(json.dumps(sidecar))
+    done = run_app(region_dataset, output, *OPTIONS, "--roi-only")
+    assert done.returncode == 0, done.stderr
+    found = read(output, "meas-spearman_scores.tsv")
+    assert found[["ceiling_lower", "ceiling_upper", "p_ceiling"]].isna().all(axis=None)
+    assert "the tables do not say which cells were excluded" in done.stderr
+
+
+def test_a_model_that_lacks_cells_alone_has_no_ceiling():
+    data = data_of(comparison="pearson")
+    only_b = replace(data, no_ceiling={"pearson": {"a": "it lacks cells that other models have"}})
+    whole, found = (compare_regions(one, "pearson", GroupSettings()) for one in (data, only_b))
+    rows = [score_rows(one, kind) for one, kind in ((data, whole), (only_b, found))]
+    for before, after in zip(*rows, strict=True):
+        assert after[:-3] == before[:-3]
+        assert after[-3:] == (["n/a"] * 3 if after[2] == "a" else before[-3:])
