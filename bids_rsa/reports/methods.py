@@ -67,7 +67,7 @@ def methods_text(
     paragraphs = [
         _paragraph(design_sentences(designs)),
         _paragraph(_patterns(maps)),
-        _paragraph(_searchlight(maps)),
+        *(_paragraph(_searchlight(own)) for own in _by_kind_of_patch(maps)),
         _paragraph(_regions(maps)),
         _paragraph(_comparison(maps)),
         *group_paragraphs(tests),
@@ -119,8 +119,18 @@ def _within_folds(maps: Sequence[Sidecar]) -> str:
     return ", taken within each fold for cross-validation" if folds else ""
 
 
+def _by_kind_of_patch(maps: Sequence[Sidecar]) -> list[list[Sidecar]]:
+    """Sort maps by what their patches hold: voxels, vertices, grayordinates, or a ribbon."""
+    kinds: dict[tuple[bool, bool, bool], list[Sidecar]] = {}
+    for one in maps:
+        on_surface = "SurfaceGeometry" in one
+        ribbon = one.get("SearchlightRule") == RIBBON_RULE
+        kinds.setdefault((on_surface, on_surface and "Hemisphere" in one, ribbon), []).append(one)
+    return list(kinds.values())
+
+
 def _searchlight(maps: Sequence[Sidecar]) -> Iterator[str]:
-    """Say what a patch was, and where patches were."""
+    """Say what a patch was, and where patches were, for maps of one kind of patch."""
     radii = distinct(maps, "SearchlightRadius")
     if not radii:
         return

@@ -149,3 +149,21 @@ def test_a_searchlight_on_a_surface_is_not_a_sphere(sidecars):
     assert "voxels between white and pial surface" in ribbon
     assert "spherical" not in text
     assert "spherical" in methods_text(maps)
+
+
+def test_volumes_surfaces_and_grayordinates_have_a_paragraph_each(sidecars):
+    maps, _ = sidecars
+    surface = {"SurfaceGeometry": "x", "SearchlightRadius": 8.5, "CentersEvaluated": 4321}
+    kinds = {
+        "spherical searchlight": {},
+        "vertices of the cortical surface": {**surface, "Hemisphere": "L"},
+        "centred on grayordinates": surface,
+        "between white and pial": {**surface, "Hemisphere": "L", "SearchlightRule": RULE},
+    }
+    text = methods_text([{**one, **keys} for keys in kinds.values() for one in maps])
+    paragraphs = text.split("\n\n")
+    for words, keys in kinds.items():
+        alone = methods_text([{**one, **keys} for one in maps]).split("\n\n")
+        (wanted,) = [one for one in alone if words in one]
+        assert paragraphs.count(wanted) == 1
+        assert ("4321" in wanted or "4,321" in wanted) == bool(keys)
