@@ -258,3 +258,23 @@ def test_subjects_who_leave_out_other_cells_have_no_ceiling(dataset, tmp_path, c
     assert not (out / "group").exists()
     code, said = call(*group, "--exclude-participant-label", "03")
     assert code == 0, said
+
+
+def test_conditions_in_another_order_have_no_ceiling(tmp_path, call):
+    """Cells of the subjects' RDMs would be those of other pairs."""
+    from estimation import bold_runs
+
+    data, out = tmp_path / "data", tmp_path / "out"
+    for subject in ("01", "02", "03"):
+        bold_runs.make_dataset(data, subject=subject)
+    names = bold_runs.CONDITIONS
+    for order, subjects in ((names, ("01", "03")), (names[::-1], ("02",))):
+        line = bold_runs.arguments(data, out, "--no-report", "--conditions", *order)
+        code, said = call(*line, "--participant-label", *subjects)
+        assert code == 0, said
+    group = (data, out, "group", "--assume-common-space", "--n-permutations", "8", "--no-report")
+    code, said = call(*group, "--noise-ceiling")
+    said = " ".join(said.split())
+    assert code == 65, said
+    assert "the order of conditions must be the same in all subjects. In sub-02" in said
+    assert call(*group)[0] == 0  # scores do not depend on it
