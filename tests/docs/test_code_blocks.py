@@ -26,6 +26,7 @@ NOT_RUN, OPTIONS = "not run: ", "options"
 NOT_CODE = re.compile(r"\{.*|mermaid|text")
 # what inline code names beside the app's own options
 OTHERS = {
+    "--to-scanner": "mris_convert",
     "--bold": "python -m bids_rsa.example",
     "--field": "python -m benchmarks.calibration",
     "--draws": "python -m benchmarks.calibration_science",
