@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 GROUP = ""  # in place of a participant's label
 RUN_WORKFLOW = "reports"
+# how often a page is written when other jobs add maps to the output meanwhile
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -74,17 +76,22 @@ def write_pages(
         PageJob(f"page_{node_name(subject or 'group')}_{run_id[-8:]}", subject, str(output))
         for subject in dict.fromkeys(subjects)
     ]
-    waiting = [job for job in jobs if anew or not _is_current(job)]
-    failures = {}
+    wanted = [job for job in jobs if anew or not _is_current(job)]
+    failures: dict[str, BidsRsaError] = {}
+    waiting = wanted
     if waiting:
         configure()
-        failures = _run(waiting, plugin, work)
-    for job in waiting:
+    for _ in range(ATTEMPTS if waiting else 0):
+        failures |= _run(waiting, plugin, work)
+        waiting = [job for job in waiting if job.name not in failures and not _is_current(job)]
+        if not waiting:
+            break
+    for job in wanted:
         if job.name in failures:
             LOGGER.error("The page %s could not be written: %s", job.path, failures[job.name])
         else:
             LOGGER.info("Page: %s", job.path)
-    return {job.subject: failures[job.name] for job in waiting if job.name in failures}
+    return {job.subject: failures[job.name] for job in wanted if job.name in failures}
 
 
 def _run(jobs: Sequence[PageJob], plugin: Plugin, work: Path) -> dict[str, BidsRsaError]:
@@ -100,7 +107,7 @@ def _run(jobs: Sequence[PageJob], plugin: Plugin, work: Path) -> dict[str, BidsR
             {job.name: (job.output_dir, job.subject) for job in some}, RUN_WORKFLOW, str(work)
         ),
         lambda job: [work / RUN_WORKFLOW / job.name],
-        lambda job: _is_current(job) and _written_at(job) != before[job.name],
+        lambda job: _written_at(job) != before[job.name],
         plugin,
         Clock(),
         work,
