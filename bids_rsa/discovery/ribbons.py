@@ -24,7 +24,6 @@ from bids_rsa.words import few, listing
 _NATIVE_IMAGES = (
     *NATIVE, "anat", "T2w", "individual", "native", "orig", "scanner", "func", "bold", "boldref",
 )  # fmt: skip
-_SIDES: tuple[Hemisphere, ...] = ("L", "R")
 NATIVE_MESH = "fsnative"
 
 
@@ -59,8 +58,8 @@ def with_ribbon(
             "ribbon centres are vertices.",
             "Leave it away, or restrict the vertices with --cortex-mask.",
         )
-    refuse_one_for_both(inputs, _SIDES)
-    surfaces = tuple(_ribbon(analysis, side, files, datasets, inputs) for side in _SIDES)
+    refuse_one_for_both(inputs, tuple(SIDES))
+    surfaces = tuple(_ribbon(analysis, side, files, datasets, inputs) for side in SIDES)
     for path in (path for one in surfaces for path in one.files):
         refuse_unwritable_name(path)
     pairs = dict(name_pairs(surfaces[0].surfaces[0]))

@@ -135,7 +135,7 @@ class GrayordinateLayout:
         """
         if not self.equals(source):
             raise ContentError(
-                "Images of one group have different grayordinates: "
+                "Images of one analysis have different grayordinates: "
                 f"{self.differences(source)} differ.\n  {first}: {self.describe()}\n"
                 f"  {name}: {source.describe()}",
                 "Resample the images to one set of grayordinates first.",

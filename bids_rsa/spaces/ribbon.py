@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.inference.adjacency import Adjacency
-from bids_rsa.core.neighborhood.patches import Patches
+from bids_rsa.core.neighborhood.patches import Patches, joined_patches
 from bids_rsa.errors import ContentError
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.space import Floats, FoundMask, Mask
@@ -133,13 +133,7 @@ class RibbonSpace:
                     n_threads=n_threads,
                 )
             )
-        before = np.cumsum([0, *(len(one.rows) for one in found)]).tolist()
-        starts = [one.starts[:-1] + n for one, n in zip(found, before[:-1], strict=True)]
-        return Patches(
-            np.concatenate([*starts, before[-1:]]).astype(np.int64),
-            np.concatenate([one.rows for one in found]),
-            int(np.count_nonzero(patch_mask)),
-        )
+        return joined_patches(*found, same_locations=True)
 
     def voxels_of(self, part: RibbonPart) -> RibbonVoxels:
         """Find the voxels between the surfaces of a hemisphere."""

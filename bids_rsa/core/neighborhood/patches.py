@@ -92,15 +92,23 @@ class Patches:
         return starts - starts[0], self.rows[starts[0] : starts[-1]]
 
 
-def joined_patches(*parts: Patches) -> Patches:
-    """Put patches of locations that no patch shares (two hemispheres) behind each other.
+def joined_patches(*parts: Patches, same_locations: bool = False) -> Patches:
+    """Put patches behind each other.
+
+    Parameters
+    ----------
+    *parts : Patches
+    same_locations : bool
+        All parts hold rows of the same patterns. Otherwise each part has locations of its own, as
+        two hemispheres have.
 
     Returns
     -------
     Patches
-        The centres of the first part come first, and so do its rows of the patterns.
+        The centres of the first part come first, and so do its own rows of the patterns.
     """
-    rows_before = np.cumsum([0, *(part.n_locations for part in parts)]).tolist()
+    n_rows = [0 if same_locations else part.n_locations for part in parts]
+    rows_before = np.cumsum([0, *n_rows]).tolist()
     total_before = np.cumsum([0, *(len(part.rows) for part in parts)]).tolist()
     starts = [part.starts[:-1] + n for part, n in zip(parts, total_before[:-1], strict=True)]
     rows = [
@@ -109,5 +117,5 @@ def joined_patches(*parts: Patches) -> Patches:
     return Patches(
         np.concatenate([*starts, total_before[-1:]]).astype(np.int64),
         np.concatenate(rows),
-        rows_before[-1],
+        parts[0].n_locations if same_locations else rows_before[-1],
     )
