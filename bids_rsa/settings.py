@@ -27,6 +27,7 @@ class ReadingSettings:
     normalize: str = "none"
     center: str = "none"
     dissimilarity: str = DEFAULT_DISSIMILARITY
+    dissimilarity_params: str = "{}"
     comparisons: tuple[str, ...] = (DEFAULT_COMPARISON,)
     standardize: bool = False
     noise: str = "none"
@@ -53,7 +54,6 @@ class RsaSettings(ReadingSettings):
     patch_size: int | None = None
     exclude_within: str = "none"
     condition_covariance: str = "none"
-    dissimilarity_params: str = "{}"
     min_voxels: int = 10
     residual_dof: float | None = None
     condition_permutations: int = 0

@@ -13,15 +13,18 @@ import re
 import shutil
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bids_rsa.discovery.datasets import Dataset
+from bids_rsa.discovery.folders import SKIPPED_FOLDERS
 from bids_rsa.errors import OutputError, ReadWriteError
 from bids_rsa.locks import locked
 
 LOGGER = logging.getLogger(__name__)
 LOCK_SECONDS = 600
+VERSION = 2  # increased when an index holds other files than before
 _SUBJECT = re.compile(r"^(?:node-[^/]+/)?sub-([^/]+)/")
 Paths = dict[str, list[str]]
 
@@ -48,7 +51,7 @@ def indexed_paths(
         The index cannot be read.
     """
     # an index made for other files is not used again
-    key = hashlib.sha256(f"{dataset.path}\0{wanted.pattern}".encode()).hexdigest()[:8]
+    key = hashlib.sha256(f"{dataset.path}\0{wanted.pattern}\0{VERSION}".encode()).hexdigest()[:8]
     folder = Path(database_dir).absolute() / f"{dataset.name}-{key}"
     if not (folder / "layout_index.sqlite").is_file():
         _make(dataset, folder, config, wanted)
@@ -69,15 +72,14 @@ def _make(dataset: Dataset, folder: Path, config: dict[str, Any], wanted: re.Pat
     from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
-    # folders must pass, so only names with a dot can be ignored
-    ignored = re.compile(rf"^(?!.*(?:{wanted.pattern})).*\.[^/]+$")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(Path(f"{folder}.lock"), LOCK_SECONDS):
             if (folder / "layout_index.sqlite").is_file():
                 return  # another process made it meanwhile
             LOGGER.info("Indexing %s with pybids into %s ...", dataset.path, folder)
-            indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=[ignored])
+            unneeded = _Unneeded(dataset.path, wanted)
+            indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=[unneeded])
             BIDSLayout(
                 dataset.path, validate=False, config=[config], indexer=indexer, database_path=beside
             ).connection_manager.engine.dispose()
@@ -90,6 +92,24 @@ def _make(dataset: Dataset, folder: Path, config: dict[str, Any], wanted: re.Pat
     finally:
         with suppress(OSError):
             shutil.rmtree(beside)
+
+
+@dataclass(frozen=True)
+class _Unneeded:
+    """The files and folders that are not indexed; pybids calls ``search`` with each path.
+
+    A regular expression will not do: it cannot tell a file from a folder with a dot in its name.
+    """
+
+    root: str
+    wanted: re.Pattern[str]
+
+    def search(self, path: str) -> bool:
+        """Tell whether a path (relative to the dataset, with a leading slash) is left out."""
+        name = path.rpartition("/")[2]
+        if Path(f"{self.root}{path}").is_dir():
+            return name in SKIPPED_FOLDERS
+        return not self.wanted.search(name)
 
 
 def _read(dataset: Dataset, folder: Path) -> Paths:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ def warn_unequal_counts(
     comparisons: Sequence[str],
     standardize: bool = False,
     pools_noise: bool = False,
+    params: Mapping[str, Any] | None = None,
 ) -> tuple[str, ...]:
     """Warn of unequal numbers of trials (of images, where trials are unknown).
 
@@ -35,7 +37,8 @@ def warn_unequal_counts(
 
     Cross-validated products are 0 on average without an effect, however many images there are;
     their spread is not equal. Only scores that are linear in them have a mean of 0 as well.
-    With ``pools_noise`` (see `ReadingSettings`) the products are not 0 on average.
+    With ``pools_noise`` (see `ReadingSettings`) the products are not 0 on average. ``params`` are
+    those of the dissimilarity: seuclidean is such a product with V, and is not without.
     """
     trials = trials_per_condition(plan)
     counts: Mapping[str, float] = trials or images_per_condition(plan)
@@ -45,7 +48,7 @@ def warn_unequal_counts(
     unequal = f"Conditions have unequal numbers of {'trials' if trials else 'images'} ({listed})"
     linear = [name for name, entry in COMPARISONS.items() if entry.linear]
     entry = find_dissimilarity(dissimilarity)
-    unbiased = plan.fold_labels and entry.is_unbiased({}) and not pools_noise
+    unbiased = plan.fold_labels and entry.is_unbiased(params or {}) and not pools_noise
     if not unbiased or entry.signed_root:
         source = ", with noise from residuals or --noise-from images" if pools_noise else ""
         free = [name for name in unbiased_dissimilarities() if not _takes_root(name)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -319,10 +320,11 @@ def _warnings(
     plan: StackPlan, rsa: ReadingSettings, patterns: NDArray[np.floating]
 ) -> tuple[str, ...]:
     """Gather what could make noise look like an effect."""
+    params = json.loads(rsa.dissimilarity_params)
     return (
         *plan.warnings,
         *checks.warn_unequal_counts(
-            plan, rsa.dissimilarity, rsa.comparisons, rsa.standardize, rsa.pools_noise
+            plan, rsa.dissimilarity, rsa.comparisons, rsa.standardize, rsa.pools_noise, params
         ),
         *checks.warn_few_conditions(len(plan.conditions)),
         *checks.warn_sum_regression(rsa.comparisons, rsa.dissimilarity, rsa.standardize),

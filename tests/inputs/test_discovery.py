@@ -677,7 +677,9 @@ def test_a_database_holds_all_files_that_a_walk_finds(tmp_path):
         "hemi-L_space-b_desc-cortex_mask.label.gii", "hemi-R_space-b_mask.shape.gii",
         "desc-cortex_mask.dscalar.nii", "hemi-L_midthickness.surf.gii", "mask.nii", "beta.tsv",
     )]  # fmt: skip
-    for path in (*paths, root / "sub-01/func/sub-01_task-x_bold.nii.gz"):
+    paths.append(root / "sub-01/glm-1.2/second.try/sub-01_task-x_stat-t_statmap.nii.gz")
+    others = ("func/sub-01_task-x_bold.nii.gz", "figures/sub-01_task-x_stat-t_statmap.nii.gz")
+    for path in (*paths, *(root / "sub-01" / name for name in others)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     dataset = Dataset("data", str(root))

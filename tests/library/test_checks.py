@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from bids_rsa.core.comparison.table import COMPARISONS
+from bids_rsa.core.dissimilarity.rdms import compute_rdm_cv
 from bids_rsa.patterns import checks
 from bids_rsa.patterns.stack_plan import StackPlan
 from bids_rsa.records import ConditionImage
@@ -38,6 +39,26 @@ def test_unequal_counts_warn_unless_scores_are_linear_in_unbiased_distances(
         assert "regression, not standardized" in warning
         assert (comparison in warning) or not (n_folds and dissimilarity == "sqeuclidean")
     assert not checks.warn_unequal_counts(plan([2, 2, 2], n_folds), *options)
+
+
+@pytest.mark.parametrize("variances_given", [True, False])
+def test_seuclidean_is_unbiased_where_its_variances_are_given(variances_given):
+    """The mean distance of noise with 1 and 3 images a fold, and whether the app warns of it."""
+    rng, params = np.random.default_rng(3), {"V": [1.0, 2.0, 4.0]} if variances_given else {}
+    scale = 1 / np.sqrt([1, 3, 3])[:, None]  # of the mean of so many images
+    noise = scale * rng.standard_normal((4000, 2, 3, 3)) * np.sqrt([1.0, 2.0, 4.0])
+    rdms = np.array([compute_rdm_cv(folds, "seuclidean", **params) for folds in noise])
+    error = rdms.std(axis=0) / np.sqrt(len(rdms))
+    is_unbiased = (np.abs(rdms.mean(axis=0)) < 4 * error).all()
+    assert is_unbiased == variances_given
+    warnings = checks.warn_unequal_counts(
+        plan([1, 3, 3], 2), "seuclidean", ["regression"], params=params
+    )
+    assert bool(warnings) != is_unbiased
+    (warning,) = checks.warn_unequal_counts(
+        plan([1, 3, 3], 2), "seuclidean", ["spearman"], params=params
+    )
+    assert ("0 on average" in warning) == is_unbiased
 
 
 @pytest.mark.parametrize("dissimilarity", ["crossnobis", "sqeuclidean", "euclidean"])
