@@ -679,7 +679,7 @@ def test_a_database_holds_all_files_that_a_walk_finds(tmp_path):
     )]  # fmt: skip
     paths.append(root / "sub-01/glm-1.2/second.try/sub-01_task-x_stat-t_statmap.nii.gz")
     others = ("func/sub-01_task-x_bold.nii.gz", "figures/sub-01_task-x_stat-t_statmap.nii.gz")
-    for path in (*paths, *(root / "sub-01" / name for name in others)):
+    for path in (*paths, *(root / "sub-01" / other for other in others)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     dataset = Dataset("data", str(root))
