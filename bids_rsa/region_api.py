@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 from bids_rsa.api import Image, n_threads_of, one_mask, patch_params
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON, find_comparison
 from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, Metric, find_dissimilarity
+from bids_rsa.core.measures import ModelScores
+from bids_rsa.core.scores import ModelMeasures
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.models.arrays import condensed_models
 from bids_rsa.patterns.assignment import assign
@@ -102,8 +104,7 @@ def rsa_regions(
     scored = score_regions(
         read_patterns(series, assignment, mask, ignore_nan),
         patches,
-        models,
-        (rsa_metric,),
+        ModelMeasures(ModelScores(models, (rsa_metric,))),
         min_voxels=min_voxels,
         min_coverage=min_coverage,
         dissimilarity=image_dsm_metric,

@@ -1,9 +1,9 @@
 """Searchlight RSA: the RDM of the patch around each centre, and what is measured of it."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from bids_rsa.core.comparison.blocks import cut_into_blocks
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
-from bids_rsa.core.condition_null import ConditionNull, NullOfScore
+from bids_rsa.core.condition_null import ConditionNull
 from bids_rsa.core.dissimilarity.params import check_params
 from bids_rsa.core.dissimilarity.sources import PatchRule, RdmSource, choose_source
 from bids_rsa.core.dissimilarity.table import (
@@ -27,6 +27,7 @@ from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 from bids_rsa.core.neighborhood.spheres import sphere_rows
 from bids_rsa.core.noise.model import NoiseModel
 from bids_rsa.core.noise.sources import choose_noise_source
+from bids_rsa.core.scores import ModelMeasures, Scores
 
 Floats = NDArray[np.float64]
 Patterns = NDArray[np.floating[Any]]
@@ -39,7 +40,7 @@ _BLOCK_CENTERS = 2048
 def searchlight(
     patterns: Patterns,
     neighborhood: Neighborhood,
-    measures: Sequence[Measure],
+    measures: Iterable[Measure],
     *,
     dissimilarity: Metric = DEFAULT_DISSIMILARITY,
     params: Mapping[str, Any] | None = None,
@@ -59,7 +60,7 @@ def searchlight(
     neighborhood : Neighborhood
         `bids_rsa.core.neighborhood.spheres.sphere_rows` of a grid, or lists:
         `bids_rsa.core.neighborhood.patches.Patches`.
-    measures : sequence of Measure
+    measures : iterable of Measure
         Each stores its own results; see `bids_rsa.core.measures`.
     dissimilarity : str or callable
         See `bids_rsa.core.dissimilarity.table.DISSIMILARITIES`.
@@ -93,6 +94,7 @@ def searchlight(
     params = {k: v for k, v in (params or {}).items() if v is not None}
     _check(patterns, neighborhood, params, dissimilarity, n_threads)
     n_cells = patterns.shape[2] * (patterns.shape[2] - 1) // 2
+    measures = tuple(measures)
     for measure in measures:
         measure.start(neighborhood.n_centers, n_cells)
     n_voxels = np.zeros(neighborhood.n_centers, dtype=np.int32)
@@ -105,7 +107,6 @@ def searchlight(
         neighborhood, source = choose_noise_source(
             patterns, neighborhood, noise, dissimilarity, ignore_nan, min_voxels
         )
-
     room = _Room(n_cells)
 
     def run(block: CenterBlock) -> int:
@@ -117,7 +118,11 @@ def searchlight(
         return len(rdms)
 
     n_centers = int(np.clip(_BLOCK_CELLS // max(n_cells, 1), 16, _BLOCK_CENTERS))
-    run_blocks(run, neighborhood.blocks(n_centers, source.max_length), n_threads, on_progress)
+    blocks = neighborhood.blocks(n_centers, source.max_length)
+    with pool_for_blocks(n_threads) as pool:
+        for n_done in pool.map(run, blocks):
+            if on_progress is not None:
+                on_progress(n_done)
     if noise is not None and shrinkage is not None:
         shrinkage[:] = source.shrinkage  # type: ignore[attr-defined]
     return n_voxels
@@ -151,18 +156,12 @@ def plain_source(
     return choose_source(patterns, neighborhood, rule)
 
 
-def run_blocks(
-    run: Callable[[CenterBlock], int],
-    blocks: Iterable[CenterBlock],
-    n_threads: int,
-    on_progress: Callable[[int], None] | None,
-) -> None:
-    """Run all blocks over a pool of threads, with one thread of BLAS in each."""
+@contextmanager
+def pool_for_blocks(n_threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Open a pool of threads with one thread of BLAS in each; after an error nothing is started."""
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_threads) as pool:
         try:
-            for n_done in pool.map(run, blocks):
-                if on_progress is not None:
-                    on_progress(n_done)
+            yield pool
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -199,38 +198,6 @@ def _is_whole(neighborhood: Neighborhood) -> bool:
     return len(neighborhood.rows) == neighborhood.n_locations
 
 
-@dataclass(frozen=True)
-class Scores:
-    """What a searchlight found.
-
-    Attributes
-    ----------
-    scores : dict of str to (n_models, n_centers) float64
-        For each comparison; NaN where undefined. Centres in the order of
-        ``np.argwhere(center_mask)``.
-    n_voxels : (n_centers,) int32
-        Patch sizes.
-    shrinkage : (n_centers,) float64 or None
-        Shrinkage of the noise covariance, NaN where undefined; None without noise normalisation.
-    nulls : dict of str to tuple of NullOfScore
-        For each comparison, the null of each score; empty without permutations of conditions.
-    reliability : (n_centers,) float64 or None
-        Agreement of the RDMs of two halves, if requested.
-    halves : tuple of str
-        The runs of each half.
-    areas : (n_centers,) float64 or None
-        Area of each patch in mm2, on surfaces.
-    """
-
-    scores: dict[str, Floats]
-    n_voxels: NDArray[np.int32]
-    shrinkage: Floats | None = None
-    nulls: dict[str, tuple[NullOfScore, ...]] = field(default_factory=dict)
-    reliability: Floats | None = None
-    halves: tuple[str, ...] = ()
-    areas: Floats | None = None
-
-
 def searchlight_rsa(
     patterns: NDArray[np.floating[Any]],
     patch_mask: NDArray[np.bool_],
@@ -238,6 +205,12 @@ def searchlight_rsa(
     affine: ArrayLike,
     radius_mm: float | None,
     models: ArrayLike,
+    *,
+    comparisons: Sequence[str] = (DEFAULT_COMPARISON,),
+    standardize: bool = False,
+    nuisance: ArrayLike | None = None,
+    condition_covariance: ArrayLike | None = None,
+    null: ConditionNull | None = None,
     **options: Any,
 ) -> Scores:
     """Compare the RDM of the sphere around each centre of a grid with model RDMs.
@@ -254,93 +227,27 @@ def searchlight_rsa(
         None: one patch of all patch voxels, and one centre.
     models : (n_models, n_cells) array_like
         Condensed model RDMs; NaN cells are left out.
-    **options
-        See `searchlight_scores`. ``VI`` can only be used with ``radius_mm=None``.
-
-    Returns
-    -------
-    Scores
-
-    Raises
-    ------
-    ValueError
-        Arrays do not match, or metrics are unknown, or parameters are invalid.
-    """
-    if patch_mask.ndim != 3 or patch_mask.shape != center_mask.shape:
-        raise ValueError(
-            f"masks must be 3D and of one shape, not {patch_mask.shape} and {center_mask.shape}"
-        )
-    neighborhood: Neighborhood
-    if radius_mm is None or not center_mask.any():
-        n_voxels = int(np.count_nonzero(patch_mask))
-        none = Patches.of_lists([], n_voxels)
-        neighborhood = Patches.whole(n_voxels) if radius_mm is None else none
-    else:
-        neighborhood = sphere_rows(patch_mask, center_mask, affine, radius_mm)
-    return searchlight_scores(patterns, neighborhood, models, **options)
-
-
-def searchlight_scores(
-    patterns: NDArray[np.floating[Any]],
-    neighborhood: Neighborhood,
-    models: ArrayLike,
-    *,
-    dissimilarity: Metric = DEFAULT_DISSIMILARITY,
-    params: Mapping[str, Any] | None = None,
-    comparisons: Sequence[str] = (DEFAULT_COMPARISON,),
-    ignore_nan: bool = False,
-    min_voxels: int = 1,
-    standardize: bool = False,
-    nuisance: ArrayLike | None = None,
-    condition_covariance: ArrayLike | None = None,
-    noise: NoiseModel | None = None,
-    null: ConditionNull | None = None,
-    n_threads: int = 1,
-    on_progress: Callable[[int], None] | None = None,
-) -> Scores:
-    """Compare the RDM of the patch around each centre with model RDMs.
-
-    Parameters
-    ----------
-    patterns : (n_locations, n_folds, n_conditions) float32 or float64, C-contiguous
-        Of voxels or vertices; with one fold, not cross-validated.
-    neighborhood : Neighborhood
-        See `searchlight`.
-    models : (n_models, n_cells) array_like
-        Condensed model RDMs; NaN cells are left out.
-    dissimilarity : str or callable
-        See `bids_rsa.core.dissimilarity.table.DISSIMILARITIES`.
-    params : mapping
-        The dissimilarity's parameters; see `searchlight`.
     comparisons : sequence of str
         See `bids_rsa.core.comparison.table.COMPARISONS`.
-    ignore_nan : bool
-        Treat NaN as a missing value; otherwise a centre with NaN in its patch is undefined.
-    min_voxels : int
-        Centres with smaller patches are undefined.
     standardize : bool
         z-score RDMs and models (changes the weights of regressions only).
     nuisance, condition_covariance
         See `bids_rsa.core.comparison.plans.prepare`.
-    noise : NoiseModel
-        See `searchlight`.
     null : ConditionNull
         Computes the scores of models with permuted conditions from the same RDMs.
-    n_threads : int
-        Number of threads; the result does not depend on it.
-    on_progress : callable
-        Called with the number of newly finished centres, from the calling thread.
+    **options
+        See `searchlight`. ``VI`` can only be used with ``radius_mm=None``.
 
     Returns
     -------
     Scores
-        Centres in the order of the neighborhood.
 
     Raises
     ------
     ValueError
         Arrays do not match, or metrics are unknown, or parameters are invalid.
     """
+    neighborhood = _spheres(patch_mask, center_mask, affine, radius_mm)
     measure = ModelScores(
         models,
         comparisons,
@@ -348,18 +255,27 @@ def searchlight_scores(
         nuisance=nuisance,
         condition_covariance=condition_covariance,
     )
-    shrinkage = None if noise is None else np.full(neighborhood.n_centers, np.nan)
-    sizes = searchlight(
-        patterns,
-        neighborhood,
-        [measure] if null is None else [measure, null],
-        dissimilarity=dissimilarity,
-        params=params,
-        ignore_nan=ignore_nan,
-        min_voxels=min_voxels,
-        noise=noise,
-        shrinkage=shrinkage,
-        n_threads=n_threads,
-        on_progress=on_progress,
-    )
-    return Scores(measure.scores, sizes, shrinkage, {} if null is None else null.results())
+    measures = ModelMeasures(measure, null)
+    shrinkage = None
+    if options.get("noise") is not None:
+        shrinkage = np.full(neighborhood.n_centers, np.nan)
+    sizes = searchlight(patterns, neighborhood, measures, shrinkage=shrinkage, **options)
+    return Scores(measures.scores, sizes, shrinkage, measures.nulls())
+
+
+def _spheres(
+    patch_mask: NDArray[np.bool_],
+    center_mask: NDArray[np.bool_],
+    affine: ArrayLike,
+    radius_mm: float | None,
+) -> Neighborhood:
+    """Find the spheres around all centres; without a radius, one patch of all patch voxels."""
+    if patch_mask.ndim != 3 or patch_mask.shape != center_mask.shape:
+        raise ValueError(
+            f"masks must be 3D and of one shape, not {patch_mask.shape} and {center_mask.shape}"
+        )
+    if radius_mm is None:
+        return Patches.whole(int(np.count_nonzero(patch_mask)))
+    if not center_mask.any():
+        return Patches.of_lists([], int(np.count_nonzero(patch_mask)))
+    return sphere_rows(patch_mask, center_mask, affine, radius_mm)

@@ -13,7 +13,7 @@ from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, Metric
 from bids_rsa.core.measures import RdmWriter
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 from bids_rsa.core.noise.model import NoiseModel
-from bids_rsa.core.searchlight import plain_source, run_blocks, searchlight
+from bids_rsa.core.searchlight import plain_source, pool_for_blocks, searchlight
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -186,7 +186,10 @@ def _run_in_step(
         take(block.centers, rdms)
         return n
 
-    run_blocks(run, blocks, n_threads, on_progress)
+    with pool_for_blocks(n_threads) as pool:
+        for n_done in pool.map(run, blocks):
+            if on_progress is not None:
+                on_progress(n_done)
 
 
 def _blocks(center_mask: Mask, step: int) -> Iterator[tuple[NDArray[np.intp], Mask]]:

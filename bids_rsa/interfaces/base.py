@@ -2,7 +2,8 @@
 
 import errno
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,26 @@ from bids_rsa.interfaces.work_files import FAILURE_FILE
 class RecordingInterface(SimpleInterface):
     """An interface that leaves a record of its failure in its working directory.
 
-    Nipype turns an exception into text; the record keeps its exit code and its hint, also from
-    another process or another machine.
+    ``_run_interface`` loads, calls and saves inside `recorded`.
     """
 
     def _run_interface(self, runtime: Any) -> Any:
-        """Run, and record what goes wrong."""
-        try:
-            self._results.update(self._call(Path(runtime.cwd)))
-        except Exception as error:
-            record_failure(error, Path(runtime.cwd))
-            raise
-        return runtime
-
-    def _call(self, folder: Path) -> dict[str, Any]:
-        """Load, call, save to ``folder``; return the outputs by name."""
+        """Load, call, save; put the outputs into ``_results`` by name."""
         raise NotImplementedError
+
+    @contextmanager
+    def recorded(self, runtime: Any) -> Iterator[Path]:
+        """Give the folder to save to, and record what goes wrong.
+
+        Nipype turns an exception into text; the record keeps its exit code and its hint, also
+        from another process or another machine.
+        """
+        folder = Path(runtime.cwd)
+        try:
+            yield folder
+        except Exception as error:
+            record_failure(error, folder)
+            raise
 
 
 class ImagesOutput(TraitedSpec):

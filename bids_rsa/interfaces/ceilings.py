@@ -40,30 +40,32 @@ class NoiseCeiling(RecordingInterface):
     input_spec = _CeilingInput
     output_spec = ImagesOutput
 
-    def _call(self, folder: Path) -> dict[str, Any]:
+    def _run_interface(self, runtime: Any) -> Any:
         """Write the ceilings."""
-        job = self.inputs.job
-        output = Path(job.output_dir)
-        # the patterns of all subjects: of no use to another run
-        with TemporaryDirectory(prefix="ceiling_", dir=folder) as room:
-            sources = [
-                read_subject(subject, Path(room), job.n_threads, _bar_of_run)
-                for subject in job.subjects
-            ]
-            total = count_voxels(job.tests, output)
-            with progress_bar(total, "noise ceiling", 0, "voxels") as advance:
-                ceilings = compute_ceilings(job.tests, sources, output, job.n_threads, advance)
-            del sources
-        for test, ceiling in zip(job.tests, ceilings, strict=True):
-            write_ceiling(test, plan_ceilings(test), ceiling, output, dict(job.links))
-            lower, upper = (
-                np.nanmean(ceiling.maps[stat]) for stat in ("ceilingLower", "ceilingUpper")
-            )
-            LOGGER.info(
-                "%s: noise ceiling from %.3f to %.3f (means over voxels).",
-                test.label, lower, upper,
-            )  # fmt: skip
-        return {"images": as_texts(output / file.path for file in job.planned)}
+        with self.recorded(runtime) as folder:
+            job = self.inputs.job
+            output = Path(job.output_dir)
+            # the patterns of all subjects: of no use to another run
+            with TemporaryDirectory(prefix="ceiling_", dir=folder) as room:
+                sources = [
+                    read_subject(subject, Path(room), job.n_threads, _bar_of_run)
+                    for subject in job.subjects
+                ]
+                total = count_voxels(job.tests, output)
+                with progress_bar(total, "noise ceiling", 0, "voxels") as advance:
+                    ceilings = compute_ceilings(job.tests, sources, output, job.n_threads, advance)
+                del sources
+            for test, ceiling in zip(job.tests, ceilings, strict=True):
+                write_ceiling(test, plan_ceilings(test), ceiling, output, dict(job.links))
+                lower, upper = (
+                    np.nanmean(ceiling.maps[stat]) for stat in ("ceilingLower", "ceilingUpper")
+                )
+                LOGGER.info(
+                    "%s: noise ceiling from %.3f to %.3f (means over voxels).",
+                    test.label, lower, upper,
+                )  # fmt: skip
+            self._results["images"] = as_texts(output / file.path for file in job.planned)
+        return runtime
 
 
 def _bar_of_run(n_voxels: int, label: str) -> AbstractContextManager[Callable[[int], None]]:

@@ -37,21 +37,24 @@ class EstimateRun(RecordingInterface):
     input_spec = _EstimateInput
     output_spec = _EstimateOutput
 
-    def _call(self, folder: Path) -> dict[str, Any]:
+    def _run_interface(self, runtime: Any) -> Any:
         """Estimate the run."""
-        inputs = self.inputs
-        run = inputs.run
+        with self.recorded(runtime) as folder:
+            inputs = self.inputs
+            run = inputs.run
 
-        def progress(n_voxels: int) -> AbstractContextManager[Callable[[int], None]]:
-            return progress_bar(n_voxels, run.label, inputs.bar_position, "voxels", "")
+            def progress(n_voxels: int) -> AbstractContextManager[Callable[[int], None]]:
+                return progress_bar(n_voxels, run.label, inputs.bar_position, "voxels", "")
 
-        files = estimate_run(run, folder, inputs.keep_residuals, inputs.n_threads, progress)
-        refuse_changed(inputs.files)
-        return {
-            "images": as_texts(files.images),
-            "design": str(files.design),
-            "residuals": str(files.residuals) if files.residuals else None,
-        }
+            files = estimate_run(run, folder, inputs.keep_residuals, inputs.n_threads, progress)
+            refuse_changed(inputs.files)
+            residuals = str(files.residuals) if files.residuals else None
+            self._results |= {
+                "images": as_texts(files.images),
+                "design": str(files.design),
+                "residuals": residuals,
+            }
+        return runtime
 
 
 class _SinkInput(BaseInterfaceInputSpec):
@@ -75,10 +78,12 @@ class SinkEstimates(RecordingInterface):
     input_spec = _SinkInput
     output_spec = _SinkOutput
 
-    def _call(self, folder: Path) -> dict[str, Any]:
+    def _run_interface(self, runtime: Any) -> Any:
         """Copy the images, then write their sidecars."""
-        inputs = self.inputs
-        residuals = Path(inputs.residuals) if inputs.residuals else None
-        files = RunFiles(tuple(map(Path, inputs.images)), Path(inputs.design), residuals)
-        write_run(Path(inputs.output_dir), inputs.planned, files, inputs.links)
-        return {"label": inputs.planned.run.label}
+        with self.recorded(runtime):
+            inputs = self.inputs
+            residuals = Path(inputs.residuals) if inputs.residuals else None
+            files = RunFiles(tuple(map(Path, inputs.images)), Path(inputs.design), residuals)
+            write_run(Path(inputs.output_dir), inputs.planned, files, inputs.links)
+            self._results["label"] = inputs.planned.run.label
+        return runtime

@@ -58,9 +58,11 @@ class ReadScores(RecordingInterface):
     input_spec = _ReadInput
     output_spec = _ReadOutput
 
-    def _call(self, folder: Path) -> dict[str, Any]:
+    def _run_interface(self, runtime: Any) -> Any:
         """Load the scores of a test."""
-        return {"scores": save_record(gather_scores(self.inputs.test), folder, "scores")}
+        with self.recorded(runtime) as folder:
+            self._results["scores"] = save_record(gather_scores(self.inputs.test), folder, "scores")
+        return runtime
 
 
 class _PermuteInput(BaseInterfaceInputSpec):
@@ -83,29 +85,30 @@ class PermuteScores(RecordingInterface):
     input_spec = _PermuteInput
     output_spec = _PermuteOutput
 
-    def _call(self, folder: Path) -> dict[str, Any]:
+    def _run_interface(self, runtime: Any) -> Any:
         """Run the permutations."""
         test = self.inputs.test
-        scores = _scores(self.inputs.scores)
-        ready = prepare(test, scores)
-        path = folder / "null.npz"
-        outputs: dict[str, Any] = {"null": str(path), "ready": save_record(ready, folder, "ready")}
-        if test.settings.uses_null_maps:
-
-            def bar(total: int, unit: str) -> AbstractContextManager[Callable[[int], None]]:
-                return progress_bar(total, test.label, 0, unit)
-
-            found, null = run_by_null_maps(
-                test, scores, ready.adjacency, folder, self.inputs.n_threads, bar
-            )
+        with self.recorded(runtime) as folder:
+            scores, path = _scores(self.inputs.scores), folder / "null.npz"
+            ready = prepare(test, scores)
+            self._results["ready"] = save_record(ready, folder, "ready")
+            self._results["by_null_maps"] = []
+            if test.settings.uses_null_maps:
+                found, null = run_by_null_maps(
+                    test, scores, ready.adjacency, folder, self.inputs.n_threads, self._bar
+                )
+                self._results["by_null_maps"] = save_record(found, folder, "by_null_maps")
+            else:
+                with self._bar(ready.relabelings.n_draws, "permutations") as advance:
+                    state = Path(self.inputs.state_dir)
+                    null = run_permutations(ready, state, self.inputs.n_threads, advance)
             save_null(null, path)
-            return outputs | {"by_null_maps": save_record(found, folder, "by_null_maps")}
-        with progress_bar(ready.relabelings.n_draws, test.label, 0, "permutations") as advance:
-            null = run_permutations(
-                ready, Path(self.inputs.state_dir), self.inputs.n_threads, advance
-            )
-        save_null(null, path)
-        return outputs | {"by_null_maps": []}
+            self._results["null"] = str(path)
+        return runtime
+
+    def _bar(self, total: int, unit: str) -> AbstractContextManager[Callable[[int], None]]:
+        """Make the bar of what is counted."""
+        return progress_bar(total, self.inputs.test.label, 0, unit)
 
 
 class _CorrectInput(BaseInterfaceInputSpec):
@@ -130,16 +133,18 @@ class CorrectScores(RecordingInterface):
     input_spec = _CorrectInput
     output_spec = _CorrectOutput
 
-    def _call(self, folder: Path) -> dict[str, Any]:
+    def _run_interface(self, runtime: Any) -> Any:
         """Make the maps of a test."""
-        inputs = self.inputs
-        scores, null = _scores(inputs.scores), _null(inputs.null)
-        joint = [_null(path) for path in inputs.joint_nulls] or [null]
-        ready = load_record(inputs.ready, Prepared, Plan, Design, Relabelings, Adjacency)
-        result = make_result(
-            inputs.test, scores, ready, null, joint_maxima(joint), self._by_null_maps()
-        )
-        return {"result": save_record(result, folder, "result")}
+        with self.recorded(runtime) as folder:
+            inputs = self.inputs
+            scores, null = _scores(inputs.scores), _null(inputs.null)
+            joint = [_null(path) for path in inputs.joint_nulls] or [null]
+            ready = load_record(inputs.ready, Prepared, Plan, Design, Relabelings, Adjacency)
+            result = make_result(
+                inputs.test, scores, ready, null, joint_maxima(joint), self._by_null_maps()
+            )
+            self._results["result"] = save_record(result, folder, "result")
+        return runtime
 
     def _by_null_maps(self) -> ConditionTest | StelzerTest | None:
         """Load what the participants' null maps say, where they are used."""
@@ -178,11 +183,13 @@ class SinkGroup(RecordingInterface):
     input_spec = _SinkInput
     output_spec = ImagesOutput
 
-    def _call(self, folder: Path) -> dict[str, Any]:
+    def _run_interface(self, runtime: Any) -> Any:
         """Write the result of a test."""
-        result = load_record(self.inputs.result, GroupResult, Cluster)
-        images = write_result(self.inputs.job, _scores(self.inputs.scores), result)
-        return {"images": as_texts(images)}
+        with self.recorded(runtime):
+            result = load_record(self.inputs.result, GroupResult, Cluster)
+            images = write_result(self.inputs.job, _scores(self.inputs.scores), result)
+            self._results["images"] = as_texts(images)
+        return runtime
 
 
 class _DrawInput(BaseInterfaceInputSpec):
@@ -199,10 +206,12 @@ class DrawGroup(RecordingInterface):
     input_spec = _DrawInput
     output_spec = FiguresOutput
 
-    def _call(self, folder: Path) -> dict[str, Any]:
+    def _run_interface(self, runtime: Any) -> Any:
         """Draw the result of a test."""
-        from bids_rsa.reports.group_pictures import draw_result  # imports matplotlib
+        with self.recorded(runtime):
+            from bids_rsa.reports.group_pictures import draw_result  # imports matplotlib
 
-        result = load_record(self.inputs.result, GroupResult, Cluster)
-        figures = draw_result(self.inputs.job, _scores(self.inputs.scores), result)
-        return {"figures": as_texts(figures)}
+            result = load_record(self.inputs.result, GroupResult, Cluster)
+            figures = draw_result(self.inputs.job, _scores(self.inputs.scores), result)
+            self._results["figures"] = as_texts(figures)
+        return runtime

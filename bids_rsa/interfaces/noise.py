@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
@@ -42,24 +41,26 @@ class ReadNoise(RecordingInterface):
     input_spec = _NoiseInput
     output_spec = _NoiseOutput
 
-    def _call(self, folder: Path) -> dict[str, Any]:
+    def _run_interface(self, runtime: Any) -> Any:
         """Read the noise."""
-        inputs = self.inputs
-        stacked = load_stacked(inputs.stacked)
-        samples = noise_of(
-            inputs.analysis,
-            inputs.rsa,
-            stacked.patch_mask,
-            stacked.space.layout,
-            folder / _SAMPLES,
-            inputs.n_threads,
-            dict(zip(inputs.bold, inputs.residuals, strict=True)),
-        )
-        LOGGER.info("%s: %s", inputs.analysis.title, samples.note)
-        for warning in samples.warnings:
-            LOGGER.warning("%s: %s", inputs.analysis.title, warning)
-        paths = save_record(replace(samples, path=""), folder, "noise")
-        return {"noise": [*paths, str(folder / _SAMPLES)]}
+        with self.recorded(runtime) as folder:
+            inputs = self.inputs
+            stacked = load_stacked(inputs.stacked)
+            samples = noise_of(
+                inputs.analysis,
+                inputs.rsa,
+                stacked.patch_mask,
+                stacked.space.layout,
+                folder / _SAMPLES,
+                inputs.n_threads,
+                dict(zip(inputs.bold, inputs.residuals, strict=True)),
+            )
+            LOGGER.info("%s: %s", inputs.analysis.title, samples.note)
+            for warning in samples.warnings:
+                LOGGER.warning("%s: %s", inputs.analysis.title, warning)
+            paths = save_record(replace(samples, path=""), folder, "noise")
+            self._results["noise"] = [*paths, str(folder / _SAMPLES)]
+        return runtime
 
 
 def load_noise(paths: list[str]) -> tuple[NoiseSamples, NoiseModel]:

@@ -1,6 +1,5 @@
 """Nipype interfaces of regions at group level: test and write, draw."""
 
-from pathlib import Path
 from typing import Any
 
 from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
@@ -33,9 +32,11 @@ class TestRegions(RecordingInterface):
     input_spec = _TestInput
     output_spec = _TestOutput
 
-    def _call(self, folder: Path) -> dict[str, Any]:
+    def _run_interface(self, runtime: Any) -> Any:
         """Write the tables of a set of regions."""
-        return {"tables": as_texts(write_region_group(self.inputs.job))}
+        with self.recorded(runtime):
+            self._results["tables"] = as_texts(write_region_group(self.inputs.job))
+        return runtime
 
 
 class _DrawInput(BaseInterfaceInputSpec):
@@ -50,8 +51,12 @@ class DrawRegionGroup(RecordingInterface):
     input_spec = _DrawInput
     output_spec = FiguresOutput
 
-    def _call(self, folder: Path) -> dict[str, Any]:
+    def _run_interface(self, runtime: Any) -> Any:
         """Draw a set of regions."""
-        from bids_rsa.reports.region_group_pictures import draw_region_group  # imports matplotlib
+        with self.recorded(runtime):
+            from bids_rsa.reports.region_group_pictures import (
+                draw_region_group,  # imports matplotlib
+            )
 
-        return {"figures": as_texts(draw_region_group(self.inputs.job))}
+            self._results["figures"] = as_texts(draw_region_group(self.inputs.job))
+        return runtime

@@ -29,11 +29,13 @@ class WritePage(RecordingInterface):
     input_spec = _PageInput
     output_spec = _PageOutput
 
-    def _call(self, folder: Path) -> dict[str, Any]:
+    def _run_interface(self, runtime: Any) -> Any:
         """Write the page."""
-        output_dir = Path(self.inputs.output_dir)
-        if self.inputs.subject:
-            page = write_participant_page(output_dir, self.inputs.subject)
-        else:
-            page = write_group_page(output_dir)
-        return {"page": str(page)}
+        with self.recorded(runtime):
+            output_dir = Path(self.inputs.output_dir)
+            if self.inputs.subject:
+                page = write_participant_page(output_dir, self.inputs.subject)
+            else:
+                page = write_group_page(output_dir)
+            self._results["page"] = str(page)
+        return runtime

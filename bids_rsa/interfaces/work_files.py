@@ -89,6 +89,14 @@ def load_stacked(paths: Sequence[str]) -> StackedPatterns:
     return load_record(paths, StackedPatterns, MaskUse, *SPACES)
 
 
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """What the RDMs of an analysis are compared with."""
+
+    models: tuple[ModelRdm, ...]
+    condition_covariance: NDArray[np.float64] | None = None
+
+
 def save_models(
     models: tuple[ModelRdm, ...],
     folder: Path,
@@ -111,7 +119,7 @@ def save_models(
     if not final.exists():
         beside = folder / f"unfinished_{uuid.uuid4().hex[:12]}"
         beside.mkdir(parents=True)
-        save_record(_Models(models, condition_covariance), beside, "models")
+        save_record(Compared(models, condition_covariance), beside, "models")
         try:
             beside.rename(final)
         except OSError:  # another run was faster
@@ -119,22 +127,9 @@ def save_models(
     return str(final / "models.json")
 
 
-def load_models(path: str) -> tuple[ModelRdm, ...]:
+def load_compared(path: str) -> Compared:
     """Load what `save_models` saved."""
-    return load_record([path], _Models, ModelRdm).models
-
-
-def load_condition_covariance(path: str) -> NDArray[np.float64] | None:
-    """Load the covariance of the condition estimates that `save_models` saved, if any."""
-    return load_record([path], _Models, ModelRdm).condition_covariance
-
-
-@dataclasses.dataclass(frozen=True)
-class _Models:
-    """All models of a run."""
-
-    models: tuple[ModelRdm, ...]
-    condition_covariance: NDArray[np.float64] | None = None
+    return load_record([path], Compared, ModelRdm)
 
 
 class _Files:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.condition_null import NullOfScore
-from bids_rsa.core.searchlight import Scores
+from bids_rsa.core.scores import Scores
 from bids_rsa.errors import ContentError
 from bids_rsa.models.cells import in_fit, scored
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json

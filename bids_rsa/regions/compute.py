@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from bids_rsa.core.condition_null import ConditionNull
-from bids_rsa.core.measures import ModelScores, RdmWriter
+from bids_rsa.core.measures import RdmWriter
 from bids_rsa.core.neighborhood.patches import Patches
+from bids_rsa.core.scores import ModelMeasures
 from bids_rsa.core.searchlight import searchlight
 from bids_rsa.regions.region import Region, RegionSet
 from bids_rsa.words import listing
@@ -137,14 +137,10 @@ class RegionScores:
 def score_regions(
     patterns: NDArray[np.floating[Any]],
     patches: RegionPatches,
-    models: ArrayLike,
-    comparisons: Sequence[str],
+    measures: ModelMeasures,
     *,
     min_voxels: int = 1,
     min_coverage: float = 0.0,
-    scoring: dict[str, Any] | None = None,
-    null: ConditionNull | None = None,
-    on_progress: Callable[[int], None] | None = None,
     **options: Any,
 ) -> RegionScores:
     """Compute the RDM of each region, and compare it with the models.
@@ -153,17 +149,11 @@ def score_regions(
     ----------
     patterns : (n_locations, n_folds, n_conditions) float32 or float64
     patches : RegionPatches
-    models : (n_models, n_cells) array_like
-    comparisons : sequence of str
+    measures : ModelMeasures
     min_voxels : int
         Regions with fewer usable voxels are undefined.
     min_coverage : float
         Regions of which a smaller share is usable are undefined.
-    scoring : dict, optional
-        Further options of `bids_rsa.core.measures.ModelScores`.
-    null : ConditionNull, optional
-        Permuted models of the same kind.
-    on_progress : callable, optional
     **options
         Further options of `bids_rsa.core.searchlight.searchlight`.
 
@@ -179,36 +169,42 @@ def score_regions(
     sizes, coverage = patches.n_voxels, patches.coverage
     enough = (sizes >= max(min_voxels, 1)) & (coverage >= min_coverage - 1e-9)
     kept = np.flatnonzero(enough)
-    measure, writer = ModelScores(models, comparisons, **(scoring or {})), RdmWriter()
-    neighborhood = Patches.of_lists([patches.rows[one] for one in kept], patches.n_locations)
-    shrinkage = np.full(len(kept), np.nan)
+    writer, shrinkage = RdmWriter(), np.full(len(kept), np.nan)
     used = searchlight(
         patterns,
-        neighborhood,
-        [measure, writer] if null is None else [measure, writer, null],
+        Patches.of_lists([patches.rows[one] for one in kept], patches.n_locations),
+        [*measures, writer],
         min_voxels=min_voxels,
         shrinkage=shrinkage,
-        on_progress=on_progress,
         **options,
     )
     n = len(patches.regions)
-    results = null.results() if null is not None else {}
     sizes[kept] = used  # voxels whose noise does not vary belong to no patch
-    scores = {name: _spread(values.T, kept, n).T for name, values in measure.scores.items()}
-    rdms = _spread(np.asarray(writer.rdms, dtype=np.float64), kept, n)
-    told = _left_out(patches, enough, min_voxels, min_coverage)
-    nulls = {
-        name: np.stack(
-            [_spread(np.array([one.p, one.z, one.max_p]).T, kept, n).T for one in own], axis=1
-        )
-        for name, own in results.items()
-    }
-    of_draws = {}
-    for name, own in results.items():
-        draws = [_spread(one.kept.T.astype(np.float64), kept, n).T for one in own]
+    nulls, of_draws = _nulls(measures, kept, n)
+    return RegionScores(
+        scores={name: _spread(own.T, kept, n).T for name, own in measures.scores.items()},
+        rdms=_spread(np.asarray(writer.rdms, dtype=np.float64), kept, n),
+        n_voxels=sizes,
+        coverage=coverage,
+        left_out=_left_out(patches, enough, min_voxels, min_coverage),
+        nulls=nulls,
+        kept=of_draws,
+        shrinkage=_spread(shrinkage[:, None], kept, n)[:, 0],
+    )
+
+
+def _nulls(
+    measures: ModelMeasures, kept: NDArray[np.intp], n_regions: int
+) -> tuple[dict[str, Floats], dict[str, NDArray[np.float32]]]:
+    """Say for each comparison what the null tells of all regions, and the scores that are kept."""
+    nulls: dict[str, Floats] = {}
+    of_draws: dict[str, NDArray[np.float32]] = {}
+    for name, own in measures.nulls().items():
+        found = [np.array([one.p, one.z, one.max_p]) for one in own]
+        nulls[name] = np.stack([_spread(one.T, kept, n_regions).T for one in found], axis=1)
+        draws = [_spread(one.kept.T.astype(np.float64), kept, n_regions).T for one in own]
         of_draws[name] = np.stack(draws, axis=1).astype(np.float32)
-    shrunk = _spread(shrinkage[:, None], kept, n)[:, 0]
-    return RegionScores(scores, rdms, sizes, coverage, told, nulls, of_draws, shrunk)
+    return nulls, of_draws
 
 
 def region_rdms(

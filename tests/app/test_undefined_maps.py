@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bids_rsa.core.searchlight import Scores
+from bids_rsa.core.scores import Scores
 from bids_rsa.errors import ContentError
 from bids_rsa.outputs.maps import evaluated_centers
 from bids_rsa.settings import RsaSettings

@@ -12,6 +12,8 @@ from scipy.spatial.distance import pdist, squareform
 from bids_rsa import rsa_nifti, rsa_regions
 from bids_rsa.core.comparison.permutations import draw_permutations
 from bids_rsa.core.condition_null import ConditionNull
+from bids_rsa.core.measures import ModelScores
+from bids_rsa.core.scores import ModelMeasures
 from bids_rsa.core.searchlight import searchlight_rsa
 from bids_rsa.errors import BidsRsaError, ContentError
 from bids_rsa.regions.atlas import label_image
@@ -21,6 +23,10 @@ from bids_rsa.regions.shapes import SphereRegions, parse_sphere
 from bids_rsa.spaces.grid import Grid
 
 EXACT = {"rtol": 0, "atol": 1e-10}
+
+
+def measures_of(rdms, null=None):
+    return ModelMeasures(ModelScores(rdms, ("pearson",)), null)
 
 
 def mask_of(index):
@@ -105,7 +111,7 @@ def test_a_sphere_scores_as_the_searchlight_at_its_centre(metric):
     spheres = tuple(map(parse_sphere, texts))
     regions = make_regions(range(1, 5), [one.name for one in spheres])
     patches = region_patches(SphereRegions(spheres, regions), grid, mask.ravel(), mask.ravel())
-    found = score_regions(patterns, patches, models(), ("pearson",), dissimilarity=metric)
+    found = score_regions(patterns, patches, measures_of(models()), dissimilarity=metric)
     at = [int(mask.ravel()[: np.ravel_multi_index(tuple(c), SHAPE)].sum()) for c in chosen]
     np.testing.assert_allclose(found.scores["pearson"], wanted[:, at], **EXACT)
 
@@ -153,7 +159,7 @@ def test_p_of_permuted_conditions_is_that_of_brute_force():
     patterns = np.ascontiguousarray(image.get_fdata().reshape(-1, N_ITEMS)[:, None])
     patches = region_patches(label_image(atlas()), grid, everywhere, everywhere)
     null = ConditionNull([models(1)[0]], draw_permutations(N_ITEMS, 720, 0), ("pearson",))
-    found = score_regions(patterns, patches, models(1), ("pearson",), null=null)
+    found = score_regions(patterns, patches, measures_of(models(1), null))
     orders = list(itertools.permutations(range(N_ITEMS)))
     forms = np.array([squareform(model[np.ix_(order, order)]) for order in orders])
     draws = np.array([np.corrcoef(rdm, forms)[0, 1:] for rdm in found.rdms])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from bids_rsa.core.searchlight import searchlight_scores
+from bids_rsa.core.measures import ModelScores
+from bids_rsa.core.searchlight import searchlight
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.spaces.gifti import Mesh, maps_image
 from bids_rsa.spaces.space import Space
@@ -77,13 +78,11 @@ def test_scores_on_a_flat_mesh_are_those_of_the_slab(hemispheres, slab):
     everywhere = np.ones(hemispheres.n_locations, bool)
     patterns = rng.normal(size=(everywhere.size, 1, 6))
     models = rng.normal(size=(2, 15))
-    found = searchlight_scores(
-        patterns, hemispheres.neighborhood(everywhere, everywhere, 4.0), models, min_voxels=5
-    )
-    wanted = searchlight_scores(
-        patterns[:72], slab.neighborhood(everywhere[:72], everywhere[:72], 4.0), models,
-        min_voxels=5,
-    )  # fmt: skip
+    found, wanted = ModelScores(models), ModelScores(models)
+    discs = hemispheres.neighborhood(everywhere, everywhere, 4.0)
+    searchlight(patterns, discs, [found], min_voxels=5)
+    spheres = slab.neighborhood(everywhere[:72], everywhere[:72], 4.0)
+    searchlight(patterns[:72], spheres, [wanted], min_voxels=5)
     np.testing.assert_allclose(
         found.scores["spearman"][:, :72], wanted.scores["spearman"], atol=1e-12
     )
