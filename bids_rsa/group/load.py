@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import find_comparison
-from bids_rsa.core.inference.group_scores import common_voxels, fisher_z, smooth_inside
+from bids_rsa.core.inference.group_scores import common_voxels, fisher_z
 from bids_rsa.core.inference.resolution import score_resolution
 from bids_rsa.errors import ContentError
 from bids_rsa.group.identity import refuse_changed_map
@@ -15,8 +15,7 @@ from bids_rsa.group.names import group_mask_paths
 from bids_rsa.group.places import read_map, space_of_test
 from bids_rsa.group.records import GroupTest, Member, ParticipantMap
 from bids_rsa.group.spread import spread_warnings
-from bids_rsa.spaces.space import Space
-from bids_rsa.spaces.volume import VolumeSpace
+from bids_rsa.spaces.space import Smoother, Space
 
 LOGGER = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
@@ -122,14 +121,15 @@ def _gather(
     scores = np.empty((n, n_voxels))
     means, variances = _Mean((n_models, n_voxels)), _Mean((n_voxels,))
     centers, mean_scores = np.empty(n, np.int64), np.empty(n)
+    smooth = make_smoother(space, mask, test.settings.smoothing_fwhm)
     n_limited = 0
     for row in range(n):
         one = subjects.pop(0)
-        own = np.array([_in_mask(one, values, mask, test, space) for values in one.transformed])
+        own = np.array([_in_mask(one, values, mask, smooth) for values in one.transformed])
         scores[row] = own[0] - own[1] if n_models == 2 else own[0]
         means.add(own)
         # neighbours share most of their patches, so smoothing leaves their resolution as it is
-        variances.add(_in_mask(one, one.variance, mask, test, space))
+        variances.add(_in_mask(one, one.variance, mask, smooth))
         centers[row] = one.inside.sum()
         mean_scores[row] = _mean(one.raw[mask[one.inside]])
         n_limited += one.n_limited
@@ -169,20 +169,20 @@ def _mean(values: Floats) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-def _in_mask(
-    one: _Subject, values: Floats, mask: NDArray[np.bool_], test: GroupTest, space: Space
-) -> Floats:
+def _in_mask(one: _Subject, values: Floats, mask: NDArray[np.bool_], smooth: Smoother) -> Floats:
     """Give a subject's values (n_voxels,) in the mask, smoothed inside it."""
-    inside = mask & one.inside
-    return smoothed(one.everywhere(values), inside, test.settings.smoothing_fwhm, space)[mask]
+    return smooth(one.everywhere(values), mask & one.inside)[mask]
 
 
-def smoothed(values: Floats, inside: NDArray[np.bool_], fwhm_mm: float, space: Space) -> Floats:
-    """Smooth values (n_locations,) inside a mask; on surfaces there is no smoothing."""
-    if not isinstance(space, VolumeSpace):
+def make_smoother(space: Space, mask: NDArray[np.bool_], fwhm_mm: float) -> Smoother:
+    """Prepare smoothing inside a mask (n_locations,); 0 mm leaves values as they are."""
+    if fwhm_mm:
+        return space.smoother(mask, fwhm_mm)
+
+    def unchanged(values: Floats, inside: NDArray[np.bool_]) -> Floats:
         return np.where(inside, values, np.nan)
-    volume, mask = values.reshape(space.shape), inside.reshape(space.shape)
-    return smooth_inside(volume, mask, fwhm_mm, space.layout.voxel_sizes_mm).ravel()
+
+    return unchanged
 
 
 def _load_member(member: Member, test: GroupTest, space: Space) -> _Subject:

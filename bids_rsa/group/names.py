@@ -108,6 +108,7 @@ def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[s
         **({"Null": group.null} if group.null != "subjects" else {}),
         "Transform": test.transform,
         "SmoothingFWHM": group.smoothing_fwhm,
+        **_smoothing(test),
         "Coverage": group.coverage,
         "AverageSessions": group.average_sessions,
         "GroupMask": _group_mask(test),
@@ -160,6 +161,20 @@ def _geometry(test: GroupTest) -> dict[str, Any]:
             for path in one.files
         ],
     }
+
+
+SMOOTHING = {
+    "surface": "Gaussian of the distance along the surface, weighted by the areas of vertices",
+    "grayordinates": "within each structure: on the cortex a Gaussian of the distance along the "
+    "surface, weighted by the areas of vertices; below it a Gaussian in the volume",
+}
+
+
+def _smoothing(test: GroupTest) -> dict[str, Any]:
+    """Say how maps on surfaces are smoothed; nothing for volumes."""
+    if not test.settings.smoothing_fwhm or test.form not in SMOOTHING:
+        return {}
+    return {"SmoothingMethod": SMOOTHING[test.form]}
 
 
 def _draws_asked_for(test: GroupTest) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from bids_rsa.core.inference.permute import Null
 from bids_rsa.core.inference.stelzer import StelzerTest, stelzer_test
 from bids_rsa.errors import ContentError
 from bids_rsa.group.identity import refuse_changed_map
-from bids_rsa.group.load import GroupScores, smoothed
+from bids_rsa.group.load import GroupScores, make_smoother
 from bids_rsa.group.null_maps import MAKE_THEM, find_draws
 from bids_rsa.group.places import null_maps_header, read_null_maps
 from bids_rsa.group.records import GroupTest, Member, ParticipantMap
+from bids_rsa.spaces.space import Smoother
 
 # makes a progress bar of so many things
 Bar = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
@@ -46,9 +47,10 @@ def run_conditions(
     """Compare the mean score with the mean of the null maps of each permutation."""
     draws = find_draws(test)
     means = np.zeros((draws.n_draws, int(scores.mask.sum())), np.float32)
+    smooth = _smoother(test, scores)
     with bar(len(test.members), READ) as advance:
         for member in test.members:
-            _add_null_scores(means, member, test, scores, 1 / len(test.members))
+            _add_null_scores(means, member, test, scores, 1 / len(test.members), smooth)
             advance(1)
     with bar(draws.n_draws, "permutations") as advance:
         return condition_test(
@@ -78,10 +80,11 @@ def run_stelzer(
     path = folder / "null_maps.npy"
     shape = (len(test.members), find_draws(test).n_draws, int(scores.mask.sum()))
     nulls = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    smooth = _smoother(test, scores)
     try:
         with bar(len(test.members), READ) as advance:
             for rows, member in zip(nulls, test.members, strict=True):
-                _add_null_scores(rows, member, test, scores, 1.0)
+                _add_null_scores(rows, member, test, scores, 1.0, smooth)
                 advance(1)
         with bar(shape[2], "voxels") as advance:
             return stelzer_test(
@@ -101,12 +104,18 @@ def run_stelzer(
         path.unlink()
 
 
+def _smoother(test: GroupTest, scores: GroupScores) -> Smoother:
+    """Prepare the smoothing that the scores had."""
+    return make_smoother(scores.space, scores.mask, test.settings.smoothing_fwhm)
+
+
 def _add_null_scores(
     rows: NDArray[np.float32],
     member: Member,
     test: GroupTest,
     scores: GroupScores,
     weight: float,
+    smooth: Smoother,
 ) -> None:
     """Add a subject's weighted null scores (n_draws, n_voxels): differences, means of sessions.
 
@@ -117,14 +126,14 @@ def _add_null_scores(
     """
     for sign, maps in zip((1.0, -1.0), member.maps, strict=False):
         for one in maps:
-            found = _null_scores(one, test, scores, len(rows))
+            found = _null_scores(one, test, scores, len(rows), smooth)
             for row, values in zip(rows, found, strict=True):
                 row += sign * weight / len(maps) * values
             refuse_changed_map(one, test)
 
 
 def _null_scores(
-    one: ParticipantMap, test: GroupTest, scores: GroupScores, n_draws: int
+    one: ParticipantMap, test: GroupTest, scores: GroupScores, n_draws: int, smooth: Smoother
 ) -> Iterator[NDArray[np.float64]]:
     """Read the null maps of one participant's map, volume by volume."""
     found = null_maps_header(one)
@@ -135,7 +144,7 @@ def _null_scores(
             MAKE_THEM,
         )
     for values in read_null_maps(one):
-        yield _tested(values, one, test, scores)
+        yield _tested(values, one, test, scores, smooth)
 
 
 def _tested(
@@ -143,6 +152,7 @@ def _tested(
     one: ParticipantMap,
     test: GroupTest,
     scores: GroupScores,
+    smooth: Smoother,
 ) -> NDArray[np.float64]:
     """Give one null map's values at the voxels tested, transformed and smoothed."""
     inside = scores.mask
@@ -155,4 +165,4 @@ def _tested(
     values = np.where(inside, volume, 0.0)
     if test.transform == "fisher":
         values = fisher_z(values, int(one.metadata.get("CellsUsed", 0)))[0]
-    return smoothed(values, inside, test.settings.smoothing_fwhm, scores.space)[inside]
+    return smooth(values, inside)[inside]

@@ -324,11 +324,6 @@ def _check_test(test: GroupTest) -> tuple[str, ...]:
 
 def _check_form(test: GroupTest) -> None:
     """Refuse what there is for volumes alone."""
-    if test.form != "volume" and test.settings.smoothing_fwhm:
-        raise OptionError(
-            f"{test.label}: --smoothing-fwhm smooths volumes, and these maps lie on surfaces.",
-            "Leave it away.",
-        )
     if test.form == "grayordinates" and test.settings.uses_null_maps:
         raise OptionError(
             f"{test.label}: --null {test.settings.null} is not available for grayordinates.",

@@ -174,5 +174,5 @@ def _add_scores_options(add: Callable[..., None]) -> None:
         "--smoothing-fwhm",
         metavar="MM",
         type=types.number_from_zero("mm"),
-        help="smooth the transformed maps inside the mask",
+        help="smooth the transformed maps inside the mask; on surfaces along the surface",
     )

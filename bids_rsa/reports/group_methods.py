@@ -57,8 +57,9 @@ def _method(test: Sidecar) -> Iterator[str]:
     """Say how a test was done."""
     transform = TRANSFORMS.get(str(test.get("Transform")), "The scores")
     smoothing = test.get("SmoothingFWHM")
-    smoothed = f", smoothed with a kernel of {number(smoothing)} mm FWHM," if smoothing else ""
-    yield f"{transform}{smoothed} entered the tests."
+    how = f" ({test['SmoothingMethod']})" if test.get("SmoothingMethod") else ""
+    kernel = f", smoothed with a kernel of {number(smoothing)} mm FWHM{how}," if smoothing else ""
+    yield f"{transform}{kernel} entered the tests."
     left_out = test.get("LeftOut") or {}
     if left_out:
         why = "; ".join(f"{subject}: {reason}" for subject, reason in left_out.items())

@@ -12,6 +12,7 @@ from nibabel.cifti2 import Cifti2Image
 from numpy.typing import NDArray
 
 from bids_rsa.core.inference.adjacency import Adjacency, joined, parted
+from bids_rsa.core.inference.group_scores import smooth_inside
 from bids_rsa.core.inference.lattice import grid_adjacency
 from bids_rsa.core.neighborhood.patches import Patches, joined_patches
 from bids_rsa.errors import ContentError
@@ -23,8 +24,13 @@ from bids_rsa.spaces.cifti import (
     scalar_image,
 )
 from bids_rsa.spaces.masks import inside_of
-from bids_rsa.spaces.space import Floats, FoundMask, Mask
-from bids_rsa.spaces.surface import SurfacePart, check_surface_radius, surface_keys
+from bids_rsa.spaces.space import Floats, FoundMask, Mask, Smoother
+from bids_rsa.spaces.surface import (
+    SurfacePart,
+    check_surface_radius,
+    smoothing_apart,
+    surface_keys,
+)
 from bids_rsa.spaces.volume import VolumeSpace
 
 _CENTERS_PER_BLOCK = 4096
@@ -239,6 +245,34 @@ class GrayordinateSpace:
         ]
         neighbors = np.concatenate([np.empty(0, np.int32), *lists]).astype(np.int32)
         return Adjacency(starts, neighbors, on_grid.sizes, on_grid.extent_power)
+
+    def smoother(self, mask: Mask, fwhm_mm: float) -> Smoother:
+        """Prepare smoothing within each structure; see `Space.smoother`."""
+        return smoothing_apart(
+            [
+                (
+                    own,
+                    self._voxel_smoother(own, fwhm_mm)
+                    if part is None
+                    else part.smoother(mask[own], fwhm_mm),
+                )
+                for _, own, part in self.structures()
+            ]
+        )
+
+    def _voxel_smoother(self, own: slice, fwhm_mm: float) -> Smoother:
+        """Prepare smoothing of the voxels of a structure, in the smallest box around them."""
+        voxels = self.grayordinates.voxels[own]
+        places = tuple((voxels - voxels.min(axis=0)).T)
+        box = tuple(int(size) for size in np.ptp(voxels, axis=0) + 1)
+        sizes = np.linalg.norm(self.grayordinates.affine[:3, :3], axis=0)
+
+        def smooth(values: Floats, inside: Mask) -> Floats:
+            volume, mask = np.zeros(box), np.zeros(box, dtype=bool)
+            volume[places], mask[places] = values, inside
+            return smooth_inside(volume, mask, fwhm_mm, sizes)[places]
+
+        return smooth
 
     def load_mask(self, paths: Sequence[str], kind: str) -> FoundMask:
         """Read masks of the same grayordinates and intersect them; see `Space.load_mask`."""

@@ -13,7 +13,7 @@ from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.neighborhood.patches import Patches, joined_patches
 from bids_rsa.errors import ContentError
 from bids_rsa.spaces.grid import Grid
-from bids_rsa.spaces.space import Floats, FoundMask, Mask
+from bids_rsa.spaces.space import Floats, FoundMask, Mask, Smoother
 from bids_rsa.spaces.surface import SurfaceSpace
 from bids_rsa.spaces.volume import VolumeSpace
 
@@ -148,6 +148,10 @@ class RibbonSpace:
     def adjacency(self, inside: Mask, connectivity: int = 6) -> Adjacency:
         """Connect neighbouring voxels; see `Space.adjacency`."""
         return self.volume.adjacency(inside, connectivity)
+
+    def smoother(self, mask: Mask, fwhm_mm: float) -> Smoother:
+        """Prepare smoothing of voxels; see `Space.smoother`."""
+        return self.volume.smoother(mask, fwhm_mm)
 
     def load_mask(self, paths: Sequence[str], kind: str) -> FoundMask:
         """Read masks of voxels; see `Space.load_mask`."""

@@ -6,7 +6,7 @@ Masks are boolean vectors over the locations of a space, in the order in which f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,6 +18,8 @@ from bids_rsa.core.neighborhood.protocol import Neighborhood
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+# smooths values (n_locations,) inside a mask (n_locations,); NaN outside
+Smoother = Callable[[Floats, Mask], Floats]
 
 
 class Layout(Protocol):
@@ -135,6 +137,12 @@ class Space(Protocol):
         """Connect neighbouring locations inside a mask, for clusters and TFCE.
 
         ``connectivity`` counts the neighbours of a voxel; it changes nothing on a surface.
+        """
+
+    def smoother(self, mask: Mask, fwhm_mm: float) -> Smoother:
+        """Prepare smoothing by a Gaussian of this width (FWHM, above 0), along a surface on it.
+
+        What is smoothed lies inside ``mask`` (n_locations,); nothing is taken from outside.
         """
 
     def load_mask(self, paths: Sequence[str], kind: str) -> FoundMask:

@@ -24,7 +24,7 @@ from bids_rsa.spaces.gifti import (
     read_maps,
 )
 from bids_rsa.spaces.masks import inside_of
-from bids_rsa.spaces.space import Floats, FoundMask, Mask
+from bids_rsa.spaces.space import Floats, FoundMask, Mask, Smoother
 
 DISTANCE = "dijkstra over edges and unfolded triangle pairs"
 # a left hemisphere whose middle lies so far to the right of the right one's is no left one
@@ -186,6 +186,29 @@ class SurfacePart:
         areas = vertex_areas(self.coordinates_mm, self.triangles)
         return mesh_adjacency(self.triangles, areas, chosen)
 
+    def smoother(self, mask: Mask, fwhm_mm: float) -> Smoother:
+        """Prepare smoothing along the surface of values (n_locations,) inside a mask."""
+        # scipy.sparse takes time to import: only where maps are smoothed
+        from bids_rsa.core.inference.mesh_smoothing import mesh_smoother
+
+        on_mesh = mesh_smoother(self.coordinates_mm, self.triangles, self.vertices[mask], fwhm_mm)
+
+        def smooth(values: Floats, inside: Mask) -> Floats:
+            smoothed = np.full(len(values), np.nan)
+            smoothed[mask] = on_mesh(values[mask], inside[mask])
+            return smoothed
+
+        return smooth
+
+
+def smoothing_apart(smoothers: Sequence[tuple[slice, Smoother]]) -> Smoother:
+    """Smooth structures, each by itself: values of one never reach another."""
+
+    def smooth(values: Floats, inside: Mask) -> Floats:
+        return np.concatenate([one(values[own], inside[own]) for own, one in smoothers])
+
+    return smooth
+
 
 def refuse_swapped(parts: Sequence[SurfacePart]) -> None:
     """Refuse a left hemisphere that lies to the right of the right one.
@@ -322,6 +345,16 @@ class SurfaceSpace:
         slices = self.part_slices().values()
         return joined(
             *(part.adjacency(inside[own]) for part, own in zip(self.parts, slices, strict=True))
+        )
+
+    def smoother(self, mask: Mask, fwhm_mm: float) -> Smoother:
+        """Prepare smoothing of each hemisphere; see `Space.smoother`."""
+        slices = self.part_slices().values()
+        return smoothing_apart(
+            [
+                (own, part.smoother(mask[own], fwhm_mm))
+                for part, own in zip(self.parts, slices, strict=True)
+            ]
         )
 
     def load_mask(self, paths: Sequence[str], kind: str) -> FoundMask:

@@ -13,6 +13,7 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from bids_rsa.core.inference.adjacency import Adjacency
+from bids_rsa.core.inference.group_scores import smooth_inside
 from bids_rsa.core.inference.lattice import grid_adjacency
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.neighborhood.protocol import Neighborhood
@@ -20,7 +21,7 @@ from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.images import volume_image
 from bids_rsa.spaces.masks import load_mask
-from bids_rsa.spaces.space import Floats, FoundMask, Mask
+from bids_rsa.spaces.space import Floats, FoundMask, Mask, Smoother
 
 # a radius from here on that also spans the image was given in another unit
 IMPLAUSIBLE_RADIUS_MM = 100.0
@@ -122,6 +123,16 @@ class VolumeSpace:
     def adjacency(self, inside: Mask, connectivity: int = 6) -> Adjacency:
         """Connect neighbouring voxels; see `Space.adjacency`."""
         return grid_adjacency(inside.reshape(self.shape), connectivity)
+
+    def smoother(self, mask: Mask, fwhm_mm: float) -> Smoother:
+        """Prepare smoothing; see `Space.smoother`."""
+        sizes = self.layout.voxel_sizes_mm
+
+        def smooth(values: Floats, inside: Mask) -> Floats:
+            volumes = values.reshape(self.shape), inside.reshape(self.shape)
+            return smooth_inside(*volumes, fwhm_mm, sizes).ravel()
+
+        return smooth
 
     def load_mask(self, paths: Sequence[str], kind: str) -> FoundMask:
         """Read masks, bring them to the grid, and intersect them; see `Space.load_mask`."""

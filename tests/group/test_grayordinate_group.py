@@ -13,6 +13,8 @@ from nibabel.cifti2 import BrainModelAxis
 from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 
 from bids_rsa.core.inference.design import one_sample_design
+from bids_rsa.core.inference.group_scores import smooth_inside
+from bids_rsa.core.inference.mesh_smoothing import mesh_smoother
 from bids_rsa.core.inference.permute import permutation_null
 from bids_rsa.core.inference.plan import prepare_test
 from bids_rsa.core.inference.relabel import draw_relabelings
@@ -171,6 +173,30 @@ def test_corrected_p_counts_both_parts(output, layout):
     assert (counts % 2 == 1).any()
     (path,) = Path(output, "group").glob("*_stat-tfceFWEp_desc-m_statmap.json")
     assert json.loads(path.read_text())["PartsCorrectedFor"] == 2
+
+
+def test_smoothing_stays_within_structures(space, layout):
+    """A structure's values do not reach another, and are smoothed as on its own."""
+    mask = np.ones(layout.n_locations, bool)
+    mask[[3, 500]] = False
+    smooth = space.smoother(mask, 8.0)
+    rng = np.random.default_rng(4)
+    values = rng.standard_normal(layout.n_locations)
+    found = smooth(values, mask)
+    np.testing.assert_array_equal(np.isfinite(found), mask)
+    for _, own, part in space.structures():
+        other = rng.standard_normal(layout.n_locations)
+        other[own] = values[own]
+        np.testing.assert_array_equal(smooth(other, mask)[own], found[own])
+        if part is not None:
+            alone = mesh_smoother(
+                part.coordinates_mm, part.triangles, part.vertices[mask[own]], 8.0
+            )
+            expected = alone(values[own][mask[own]], np.ones(mask[own].sum(), bool))
+            np.testing.assert_allclose(found[own][mask[own]], expected)
+    voxels = slice(layout.n_locations - int(np.prod(BOX)), None)
+    volume = smooth_inside(values[voxels].reshape(BOX), mask[voxels].reshape(BOX), 8.0, [3.0] * 3)
+    np.testing.assert_allclose(found[voxels], volume.ravel())
 
 
 def test_null_maps_of_grayordinates_are_refused(output):

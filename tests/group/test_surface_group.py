@@ -13,6 +13,7 @@ from group_trees import CONDITIONS, N_CELLS
 from PIL import Image
 from scipy.sparse import csr_array, diags_array
 
+from bids_rsa.core.inference.mesh_smoothing import mesh_smoother
 from bids_rsa.core.neighborhood.geodesics import geodesic_discs
 from bids_rsa.core.neighborhood.mesh import neighbors_of, surface_graph, vertex_areas
 from bids_rsa.spaces.gifti import maps_image, mask_image
@@ -193,6 +194,23 @@ def test_a_missing_hemisphere_is_told(output, tmp_path):
     assert "sub-03" in done.stderr and "has no hemi-R" in done.stderr
 
 
-def test_smoothing_is_refused(output):
-    done = run_group(output, "--smoothing-fwhm", "6", "--label", "smooth")
-    assert done.returncode == 2 and "lie on surfaces" in done.stderr
+def test_maps_are_smoothed_along_the_surface(output, brain):
+    done = run_group(
+        output, "--smoothing-fwhm", "6", "--n-permutations", "50", "--label", "smooth",
+        "--no-report", "--no-figures",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    folder = output / "group" / "analysis-smooth"
+    for side in "LR":
+        (path,) = folder.glob(f"*_hemi-{side}_*_stat-meanFisherz_*.shape.gii")
+        found, tested = nib.load(path).darrays[0].data, np.arange(40 + N_SUBJECTS, N_VERTICES)
+        smooth = mesh_smoother(*brain[side][:2], tested, 6.0)
+        maps = [
+            nib.load(path).darrays[0].data.astype(float)[tested]
+            for path in output.glob(f"sub-*/func/*_hemi-{side}_*_desc-planted_statmap.shape.gii")
+        ]
+        assert len(maps) == N_SUBJECTS
+        expected = smooth(np.arctanh(maps).mean(axis=0), np.ones(len(tested), bool))
+        np.testing.assert_allclose(found[tested], expected, atol=1e-6)
+    sidecar = json.loads(Path(str(path).replace(".shape.gii", ".json")).read_text())
+    assert sidecar["SmoothingFWHM"] == 6 and "along the surface" in sidecar["SmoothingMethod"]
