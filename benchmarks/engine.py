@@ -77,6 +77,10 @@ def cases() -> list[Case]:
         Case("correlation + kendall-tau-a, 24", 40, comparison="kendall-tau-a"),
         Case("correlation + kendall-tau-a, 92, 2 mm", 15, comparison="kendall-tau-a", **big),
         Case(
+            "correlation + kendall-tau-a, 200, 2 mm",
+            15, comparison="kendall-tau-a", **{**big, **_many(200)},
+        ),
+        Case(
             "correlation + partial-spearman, 3 models, 24",
             100, comparison="partial-spearman", n_models=3,
         ),
@@ -86,6 +90,14 @@ def cases() -> list[Case]:
         Case(
             "cross-validated sqeuclidean over 8 runs, 24",
             50, dissimilarity="sqeuclidean", n_folds=8, n_voxels=10_000, n_sample=200,
+        ),
+        *(Case(
+            f"cross-validated {d} over 4 runs, 24",
+            50, dissimilarity=d, n_folds=4, n_voxels=10_000, n_sample=200,
+        ) for d in ("correlation", "cosine")),
+        Case(
+            "cross-validated sqeuclidean over 6 runs, 92, 2 mm",
+            40, dissimilarity="sqeuclidean", n_folds=6, **{**big, "n_sample": 40},
         ),
         *(_other(d) for d in EVERY_OTHER),
         Case("ignore_nan, NaN in the data, 24", 20, kind="holes"),
@@ -184,7 +196,11 @@ def check(case: Case, sample: np.ndarray, mine: np.ndarray, other: np.ndarray) -
 
 
 def plain_crossvalidated(case: Case, center: int) -> np.ndarray:
-    """Score of one centre by the estimator's definition (Walther 2016), written plainly."""
+    """Score of one centre by the definition, written plainly.
+
+    The estimator of Walther et al. 2016, or distances of each fold from the mean of all others.
+    """
+    from scipy.spatial.distance import cdist
     from scipy.stats import spearmanr
 
     volume = case.volume()
@@ -192,10 +208,17 @@ def plain_crossvalidated(case: Case, center: int) -> np.ndarray:
     near = np.linalg.norm(ijk - ijk[center], axis=1) <= RADIUS_MM
     folds = volume.patterns[near].transpose(1, 2, 0)
     first, second = np.triu_indices(case.n_conditions, 1)
-    differences = folds[:, first] - folds[:, second]
-    total = differences.sum(axis=0)
-    same = np.einsum("fcv,fcv->c", differences, differences)
-    rdm = (np.einsum("cv,cv->c", total, total) - same) / (len(folds) * (len(folds) - 1))
+    if case.dissimilarity == "sqeuclidean":
+        differences = folds[:, first] - folds[:, second]
+        total = differences.sum(axis=0)
+        same = np.einsum("fcv,fcv->c", differences, differences)
+        rdm = (np.einsum("cv,cv->c", total, total) - same) / (len(folds) * (len(folds) - 1))
+    else:
+        left_out = sum(
+            cdist(np.delete(folds, test, axis=0).mean(axis=0), folds[test], case.dissimilarity)
+            for test in range(len(folds))
+        )
+        rdm = (left_out + left_out.T)[first, second]
     return np.array([spearmanr(rdm, model).statistic for model in case.models()])
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.dissimilarity.fold_source import FoldRowSource
 from bids_rsa.core.dissimilarity.sources import RowSource
 from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, Metric
 from bids_rsa.core.measures import RdmWriter
@@ -120,7 +121,7 @@ def _in_step(
     space: Surroundings,
     radius_mm: float,
     n_threads: int,
-) -> tuple[list[RowSource], list[CenterBlock]] | None:
+) -> tuple[list[RowSource | FoldRowSource], list[CenterBlock]] | None:
     """Find what fills the same blocks for all sets; None where they have no such blocks.
 
     Sums along rows of a grid need no copy of the patterns, so that those of all sets can be at
@@ -128,7 +129,7 @@ def _in_step(
     """
     n_conditions = sets[0].patterns.shape[2]
     n_bytes = 8 * max(n_conditions * (n_conditions - 1) // 2, 1) * len(sets)
-    sources: list[RowSource] = []
+    sources: list[RowSource | FoldRowSource] = []
     blocks: list[list[CenterBlock]] = []
     neighborhood: Neighborhood | None = None
     for number, one in enumerate(sets):
@@ -142,7 +143,7 @@ def _in_step(
         source = plain_source(
             one.patterns, neighborhood, one.dissimilarity, params, one.ignore_nan, one.min_voxels
         )
-        if not isinstance(source, RowSource):
+        if not isinstance(source, RowSource | FoldRowSource):
             return None
         source.share_room(sources[0] if sources else source)
         sources.append(source)
@@ -165,7 +166,7 @@ def _same(blocks: Sequence[CenterBlock], others: Sequence[CenterBlock]) -> bool:
 
 
 def _run_in_step(
-    sources: Sequence[RowSource],
+    sources: Sequence[RowSource | FoldRowSource],
     blocks: Sequence[CenterBlock],
     n_cells: int,
     take: Callable[[NDArray[np.intp], Floats], None],

@@ -3,7 +3,7 @@
 import numpy as np
 from plain_comparison import is_constant, near_tie_ranks
 from scipy import stats
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import cdist, pdist
 
 MIN_VOXELS = {"correlation": 3, "cosine": 2}
 
@@ -29,7 +29,9 @@ def plain_rdm(items, metric, **params):
 
 
 def plain_cv_rdm(folds, metric):
-    """Return the unbiased cross-validated RDM (n_folds, n_items, n_voxels), pair by pair."""
+    """Return the cross-validated RDM (n_folds, n_items, n_voxels), pair by pair."""
+    if metric in MIN_VOXELS:
+        return plain_left_out_rdm(folds, metric)
     n_folds, n_items, _ = folds.shape
     cells = []
     for i in range(n_items):
@@ -39,6 +41,28 @@ def plain_cv_rdm(folds, metric):
             mean = np.mean(products)
             cells.append(mean if metric == "sqeuclidean" else np.sign(mean) * np.sqrt(abs(mean)))
     return np.array(cells)
+
+
+def plain_left_out_rdm(folds, metric):
+    """Distances of each fold from the mean of all others, averaged; all NaN if one is undefined."""
+    n_folds, n_items, n_voxels = folds.shape
+    upper = np.triu_indices(n_items, 1)
+    undefined = np.full(len(upper[0]), np.nan)
+    if n_voxels < MIN_VOXELS[metric] or not np.isfinite(folds).all():
+        return undefined
+    both = []
+    for test in range(n_folds):
+        # rounded means of nearly constant patterns would differ from themselves by more than 1e-10
+        training = np.delete(folds, test, axis=0).astype(np.longdouble).mean(axis=0)
+        if metric == "correlation":
+            if any(map(is_constant, [*training.astype(float), *folds[test]])):
+                return undefined
+            training -= training.mean(axis=1, keepdims=True)
+        with np.errstate(all="ignore"):
+            distances = cdist(training.astype(float), folds[test], metric)
+        both += [distances[upper], distances.T[upper]]
+    cells = np.mean(both, axis=0)
+    return cells if np.isfinite(cells).all() else undefined
 
 
 def plain_scores(rdms, models, comparison):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.dissimilarity import rows as _rows
 from bids_rsa.core.dissimilarity.codes import COSINE, EUCLIDEAN, PRODUCTS
 from bids_rsa.core.dissimilarity.compiled import compiled_distances
+from bids_rsa.core.dissimilarity.fold_source import FoldRowSource
 from bids_rsa.core.dissimilarity.gram_source import GramSource
 from bids_rsa.core.dissimilarity.packing import Lines, neighborhood_of, room_for_lines, voxels_of
 from bids_rsa.core.dissimilarity.pair_source import PairSource
@@ -116,12 +117,12 @@ class RowSource:
         self.max_length = max(_WORKSPACE // 8 // per_position - longest, _MIN_LENGTH)
         self._local = threading.local()
 
-    def share_room(self, other: "RowSource") -> None:
+    def share_room(self, other: object) -> None:
         """Work in the memory of another source, if its shapes are the same.
 
         A thread then fills a block of one at a time.
         """
-        if self._room_sizes() == other._room_sizes():
+        if isinstance(other, RowSource) and self._room_sizes() == other._room_sizes():
             self._local = other._local
 
     def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
@@ -169,7 +170,7 @@ class RowSource:
 class WholeOrLacking:
     """RDMs from sums along grid rows where a patch lacks nothing, else by the definition."""
 
-    def __init__(self, rows: RowSource, patches: PatchSource) -> None:
+    def __init__(self, rows: RowSource | FoldRowSource, patches: PatchSource) -> None:
         self._rows, self._patches = rows, patches
         self.max_length = rows.max_length
 
@@ -199,10 +200,11 @@ def choose_source_of(
     of_products = known.gram_code is not None and not rule.params
     lacking = of_products and rule.ignore_nan and _lacks_voxels(patterns)
     if of_products and not (lacking and n_folds == 1):
-        along_rows = n_folds == 1 or known.is_unbiased(rule.params)
-        if isinstance(neighborhood, SphereRows) and along_rows:
+        if isinstance(neighborhood, SphereRows):
             given = np.ascontiguousarray(patterns)
-            rows = RowSource(given, neighborhood, known, rule.min_voxels)
+            left_out = n_folds > 1 and not known.is_unbiased(rule.params)
+            along_rows = FoldRowSource if left_out else RowSource
+            rows = along_rows(given, neighborhood, known, rule.min_voxels)
             patches = PatchSource(patterns, neighborhood, rule)
             return WholeOrLacking(rows, patches) if lacking else rows
         if not lacking:

@@ -83,6 +83,16 @@ def store_lanes(builder: Builder, value: Vector, mask: Any, data: Any, at: Any) 
     builder.call(store, [value, pointer, ir.Constant(ir.IntType(32), 8), mask])
 
 
+def load_lanes(builder: Builder, mask: Any, data: Any, at: Any) -> Vector:
+    """Load some lanes of a vector of doubles; the others are 0, and their places are not read."""
+    pointer = builder.bitcast(pointer_at(builder, data, at), VECTOR.as_pointer())
+    lanes = ir.VectorType(ir.IntType(1), LANES)
+    kind = ir.FunctionType(VECTOR, [pointer.type, ir.IntType(32), lanes, VECTOR])
+    name = f"llvm.masked.load.v{LANES}f64.p0"
+    load = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
+    return builder.call(load, [pointer, ir.Constant(ir.IntType(32), 8), mask, zeros()])
+
+
 def lanes_between(builder: Builder, first: Any, end: Any) -> Any:
     """Return which lanes have a number from first up to, not with, end."""
     numbers = ir.Constant(ir.VectorType(INDEX, LANES), list(range(LANES)))

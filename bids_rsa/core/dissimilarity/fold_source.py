@@ -1,0 +1,108 @@
+"""Cross-validated correlation and cosine distances from sums along grid rows."""
+
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.dissimilarity import rows as _rows
+from bids_rsa.core.dissimilarity.codes import COSINE
+from bids_rsa.core.dissimilarity.fold_correlations import fold_correlations
+from bids_rsa.core.dissimilarity.fold_lines import FoldLines, room_for_fold_lines
+from bids_rsa.core.dissimilarity.gram_source import GramSource
+from bids_rsa.core.dissimilarity.packing import neighborhood_of, voxels_of
+from bids_rsa.core.dissimilarity.table import Dissimilarity
+from bids_rsa.core.engine.vectors import LANES
+from bids_rsa.core.neighborhood.protocol import CenterBlock
+from bids_rsa.core.neighborhood.spheres import SphereRows
+
+Floats = NDArray[np.float64]
+Patterns = NDArray[np.floating[Any]]
+
+# bytes of packed patterns in each thread
+_WORKSPACE = 32 * 2**20
+_MIN_LENGTH = 16
+_MAX_VECTORS = 3
+
+
+class FoldRowSource:
+    """Distances of each fold from the mean of all others, from sums along grid rows.
+
+    See `fold_correlations`.
+
+    Parameters
+    ----------
+    patterns : (n_voxels, n_folds, n_conditions) float32 or float64, C-contiguous
+        Of at least two folds.
+    spheres : SphereRows
+    known : Dissimilarity
+        Correlation or cosine.
+    min_voxels : int
+        Smaller patches are undefined.
+    """
+
+    def __init__(
+        self, patterns: Patterns, spheres: SphereRows, known: Dissimilarity, min_voxels: int
+    ) -> None:
+        self._spheres, self._code, self._min_voxels = spheres, known.gram_code, min_voxels
+        self._careful = GramSource(patterns, spheres, known, min_voxels)
+        self._voxels, self._near = voxels_of(patterns, spheres), neighborhood_of(spheres)
+        self._tiles = self._cut_into_tiles()
+        n_folds, longest = patterns.shape[1], self._near.longest
+        per_position = self._near.n_columns * 2 * self._voxels.width * n_folds
+        self.max_length = max(_WORKSPACE // 8 // per_position - longest, _MIN_LENGTH)
+        self._local = threading.local()
+
+    def share_room(self, other: object) -> None:
+        """Work in the memory of another source, if its shapes are the same.
+
+        A thread then fills a block of one at a time.
+        """
+        if isinstance(other, FoldRowSource) and self._room_sizes() == other._room_sizes():
+            self._local = other._local
+
+    def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
+        """Write the RDMs of a block; return the patch sizes."""
+        positions = self._spheres.positions[block.start : block.stop]
+        sizes, suspects = np.empty(len(rdms), np.int32), np.zeros(len(rdms), np.uint8)
+        work = _rows.Block(
+            positions, block.segments.ravel(), rdms.reshape(-1), sizes, suspects,
+            len(block.segments), self._min_voxels,
+        )  # fmt: skip
+        if not hasattr(self._local, "room"):
+            self._local.room = self._make_room()
+        lines, sums = self._local.room
+        given = self._voxels, self._near, work, self._tiles, lines, sums
+        fold_correlations(*given, self._code == COSINE)
+        for k in np.flatnonzero(suspects):
+            at = block.start + int(k)
+            one = CenterBlock(at, at + 1, block.centers[k : k + 1], np.array([[0, 1]]))
+            self._careful.fill(one, rdms[k : k + 1])
+        return sizes
+
+    def _cut_into_tiles(self) -> _rows.Tiles:
+        """Cover the upper triangle by tiles, two of each: one for each direction."""
+        window_bytes = self._near.longest * self._near.n_groups * LANES * 8
+        n_conditions = self._voxels.n_conditions
+        tiles = _rows.cut_into_tiles(n_conditions, _MAX_VECTORS, 2 * window_bytes)
+        tiles.of[3::4] *= 2
+        return tiles._replace(n_vectors=2 * tiles.n_vectors)
+
+    def _room_sizes(self) -> tuple[int, ...]:
+        """Return all that the room depends on."""
+        near, voxels = self._near, self._voxels
+        n_positions = min(self.max_length, self._spheres.row_length) + near.longest
+        return (
+            n_positions, near.longest, near.n_columns, near.n_groups,
+            voxels.width, voxels.n_folds, self._tiles.n_vectors,
+        )  # fmt: skip
+
+    def _make_room(self) -> tuple[FoldLines, _rows.Sums]:
+        """Make room for the longest piece of a row, which each thread keeps."""
+        n_positions = self._room_sizes()[0]
+        lines = room_for_fold_lines(n_positions, self._voxels, self._near)
+        as_one_fold = self._voxels._replace(
+            n_folds=1, width=2 * self._voxels.width, n_moments=lines.n_moments
+        )
+        return lines, _rows.room_for_sums(n_positions, as_one_fold, self._near, self._tiles)
