@@ -311,7 +311,6 @@ def _check_test(test: GroupTest) -> tuple[str, ...]:
     if test.settings.group_mask and test.form == "volume":
         odd = load_mask(test.settings.group_mask, layout, "group mask").warning
         warnings = (*warnings, odd) if odd else warnings
-    _check_form(test)
     design_of(test)
     if test.settings.uses_null_maps:
         check_draws(test)
@@ -320,15 +319,6 @@ def _check_test(test: GroupTest) -> tuple[str, ...]:
         told = ", ".join(f"sub-{subject} {n}" for subject, n in counts.items())
         warnings = (*warnings, f"Subjects have different numbers of sessions to average: {told}.")
     return warnings
-
-
-def _check_form(test: GroupTest) -> None:
-    """Refuse what there is for volumes alone."""
-    if test.form == "grayordinates" and test.settings.uses_null_maps:
-        raise OptionError(
-            f"{test.label}: --null {test.settings.null} is not available for grayordinates.",
-            "Use --null subjects.",
-        )
 
 
 def _check_joint(tests: Sequence[GroupTest], group: GroupSettings) -> None:

@@ -13,6 +13,11 @@ from bids_rsa.spaces.volume import VolumeSpace
 Row = tuple[str, ...]
 
 _SIZES = {"mm3": "Their volume in cubic millimetres", "mm2": "Their area in square millimetres"}
+# what the statistic is multiplied by in the mass of a cluster; nothing for voxels
+_TIMES = {
+    "mm2": ", times their areas in mm2",
+    "mm2 or mm3": ", on the cortex times their areas in mm2",
+}
 
 
 def cluster_columns(scores: GroupScores) -> dict[str, str]:
@@ -31,7 +36,7 @@ def cluster_columns(scores: GroupScores) -> dict[str, str]:
         f"size_{several}": f"Number of significant {several} that are connected",
         f"size_{unit}": _SIZES.get(unit, f"Their area or volume in {unit}"),
         "mass": "Sum of the statistic minus the cluster-forming threshold over those "
-        f"{several} above it",
+        f"{several} above it{_TIMES.get(scores.space.size_unit, '')}",
         "t": "t at the peak",
         "p": "Smallest p of the primary method in the cluster",
         "share_above_0": "Share of subjects with a score (or difference) above 0 at the peak",

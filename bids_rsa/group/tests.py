@@ -21,6 +21,7 @@ from bids_rsa.core.inference.group_maps import (
     significant_clusters,
 )
 from bids_rsa.core.inference.observed import Observed, little_spread, observe
+from bids_rsa.core.inference.parts import clusters_of_parts, masks_of_parts
 from bids_rsa.core.inference.permute import Null
 from bids_rsa.core.inference.stelzer import StelzerTest
 from bids_rsa.group.load import GroupScores
@@ -40,7 +41,7 @@ class GroupResult:
 
     ``maxima`` is the null distribution that the primary method looks at, ``critical`` the
     threshold above which a value is significant; both None for the FDR. ``largest`` is the
-    observed maximum.
+    observed maximum. Both are of the first part where parts are corrected apart.
     """
 
     maps: dict[str, Floats]
@@ -60,7 +61,8 @@ def joint_maxima(nulls: Sequence[Null]) -> dict[str, Floats]:
 class _Compared:
     """Observed statistics with their p, and what they were compared with, for the sidecar.
 
-    ``sizes`` are those of all null clusters, where clusters are compared with all of them.
+    ``sizes`` are those of all null clusters (of the first part), where clusters are compared with
+    all of them.
     """
 
     observed: Observed
@@ -104,18 +106,19 @@ def make_result(
         found=_found(test, scores, ready, compared, where, critical),
         maxima=maxima[name] if name else compared.sizes,
         critical=critical,
-        largest=_largest(observed, group.primary, ready.plan.two_sided),
+        largest=_largest(observed, group.primary, ready),
     )
 
 
-def _largest(observed: Observed, primary: str, two_sided: bool) -> float:
+def _largest(observed: Observed, primary: str, ready: Prepared) -> float:
     """Give the observed maximum that the primary method compares with its null distribution."""
-    clusters = observed.clusters
+    clusters, own = observed.clusters, masks_of_parts(ready.adjacency)[0]
     if primary.startswith("cluster"):
+        (first,) = clusters_of_parts(clusters, [own])
         values = clusters.masses if primary == "cluster-mass" else clusters.sizes
-        return float(np.max(values, initial=0.0))
-    values = observed.tfce if primary == "tfce" else observed.statistic
-    return float(np.max(np.abs(values) if two_sided else values))
+        return float(np.max(values[first], initial=0.0))
+    values = observed.tfce[own] if primary == "tfce" else observed.statistic
+    return float(np.max(np.abs(values) if ready.plan.two_sided else values))
 
 
 def estimates(test: GroupTest, scores: GroupScores, ready: Prepared) -> dict[str, Floats]:
@@ -163,6 +166,7 @@ def _compare(
     over_subjects = observe(ready.plan, ready.adjacency, test.settings.cluster_p)
     if isinstance(by_null_maps, StelzerTest):
         return _by_stelzer(test, ready, over_subjects, by_null_maps)
+    parts = [own for own, _ in ready.adjacency.parts]
     if by_null_maps is not None:
         draws = find_draws(test)
         found = {
@@ -172,14 +176,14 @@ def _compare(
             "Statistic": "mean over subjects, in units of its root mean square over relabelings",
         }
         observed = replace(by_null_maps.observed, t=over_subjects.t, z=over_subjects.z)
-        return _Compared(observed, by_null_maps.p_maps(maxima), by_null_maps.exhaustive, found)
+        p = by_null_maps.p_maps(maxima, parts)
+        return _Compared(observed, p, by_null_maps.exhaustive, found)
     found = {
         "RelabelingsUsed": ready.relabelings.n_draws,
         "RelabelingsExhaustive": ready.relabelings.exhaustive,
         "SmallestP": ready.smallest_p,
         "Statistic": "z of each voxel's own df" if ready.plan.as_z else "t",
     }
-    parts = [own for own, _ in ready.adjacency.parts]
     p = p_maps(ready.plan, over_subjects, null, ready.relabelings, maxima, parts)
     return _Compared(over_subjects, p, ready.relabelings.exhaustive, found)
 
@@ -203,7 +207,8 @@ def _by_stelzer(
         "SmallestP": len(limits) / (found.n_draws + 1),
         "Statistic": "mean over subjects",
     }
-    return _Compared(observed, found.p_maps(), False, draws, found.null_sizes)
+    first = found.null_sizes[found.null_parts == 0]
+    return _Compared(observed, found.p_maps(), False, draws, first)
 
 
 def _found(

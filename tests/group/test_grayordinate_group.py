@@ -199,7 +199,7 @@ def test_smoothing_stays_within_structures(space, layout):
     np.testing.assert_allclose(found[voxels], volume.ravel())
 
 
-def test_null_maps_of_grayordinates_are_refused(output):
+def test_null_maps_that_are_not_there_are_told(output):
     done = run_group(output.parent, "--null", "conditions", "--label", "null")
-    assert done.returncode in (2, 66), done.stderr
-    assert "--null" in done.stderr
+    assert done.returncode == 66, done.stderr
+    assert "--keep-null" in done.stderr

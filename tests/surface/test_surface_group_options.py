@@ -8,7 +8,7 @@ import sys
 import nibabel as nib
 import numpy as np
 import pytest
-from surface_data import describe, flat_maps, save_flat_surfaces, save_gifti, save_slab
+from surface_data import describe, flat, flat_maps, save_flat_surfaces, save_gifti, save_slab
 
 SUBJECTS = (11, 12, 13, 14)
 
@@ -66,6 +66,24 @@ def test_null_maps_of_surfaces_are_used(output):
     folder = run_group(output, "--null", "conditions", "--label", "null")
     p = both(folder, "tFWEp")
     assert np.nanmin(p) >= 1 / 41 - 1e-6 and np.nanmax(p) <= 1
+
+
+def test_random_combinations_of_null_maps_find_the_effect_on_both_hemispheres(output):
+    folder = run_group(
+        output, "--null", "stelzer", "--n-permutations", "3000", "--cluster-p", "0.02",
+        "--label", "stelzer",
+    )  # fmt: skip
+    found = np.nan_to_num(both(folder, "tThr")) != 0
+    points = {side: flat(side)[0] for side in "LR"}
+    apart = np.concatenate(
+        [np.linalg.norm(one - one[len(one) // 2], axis=1) for one in points.values()]
+    )
+    # an effect within 8 mm, and patches of 4 mm
+    assert found[apart < 6].mean() > 0.9
+    assert not found[apart > 8 + 4.1].any()
+    (table,) = folder.glob("*_clusters.tsv")
+    rows = [line.split("\t") for line in table.read_text().splitlines()]
+    assert sorted(row[1] for row in rows[1:]) == ["cortex L", "cortex R"]
 
 
 def test_the_surfaces_of_both_hemispheres_are_settings_whatever_they_are_called(output, tmp_path):

@@ -1,20 +1,22 @@
 """A null of conditions: the group's mean score against means of scores of permuted models."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from bids_rsa.core.inference.adjacency import Adjacency
-from bids_rsa.core.inference.clusters import cluster_maxima, find_clusters
+from bids_rsa.core.inference.clusters import find_clusters
 from bids_rsa.core.inference.correct import count_p, false_discovery_q, familywise_p
 from bids_rsa.core.inference.observed import FLOAT32_TOLERANCE, Observed, with_tolerance
+from bids_rsa.core.inference.parts import clusters_of_parts, corrected_by_part, spatial_maxima
 from bids_rsa.core.inference.permute import Null
 from bids_rsa.core.inference.plan import Tail
-from bids_rsa.core.inference.tfce import tfce, tfce_maxima
+from bids_rsa.core.inference.tfce import tfce
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 DRAWS_AT_ONCE = 64
 
@@ -44,26 +46,36 @@ class ConditionTest:
     exhaustive: bool
     two_sided: bool
 
-    def p_maps(self, joint_maxima: Mapping[str, FloatArray] | None = None) -> dict[str, FloatArray]:
+    def p_maps(
+        self,
+        joint_maxima: Mapping[str, FloatArray] | None = None,
+        parts: Sequence[BoolArray] = (),
+    ) -> dict[str, FloatArray]:
         """Compute p of every kind, as ``group_maps.p_maps`` does for relabelled subjects.
 
-        ``joint_maxima`` are those over several maps under the same permutations.
+        ``joint_maxima`` are those over several maps under the same permutations; ``parts`` are
+        locations (n_locations,) whose extents share no measure.
         """
         found, whole = self.observed, self.exhaustive
         maxima = self.null.maxima if joint_maxima is None else joint_maxima
         pick = np.abs if self.two_sided else np.asarray
+        of_locations = list(parts) or [np.ones(len(found.statistic), dtype=bool)]
+        clusters = found.clusters
+        of_clusters = clusters_of_parts(clusters, of_locations)
 
-        def corrected(values: FloatArray, name: str) -> FloatArray:
-            return familywise_p(values, maxima[name], whole, FLOAT32_TOLERANCE)
+        def corrected(values: FloatArray, most: FloatArray) -> FloatArray:
+            return familywise_p(values, most, whole, FLOAT32_TOLERANCE)
+
+        def by_part(values: FloatArray, name: str, chosen: Sequence[BoolArray]) -> FloatArray:
+            return corrected_by_part(values, name, maxima, chosen, corrected)
 
         p = count_p(self.null.counts, self.null.n_done, whole)
-        clusters = found.clusters
-        of_sizes = corrected(clusters.sizes, "cluster_size")
-        of_masses = corrected(clusters.masses, "cluster_mass")
+        of_sizes = by_part(clusters.sizes, "cluster_size", of_clusters)
+        of_masses = by_part(clusters.masses, "cluster_mass", of_clusters)
         return {
             "p": p,
-            "tFWEp": corrected(pick(found.statistic), "t"),
-            "tfceFWEp": corrected(pick(found.tfce), "tfce"),
+            "tFWEp": corrected(pick(found.statistic), maxima["t"]),
+            "tfceFWEp": by_part(pick(found.tfce), "tfce", of_locations),
             "clusterSizeFWEp": np.concatenate([[1.0], of_sizes])[clusters.labels],
             "clusterMassFWEp": np.concatenate([[1.0], of_masses])[clusters.labels],
             "fdrq": false_discovery_q(p),
@@ -124,19 +136,18 @@ def condition_test(
     threshold = _threshold(statistic, null_means, direction / scale, tail, cluster_p)
     n_draws = len(null_means)
     counts = np.zeros(len(means), np.int64)
-    maxima = {name: np.empty(n_draws) for name in ("t", "tfce", "cluster_size", "cluster_mass")}
+    blocks: list[dict[str, FloatArray]] = []
     pick = np.abs if two_sided else np.asarray
     bound = with_tolerance(pick(statistic), FLOAT32_TOLERANCE)
     for start in range(0, n_draws, DRAWS_AT_ONCE):
         rows = slice(start, min(start + DRAWS_AT_ONCE, n_draws))
         maps = np.ascontiguousarray(null_means[rows] * (direction / scale), dtype=np.float64)
         counts += (pick(maps) >= bound).sum(axis=0)
-        maxima["t"][rows] = pick(maps).max(axis=1)
-        maxima["tfce"][rows] = tfce_maxima(maps, two_sided, adjacency)
-        found = cluster_maxima(maps, two_sided, threshold, adjacency)
-        maxima["cluster_size"][rows], maxima["cluster_mass"][rows] = found
+        spatial = spatial_maxima(maps, two_sided, adjacency, threshold)
+        blocks.append({"t": pick(maps).max(axis=1)} | spatial)
         if on_progress is not None:
             on_progress(len(maps))
+    maxima = {name: np.concatenate([one[name] for one in blocks]) for name in blocks[0]}
     observed = Observed(
         t=direction * statistic,
         z=_null_z(means, null_means),

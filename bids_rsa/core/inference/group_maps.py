@@ -11,7 +11,8 @@ from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.clusters import ClusterSet, find_clusters
 from bids_rsa.core.inference.correct import count_p, false_discovery_q, familywise_p
 from bids_rsa.core.inference.observed import Observed
-from bids_rsa.core.inference.permute import Null, name_of_part
+from bids_rsa.core.inference.parts import clusters_of_parts, corrected_by_part
+from bids_rsa.core.inference.permute import Null
 from bids_rsa.core.inference.plan import Plan, voxel_blocks
 from bids_rsa.core.inference.relabel import Relabelings
 
@@ -42,8 +43,9 @@ class Cluster:
     """A connected set of significant voxels of one sign.
 
     ``peak`` is the place of the largest statistic in the order of the mask's voxels; ``mass`` the
-    sum of the statistic above the cluster-forming threshold; ``p`` the smallest p of the primary
-    method in it; ``share_above_0`` the share of subjects with a score above 0 at the peak.
+    sum of the statistic above the cluster-forming threshold, times the locations' sizes; ``p`` the
+    smallest p of the primary method in it; ``share_above_0`` the share of subjects with a score
+    above 0 at the peak.
     """
 
     peak: int
@@ -92,16 +94,12 @@ def p_maps(
 
     clusters = observed.clusters
     of_voxels = list(parts) or [np.ones(len(observed.statistic), dtype=bool)]
-    numbers = np.arange(1, len(clusters.sizes) + 1)
-    of_clusters = [np.isin(numbers, clusters.labels[own]) for own in of_voxels]
+    of_clusters = clusters_of_parts(clusters, of_voxels)
 
     def by_part(values: FloatArray, name: str, chosen: Sequence[BoolArray]) -> FloatArray:
-        """Correct the values of each part by its own maxima."""
-        found = np.ones(len(values))
-        for k, own in enumerate(chosen):
-            alone = familywise_p(values[own], maxima[name_of_part(name, k)], whole)
-            found[own] = np.minimum(1.0, len(chosen) * alone)
-        return found
+        return corrected_by_part(
+            values, name, maxima, chosen, lambda own, most: familywise_p(own, most, whole)
+        )
 
     p = count_p(null.counts, relabelings.n_draws, whole)
     return {
@@ -186,7 +184,7 @@ def significant_clusters(
             Cluster(
                 peak=peak,
                 voxels=voxels,
-                mass=float(excess.sum()),
+                mass=float(excess @ adjacency.sizes[voxels]),
                 t=float(observed.t[peak]),
                 p=float(p[voxels].min()),
                 share_above_0=float((at_peak > 0).mean()),

@@ -9,11 +9,10 @@ import numpy.typing as npt
 
 from bids_rsa.core.inference._score_kernels import score_block
 from bids_rsa.core.inference.adjacency import Adjacency
-from bids_rsa.core.inference.clusters import cluster_maxima
 from bids_rsa.core.inference.observed import score_thresholds
+from bids_rsa.core.inference.parts import name_of_part, spatial_maxima
 from bids_rsa.core.inference.plan import SMALLEST_REMAINDER, Plan
 from bids_rsa.core.inference.relabel import Relabelings
-from bids_rsa.core.inference.tfce import tfce_maxima
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -21,11 +20,6 @@ STATISTICS = ("t", "tfce", "cluster_size", "cluster_mass")
 # Bytes of permuted maps that one thread holds at a time
 BYTES_PER_THREAD = 32 * 2**20
 MOST_DRAWS_PER_TASK = 128
-
-
-def name_of_part(statistic: str, k: int) -> str:
-    """Name the maxima over one part of the locations; the first has the statistic's own name."""
-    return statistic if k == 0 else f"{statistic}_{k + 1}"
 
 
 @dataclass(frozen=True)
@@ -178,26 +172,11 @@ class _Job:
 
     def _spatial(self, maps: FloatArray) -> dict[str, FloatArray]:
         """Maxima of the statistics that need neighbours."""
-        found: dict[str, FloatArray] = {}
         if self.adjacency is None:
-            return found
-        if not self.adjacency.parts:
-            return self._maxima(maps, self.adjacency)
-        for k, (own, part) in enumerate(self.adjacency.parts):
-            maxima = self._maxima(np.ascontiguousarray(maps[:, own]), part)
-            found |= {name_of_part(name, k): values for name, values in maxima.items()}
-        return found
-
-    def _maxima(self, maps: FloatArray, adjacency: Adjacency) -> dict[str, FloatArray]:
-        """Maxima over locations that share a measure."""
-        found: dict[str, FloatArray] = {}
-        two_sided = self.plan.two_sided
-        if "tfce" in self.statistics:
-            found["tfce"] = tfce_maxima(maps, two_sided, adjacency)
-        if self.cluster_threshold is not None:
-            sizes, masses = cluster_maxima(maps, two_sided, self.cluster_threshold, adjacency)
-            found |= {"cluster_size": sizes, "cluster_mass": masses}
-        return found
+            return {}
+        return spatial_maxima(
+            maps, self.plan.two_sided, self.adjacency, self.cluster_threshold, self.enhance
+        )
 
 
 def _checked_state(state: NullState | None, job: _Job) -> NullState:

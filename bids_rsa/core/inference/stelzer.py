@@ -13,6 +13,7 @@ from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.clusters import ClusterSet, find_clusters
 from bids_rsa.core.inference.correct import count_p, false_discovery_q
 from bids_rsa.core.inference.observed import FLOAT32_TOLERANCE, with_tolerance
+from bids_rsa.core.inference.parts import clusters_of_parts, masks_of_parts
 from bids_rsa.core.inference.plan import Tail
 
 FloatArray = npt.NDArray[np.float64]
@@ -44,7 +45,9 @@ class StelzerTest:
     p, q : (n_clusters,) float64
         p of each cluster's size, and the same adjusted for the false discovery rate.
     null_sizes : (n_null_clusters,) float64
-        Sizes of the clusters of all draws, in increasing order.
+        Sizes of the clusters of all draws, in increasing order within each part.
+    null_parts : (n_null_clusters,) int64
+        The part of the locations that each lies in, from 0.
     n_draws : int
     """
 
@@ -55,6 +58,7 @@ class StelzerTest:
     p: FloatArray
     q: FloatArray
     null_sizes: FloatArray
+    null_parts: npt.NDArray[np.int64]
     n_draws: int
 
     def p_maps(self) -> dict[str, FloatArray]:
@@ -120,8 +124,10 @@ def stelzer_test(
     Notes
     -----
     Stelzer, Chen and Turner (2013), NeuroImage 65, 69-82. p of a cluster is the share of all
-    null clusters that are at least as large, itself counted among them. Null maps are drawn for
-    each subject apart, so what all subjects share through the same conditions is not kept.
+    null clusters that are at least as large, itself counted among them. Where parts of the
+    locations share no measure, it is compared with the null clusters of its own part. Null maps
+    are drawn for each subject apart, so what all subjects share through the same conditions is
+    not kept.
     """
     scores = np.asarray(scores, dtype=np.float64)
     if nulls.ndim != 3 or (len(nulls), nulls.shape[2]) != scores.shape:
@@ -147,18 +153,47 @@ def stelzer_test(
             if on_progress is not None:
                 on_progress(part.thresholds.shape[1])
     thresholds = np.concatenate([part.thresholds for part in parts], axis=1)
-    null_sizes = np.sort(np.concatenate([*_null_sizes(parts, n_draws, adjacency)]))
     above = np.zeros(len(means))
     for sign, limits, bound in zip(signs, thresholds, bounds, strict=True):
         above[bound > limits] = sign
     clusters = find_clusters(above, adjacency, 0.5, len(signs) == 2)
     if tail == "less":
         clusters = find_clusters(-above, adjacency, 0.5)
-    reach = len(null_sizes) - np.searchsorted(null_sizes, clusters.sizes * (1 - 1e-9), side="left")
-    p = count_p(reach, len(null_sizes), exhaustive=False)
+    sizes, places = _null_clusters(parts, n_draws, adjacency)
+    p = _size_p(clusters, sizes, places, adjacency)
     counts = np.concatenate([part.counts for part in parts], axis=1)
     q = false_discovery_q(p)
-    return StelzerTest(means, counts, thresholds, clusters, p, q, null_sizes, n_draws)
+    return StelzerTest(means, counts, thresholds, clusters, p, q, sizes, places, n_draws)
+
+
+def _null_clusters(
+    parts: "list[_Part]", n_draws: int, adjacency: Adjacency
+) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """List the sizes of the clusters of all draws, and the part of the locations of each."""
+    part_of = np.zeros(adjacency.n_locations, np.int64)
+    for k, own in enumerate(masks_of_parts(adjacency)):
+        part_of[own] = k
+    found = [*_null_sizes(parts, n_draws, adjacency)]
+    sizes = np.concatenate([own for own, _ in found])
+    places = part_of[np.concatenate([first for _, first in found])]
+    order = np.lexsort((sizes, places))
+    return sizes[order], places[order]
+
+
+def _size_p(
+    clusters: ClusterSet,
+    null_sizes: FloatArray,
+    null_parts: npt.NDArray[np.int64],
+    adjacency: Adjacency,
+) -> FloatArray:
+    """Compare the size of each cluster with the null clusters of its part of the locations."""
+    p = np.ones(len(clusters.sizes))
+    for k, own in enumerate(clusters_of_parts(clusters, masks_of_parts(adjacency))):
+        sizes = null_sizes[null_parts == k]
+        bounds = clusters.sizes[own] * (1 - 1e-9)
+        reach = len(sizes) - np.searchsorted(sizes, bounds, side="left")
+        p[own] = count_p(reach, len(sizes), exhaustive=False)
+    return p
 
 
 @dataclass(frozen=True)
@@ -222,18 +257,19 @@ def _largest(row: FloatArray, rank: int) -> tuple[float, IndexArray]:
     return float(limit), places[values >= limit].astype(np.int32)
 
 
-def _null_sizes(parts: list[_Part], n_draws: int, adjacency: Adjacency) -> Iterator[FloatArray]:
-    """List the sizes of the clusters of all draws, sign by sign."""
+def _null_sizes(
+    parts: list[_Part], n_draws: int, adjacency: Adjacency
+) -> Iterator[tuple[FloatArray, IndexArray]]:
+    """List the sizes of the clusters of all draws, sign by sign, and a location of each."""
     for s in range(len(parts[0].above)):
         draws = np.concatenate([part.above[s][0] for part in parts])
         locations = np.concatenate([part.above[s][1] for part in parts])
         locations = locations[np.argsort(draws, kind="stable")]
         ends = np.cumsum(np.bincount(draws, minlength=n_draws))
-        sizes = np.empty(len(locations))
-        n = _cluster_sizes(
-            ends, locations, adjacency.starts, adjacency.neighbors, adjacency.sizes, sizes
-        )
-        yield sizes[:n]
+        sizes, firsts = np.empty(len(locations)), np.empty(len(locations), np.int32)
+        lists = (adjacency.starts, adjacency.neighbors, adjacency.sizes)
+        n = _cluster_sizes(ends, locations, *lists, sizes, firsts)
+        yield sizes[:n], firsts[:n]
 
 
 @kernel
@@ -244,8 +280,9 @@ def _cluster_sizes(
     neighbors: IndexArray,
     sizes: FloatArray,
     out: FloatArray,
+    firsts: IndexArray,
 ) -> int:
-    """Write the sizes of the clusters of each draw's locations; return how many there are."""
+    """Write sizes of the clusters of each draw's locations, and a location; return their number."""
     waiting = np.zeros(len(sizes), np.bool_)
     stack = np.empty(len(sizes), np.int32)
     n, begin = 0, 0
@@ -270,6 +307,7 @@ def _cluster_sizes(
                         stack[depth] = u
                         depth += 1
             out[n] = extent
+            firsts[n] = locations[i]
             n += 1
         begin = end
     return n
