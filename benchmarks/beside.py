@@ -97,9 +97,14 @@ def further(repeats: int) -> list[dict[str, object]]:
             "the same with one NaN under ignore_nan",
             dissimilarity="sqeuclidean", n_folds=8, n_voxels=4000, one_nan=True,
         ),
-        Run("euclidean with w, 24", dissimilarity="euclidean", weighted="w", n_voxels=2000),
-        Run("seuclidean with V, 24", dissimilarity="seuclidean", weighted="V", n_voxels=2000),
-        Run("correlation with w, 24", weighted="w", n_voxels=300),
+        Run("euclidean with w, 24", dissimilarity="euclidean", weighted="w"),
+        Run("seuclidean with V, 24", dissimilarity="seuclidean", weighted="V"),
+        Run("cosine with w, 24", dissimilarity="cosine", weighted="w"),
+        Run("correlation with w, 24", weighted="w"),
+        Run(
+            "cross-validated correlation with w, 4 folds, 24",
+            n_folds=4, weighted="w", n_voxels=1000,
+        ),
         Run("1,000 models, 92", n_models=1000, **big),
         Run("50 models, kendall-tau-a, 92", n_models=50, comparison="kendall-tau-a", **big),
         Run(

@@ -14,7 +14,8 @@ from bids_rsa.core.comparison.blocks import cut_into_blocks
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
 from bids_rsa.core.condition_null import ConditionNull
 from bids_rsa.core.dissimilarity.params import check_params
-from bids_rsa.core.dissimilarity.sources import PatchRule, RdmSource, choose_source
+from bids_rsa.core.dissimilarity.protocol import RdmSource
+from bids_rsa.core.dissimilarity.sources import PatchRule, choose_source
 from bids_rsa.core.dissimilarity.table import (
     DEFAULT_DISSIMILARITY,
     Metric,

@@ -143,7 +143,7 @@ def _in_step(
         source = plain_source(
             one.patterns, neighborhood, one.dissimilarity, params, one.ignore_nan, one.min_voxels
         )
-        if not isinstance(source, RowSource | FoldRowSource):
+        if params or not isinstance(source, RowSource | FoldRowSource):
             return None
         source.share_room(sources[0] if sources else source)
         sources.append(source)

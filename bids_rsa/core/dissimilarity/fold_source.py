@@ -76,9 +76,7 @@ class FoldRowSource:
         given = self._voxels, self._near, work, self._tiles, lines, sums
         fold_correlations(*given, self._code == COSINE)
         for k in np.flatnonzero(suspects):
-            at = block.start + int(k)
-            one = CenterBlock(at, at + 1, block.centers[k : k + 1], np.array([[0, 1]]))
-            self._careful.fill(one, rdms[k : k + 1])
+            self._careful.fill(block.only(int(k)), rdms[k : k + 1])
         return sizes
 
     def _cut_into_tiles(self) -> _rows.Tiles:

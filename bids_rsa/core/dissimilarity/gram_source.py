@@ -36,14 +36,21 @@ class GramSource:
         With a ``gram_code``.
     min_voxels : int
         Smaller patches are undefined.
+    roots : (n_locations,) float64
+        Roots of the locations' weights; None: all weigh the same.
     """
 
     max_length = 2**30
 
     def __init__(
-        self, patterns: Patterns, neighborhood: Neighborhood, known: Dissimilarity, min_voxels: int
+        self,
+        patterns: Patterns,
+        neighborhood: Neighborhood,
+        known: Dissimilarity,
+        min_voxels: int,
+        roots: Floats | None = None,
     ) -> None:
-        self._patterns, self._neighborhood = patterns, neighborhood
+        self._patterns, self._neighborhood, self._roots = patterns, neighborhood, roots
         self._known, self._min_voxels = known, max(min_voxels, 1)
         self._pairs = np.triu_indices(patterns.shape[2], 1)
 
@@ -53,13 +60,14 @@ class GramSource:
         sizes = np.diff(starts)
         rdms[:] = np.nan
         for chosen in self._of_one_size(sizes):
-            patches, inside = self._gather(chosen, starts, members)
-            chosen, patches, inside = self._correlate_plain(chosen, patches, inside, sizes, rdms)
-            finite = np.isfinite(patches).all(axis=(1, 2, 3))
+            patches, roots = self._gather(chosen, starts, members)
+            if self._roots is None:
+                chosen, patches, roots = self._correlate_plain(chosen, patches, roots, sizes, rdms)
+            finite = np.isfinite(patches).all(axis=(1, 2, 3)) & np.isfinite(roots).all(axis=(1, 2))
             if not finite.all():
-                chosen, patches, inside = chosen[finite], patches[finite], inside[finite]
+                chosen, patches, roots = chosen[finite], patches[finite], roots[finite]
             if len(chosen):
-                rdms[chosen] = self._measure(patches, inside, sizes[chosen])
+                rdms[chosen] = self._measure(patches, roots)
         if self._known.per_voxel:
             rdms /= np.maximum(sizes, 1)[:, None]
         return sizes.astype(np.int32)
@@ -76,10 +84,10 @@ class GramSource:
 
     def _gather(
         self, chosen: NDArray[np.intp], starts: NDArray[np.int64], members: NDArray[Any]
-    ) -> tuple[Floats, NDArray[np.bool_]]:
-        """Copy patterns (n_patches, n_folds, n_voxels, n_conditions), and mark the filled places.
+    ) -> tuple[Floats, Floats]:
+        """Copy patterns (n_patches, n_folds, n_voxels, n_conditions), and roots of weights.
 
-        Members are taken in ascending order, and what fills a patch up is 0.
+        Members are taken in ascending order; what fills a patch up is 0, and so is its weight.
         """
         sizes = starts[chosen + 1] - starts[chosen]
         width = int(-(-sizes[0] // _STEP)) * _STEP
@@ -91,37 +99,34 @@ class GramSource:
         rows[~inside] = 0
         patches = self._patterns[rows].astype(np.float64)
         patches[~inside] = 0.0
-        return np.ascontiguousarray(patches.transpose(0, 2, 1, 3)), inside[:, None, :, None]
+        roots = inside.astype(np.float64) if self._roots is None else self._roots[rows] * inside
+        return np.ascontiguousarray(patches.transpose(0, 2, 1, 3)), roots[:, :, None]
 
     def _correlate_plain(
         self,
         chosen: NDArray[np.intp],
         patches: Floats,
-        inside: NDArray[np.bool_],
+        roots: Floats,
         sizes: NDArray[np.int64],
         rdms: Floats,
-    ) -> tuple[NDArray[np.intp], Floats, NDArray[np.bool_]]:
+    ) -> tuple[NDArray[np.intp], Floats, Floats]:
         """Write the correlation distances of patches that need no care; return the others.
 
         Sums of squares tell: those of NaN and infinity are not finite, and those of values that
         need scaling lie beyond the limits.
         """
         if self._known.gram_code != CORRELATION or patches.shape[1] > 1:
-            return chosen, patches, inside
+            return chosen, patches, roots
         squares = np.einsum("kpn,kpn->kn", patches[:, 0], patches[:, 0])
         plain = ((squares > _SAFE[0] ** 2) & (squares < _SAFE[1] ** 2)).all(axis=1)
         if plain.all():
-            rdms[chosen] = _correlations(patches[:, 0], inside[:, 0], sizes[chosen], squares)
-            return chosen[:0], patches[:0], inside[:0]
-        of_plain = sizes[chosen[plain]]
-        rdms[chosen[plain]] = _correlations(
-            patches[plain, 0], inside[plain, 0], of_plain, squares[plain]
-        )
-        return chosen[~plain], patches[~plain], inside[~plain]
+            rdms[chosen] = _correlations(patches[:, 0], roots[:, :, 0] > 0, sizes[chosen], squares)
+            return chosen[:0], patches[:0], roots[:0]
+        of_plain, inside = sizes[chosen[plain]], roots[plain, :, 0] > 0
+        rdms[chosen[plain]] = _correlations(patches[plain, 0], inside, of_plain, squares[plain])
+        return chosen[~plain], patches[~plain], roots[~plain]
 
-    def _measure(
-        self, patches: Floats, inside: NDArray[np.bool_], sizes: NDArray[np.int64]
-    ) -> Floats:
+    def _measure(self, patches: Floats, roots: Floats) -> Floats:
         """RDMs (n_patches, n_cells) of finite patterns; all NaN where one cell is undefined."""
         products = self._known.gram_code in PRODUCTS
         # a scale of its own for each pattern where that changes nothing
@@ -133,34 +138,32 @@ class GramSource:
             patches = np.ldexp(patches, -exponents)
         with np.errstate(all="ignore"):
             if products:
-                cells = self._one_minus_products(patches, inside, sizes)
+                cells = self._one_minus_products(patches, roots[:, None])
             else:
-                cells = self._distances(patches)
+                cells = self._distances(patches, roots[:, None])
                 power = 1 if self._known.gram_code == EUCLIDEAN else 2
                 cells = np.ldexp(cells, power * exponents[:, 0, 0])
         cells[~np.isfinite(cells).all(axis=1)] = np.nan
         return cells
 
-    def _one_minus_products(
-        self, patches: Floats, inside: NDArray[np.bool_], sizes: NDArray[np.int64]
-    ) -> Floats:
+    def _one_minus_products(self, patches: Floats, roots: Floats) -> Floats:
         """1 minus correlation or cosine; across folds, of each fold and the mean of all others."""
         centered = self._known.gram_code == CORRELATION
-        tests = _unit_patterns(patches, inside, sizes, centered)
+        tests = _unit_patterns(patches, roots, centered)
         if patches.shape[1] == 1:
             products = np.matmul(tests[:, 0].transpose(0, 2, 1), tests[:, 0])
         else:
-            training = _unit_patterns(_means_of_others(patches), inside, sizes, centered)
+            training = _unit_patterns(_means_of_others(patches), roots, centered)
             products = np.matmul(training.transpose(0, 1, 3, 2), tests).mean(axis=1)
             products = (products + products.transpose(0, 2, 1)) / 2
         i, j = self._pairs
         return np.asarray(1.0 - products[:, i, j].clip(-1.0, 1.0))
 
-    def _distances(self, patches: Floats) -> Floats:
+    def _distances(self, patches: Floats, roots: Floats) -> Floats:
         """(Squared) Euclidean distances, cross-validated where there are several folds."""
         n_folds = patches.shape[1]
         # differences of patterns are the same without what all conditions share
-        centered = patches - patches.mean(axis=3, keepdims=True)
+        centered = (patches - patches.mean(axis=3, keepdims=True)) * roots
         total = centered.sum(axis=1)
         gram = np.matmul(total.transpose(0, 2, 1), total)
         norms = np.einsum("kii->ki", gram).copy()
@@ -174,7 +177,8 @@ class GramSource:
         at_once = max(1, _MAX_VALUES // max(patches[0, :, :, 0].size, 1))
         for start in range(0, len(lost), at_once):
             k, c = lost[start : start + at_once].T
-            cells[k, c] = _mean_products(patches[k, :, :, i[c]] - patches[k, :, :, j[c]])
+            differences = patches[k, :, :, i[c]] - patches[k, :, :, j[c]]
+            cells[k, c] = _mean_products(differences * roots[k, :, :, 0])
         if self._known.signed_root:
             cells = np.sign(cells) * np.sqrt(np.abs(cells))
         return np.asarray(cells)
@@ -189,7 +193,7 @@ def _correlations(
     their sums of squares.
     """
     patches -= (patches.sum(axis=1) / sizes[:, None])[:, None, :]
-    patches[~inside[:, :, 0]] = 0.0
+    patches[~inside] = 0.0
     gram = np.matmul(patches.transpose(0, 2, 1), patches)
     norms = np.einsum("kii->ki", gram)
     with np.errstate(all="ignore"):
@@ -200,18 +204,21 @@ def _correlations(
     return np.asarray(cells)
 
 
-def _unit_patterns(
-    patches: Floats, inside: NDArray[np.bool_], sizes: NDArray[np.int64], centered: bool
-) -> Floats:
-    """Give patterns (n_patches, n_folds, n_voxels, n_conditions) unit norm; NaN where constant."""
-    whole = np.einsum("kfpn,kfpn->kfn", patches, patches)
+def _unit_patterns(patches: Floats, roots: Floats, centered: bool) -> Floats:
+    """Give patterns (n_patches, n_folds, n_voxels, n_conditions) unit norm; NaN where constant.
+
+    Patterns are multiplied by the roots (n_patches, 1, n_voxels, 1) of the voxels' weights.
+    """
+    weighted = patches * roots
+    whole = np.einsum("kfpn,kfpn->kfn", weighted, weighted)
     norms = whole
     if centered:
-        means = patches.sum(axis=2, keepdims=True) / sizes[:, None, None, None]
-        patches = np.where(inside, patches - means, 0.0)
-        norms = np.einsum("kfpn,kfpn->kfn", patches, patches)
+        sums = (weighted * roots).sum(axis=2, keepdims=True)
+        means = sums / (roots * roots).sum(axis=2, keepdims=True)
+        weighted = (patches - means) * roots
+        norms = np.einsum("kfpn,kfpn->kfn", weighted, weighted)
     norms = np.where(norms > CONSTANT * CONSTANT * whole, norms, np.nan)
-    return np.asarray(patches / np.sqrt(norms)[:, :, None, :])
+    return np.asarray(weighted / np.sqrt(norms)[:, :, None, :])
 
 
 def _means_of_others(patches: Floats) -> Floats:

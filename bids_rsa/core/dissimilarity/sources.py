@@ -2,14 +2,14 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity import rows as _rows
-from bids_rsa.core.dissimilarity.codes import COSINE, EUCLIDEAN, PRODUCTS
+from bids_rsa.core.dissimilarity.codes import CORRELATION, COSINE, EUCLIDEAN, PRODUCTS
 from bids_rsa.core.dissimilarity.compiled import compiled_distances
 from bids_rsa.core.dissimilarity.fold_source import FoldRowSource
 from bids_rsa.core.dissimilarity.gram_source import GramSource
@@ -17,10 +17,17 @@ from bids_rsa.core.dissimilarity.packing import Lines, neighborhood_of, room_for
 from bids_rsa.core.dissimilarity.pair_source import PairSource
 from bids_rsa.core.dissimilarity.params import select_voxels
 from bids_rsa.core.dissimilarity.patch import correlate_patch
+from bids_rsa.core.dissimilarity.protocol import RdmSource
 from bids_rsa.core.dissimilarity.rdms import patch_rdm
 from bids_rsa.core.dissimilarity.row_correlations import correlations
 from bids_rsa.core.dissimilarity.row_distances import distances
 from bids_rsa.core.dissimilarity.table import Dissimilarity, Metric, find_dissimilarity
+from bids_rsa.core.dissimilarity.weighted import (
+    WeightedCorrelations,
+    weigh,
+    weighted_patterns,
+    with_roots,
+)
 from bids_rsa.core.engine.vectors import LANES
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 from bids_rsa.core.neighborhood.spheres import SphereRows
@@ -32,23 +39,6 @@ Patterns = NDArray[np.floating[Any]]
 # bytes of packed patterns in each thread
 _WORKSPACE = 32 * 2**20
 _MIN_LENGTH = 16
-
-
-class RdmSource(Protocol):
-    """What fills blocks of RDMs; safe to share between threads.
-
-    Attributes
-    ----------
-    max_length : int
-        Longest piece of a grid row that it takes.
-    """
-
-    @property
-    def max_length(self) -> int:
-        """Longest piece of a grid row."""
-
-    def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
-        """Write the RDMs (n_centers, n_cells) of a block; return the patch sizes."""
 
 
 @dataclass(frozen=True)
@@ -197,22 +187,51 @@ def choose_source_of(
 ) -> RdmSource:
     """Choose the fastest way for an entry that need not stand in the table."""
     n_folds = patterns.shape[1]
-    of_products = known.gram_code is not None and not rule.params
+    weights = weigh(known, rule.params, n_folds)
+    of_products = weights is not None or (known.gram_code is not None and not rule.params)
     lacking = of_products and rule.ignore_nan and _lacks_voxels(patterns)
-    if of_products and not (lacking and n_folds == 1):
-        if isinstance(neighborhood, SphereRows):
-            given = np.ascontiguousarray(patterns)
-            left_out = n_folds > 1 and not known.is_unbiased(rule.params)
-            along_rows = FoldRowSource if left_out else RowSource
-            rows = along_rows(given, neighborhood, known, rule.min_voxels)
-            patches = PatchSource(patterns, neighborhood, rule)
-            return WholeOrLacking(rows, patches) if lacking else rows
-        if not lacking:
+    if of_products and not lacking:
+        if weights is not None:
+            return _weighted(patterns, neighborhood, *weights, rule.min_voxels)
+        if not isinstance(neighborhood, SphereRows):
             return GramSource(patterns, neighborhood, known, rule.min_voxels)
+        return _along_rows(patterns, neighborhood, known, rule)
+    if of_products and n_folds > 1 and weights is None and isinstance(neighborhood, SphereRows):
+        patches = PatchSource(patterns, neighborhood, rule)
+        return WholeOrLacking(_along_rows(patterns, neighborhood, known, rule), patches)
     distances = compiled_distances(known, rule.params, len(patterns))
     if distances is None or n_folds > 1:
         return PatchSource(patterns, neighborhood, rule)
     return PairSource(patterns, neighborhood, distances, rule.min_voxels, rule.ignore_nan)
+
+
+def _along_rows(
+    patterns: Patterns, spheres: SphereRows, known: Dissimilarity, rule: PatchRule
+) -> "RowSource | FoldRowSource":
+    """Sum along grid rows; folds that are left out in turn have a way of their own."""
+    given = np.ascontiguousarray(patterns)
+    if patterns.shape[1] > 1 and not known.is_unbiased(rule.params):
+        return FoldRowSource(given, spheres, known, rule.min_voxels)
+    return RowSource(given, spheres, known, rule.min_voxels)
+
+
+def _weighted(
+    patterns: Patterns,
+    neighborhood: Neighborhood,
+    known: Dissimilarity,
+    roots: Floats,
+    min_voxels: int,
+) -> RdmSource:
+    """Choose the fastest way with weights of voxels."""
+    careful = GramSource(patterns, neighborhood, known, min_voxels, roots)
+    of_products = known.gram_code in PRODUCTS
+    if not isinstance(neighborhood, SphereRows) or (of_products and patterns.shape[1] > 1):
+        return careful
+    if known.gram_code == CORRELATION:
+        lines, cosine = with_roots(patterns, roots), replace(known, gram_code=COSINE)
+        cosines = RowSource(lines, neighborhood, cosine, min_voxels)
+        return WeightedCorrelations(cosines, careful, patterns.shape[2])
+    return RowSource(weighted_patterns(patterns, roots, known), neighborhood, known, min_voxels)
 
 
 def _lacks_voxels(patterns: Patterns) -> bool:

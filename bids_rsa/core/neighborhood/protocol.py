@@ -29,6 +29,11 @@ class CenterBlock:
     centers: Integers
     segments: Integers
 
+    def only(self, k: int) -> "CenterBlock":
+        """Return a block of one of the centres."""
+        at, alone = self.start + k, np.array([[0, 1]])
+        return CenterBlock(at, at + 1, self.centers[k : k + 1], alone)
+
 
 class Neighborhood(Protocol):
     """Patches of locations (voxels, vertices) around centres; safe to share between threads."""

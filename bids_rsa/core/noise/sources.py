@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.codes import SQEUCLIDEAN, SQUARES_PER_VOXEL
+from bids_rsa.core.dissimilarity.protocol import RdmSource
 from bids_rsa.core.dissimilarity.sources import (
     PatchRule,
     Patterns,
-    RdmSource,
     choose_source,
     choose_source_of,
 )
