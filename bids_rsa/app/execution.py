@@ -1,22 +1,20 @@
-"""Nipype as it is run here: its settings, its plugin, and what failed."""
+"""Jobs are run through Nipype: their graph, what failed and why, and a second try."""
 
 import errno
 import json
 import logging
-import math
-import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-import yaml
-
-from bids_rsa.errors import BidsRsaError, OptionError, ReadWriteError
+from bids_rsa.app.plugins import CRASH_FOLDER
+from bids_rsa.app.running import Running
+from bids_rsa.errors import BidsRsaError, ReadWriteError
 from bids_rsa.interfaces.work_files import FAILURE_FILE
-from bids_rsa.settings import RunSettings
 
 LOGGER = logging.getLogger(__name__)
 
@@ -30,8 +28,20 @@ class HasName(Protocol):
 
 
 Job = TypeVar("Job", bound=HasName)
-CRASH_FOLDER = "crash"
-POLL_SECONDS = 0.1  # Nipype's own default, 2 s, is what many short nodes wait for
+AnyJob = TypeVar("AnyJob", bound=HasName, contravariant=True)
+
+
+class Graphs(Protocol[AnyJob]):
+    """How jobs of one kind are run."""
+
+    def build(self, jobs: Sequence[AnyJob]) -> Any:
+        """Make the graph of jobs."""
+
+    def folders(self, job: AnyJob) -> Sequence[Path]:
+        """Say where a job alone works."""
+
+    def is_complete(self, job: AnyJob) -> bool:
+        """Tell whether a job's results are there."""
 
 
 class UnexpectedError(BidsRsaError):
@@ -40,21 +50,6 @@ class UnexpectedError(BidsRsaError):
 
 class FullDiskError(ReadWriteError):
     """A node could not write."""
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """Nipype's way to run: its name, its arguments, and what it may use."""
-
-    name: str
-    arguments: dict[str, Any]
-    n_procs: int
-    memory_gb: float
-
-    @property
-    def is_serial(self) -> bool:
-        """Whether one node runs at a time, in this process."""
-        return self.name == "Linear"
 
 
 @dataclass
@@ -79,85 +74,28 @@ class Clock:
         return self.taken.get(subject, 0.0)
 
 
-def choose_plugin(use_plugin: str | None, n_procs: int, memory_gb: float, n_jobs: int) -> Plugin:
-    """Choose how Nipype runs.
+class Caught:
+    """Catches what Nipype raises once a node has failed and the others are done."""
 
-    Without a wish, several jobs run in several processes, and a single one in this process: its
-    searchlight uses all CPUs through threads.
+    error: Exception | None = None
 
-    Raises
-    ------
-    OptionError
-        No such plugin, or a file that is not YAML with a plugin in it.
-    """
-    if use_plugin is None:
-        use_plugin = "MultiProc" if n_jobs > 1 and n_procs > 1 else "Linear"
-    if use_plugin == "Linear":
-        return Plugin("Linear", {}, n_procs, memory_gb)
-    if use_plugin == "MultiProc":
-        arguments = {"n_procs": n_procs, "memory_gb": memory_gb, "raise_insufficient": False}
-        return Plugin("MultiProc", arguments, n_procs, memory_gb)
-    return _plugin_from_file(use_plugin, n_procs, memory_gb)
+    def __enter__(self) -> "Caught":
+        return self
 
-
-def _plugin_from_file(path: str, n_procs: int, memory_gb: float) -> Plugin:
-    """Read plugin and plugin_args from a YAML file."""
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError:
-        raise OptionError(
-            f"--use-plugin {path} is neither Linear nor MultiProc nor a file that can be read.",
-            "Give one of the two names, or a YAML file with plugin and plugin_args.",
-        ) from None
-    except yaml.YAMLError as error:
-        raise OptionError(f"--use-plugin {path} is not YAML: {error}.") from None
-    if not isinstance(content, dict) or not isinstance(content.get("plugin"), str):
-        raise OptionError(
-            f"--use-plugin {path} names no plugin.",
-            "Expected YAML with a key 'plugin', and 'plugin_args' where needed.",
-        )
-    # Nipype's SLURM plugin asks for it, and batch jobs and containers may not set it
-    os.environ.setdefault("LOGNAME", os.environ.get("USER", f"uid{os.getuid()}"))
-    return Plugin(content["plugin"], content.get("plugin_args") or {}, n_procs, memory_gb)
-
-
-def configure(work_dir: Path, stop_on_first_crash: bool, with_messages: bool) -> None:
-    """Set Nipype's configuration, and show or hide its own messages."""
-    import nipype  # takes seconds
-
-    nipype.config.update_config(
-        {
-            "execution": {
-                "crashdump_dir": str(work_dir / CRASH_FOLDER),
-                "crashfile_format": "txt",
-                "stop_on_first_crash": str(stop_on_first_crash).lower(),
-                "poll_sleep_duration": str(POLL_SECONDS),
-                "create_report": "false",
-                "check_version": "false",
-            },
-            "logging": {"log_to_file": "false"},
-        }
-    )
-    for name in ("nipype", "nipype.workflow", "nipype.interface", "nipype.utils"):
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
-        logger.setLevel(logging.INFO if with_messages else logging.CRITICAL + 1)
-
-
-def shows_all(run: RunSettings) -> bool:
-    """Tell whether Nipype's messages are wanted, too."""
-    return run.debug or run.verbosity > 1
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self.error = error
+        return True
 
 
 def run_jobs(
-    jobs: Sequence[Job],
-    build: Callable[[Sequence[Job]], Any],
-    folders_of: Callable[[Job], Sequence[Path]],
-    is_complete: Callable[[Job], bool],
-    plugin: Plugin,
-    clock: Clock,
-    work: Path,
+    jobs: Sequence[Job], graphs: Graphs[Job], running: Running, clock: Clock
 ) -> dict[str, BidsRsaError]:
     """Run jobs; those that a damaged work directory lets fail run once more, without it.
 
@@ -166,36 +104,46 @@ def run_jobs(
     Parameters
     ----------
     jobs : sequence
-    build : callable
-        Makes the graph of jobs.
-    folders_of : callable
-        Gives the folders that a job alone works in.
-    is_complete : callable
-        Tells whether a job's results are there.
-    plugin, clock, work
-        How to run, who is told, and the work directory.
+    graphs : Graphs
+        How they are run.
+    running : Running
+        Where they are run, and by which plugin.
+    clock : Clock
+        Is told of every node.
 
     Returns
     -------
     dict
         By name, why each job that is not complete is not.
     """
-    reused = {job.name for job in jobs if any(folder.exists() for folder in folders_of(job))}
+    reused = {job.name for job in jobs if any(folder.exists() for folder in graphs.folders(job))}
     failures: dict[str, BidsRsaError] = {}
     while jobs:
-        folders = [folder for job in jobs for folder in folders_of(job)]
-        raised = _run_workflow(build(jobs), folders, plugin, clock)
-        missing = [job for job in jobs if not is_complete(job)]
-        failures |= {job.name: _failure(folders_of(job), raised, work) for job in missing}
+        _forget_failures([folder for job in jobs for folder in graphs.folders(job)])
+        workflow = graphs.build(jobs)
+        running.plugin.declare_needs(workflow)
+        with Caught() as caught:
+            workflow.run(**running.plugin.arguments_of_run(clock))
+        missing = [job for job in jobs if not graphs.is_complete(job)]
+        failures |= {
+            job.name: _failure(graphs.folders(job), caught.error, running.work) for job in missing
+        }
         jobs = [job for job in missing if job.name in reused]
         jobs = [job for job in jobs if isinstance(failures[job.name], UnexpectedError)]
         for job in jobs:
             del failures[job.name]
-            LOGGER.warning("%s is damaged, and is made again.", folders_of(job)[0])
-            for folder in folders_of(job):
+            LOGGER.warning("%s is damaged, and is made again.", graphs.folders(job)[0])
+            for folder in graphs.folders(job):
                 shutil.rmtree(folder, ignore_errors=True)
         reused = set()
     return failures
+
+
+def _forget_failures(folders: Sequence[Path]) -> None:
+    """Remove the records of failures that earlier runs left."""
+    for folder in folders:
+        for stale in folder.rglob(FAILURE_FILE):
+            stale.unlink()
 
 
 def _failure(folders: Sequence[Path], raised: Exception | None, work: Path) -> BidsRsaError:
@@ -205,37 +153,6 @@ def _failure(folders: Sequence[Path], raised: Exception | None, work: Path) -> B
         "It did not finish." if raised is None else f"It did not finish: {raised}",
         f"Nipype's report is in {work / CRASH_FOLDER}, if it could write one.",
     )
-
-
-def _run_workflow(
-    workflow: Any, folders: Sequence[Path], plugin: Plugin, clock: Clock
-) -> Exception | None:
-    """Run a graph to its end, whatever node fails; return what Nipype raised, in its own words."""
-    for folder in folders:
-        for stale in folder.rglob(FAILURE_FILE):
-            stale.unlink()
-    arguments = {**plugin.arguments, "status_callback": clock}
-    runner: Any = plugin.name
-    if plugin.name == "MultiProc":
-        from bids_rsa.app.worker_pool import WorkerPool  # imports Nipype
-
-        runner = WorkerPool(arguments)
-    _declare_needs(workflow, plugin)
-    try:
-        workflow.run(plugin=runner, plugin_args=arguments)
-    except Exception as error:
-        return error
-    return None
-
-
-def _declare_needs(workflow: Any, plugin: Plugin) -> None:
-    """Ask SLURM for what each node declares to need, which Nipype's plugin does not."""
-    if plugin.name != "SLURM":
-        return
-    for name in workflow.list_node_names():
-        node = workflow.get_node(name)
-        mem_mb = math.ceil(node.mem_gb * 1024)
-        node.plugin_args = {"sbatch_args": f"--cpus-per-task={node.n_procs} --mem={mem_mb}M"}
 
 
 def _find_failure(folder: Path, raised: Exception | None, work_dir: Path) -> BidsRsaError | None:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from bids_rsa.app.preflight import check_folders, validate_input
+from bids_rsa.app.running import Call, begin
 from bids_rsa.app.summary import label_lines
 from bids_rsa.errors import InputError, OptionError
+from bids_rsa.group.ceiling_write import CeilingJob
 from bids_rsa.group.ceilings import check_ceilings
 from bids_rsa.group.find import find_maps, map_datasets, select_maps
 from bids_rsa.group.options import check_options
@@ -18,9 +20,8 @@ from bids_rsa.group.records import GroupTest
 from bids_rsa.group.region_find import RegionGroup, find_region_groups
 from bids_rsa.group.region_people import region_people
 from bids_rsa.group.statements import Tried, count_tried
-from bids_rsa.machine import find_machine
-from bids_rsa.needs import usable_memory
-from bids_rsa.settings import Settings
+from bids_rsa.group.write import GroupJob
+from bids_rsa.settings import GroupSettings, InputSettings, RunSettings, Settings
 from bids_rsa.tables import existing_file, expanded
 
 LOGGER = logging.getLogger(__name__)
@@ -45,70 +46,89 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     BidsRsaError
         Whatever stops the whole run, before anything is written.
     """
-    machine = find_machine()
-    LOGGER.info(machine.sentence())
-    check_options(settings.group)
-    if settings.run.reports_only:
-        from bids_rsa.app.reports_only import write_reports_only
+    call, asked = begin(settings, log_to), settings.run
+    inputs, group, roi = settings.inputs, settings.group, settings.regions.roi
+    check_options(group)
+    if asked.reports_only:
+        from bids_rsa.app.reports_only import write_group_pages
 
-        memory_gb, _ = usable_memory(machine, settings.run.mem_gb)
-        return write_reports_only(settings, settings.run.n_procs or machine.n_cpus, memory_gb)
-    if settings.run.validate:
-        validate_input(settings.inputs.bids_dir)
-    regions = find_region_groups(
-        settings.run.output_dir,
-        settings.inputs.derivatives,
-        settings.inputs.selection,
+        return write_group_pages(call)
+    if asked.validate:
+        validate_input(inputs.bids_dir)
+    regions: Sequence[RegionGroup] = find_region_groups(
+        asked.output_dir,
+        inputs.derivatives,
+        inputs.selection,
         settings.regions,
-        settings.group.average_sessions,
+        group.average_sessions,
     )
-    memory_gb, memory_from = usable_memory(machine, settings.run.mem_gb)
-    usable = (settings.run.n_procs or machine.n_cpus, memory_gb)
-    alone = bool(regions) and (settings.regions.roi_only or not _has_maps(settings))
-    regions = _checked_regions(regions, settings, alone)
-    if alone:
-        return _run_regions(regions, settings, usable, log_to)
-    tests, tried = _find_tests(settings)
-    if settings.run.list_participants:
-        sys.stdout.write(label_lines({subject for test in tests for subject in test.subjects}))
-        return 0
-    _tell_tests(tests, tried)
-    if settings.group.noise_ceiling:
-        check_ceilings(tests)
-    # Nipype and the plotting libraries take seconds to import: only for what can run
-    from bids_rsa.app.group_run import Machinery, run_tests
-
-    code = run_tests(tests, tried, settings, Machinery(*usable, memory_from), log_to)
-    return code or (_run_regions(regions, settings, usable, log_to) if regions else 0)
-
-
-def _has_maps(settings: Settings) -> bool:
-    """Tell whether there is any participant's map to test."""
-    datasets = map_datasets(settings.run.output_dir, settings.inputs.derivatives)
-    return any(next(Path(one.path).glob("sub-*/**/*_statmap.nii*"), None) for one in datasets)
-
-
-def _run_regions(
-    regions: Sequence[RegionGroup],
-    settings: Settings,
-    usable: tuple[int, float],
-    log_to: Callable[[Path], None],
-) -> int:
-    """Test the participants' tables of regions."""
-    if settings.run.list_participants:
-        subjects = {member.subject for group in regions for member in group.members}
-        sys.stdout.write(label_lines(subjects))
+    alone = bool(regions) and (
+        settings.regions.roi_only or not _has_maps(asked.output_dir, inputs.derivatives)
+    )
+    regions = _checked_regions(regions, inputs.bids_dir, group, roi, alone)
+    if not alone:
+        tests, tried = find_tests(inputs, group, asked)
+        if asked.list_participants:
+            sys.stdout.write(label_lines({one for test in tests for one in test.subjects}))
+            return 0
+        code = _run_tests(tests, tried, inputs, call)
+        if code or not regions:
+            return code
+    if asked.list_participants:
+        sys.stdout.write(label_lines({one.subject for found in regions for one in found.members}))
         return 0
     from bids_rsa.app.region_group_run import run_region_groups
 
-    return run_region_groups(regions, settings, usable, log_to)
+    return run_region_groups(regions, group, roi, call)
+
+
+def _has_maps(output_dir: str, derivatives: Sequence[str]) -> bool:
+    """Tell whether there is any participant's map to test."""
+    datasets = map_datasets(output_dir, derivatives)
+    return any(next(Path(one.path).glob("sub-*/**/*_statmap.nii*"), None) for one in datasets)
+
+
+def _run_tests(tests: Sequence[GroupTest], tried: Tried, inputs: InputSettings, call: Call) -> int:
+    """Plan the tests and run those that are not complete; only tell them with --dry-run.
+
+    Raises
+    ------
+    OutputError
+        A file that was made with other settings, and may not be replaced.
+    ResourceError
+        A test that needs more memory than there is.
+    ContentError
+        With --noise-ceiling: a subject's RDMs that cannot be computed again.
+    """
+    _tell_tests(tests, tried)
+    if any(test.settings.noise_ceiling for test in tests):
+        check_ceilings(tests)
+    # Nipype and the plotting libraries take seconds to import: only for what can run
+    from bids_rsa.app.group_jobs import plan_jobs, refuse_too_large
+    from bids_rsa.app.group_run import run_tests
+    from bids_rsa.app.group_told import tell_plan
+    from bids_rsa.app.noise_ceilings import plan_ceiling_jobs
+
+    # a test uses all CPUs through threads, so tests run one after the other unless told otherwise
+    asked, plugin = call.asked, call.plugin(len(tests), "Linear")
+    jobs = plan_jobs(tests, tried, asked, inputs.derivatives, plugin.n_procs)
+    ceilings = plan_ceiling_jobs(jobs, asked.overwrite, inputs.bids_dir, plugin.n_procs)
+    if asked.dry_run:
+        return tell_plan(jobs, ceilings)
+    everything: list[GroupJob | CeilingJob] = [*jobs, *ceilings]
+    for job in everything:
+        refuse_too_large(job, call.resources)
+    return run_tests(jobs, ceilings, call.start(plugin), call.log_to)
 
 
 def _checked_regions(
-    regions: Sequence[RegionGroup], settings: Settings, alone: bool
+    regions: Sequence[RegionGroup],
+    bids_dir: str,
+    group: GroupSettings,
+    roi: Sequence[str],
+    alone: bool,
 ) -> tuple[RegionGroup, ...]:
     """Add groups and covariates, and read all tables; who belongs to neither group is out."""
-    group = settings.group
     if not regions:
         return ()
     if group.null == "stelzer":
@@ -117,7 +137,7 @@ def _checked_regions(
             raise OptionError(f"{why}.", "Use --null conditions or --null subjects.")
         LOGGER.info("Regions are not tested: %s.", why)
         return ()
-    table = people_of(settings.inputs.bids_dir, group)
+    table = people_of(bids_dir, group)
     found = []
     for one in regions:
         people, subjects = region_people(one.subjects, table, group)
@@ -126,13 +146,15 @@ def _checked_regions(
         found.append(replace(one, members=members, people=people))
         from bids_rsa.group.region_data import read_regions  # imports pandas
 
-        read_regions(found[-1], group, settings.regions.roi)
+        read_regions(found[-1], group, roi)
     return tuple(found)
 
 
-def _find_tests(settings: Settings) -> tuple[tuple[GroupTest, ...], Tried]:
+def find_tests(
+    inputs: InputSettings, group: GroupSettings, run: RunSettings
+) -> tuple[tuple[GroupTest, ...], Tried]:
     """Find the maps, and make the tests of them."""
-    inputs, group, output_dir = settings.inputs, settings.group, settings.run.output_dir
+    output_dir = run.output_dir
     if group.group_mask:  # Nipype's nodes work in folders of their own
         for path in {group.group_mask.replace("{hemi}", side) for side in "LR"}:
             existing_file(path, "--group-mask")
@@ -143,7 +165,7 @@ def _find_tests(settings: Settings) -> tuple[tuple[GroupTest, ...], Tried]:
     if not Path(inputs.bids_dir).is_dir():
         raise InputError(f"The input folder {inputs.bids_dir} does not exist.")
     if Path(inputs.bids_dir).resolve() != Path(output_dir).resolve():
-        check_folders(settings)
+        check_folders(inputs.bids_dir, run)
     maps, subjects = find_maps(inputs.bids_dir, output_dir, inputs.selection, inputs.derivatives)
     kept = select_maps(maps, inputs.selection, group)
     tests = plan_tests(kept, subjects, inputs.bids_dir, group, inputs.selection, inputs)

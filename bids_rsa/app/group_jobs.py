@@ -1,12 +1,11 @@
 """From tests to the jobs that a graph is built of: planned files, and the memory they need."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from bids_rsa.app.execution import Plugin
+from bids_rsa.app.running import Resources
 from bids_rsa.errors import ResourceError
 from bids_rsa.group.ceiling_write import CeilingJob
 from bids_rsa.group.find import map_datasets
@@ -20,7 +19,7 @@ from bids_rsa.machine import GIB
 from bids_rsa.outputs.analysis_job import node_name
 from bids_rsa.outputs.derivatives import check_replaceable
 from bids_rsa.outputs.provenance import dataset_root, link_datasets
-from bids_rsa.settings import Settings
+from bids_rsa.settings import RunSettings
 from bids_rsa.spaces.images import open_image
 
 BASE_GB = 0.4  # the libraries, and the permuted maps that threads hold
@@ -29,37 +28,37 @@ ADVICE = "Give this analysis a name with --label NAME, or choose another output 
 ADVICE += "naming the folder of the participants' maps)"
 
 
-@dataclass(frozen=True)
-class Machinery:
-    """What the run may use, and where the limit of memory comes from."""
-
-    n_procs: int
-    memory_gb: float
-    memory_from: str
-
-
 def plan_jobs(
-    tests: Sequence[GroupTest], tried: Tried, settings: Settings, plugin: Plugin
+    tests: Sequence[GroupTest],
+    tried: Tried,
+    run: RunSettings,
+    derivatives: Sequence[str],
+    n_procs: int,
 ) -> list[GroupJob]:
     """Plan the files of each test, and check that they may be written.
+
+    Parameters
+    ----------
+    tests : sequence of GroupTest
+    tried : Tried
+    run : RunSettings
+    derivatives : sequence of str
+        Where further maps were searched.
+    n_procs : int
 
     Raises
     ------
     OutputError
         A file that was made with other settings, and may not be replaced.
     """
-    together = settings.group.fwe_over == "models" and len(tests) > 1
-    output = Path(settings.run.output_dir).absolute()
-    named = {
-        one.path: one.name
-        for one in map_datasets(str(output), settings.inputs.derivatives)
-        if one.name
-    }
+    together = len(tests) > 1 and tests[0].settings.fwe_over == "models"
+    output = Path(run.output_dir).absolute()
+    named = {one.path: one.name for one in map_datasets(str(output), derivatives) if one.name}
     jobs = []
     for test in tests:
         others = tuple(tests) if together else ()
         planned = plan_maps(test, others)
-        if not settings.run.overwrite:
+        if not run.overwrite:
             check_replaceable(output, planned, ADVICE)
         jobs.append(
             GroupJob(
@@ -71,11 +70,10 @@ def plan_jobs(
                 output_dir=str(output),
                 links=tuple(_links(test, output, named).items()),
                 name=node_name(test.label),
-                n_threads=settings.run.omp_nthreads or plugin.n_procs,
+                n_threads=run.omp_nthreads or n_procs,
                 memory_gb=_memory_gb(test),
                 # grayordinates without cortex cannot be drawn
-                is_drawn=not settings.run.no_figures
-                and (test.form == "volume" or bool(test.surfaces)),
+                is_drawn=not run.no_figures and (test.form == "volume" or bool(test.surfaces)),
             )
         )
     return jobs
@@ -111,12 +109,12 @@ def _null_bytes(test: GroupTest, n_voxels: int) -> int:
     return 0
 
 
-def refuse_too_large(job: GroupJob | CeilingJob, machinery: Machinery) -> None:
+def refuse_too_large(job: GroupJob | CeilingJob, resources: Resources) -> None:
     """Refuse to start what will not fit into the memory there is."""
-    if job.memory_gb > machinery.memory_gb:
+    if job.memory_gb > resources.memory_gb:
         raise ResourceError(
             f"{job.label} needs {job.memory_gb:.1f} GB of memory, and this process may use "
-            f"{machinery.memory_gb:.1f} GB ({machinery.memory_from}).",
+            f"{resources.memory_gb:.1f} GB ({resources.memory_from}).",
             "Ask for more memory (docker run --memory, sbatch --mem), or test fewer voxels with a "
             "--group-mask.",
         )

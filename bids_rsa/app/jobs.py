@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from bids_rsa.app.compared import covariance_of, models_of
-from bids_rsa.app.execution import Plugin, configure, shows_all
+from bids_rsa.app.plugins import Plugin
 from bids_rsa.app.preflight import CheckedAnalysis
+from bids_rsa.app.running import Running
 from bids_rsa.app.work_folder import Claim, claim
 from bids_rsa.interfaces.work_files import save_models
-from bids_rsa.needs import estimation_needs, memory_needs, threads_that_fit
+from bids_rsa.needs import AnalysisSize, estimation_needs, memory_needs, threads_that_fit
 from bids_rsa.outputs.analysis_job import RUN_WORKFLOW, AnalysisJob, node_name, subject_name
+from bids_rsa.outputs.dataset_files import dataset_lock
 from bids_rsa.outputs.derivatives import (
+    PlannedFile,
     check_maps_beside,
     check_replaceable,
     details_path,
+    is_complete,
     map_figure_path,
     with_vectors,
 )
@@ -26,43 +30,34 @@ from bids_rsa.outputs.sidecars import plan_images
 from bids_rsa.patterns.stack_plan import plan_stack
 from bids_rsa.records import ESTIMATE, Analysis, ModelRdm
 from bids_rsa.regions.sources import choose_regions
-from bids_rsa.settings import Settings
+from bids_rsa.settings import RegionSettings, RsaSettings
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run: its settings, what it may use, where its files go.
+class Task:
+    """What is computed of every analysis of a call, and the names of the datasets searched."""
 
-    ``claims`` are the folders that its jobs work in, by the job's name.
-    """
-
-    settings: Settings
+    rsa: RsaSettings
+    regions: RegionSettings
     models: tuple[ModelRdm, ...]
     datasets: Mapping[str, str]
-    plugin: Plugin
-    work: Path
-    output: Path
-    run_id: str
+
+
+@dataclass(frozen=True)
+class AnalysisGraphs:
+    """How analyses are run: their folders, their graph, and when they are complete.
+
+    ``claims`` are the folders that jobs work in, by the job's name.
+    """
+
+    task: Task
+    running: Running
     claims: dict[str, Claim] = field(default_factory=dict)
-
-    @property
-    def log_file(self) -> Path:
-        """Where the log is written while the run goes on."""
-        return self.work / f"{self.run_id}.log"
-
-    @property
-    def keeps_work(self) -> bool:
-        """Whether intermediate results are wanted after success."""
-        return self.settings.run.work_dir is not None or self.settings.run.debug
-
-    def configure(self) -> None:
-        """Set Nipype's configuration for this run."""
-        settings = self.settings.run
-        configure(self.work, settings.stop_on_first_crash, shows_all(settings))
 
     def claim(self, job: AnalysisJob) -> AnalysisJob:
         """Claim a folder for a job, beside the folders of other runs that work on it now."""
-        own = claim(self.work / RUN_WORKFLOW / subject_name(job.analysis.subject), job.name)
+        folder = self.running.work / RUN_WORKFLOW / subject_name(job.analysis.subject)
+        own = claim(folder, job.name)
         self.claims[own.name] = own
         return replace(job, name=own.name)
 
@@ -70,34 +65,45 @@ class Run:
         """Say where a job alone works."""
         return (self.claims[job.name].folder,)
 
-    def graph(self, jobs: Sequence[AnalysisJob]) -> Any:
+    def build(self, jobs: Sequence[AnalysisJob]) -> Any:
         """Save the models where each job works, and build the graph."""
         # Nipype and the plotting libraries take seconds to import: only where something runs
         from bids_rsa.workflows.participant import init_run_wf
 
-        self.configure()
-        return init_run_wf([self._with_models(job) for job in jobs], str(self.work))
+        self.running.configure()
+        return init_run_wf([self._with_models(job) for job in jobs], str(self.running.work))
 
     def _with_models(self, job: AnalysisJob) -> AnalysisJob:
         """Save what the RDMs of a job are compared with."""
-        rsa, folder = self.settings.rsa, self.claims[job.name].folder
+        rsa, folder = self.task.rsa, self.claims[job.name].folder
         plan = plan_stack(job.analysis, rsa.reading)
-        models = models_of(job.analysis, plan, self.models, rsa)
+        models = models_of(job.analysis, plan, self.task.models, rsa)
         covariance = covariance_of(job.analysis, plan, rsa)
         return replace(job, models=save_models(models, folder, covariance))
 
+    def is_complete(self, job: AnalysisJob) -> bool:
+        """Tell whether every file of a job is there, with the same settings."""
+        output = Path(job.output_dir)
+        if not any((output / file.sidecar).exists() for file in job.all_planned):
+            return False  # nothing is there, not even a dataset to lock
+        with dataset_lock(output):  # another run may be putting the same files there
+            return is_complete(output, job.all_planned, job.all_figures)
+
     def release(self, job: AnalysisJob, done: bool) -> None:
         """Give a job's folder back, and remove it when nobody needs it any more."""
-        self.claims.pop(job.name).release(remove=done and not self.keeps_work)
+        self.claims.pop(job.name).release(remove=done and not self.running.keeps_work)
 
 
-def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) -> AnalysisJob:
+def plan_job(
+    checked: CheckedAnalysis, task: Task, running: Running, index: int, n_together: int
+) -> AnalysisJob:
     """Plan the files of an analysis, and check that they may be written.
 
     Parameters
     ----------
     checked : CheckedAnalysis
-    run : Run
+    task : Task
+    running : Running
     index, n_together : int
         Which of the analyses that run together it is.
 
@@ -108,26 +114,55 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
     MissingFileError, ReadWriteError
         An input file cannot be read.
     """
-    analysis, settings = checked.analysis, run.settings
-    at_once = 1 if run.plugin.is_serial else min(n_together, run.plugin.n_procs)
-    n_threads = settings.run.omp_nthreads or max(1, run.plugin.n_procs // at_once)
-    n_threads = threads_that_fit(
-        checked.size, min(n_threads, run.plugin.n_procs), run.plugin.memory_gb
-    )
-    needs = memory_needs(checked.size, n_threads)
-    estimates = _plan_estimates(analysis, run)
+    analysis, asked, plugin = checked.analysis, running.settings, running.plugin
+    at_once = 1 if plugin.is_serial else min(n_together, plugin.n_procs)
+    n_threads = _n_threads(checked.size, asked.omp_nthreads, plugin, at_once)
+    estimates = _plan_estimates(analysis, asked.keep_residuals, plugin.n_procs)
     known = {planned.run.path: planned.input_hash for planned in estimates}
-    hashes = hash_analysis(analysis, run.plugin.n_procs, known)
-    searched = not settings.regions.roi_only
-    planned = plan_images(analysis, settings.rsa, run.models, hashes) if searched else ()
+    hashes = hash_analysis(analysis, plugin.n_procs, known)
+    planned: tuple[PlannedFile, ...] = ()
+    if not task.regions.roi_only:
+        planned = plan_images(analysis, task.rsa, task.models, hashes)
     regions = tuple(
-        plan_regions(analysis, source, chosen, settings.rsa, settings.regions, run.models, hashes)
-        for source, chosen in choose_regions(analysis.regions, settings.regions.roi)
+        plan_regions(analysis, source, chosen, task.rsa, task.regions, task.models, hashes)
+        for source, chosen in choose_regions(analysis.regions, task.regions.roi)
     )
-    if not settings.run.overwrite:
-        others = [*(one.planned for one in estimates), *(one.planned for one in regions)]
-        check_replaceable(run.output, (*(file for part in others for file in part), *planned))
-    check_maps_beside(run.output, planned)
+    links = _links(analysis, task.datasets)
+    if estimates:
+        links[str(running.output)] = THIS_DATASET
+    job = AnalysisJob(
+        analysis=analysis,
+        rsa=task.rsa,
+        models="",
+        planned=planned,
+        figures=_figures(analysis, planned),
+        links=tuple(links.items()),
+        input_hash=" ".join(hashes.as_dict().values()),
+        files=hashes.files,
+        output_dir=str(running.output),
+        name=node_name(analysis.label),
+        n_threads=n_threads,
+        needs=memory_needs(checked.size, n_threads),
+        bar_position=index % at_once,
+        estimates=estimates,
+        regions=regions,
+        min_coverage=task.regions.min_coverage,
+        is_drawn=not asked.no_figures,
+    )
+    if not asked.overwrite:
+        check_replaceable(running.output, job.all_planned)
+    check_maps_beside(running.output, planned)
+    return job
+
+
+def _n_threads(size: AnalysisSize, asked: int | None, plugin: Plugin, at_once: int) -> int:
+    """Choose how many threads an analysis uses, as memory allows."""
+    n_threads = min(asked or max(1, plugin.n_procs // at_once), plugin.n_procs)
+    return threads_that_fit(size, n_threads, plugin.memory_gb)
+
+
+def _figures(analysis: Analysis, planned: Sequence[PlannedFile]) -> tuple[str, ...]:
+    """Name the pictures of an analysis's maps, and what the report shows beside them."""
     # both hemispheres are in one picture
     pictured = dict.fromkeys(
         map_figure_path(file.path, analysis)
@@ -135,39 +170,24 @@ def plan_job(checked: CheckedAnalysis, run: Run, index: int, n_together: int) ->
         if file.is_pictured and analysis.is_drawable
     )
     details = dict.fromkeys(details_path(file.path, analysis) for file in planned if file.model)
-    roots = (dataset_root(path, run.datasets) for path in _input_files(analysis))
-    links = link_datasets(roots, run.datasets)
-    if estimates:
-        links[str(run.output)] = THIS_DATASET
-    return AnalysisJob(
-        analysis=analysis,
-        rsa=settings.rsa,
-        models="",
-        planned=planned,
-        figures=(*with_vectors(pictured), *details),
-        links=tuple(links.items()),
-        input_hash=" ".join(hashes.as_dict().values()),
-        files=hashes.files,
-        output_dir=str(run.output),
-        name=node_name(analysis.label),
-        n_threads=n_threads,
-        needs=needs,
-        bar_position=index % at_once,
-        estimates=estimates,
-        regions=regions,
-        min_coverage=settings.regions.min_coverage,
-        is_drawn=not settings.run.no_figures,
-    )
+    return (*with_vectors(pictured), *details)
 
 
-def _plan_estimates(analysis: Analysis, run: Run) -> tuple[PlannedRun, ...]:
+def _links(analysis: Analysis, datasets: Mapping[str, str]) -> dict[str, str]:
+    """Name the datasets that an analysis's inputs lie in."""
+    roots = (dataset_root(path, datasets) for path in _input_files(analysis))
+    return link_datasets(roots, datasets)
+
+
+def _plan_estimates(
+    analysis: Analysis, keep_residuals: bool, n_procs: int
+) -> tuple[PlannedRun, ...]:
     """Plan the runs that the images of an analysis are estimated from, where they are."""
-    keep = run.settings.run.keep_residuals
     for_noise = {path for made in analysis.residuals if made.from_bold for path in made.paths}
-    states = hash_runs(analysis.bold_runs, run.plugin.n_procs)
+    states = hash_runs(analysis.bold_runs, n_procs)
     return tuple(
         plan_run_files(
-            bold, states, keep, bold.path in for_noise, estimation_needs(bold).largest_gb
+            bold, states, keep_residuals, bold.path in for_noise, estimation_needs(bold).largest_gb
         )
         for bold in analysis.bold_runs
     )

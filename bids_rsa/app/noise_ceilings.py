@@ -25,24 +25,32 @@ from bids_rsa.outputs.provenance import hash_analysis, refuse_changed
 from bids_rsa.outputs.sidecars import plan_images
 from bids_rsa.patterns.stack_plan import plan_stack
 from bids_rsa.records import Analysis, ModelRdm
-from bids_rsa.settings import RsaSettings, Settings
+from bids_rsa.settings import RsaSettings
 
 LOGGER = logging.getLogger(__name__)
 
 
 def plan_ceiling_jobs(
-    jobs: Sequence[GroupJob], settings: Settings, n_threads: int
+    jobs: Sequence[GroupJob], overwrite: bool, bids_dir: str, n_threads: int
 ) -> list[CeilingJob]:
     """Find the analyses whose RDMs are computed again, where a ceiling is not complete.
+
+    Parameters
+    ----------
+    jobs : sequence of GroupJob
+    overwrite : bool
+        Whether maps that were made with other settings are replaced.
+    bids_dir : str
+        Searched where the logged one of the participants' run does not exist.
+    n_threads : int
 
     Raises
     ------
     BidsRsaError
         Subjects' RDMs that cannot be made again.
     """
-    if not settings.group.noise_ceiling:
+    if not any(job.test.settings.noise_ceiling for job in jobs):
         return []
-    output = Path(settings.run.output_dir).absolute()
     by_images: dict[tuple[object, ...], list[GroupJob]] = {}
     chosen = ceiling_tests([job.test for job in jobs])
     for job in jobs:
@@ -53,28 +61,28 @@ def plan_ceiling_jobs(
                 job.test.label,
             )
             continue
-        planned = plan_ceilings(job.test)
-        if not settings.run.overwrite:
+        planned, output = plan_ceilings(job.test), Path(job.output_dir)
+        if not overwrite:
             check_replaceable(output, planned)
         if is_complete(output, planned, ()):
             LOGGER.info("%s: the noise ceiling is complete: skipped.", job.test.label)
             continue
         images = (replace(job.test.key, comparison=""), job.test.subjects)
         by_images.setdefault(images, []).append(job)
-    return [_ceiling_job(together, settings, n_threads) for together in by_images.values()]
+    return [_ceiling_job(together, bids_dir, n_threads) for together in by_images.values()]
 
 
-def _ceiling_job(together: Sequence[GroupJob], settings: Settings, n_threads: int) -> CeilingJob:
+def _ceiling_job(together: Sequence[GroupJob], bids_dir: str, n_threads: int) -> CeilingJob:
     """Plan the ceilings of tests of the same images."""
     tests = tuple(job.test for job in together)
     subjects = tuple(
-        _subject(number, tests, settings, n_threads) for number in range(len(tests[0].members))
+        _subject(number, tests, bids_dir, n_threads) for number in range(len(tests[0].members))
     )
     check_comparable(subjects, {test.models[0] for test in tests})
     return CeilingJob(
         tests=tests,
         subjects=subjects,
-        output_dir=str(Path(settings.run.output_dir).absolute()),
+        output_dir=together[0].output_dir,
         links=tuple(dict(link for job in together for link in job.links).items()),
         name=f"{together[0].name}_ceiling",
         n_threads=together[0].n_threads,
@@ -90,11 +98,11 @@ def _memory_gb(subject: CeilingSubject, n_tests: int, n_threads: int) -> float:
 
 
 def _subject(
-    number: int, tests: Sequence[GroupTest], settings: Settings, n_threads: int
+    number: int, tests: Sequence[GroupTest], bids_dir: str, n_threads: int
 ) -> CeilingSubject:
     """Find what made a subject's maps, and what its RDMs are compared with."""
     maps = [test.members[number].maps[0][0] for test in tests]
-    found = _find_analysis(maps, settings, n_threads)
+    found = _find_analysis(maps, bids_dir, n_threads)
     analysis, rsa = found.analysis, found.rsa
     if analysis.ribbon:
         raise OptionError(
@@ -130,7 +138,7 @@ def _root(one: ParticipantMap) -> str:
     return one.path.partition(f"/sub-{one.subject}/")[0]
 
 
-def _find_analysis(maps: Sequence[ParticipantMap], settings: Settings, n_threads: int) -> _Found:
+def _find_analysis(maps: Sequence[ParticipantMap], bids_dir: str, n_threads: int) -> _Found:
     """Find the run that made a subject's maps, the newest whose settings and inputs fit.
 
     Raises
@@ -145,7 +153,7 @@ def _find_analysis(maps: Sequence[ParticipantMap], settings: Settings, n_threads
     why = "there are no logged settings in its log folder"
     for path in logged:
         try:
-            found = _analysis_of(path, one, settings, n_threads)
+            found = _analysis_of(path, one, bids_dir, n_threads)
         except BidsRsaError as error:
             why = f"{path}: {error.message}"
             continue
@@ -174,13 +182,13 @@ def _refuse_lost(found: _Found, one: ParticipantMap) -> None:
         )
 
 
-def _analysis_of(path: Path, one: ParticipantMap, settings: Settings, n_threads: int) -> _Found:
+def _analysis_of(path: Path, one: ParticipantMap, bids_dir: str, n_threads: int) -> _Found:
     """Repeat a logged run up to its analyses; and hash the settings of its files, by name."""
     first = path.read_text(encoding="utf-8").partition("\n")[0]
     words = shlex.split(first.partition(": bids_rsa ")[2])
-    bids_dir = words[0] if words and Path(words[0]).is_dir() else settings.inputs.bids_dir
+    logged = words[0] if words and Path(words[0]).is_dir() else bids_dir
     root = _root(one)
-    run = parse([bids_dir, root, "participant", "--config-file", str(path)])
+    run = parse([logged, root, "participant", "--config-file", str(path)])
     selection = replace(run.inputs.selection, participant_label=(one.subject,))
     inputs = replace(run.inputs, selection=selection)
     models = load_models(inputs)

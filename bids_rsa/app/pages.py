@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from bids_rsa.app.closing import remove_empty
+from bids_rsa.app.running import Running
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.analysis_job import node_name
 from bids_rsa.reports.citation import is_cited, write_citation
@@ -18,9 +19,6 @@ from bids_rsa.reports.found_regions import region_tables
 from bids_rsa.reports.found_tests import find_tests
 from bids_rsa.reports.made_from import group_made_from, participant_made_from
 from bids_rsa.reports.page_state import is_current, page_path
-
-if TYPE_CHECKING:
-    from bids_rsa.app.execution import Plugin
 
 LOGGER = logging.getLogger(__name__)
 GROUP = ""  # in place of a participant's label
@@ -44,28 +42,17 @@ class PageJob:
 
 
 def write_pages(
-    output: Path,
-    subjects: Iterable[str],
-    plugin: Plugin,
-    work: Path,
-    run_id: str,
-    anew: bool = False,
-    configure: Callable[[], None] = lambda: None,
+    subjects: Iterable[str], running: Running, anew: bool = False
 ) -> dict[str, BidsRsaError]:
     """Write the pages that were not made from what lies there now.
 
     Parameters
     ----------
-    output : Path
     subjects : iterable of str
         Whose pages; ``GROUP`` is the group's.
-    plugin : Plugin
-    work : Path
-    run_id : str
+    running : Running
     anew : bool
         Write all of them, also those that are up to date.
-    configure : callable
-        Sets Nipype's configuration, where that has not been done.
 
     Returns
     -------
@@ -73,16 +60,20 @@ def write_pages(
         By page, why it could not be written.
     """
     jobs = [
-        PageJob(f"page_{node_name(subject or 'group')}_{run_id[-8:]}", subject, str(output))
+        PageJob(
+            f"page_{node_name(subject or 'group')}_{running.run_id[-8:]}",
+            subject,
+            str(running.output),
+        )
         for subject in dict.fromkeys(subjects)
     ]
     wanted = [job for job in jobs if anew or not _is_current(job)]
     failures: dict[str, BidsRsaError] = {}
     waiting = wanted
     if waiting:
-        configure()
+        running.configure()
     for _ in range(ATTEMPTS if waiting else 0):
-        failures |= _run(waiting, plugin, work)
+        failures |= _run(waiting, running)
         waiting = [job for job in waiting if job.name not in failures and not _is_current(job)]
         if not waiting:
             break
@@ -94,25 +85,40 @@ def write_pages(
     return {job.subject: failures[job.name] for job in wanted if job.name in failures}
 
 
-def _run(jobs: Sequence[PageJob], plugin: Plugin, work: Path) -> dict[str, BidsRsaError]:
+class _PageGraphs:
+    """How pages are written: they are complete once they are newer than at the start."""
+
+    def __init__(self, jobs: Sequence[PageJob], work: Path) -> None:
+        self._before = {job.name: _written_at(job) for job in jobs}
+        self._work = work
+
+    def build(self, jobs: Sequence[PageJob]) -> Any:
+        """Make the graph of pages."""
+        from bids_rsa.workflows.reports import init_reports_wf
+
+        pages = {job.name: (job.output_dir, job.subject) for job in jobs}
+        return init_reports_wf(pages, RUN_WORKFLOW, str(self._work))
+
+    def folders(self, job: PageJob) -> list[Path]:
+        """Say where a page is made."""
+        return [self._work / RUN_WORKFLOW / job.name]
+
+    def is_complete(self, job: PageJob) -> bool:
+        """Tell whether a page was written since."""
+        return _written_at(job) != self._before[job.name]
+
+
+def _run(jobs: Sequence[PageJob], running: Running) -> dict[str, BidsRsaError]:
     """Run the graph of the pages; tell by job which could not be written."""
     # Nipype and the plotting libraries take seconds to import: only for what has to be written
     from bids_rsa.app.execution import Clock, run_jobs
-    from bids_rsa.workflows.reports import init_reports_wf
 
-    before = {job.name: _written_at(job) for job in jobs}
-    failures = run_jobs(
-        jobs,
-        lambda some: init_reports_wf(
-            {job.name: (job.output_dir, job.subject) for job in some}, RUN_WORKFLOW, str(work)
-        ),
-        lambda job: [work / RUN_WORKFLOW / job.name],
-        lambda job: _written_at(job) != before[job.name],
-        plugin,
-        Clock(),
-        work,
-    )
-    _tidy(jobs, work)
+    graphs = _PageGraphs(jobs, running.work)
+    failures = run_jobs(jobs, graphs, running, Clock())
+    for job in jobs:
+        for folder in graphs.folders(job):
+            shutil.rmtree(folder, ignore_errors=True)
+    remove_empty((running.work / RUN_WORKFLOW,))
     return failures
 
 
@@ -147,10 +153,3 @@ def _is_current(job: PageJob) -> bool:
     else:
         made_from = group_made_from(output, find_tests(output))
     return is_current(job.path, made_from)
-
-
-def _tidy(jobs: Sequence[PageJob], work: Path) -> None:
-    """Remove the folders that the pages were made in."""
-    for job in jobs:
-        shutil.rmtree(work / RUN_WORKFLOW / job.name, ignore_errors=True)
-    remove_empty((work / RUN_WORKFLOW,))

@@ -28,14 +28,14 @@ from bids_rsa.needs import (
 from bids_rsa.patterns.stacking import check_analysis
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.regions.sources import choose_regions
-from bids_rsa.settings import RegionSettings, RsaSettings, Settings
+from bids_rsa.settings import RegionSettings, RsaSettings, RunSettings
 
 LOGGER = logging.getLogger(__name__)
 VALIDATOR = "bids-validator-deno"
 _CHECKED_AT_A_TIME = 8
 
 
-def check_folders(settings: Settings) -> None:
+def check_folders(bids_dir: str, run: RunSettings) -> None:
     """Check that output and work directory can be written, and don't lie where the input does.
 
     Raises
@@ -45,9 +45,9 @@ def check_folders(settings: Settings) -> None:
     OptionError
         The work directory is inside the input.
     """
-    source = Path(settings.inputs.bids_dir).resolve()
-    output = Path(settings.run.output_dir).resolve()
-    work = work_dir(settings.run.work_dir, settings.run.output_dir).resolve()
+    source = Path(bids_dir).resolve()
+    output = Path(run.output_dir).resolve()
+    work = work_dir(run.work_dir, run.output_dir).resolve()
     if output == source:
         raise OutputError(
             f"The output directory {output} is the input directory.",

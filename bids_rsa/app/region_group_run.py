@@ -1,24 +1,16 @@
-"""The group level's regions: found, planned, run, and told."""
+"""The group level's regions: planned, run, and told."""
 
 import logging
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.app.closing import keep_log, remove_empty
-from bids_rsa.app.execution import (
-    CRASH_FOLDER,
-    Clock,
-    choose_plugin,
-    configure,
-    run_jobs,
-    shows_all,
-)
+from bids_rsa.app.execution import Clock, run_jobs
+from bids_rsa.app.running import Call, Running
 from bids_rsa.app.summary import show, text_table
-from bids_rsa.app.work_folder import make_work_dir, work_dir
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.group.records import FOLDER
 from bids_rsa.group.region_find import RegionGroup
@@ -26,50 +18,41 @@ from bids_rsa.group.region_job import RUN_WORKFLOW, RegionGroupJob, plan_region_
 from bids_rsa.outputs.analysis_job import node_name
 from bids_rsa.outputs.dataset_files import dataset_lock, write_dataset_files
 from bids_rsa.outputs.derivatives import check_replaceable, is_complete
-from bids_rsa.outputs.provenance import new_run_id
 from bids_rsa.outputs.whole_files import remove_leftovers
-from bids_rsa.settings import Settings
+from bids_rsa.settings import GroupSettings
 
 LOGGER = logging.getLogger(__name__)
 ADVICE = "Give this analysis a name with --label NAME, or choose another output directory"
 
 
 def run_region_groups(
-    groups: Sequence[RegionGroup],
-    settings: Settings,
-    usable: tuple[int, float],
-    log_to: Callable[[Path], None],
+    groups: Sequence[RegionGroup], settings: GroupSettings, roi: Sequence[str], call: Call
 ) -> int:
     """Test the sets of regions that are not complete yet; only tell them with --dry-run.
+
+    Parameters
+    ----------
+    groups : sequence of RegionGroup
+    settings : GroupSettings
+    roi : sequence of str
+        Regions wanted, by name.
+    call : Call
 
     Returns
     -------
     int
         0 when all are complete, 1 when some failed, their own code when all did.
     """
-    output = Path(settings.run.output_dir).absolute()
-    jobs = [
-        replace(
-            plan_region_group(
-                group, settings.group, settings.regions.roi, str(output),
-                node_name(f"regions_{group.label}"),
-            ),
-            is_drawn=not settings.run.no_figures,
-        )
-        for group in groups
-    ]  # fmt: skip
-    for job in jobs:
-        _tell(job)
-        if not settings.run.overwrite:
-            check_replaceable(output, job.planned, ADVICE)
-    if settings.run.dry_run:
+    jobs = _plan(groups, settings, roi, call)
+    output = Path(call.asked.output_dir).absolute()
+    if call.asked.dry_run:
         sys.stdout.write(_table(jobs))
         return 0
     waiting = [job for job in jobs if not _is_complete(job)]
     for job in jobs:
         if job not in waiting:
             LOGGER.info("%s is complete with the same settings: skipped.", job.group.label)
-    failures = _run(waiting, settings, usable, log_to) if waiting else {}
+    failures = _run(waiting, call) if waiting else {}
     if len(failures) < len(jobs):
         write_dataset_files(output, {}, {})
     remove_leftovers(output / FOLDER)
@@ -82,37 +65,55 @@ def run_region_groups(
     return (codes.pop() if len(codes) == 1 and not done else 1) if failures else 0
 
 
-def _run(
-    jobs: Sequence[RegionGroupJob],
-    settings: Settings,
-    usable: tuple[int, float],
-    log_to: Callable[[Path], None],
-) -> dict[str, BidsRsaError]:
-    """Run the graph of the sets that are not complete."""
-    output = Path(settings.run.output_dir).absolute()
-    work = make_work_dir(work_dir(settings.run.work_dir, settings.run.output_dir), output)
-    run_id = new_run_id()
-    log_to(work / f"{run_id}.log")
-    configure(work, settings.run.stop_on_first_crash, shows_all(settings.run))
-    plugin = choose_plugin(settings.run.use_plugin or "Linear", *usable, len(jobs))
+def _plan(
+    groups: Sequence[RegionGroup], settings: GroupSettings, roi: Sequence[str], call: Call
+) -> list[RegionGroupJob]:
+    """Plan the files of each set, say what is tested, and check that they may be written."""
+    output, jobs = Path(call.asked.output_dir).absolute(), []
+    for group in groups:
+        name = node_name(f"regions_{group.label}")
+        job = plan_region_group(group, settings, roi, str(output), name)
+        jobs.append(replace(job, is_drawn=not call.asked.no_figures))
+    for job in jobs:
+        _tell(job)
+        if not call.asked.overwrite:
+            check_replaceable(output, job.planned, ADVICE)
+    return jobs
 
-    def graph(some: Sequence[RegionGroupJob]) -> Any:
+
+@dataclass(frozen=True)
+class RegionGraphs:
+    """How sets of regions are run."""
+
+    running: Running
+
+    def build(self, jobs: Sequence[RegionGroupJob]) -> Any:
         """Build the graph of some sets."""
         from bids_rsa.workflows.regions_group import init_region_group_wf  # imports Nipype
 
-        return init_region_group_wf(some, str(work))
+        return init_region_group_wf(jobs, str(self.running.work))
 
-    def folders(job: RegionGroupJob) -> list[Path]:
+    def folders(self, job: RegionGroupJob) -> list[Path]:
         """Say where a set alone works."""
-        return [work / RUN_WORKFLOW / job.name]
+        return [self.running.work / RUN_WORKFLOW / job.name]
 
-    failures = run_jobs(jobs, graph, folders, _is_complete, plugin, Clock(), work)
-    keep_log(output / FOLDER / "log" / run_id, settings, work / f"{run_id}.log")
-    if settings.run.work_dir is None and not settings.run.debug and not failures:
+    def is_complete(self, job: RegionGroupJob) -> bool:
+        """Tell whether every file of a set is there."""
+        return _is_complete(job)
+
+
+def _run(jobs: Sequence[RegionGroupJob], call: Call) -> dict[str, BidsRsaError]:
+    """Run the graph of the sets that are not complete."""
+    running = call.start(call.plugin(len(jobs), "Linear"))
+    call.log_to(running.log_file)
+    running.configure()
+    failures = run_jobs(jobs, RegionGraphs(running), running, Clock())
+    running.keep_log(running.output / FOLDER)
+    if not running.keeps_work and not failures:
         for job in jobs:
-            shutil.rmtree(work / RUN_WORKFLOW / job.name, ignore_errors=True)
-        (work / f"{run_id}.log").unlink(missing_ok=True)
-        remove_empty((work / RUN_WORKFLOW, work / CRASH_FOLDER, work, work.parent))
+            shutil.rmtree(running.work / RUN_WORKFLOW / job.name, ignore_errors=True)
+        running.log_file.unlink(missing_ok=True)
+        running.remove_empty(running.work / RUN_WORKFLOW)
     return failures
 
 

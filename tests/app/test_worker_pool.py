@@ -4,7 +4,8 @@ import pytest
 from nipype.interfaces.utility import Function
 from nipype.pipeline.engine import Node, Workflow
 
-from bids_rsa.app.execution import Clock, Plugin, _find_failure, _run_workflow
+from bids_rsa.app.execution import Caught, Clock, _find_failure
+from bids_rsa.app.plugins import Plugin
 
 
 def be_killed():
@@ -35,8 +36,9 @@ def test_a_killed_worker_does_not_stop_the_others(tmp_path):
     fine.connect(first, "path", second, "after")
     plugin = Plugin("MultiProc", {"n_procs": 1, "memory_gb": 4.0}, 1, 4.0)
     clock = Clock()
-    raised = _run_workflow(workflow, (), plugin, clock)
+    with Caught() as caught:
+        workflow.run(**plugin.arguments_of_run(clock))
     assert (tmp_path / "second").exists()
-    error = _find_failure(tmp_path / "work" / "participant" / "sub_lost", raised, tmp_path)
+    error = _find_failure(tmp_path / "work" / "participant" / "sub_lost", caught.error, tmp_path)
     assert "worker process was killed" in error.message
     assert set(clock.taken) == {"sub_lost", "sub_fine"}

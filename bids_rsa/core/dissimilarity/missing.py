@@ -5,14 +5,14 @@ all sums over a pair's voxels vectorise.
 """
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.codes import CORRELATION, COSINE, SQEUCLIDEAN
-from bids_rsa.core.dissimilarity.pair_distances import count_seen, find_complete, gather
+from bids_rsa.core.dissimilarity.pair_distances import PatchLists, count_seen, find_complete, gather
 from bids_rsa.core.engine.jit import kernel, summing_kernel
 
 Floats = NDArray[np.float64]
@@ -23,25 +23,47 @@ _CONSTANT = 1e-12  # centred norm over norm, at most this: constant
 _CANCELLED = 1e-4  # share of a sum of squares that is left when the mean is taken out
 
 
-@dataclass(frozen=True)
-class MissingVoxels:
-    """One metric ready to fill the RDMs of many patches whose patterns lack voxels."""
+class MissingVoxels(NamedTuple):
+    """One metric ready to fill the RDMs of many patches whose patterns lack voxels.
+
+    Attributes
+    ----------
+    code : int
+        Which function of inner products.
+    least : int
+        Pairs of patterns with fewer common voxels are undefined.
+    """
 
     code: int
-    min_voxels: int
+    least: int
 
-    def fill(
-        self,
-        patterns: NDArray[np.floating[Any]],
-        members: Rows,
-        starts: Rows,
-        min_voxels: int,
-        ignore_nan: bool,
-        rdms: Floats,
-    ) -> None:
-        """Fill the RDM of each patch; see `PairDistances.fill`."""
-        smallest = max(min_voxels, self.min_voxels)
-        _fill(self.code, patterns, members, starts, smallest, self.min_voxels, ignore_nan, rdms)
+    @property
+    def kernel(self) -> Callable[..., None]:
+        """What fills RDMs; see `PairDistances.kernel`."""
+        return _fill
+
+
+class _Patch(NamedTuple):
+    """The patterns of one patch, and what is known of them.
+
+    Attributes
+    ----------
+    items : (n_items, n_voxels) float64
+        About the patterns' own means for correlation; 0 where missing.
+    has : (n_items, n_voxels) float64
+        1 where there is a value, else 0.
+    means, norms : (n_items,) float64
+        Means, and squared norms of what is left.
+    finite, complete : (n_items,) bool
+        Patterns that lack nothing, and those that lack no voxel that any pattern has.
+    """
+
+    items: Floats
+    has: Floats
+    means: Floats
+    norms: Floats
+    finite: Flags
+    complete: Flags
 
 
 @summing_kernel
@@ -170,19 +192,19 @@ def _correlation(items: Floats, has: Floats, means: Floats, i: int, j: int, leas
 
 @kernel
 def _lacking(
-    code: int, items: Floats, has: Floats, means: Floats, i: int, j: int, least: int, n_seen: int
+    metric: MissingVoxels, items: Floats, has: Floats, means: Floats, i: int, j: int, n_seen: int
 ) -> float:
     """Distance over common voxels; sums are scaled up to the voxels seen in the patch."""
-    if code == CORRELATION:
-        return _correlation(items, has, means, i, j, least)
-    if code == COSINE:
+    if metric.code == CORRELATION:
+        return _correlation(items, has, means, i, j, metric.least)
+    if metric.code == COSINE:
         count, _, _, squares_a, squares_b, products = _common_sums(items, has, i, j)
-        return _one_minus(products, squares_a, squares_b) if count >= least else math.nan
+        return _one_minus(products, squares_a, squares_b) if count >= metric.least else math.nan
     count, square = _common_square_distance(items, has, i, j)
     if count == 0.0:
         return math.nan
     square *= n_seen / count
-    return square if code == SQEUCLIDEAN else math.sqrt(square)
+    return square if metric.code == SQEUCLIDEAN else math.sqrt(square)
 
 
 @summing_kernel
@@ -199,11 +221,12 @@ def _sums(items: Floats, has: Floats, i: int) -> tuple[float, float, float]:
 
 
 @kernel
-def _prepare(code: int, items: Floats, has: Floats, means: Floats, norms: Floats) -> bool:
+def _prepare(code: int, patch: _Patch) -> bool:
     """Zero what is missing, centre for correlation; tell whether a pattern is constant.
 
-    norms: squared norms of what is left. O(items voxels)
+    O(items voxels)
     """
+    items, has, means, norms = patch.items, patch.has, patch.means, patch.norms
     n_items, n = items.shape
     for i in range(n_items):
         for k in range(n):
@@ -221,17 +244,10 @@ def _prepare(code: int, items: Floats, has: Floats, means: Floats, norms: Floats
 
 @kernel
 def _fill(
-    code: int,
-    patterns: NDArray[np.floating[Any]],
-    members: Rows,
-    starts: Rows,
-    min_voxels: int,
-    least: int,
-    ignore_nan: bool,
-    rdms: Floats,
+    metric: MissingVoxels, patterns: NDArray[np.floating[Any]], patches: PatchLists, rdms: Floats
 ) -> None:
     """Fill the RDM of each patch; all NaN where undefined. O(items^2 voxels) a patch."""
-    n_items = patterns.shape[1]
+    n_items, starts = patterns.shape[1], patches.starts
     largest = 1
     for c in range(rdms.shape[0]):
         largest = max(largest, starts[c + 1] - starts[c])
@@ -242,54 +258,44 @@ def _fill(
     finite = np.empty(n_items, np.bool_)
     complete = np.empty(n_items, np.bool_)
     for c in range(rdms.shape[0]):
-        rows = members[starts[c] : starts[c + 1]]
+        rows = patches.members[starts[c] : starts[c + 1]]
         rdms[c, :] = math.nan
-        if rows.size < min_voxels:
+        if rows.size < max(patches.min_voxels, metric.least):
             continue
         items = room[: n_items * rows.size].reshape(n_items, rows.size)
         has = mask_room[: n_items * rows.size].reshape(n_items, rows.size)
         n_lacking = gather(patterns, rows, items, finite)
-        if n_lacking > 0 and not ignore_nan:
+        if n_lacking > 0 and not patches.ignore_nan:
             continue
         n_seen = rows.size
         complete[:] = finite
         if n_lacking > 0:
             n_seen = count_seen(items)
             find_complete(items, complete)
-        if not _prepare(code, items, has, means, norms):
-            _fill_one(code, items, has, means, norms, finite, complete, least, n_seen, rdms[c])
+        patch = _Patch(items, has, means, norms, finite, complete)
+        if not _prepare(metric.code, patch):
+            _fill_one(metric, patch, n_seen, rdms[c])
 
 
 @kernel
-def _fill_one(
-    code: int,
-    items: Floats,
-    has: Floats,
-    means: Floats,
-    norms: Floats,
-    finite: Flags,
-    complete: Flags,
-    least: int,
-    n_seen: int,
-    rdm: Floats,
-) -> None:
+def _fill_one(metric: MissingVoxels, patch: _Patch, n_seen: int, rdm: Floats) -> None:
     """Fill the RDM of one patch; all NaN when a pair that lacks nothing is undefined."""
-    n_items = items.shape[0]
-    if code <= COSINE:
+    items, finite, norms = patch.items, patch.finite, patch.norms
+    if metric.code <= COSINE:
         _products(items, finite, rdm)
     else:
         _square_distances(items, finite, rdm)
     cell = 0
-    for i in range(n_items - 1):
-        for j in range(i + 1, n_items):
+    for i in range(items.shape[0] - 1):
+        for j in range(i + 1, items.shape[0]):
             if not (finite[i] and finite[j]):
-                value = _lacking(code, items, has, means, i, j, least, n_seen)
-            elif code <= COSINE:
+                value = _lacking(metric, items, patch.has, patch.means, i, j, n_seen)
+            elif metric.code <= COSINE:
                 value = _one_minus(rdm[cell], norms[i], norms[j])
             else:
-                value = rdm[cell] if code == SQEUCLIDEAN else math.sqrt(rdm[cell])
+                value = rdm[cell] if metric.code == SQEUCLIDEAN else math.sqrt(rdm[cell])
             rdm[cell] = value if math.isfinite(value) else math.nan
-            if rdm[cell] != rdm[cell] and complete[i] and complete[j]:
+            if rdm[cell] != rdm[cell] and patch.complete[i] and patch.complete[j]:
                 rdm[:] = math.nan
                 return
             cell += 1

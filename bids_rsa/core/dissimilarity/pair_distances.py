@@ -1,6 +1,7 @@
 """RDMs of many patches at once, for metrics without a Gram matrix."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,27 @@ from bids_rsa.core.engine.jit import kernel, summing_kernel
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+
+
+class PatchLists(NamedTuple):
+    """The patches of a block, and what holds for each of them.
+
+    Attributes
+    ----------
+    members : (total,) int64
+        Rows of the patterns, patch after patch.
+    starts : (n_patches + 1,) int64
+        Where each patch starts among the members.
+    min_voxels : int
+        Smaller patches are undefined.
+    ignore_nan : bool
+        Each pair of patterns uses the voxels that both have.
+    """
+
+    members: Rows
+    starts: Rows
+    min_voxels: int
+    ignore_nan: bool
 
 
 class PairDistances(NamedTuple):
@@ -36,32 +58,13 @@ class PairDistances(NamedTuple):
     estimate_variances: bool
     upscale_power: float
 
-    def fill(
-        self,
-        patterns: NDArray[np.floating[Any]],
-        members: Rows,
-        starts: Rows,
-        min_voxels: int,
-        ignore_nan: bool,
-        rdms: Floats,
-    ) -> None:
-        """Fill the RDM of each patch, NaN where undefined.
+    @property
+    def kernel(self) -> Callable[..., None]:
+        """What fills RDMs (n_patches, n_cells), given the metric, the patterns and `PatchLists`.
 
-        Parameters
-        ----------
-        patterns : (n_voxels, n_items) float32 or float64
-        members : (total,) int64
-            Rows of the patterns, patch after patch.
-        starts : (n_patches + 1,) int64
-            Where each patch starts among the members.
-        min_voxels : int
-            Smaller patches are undefined.
-        ignore_nan : bool
-            Each pair of patterns uses the voxels that both have.
-        rdms : (n_patches, n_cells) float64
-            Written.
+        NaN where undefined. The patterns are (n_voxels, n_items) of float32 or float64.
         """
-        _fill(self, patterns, members, starts, max(min_voxels, 1), ignore_nan, rdms)
+        return _fill
 
 
 @kernel
@@ -114,7 +117,7 @@ def _inverse_variances(items: Floats, inverse: Floats) -> None:
 
 @kernel
 def _pair_lacking(
-    code: int, a: Floats, b: Floats, w: Floats, p: float, upscale: float, n_seen: int, pair: Floats
+    metric: PairDistances, a: Floats, b: Floats, w: Floats, n_seen: int, pair: Floats
 ) -> float:
     """Distance over the voxels that both patterns have, scaled up. O(voxels).
 
@@ -133,15 +136,14 @@ def _pair_lacking(
     first, second, spare = pair[:n], pair[size : size + n], pair[3 * size :]
     of_first = math.nan
     of_second = math.nan
-    if code == JENSENSHANNON:
+    if metric.code == JENSENSHANNON:
         if not (to_distribution(first) and to_distribution(second)):
             return math.nan
         of_first = information(first, spare)
         of_second = information(second, spare)
-    value = distance(
-        code, first, second, pair[2 * size : 2 * size + n], p, of_first, of_second, spare
-    )
-    return float(value * (n_seen / n) ** upscale)
+    own_w = pair[2 * size : 2 * size + n]
+    value = distance(metric.code, first, second, own_w, metric.power, (of_first, of_second), spare)
+    return float(value * (n_seen / n) ** metric.upscale_power)
 
 
 @kernel
@@ -173,40 +175,33 @@ def find_complete(items: Floats, complete: NDArray[np.bool_]) -> None:
 
 @kernel
 def _fill(
-    metric: PairDistances,
-    patterns: NDArray[np.floating[Any]],
-    members: Rows,
-    starts: Rows,
-    min_voxels: int,
-    ignore_nan: bool,
-    rdms: Floats,
+    metric: PairDistances, patterns: NDArray[np.floating[Any]], patches: PatchLists, rdms: Floats
 ) -> None:
     """Fill the RDM of each patch. O(items^2 voxels) a patch."""
-    n_items = patterns.shape[1]
+    n_items, starts = patterns.shape[1], patches.starts
     largest = 1
     for c in range(rdms.shape[0]):
         largest = max(largest, starts[c + 1] - starts[c])
     room = np.empty(n_items * largest)
     own_weights = np.empty(largest)
-    pair = np.empty(8 * largest)
-    informations = np.empty(n_items)
+    pair = np.empty(8 * largest + n_items)
     finite = np.empty(n_items, np.bool_)
     for c in range(rdms.shape[0]):
-        rows = members[starts[c] : starts[c + 1]]
+        rows = patches.members[starts[c] : starts[c + 1]]
         rdm = rdms[c]
         rdm[:] = math.nan
-        if rows.size < min_voxels:
+        if rows.size < patches.min_voxels:
             continue
         items = room[: n_items * rows.size].reshape(n_items, rows.size)
         n_lacking = gather(patterns, rows, items, finite)
-        if n_lacking > 0 and not ignore_nan:
+        if n_lacking > 0 and not patches.ignore_nan:
             continue
         w = own_weights[: rows.size]
         for k in range(rows.size):
             w[k] = metric.weights[rows[k]]
         if metric.estimate_variances:
             _inverse_variances(items, w)
-        _fill_one(metric, items, finite, n_lacking, w, informations, pair, rdm)
+        _fill_one(metric, items, finite, n_lacking, w, pair, rdm)
 
 
 @kernel
@@ -216,19 +211,21 @@ def _fill_one(
     finite: NDArray[np.bool_],
     n_lacking: int,
     w: Floats,
-    informations: Floats,
-    pair: Floats,
+    room: Floats,
     rdm: Floats,
 ) -> None:
-    """Fill the RDM of one patch; all NaN when a pair that lacks nothing is undefined."""
+    """Fill the RDM of one patch; all NaN when a pair that lacks nothing is undefined.
+
+    room: for eight numbers a voxel, and one for each item.
+    """
     n_items, n = items.shape
-    code, power, upscale = metric.code, metric.power, metric.upscale_power
+    informations, pair = room[:n_items], room[n_items:]
     n_seen = count_seen(items) if n_lacking else n
     has_all = finite
     if n_lacking:
         has_all = np.empty(n_items, np.bool_)
         find_complete(items, has_all)
-    if code == JENSENSHANNON:
+    if metric.code == JENSENSHANNON:
         for i in range(n_items):
             if finite[i]:
                 defined = to_distribution(items[i])
@@ -237,11 +234,10 @@ def _fill_one(
     for i in range(n_items - 1):
         for j in range(i + 1, n_items):
             if finite[i] and finite[j]:
-                value = distance(
-                    code, items[i], items[j], w, power, informations[i], informations[j], pair
-                )
+                of = informations[i], informations[j]
+                value = distance(metric.code, items[i], items[j], w, metric.power, of, pair)
             else:
-                value = _pair_lacking(code, items[i], items[j], w, power, upscale, n_seen, pair)
+                value = _pair_lacking(metric, items[i], items[j], w, n_seen, pair)
             if math.isfinite(value):
                 rdm[cell] = value
             elif has_all[i] and has_all[j]:

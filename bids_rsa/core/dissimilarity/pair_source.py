@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.missing import MissingVoxels
-from bids_rsa.core.dissimilarity.pair_distances import PairDistances
+from bids_rsa.core.dissimilarity.pair_distances import PairDistances, PatchLists
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 
 Floats = NDArray[np.float64]
@@ -27,17 +27,12 @@ class PairSource:
     ) -> None:
         self._patterns = np.ascontiguousarray(patterns[:, 0])
         self._neighborhood, self._distances = neighborhood, distances
-        self._min_voxels, self._ignore_nan = min_voxels, ignore_nan
+        self._min_voxels, self._ignore_nan = max(min_voxels, 1), ignore_nan
 
     def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
         """Write the RDMs of a block; return the patch sizes."""
         starts, members = self._neighborhood.members(block)
-        self._distances.fill(
-            self._patterns,
-            members.astype(np.int64, copy=False),
-            starts,
-            self._min_voxels,
-            self._ignore_nan,
-            rdms,
-        )
+        members = members.astype(np.int64, copy=False)
+        patches = PatchLists(members, starts, self._min_voxels, self._ignore_nan)
+        self._distances.kernel(self._distances, self._patterns, patches, rdms)
         return np.diff(starts).astype(np.int32)

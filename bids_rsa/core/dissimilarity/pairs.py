@@ -270,17 +270,17 @@ def _of_numbers(code: int, a: Floats, b: Floats, w: Floats, p: float, spare: Flo
 
 @kernel
 def distance(
-    code: int, a: Floats, b: Floats, w: Floats, p: float, of_a: float, of_b: float, spare: Floats
+    code: int, a: Floats, b: Floats, w: Floats, p: float, of: tuple[float, float], spare: Floats
 ) -> float:
     """Distance of two patterns under the metric with that code.
 
-    p: the power for minkowski; of_a, of_b: informations of the distributions for jensenshannon
-    (NaN if they are none); spare: room for four numbers a voxel.
+    p: the power for minkowski; of: informations of the two distributions for jensenshannon (NaN
+    if they are none); spare: room for four numbers a voxel.
     """
     if code <= LAST_OF_NUMBERS:
         return _of_numbers(code, a, b, w, p, spare)
     if code == JENSENSHANNON:
-        return _jensenshannon(a, b, of_a, of_b, spare)
+        return _jensenshannon(a, b, of[0], of[1], spare)
     if code == HAMMING:
         unequal, total = _unequal(a, b, w)
         return unequal / total
