@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bids_rsa.core.dissimilarity.compiled import pair_distances
+from bids_rsa.core.dissimilarity.pair_distances import PatchLists
 from bids_rsa.core.dissimilarity.params import select_voxels
 from bids_rsa.core.dissimilarity.rdms import patch_rdm
 from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
@@ -37,7 +38,8 @@ def filled(metric, patterns, patches, params, ignore_nan=False, min_voxels=1):
     rdms = np.full((len(patches), n_items * (n_items - 1) // 2), -9.0)
     starts = np.cumsum([0, *map(len, patches)])
     members = np.concatenate(patches).astype(np.int64)
-    ready.fill(patterns, members, starts, min_voxels, ignore_nan, rdms)
+    lists = PatchLists(members, starts, max(min_voxels, 1), ignore_nan)
+    ready.kernel(ready, patterns, lists, rdms)
     return rdms
 
 
