@@ -16,6 +16,7 @@ from bids_rsa.settings import IMAGES, RsaSettings
 from bids_rsa.spaces.cifti import GrayordinateLayout
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.headers import header_of
+from bids_rsa.spaces.map_files import maps_header
 from bids_rsa.spaces.masks import load_mask
 from bids_rsa.spaces.surface import VertexLayout
 
@@ -164,9 +165,13 @@ def estimation_needs(run: BoldRun) -> MemoryNeeds:
 
     The run's own array in single precision, the estimates, and a block of voxels for each thread.
     """
-    mask = load_mask(run.mask, header_of(run.path).grid, "brain mask").voxels
+    if run.form == "volume":
+        mask = load_mask(run.mask, header_of(run.path).grid, "brain mask").voxels
+        n_locations = int(mask.sum())
+    else:
+        n_locations = sum(maps_header(path).layout.n_locations for path in run.paths)
     n_images = len(run.frame_times_s) + (2 * len(run.design.estimates) if run.design else 0)
-    array = n_images * int(mask.sum()) * _FLOAT32 / GIB
+    array = n_images * n_locations * _FLOAT32 / GIB
     return MemoryNeeds(_LIBRARIES_GB + 1.2 * array, 0.0, 0.0)
 
 

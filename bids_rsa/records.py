@@ -12,10 +12,15 @@ from bids_rsa.entities import ENTITIES, Pairs, joined
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.settings import BoldSettings
 
-ESTIMATE = "estimate"  # the reader of images that the app estimates itself
 GIFTI, CIFTI = "gifti", "cifti"  # the readers of maps of hemispheres, and of grayordinates
 Form = Literal["volume", "surface", "grayordinates"]
-_FORMS: dict[str, Form] = {GIFTI: "surface", CIFTI: "grayordinates"}
+# the readers of images that the app estimates itself
+ESTIMATES: dict[Form, str] = {
+    "volume": "estimate", "surface": "gifti-estimate", "grayordinates": "cifti-estimate",
+}  # fmt: skip
+_FORMS: dict[str, Form] = {
+    GIFTI: "surface", CIFTI: "grayordinates", **{name: form for form, name in ESTIMATES.items()},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,19 @@ class ConditionImage:
         return (self,) if self.right is None else (self, self.right)
 
     @property
+    def is_estimate(self) -> bool:
+        """Whether the app estimates it itself: its file need not be there yet."""
+        return self.reader in ESTIMATES.values()
+
+    @property
     def source_file(self) -> str:
         """The file that must be there before anything runs: an estimate is made of its BOLD."""
-        return self.reference if self.reader == ESTIMATE and self.reference else self.path
+        return self.reference if self.is_estimate and self.reference else self.path
+
+    @property
+    def layout_file(self) -> str:
+        """The file whose header says where the values lie, before they are there."""
+        return self.reference or self.path
 
 
 @dataclass(frozen=True)
@@ -98,6 +113,8 @@ class BoldRun:
     ``path`` is the image, ``label`` the entities of its name that its estimates keep; ``events``,
     ``confounds`` and ``mask`` are files. Times are in seconds, one for each volume.
     ``condition_names`` are the path of each estimate and its condition's name in the events.
+    On surfaces ``right`` is the image of the right hemisphere, where the left one is a file of its
+    own, and ``cortex`` names the masks of each hemisphere instead of ``mask``.
     """
 
     path: str
@@ -117,6 +134,20 @@ class BoldRun:
     condition_names: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    form: Form = "volume"
+    right: str | None = None
+    cortex: tuple["HemisphereSurfaces", ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The image, or those of both hemispheres."""
+        return (self.path,) if self.right is None else (self.path, self.right)
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """The masks of what is estimated."""
+        own = (self.mask,) if self.mask else ()
+        return (*own, *(path for one in self.cortex for path in one.cortex))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from nipype.interfaces.utility import Merge
 from nipype.pipeline.engine import Node, Workflow
 
 from bids_rsa._version import __version__
-from bids_rsa.estimation.names import residuals_path
+from bids_rsa.estimation.names import residuals_paths
 from bids_rsa.interfaces.estimation import EstimateRun, SinkEstimates
 from bids_rsa.outputs.estimates import PlannedRun
 
@@ -30,11 +30,11 @@ class Estimates:
         for number, planned in enumerate(runs, start=1):
             node = self.nodes.get(planned.run.path)
             if node is None:  # kept in the dataset
-                there = Path(self.output_dir) / residuals_path(planned.run)
-                setattr(merge.inputs, f"in{number}", str(there))
+                there = [f"{self.output_dir}/{path}" for path in residuals_paths(planned.run)]
+                setattr(merge.inputs, f"in{number}", there)
             else:
                 workflow.connect(node, "residuals", merge, f"in{number}")
-        noise.inputs.bold = [planned.run.path for planned in runs]
+        noise.inputs.bold = [path for planned in runs for path in planned.run.paths]
         workflow.connect(merge, "out", noise, "residuals")
 
 

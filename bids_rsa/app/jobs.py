@@ -28,7 +28,7 @@ from bids_rsa.outputs.provenance import THIS_DATASET, dataset_root, hash_analysi
 from bids_rsa.outputs.region_plan import plan_regions
 from bids_rsa.outputs.sidecars import plan_images
 from bids_rsa.patterns.stack_plan import plan_stack
-from bids_rsa.records import ESTIMATE, Analysis, ModelRdm
+from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.regions.sources import choose_regions
 from bids_rsa.settings import RegionSettings, RsaSettings
 
@@ -196,7 +196,7 @@ def _plan_estimates(
 def _input_files(analysis: Analysis) -> Iterable[str]:
     """Name the files that sidecars name as sources."""
     for image in analysis.images:
-        if image.reader == ESTIMATE:
+        if image.is_estimate:
             continue
         for half in image.halves:
             yield half.path

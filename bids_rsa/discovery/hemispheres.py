@@ -76,7 +76,7 @@ def with_density(others: Pairs, image: ConditionImage, of_centers: str | None = 
         n_centers = density_vertices(of_centers.removeprefix("den-")) or 0
         kept = (pair for pair in others if pair[0] != "den")
         return in_order((*kept, ("den", density_label(n_centers))))
-    n_locations = maps_header(image.path).layout.n_locations
+    n_locations = maps_header(image.layout_file).layout.n_locations
     label = _GRAYORDINATES.get(n_locations)
     if image.form == "surface" and n_locations in DENSITIES:
         label = density_label(n_locations)

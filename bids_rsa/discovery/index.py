@@ -36,7 +36,7 @@ SURFACES = ("midthickness", "white", "pial", "sphere", "inflated")
 WANTED = re.compile(
     rf"_(?:{'|'.join(SUFFIXES)})\.(?:nii|nii\.gz|tsv)$"
     rf"|_(?:{'|'.join(SURFACES)})\.surf\.gii$|_mask\.label\.gii$"
-    r"|_statmap\.(?:(?:func\.|shape\.)?gii(?:\.gz)?|dscalar\.nii)$"
+    r"|_statmap\.(?:(?:func\.|shape\.)?gii(?:\.gz)?|d(?:scalar|tseries)\.nii)$"
     r"|_mask\.(?:(?:func\.|shape\.)?gii(?:\.gz)?|dscalar\.nii)$"
 )
 

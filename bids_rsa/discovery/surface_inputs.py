@@ -123,11 +123,12 @@ def _with_coarse(
 def _hemispheres(analysis: Analysis) -> list[tuple[Hemisphere, int]]:
     """List the hemispheres of the images, and the vertices of their meshes."""
     first = analysis.images[0]
-    layout = maps_header(first.path).layout
+    layout = maps_header(first.layout_file).layout
     if isinstance(layout, GrayordinateLayout):
         counts = dict(layout.mesh_vertices)
         return [(CORTEX[name], counts[name]) for name, _ in layout.structures if name in CORTEX]
-    return [side for half in first.halves for side in maps_header(half.path).layout.hemispheres]
+    headers = [maps_header(half.layout_file) for half in first.halves]
+    return [side for header in headers for side in header.layout.hemispheres]
 
 
 def _roi(

@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,27 @@ from bids_rsa.discovery.datasets import Dataset
 from bids_rsa.discovery.folders import walk
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.selection import Filters, passes, same_label
-from bids_rsa.entities import FIELDS, name_pairs, others_of
+from bids_rsa.entities import FIELDS, Pairs, name_pairs, others_of
 from bids_rsa.errors import ContentError
+from bids_rsa.estimation.names import bold_stem, without_hemisphere
+from bids_rsa.records import Form
+from bids_rsa.spaces.map_files import maps_header
 
 _KINDS = re.compile(
-    r"(?:^|_)(?:bold\.(?:json|nii|nii\.gz)|events\.tsv|desc-brain_mask\.(?:nii|nii\.gz)"
+    r"(?:^|_)(?:bold\.(?:json|nii|nii\.gz|func\.gii|func\.gii\.gz|dtseries\.nii)|events\.tsv|desc-brain_mask\.(?:nii|nii\.gz)"
     r"|desc-confounds_(?:timeseries|regressors)\.tsv)$"
 )
 # entities of a preprocessed image that its raw run does not have
 _OF_DERIVATIVES = {"space", "res", "den", "desc", "cohort", "hemi"}
 _PREPROCESSED = {"desc": "preproc", "echo": None}
+# fMRIPrep names no desc- on surfaces
+_ON_SURFACES = {"desc": [None, "preproc"], "echo": None}
+_FORMS: dict[str, Form] = {
+    ".nii": "volume", ".nii.gz": "volume", ".func.gii": "surface", ".func.gii.gz": "surface",
+    ".dtseries.nii": "grayordinates",
+}  # fmt: skip
+# keys of a sidecar that say when volumes were taken
+_TIMES = ("RepetitionTime", "StartTime", "VolumeTiming", "SliceTimingCorrected")
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,10 @@ class NamedFile:
 
 @dataclass(frozen=True)
 class BoldFile:
-    """A preprocessed BOLD image, and what belongs to it."""
+    """A preprocessed BOLD image, and what belongs to it.
+
+    ``right`` is the image of the right hemisphere, where ``file`` is that of the left one.
+    """
 
     file: IndexedFile
     entities: Mapping[str, str]
@@ -62,16 +76,30 @@ class BoldFile:
     mask: str | None
     preproc: Mapping[str, Any]
     raw: Mapping[str, Any]
+    right: str | None = None
 
     @property
-    def stem(self) -> str:
-        """The name up to the entities that change from it to its estimates."""
-        return re.sub(r"(?:_desc-[a-zA-Z0-9+]+)?_bold\.nii(\.gz)?$", "", Path(self.file.path).name)
+    def form(self) -> Form:
+        """Whether its values lie on a grid, on vertices, or on both."""
+        return _FORMS[self.file.extension]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The image, or those of both hemispheres."""
+        return (self.file.path,) if self.right is None else (self.file.path, self.right)
+
+    @property
+    def others(self) -> Pairs:
+        """The entities of its name that no field is there for; a hemisphere if it is alone."""
+        if self.right is None:
+            return self.file.others
+        return tuple(pair for pair in self.file.others if pair[0] != "hemi")
 
     @property
     def label(self) -> str:
-        """What the run is called in messages."""
-        return self.stem
+        """What the run is called in messages, and in the names of what is of both hemispheres."""
+        stem = bold_stem(self.file.path)
+        return stem if self.right is None else without_hemisphere(stem)
 
 
 def find_bold_files(
@@ -97,24 +125,96 @@ def find_bold_files(
     Returns
     -------
     list of BoldFile
-        Sorted by path; volume images of derivative datasets only.
+        Sorted by path; images of derivative datasets only. Hemispheres are single files; see
+        `join_hemispheres`.
     """
     everything = [f for dataset, folder in folders for f in _in_folder(dataset, folder, skipped)]
     everything += [f for dataset in datasets for f in _at_root(dataset)]
     found = [file for file in everything if _passes(file, filters or {})]
     runs = []
     for file in found:
-        is_volume = file.name.endswith(("_bold.nii", "_bold.nii.gz"))
-        if not is_volume or file.dataset.kind == "raw" or "desc" not in file.entities:
+        form = _FORMS.get(file.file.extension) if file.file.suffix == "bold" else None
+        if form is None or file.dataset.kind == "raw":
+            continue
+        if form == "volume" and "desc" not in file.entities:
             continue
         runs.append(_with_files(file, found))
     return sorted(runs, key=lambda run: run.file.path)
 
 
+def join_hemispheres(files: Sequence[BoldFile]) -> list[BoldFile]:
+    """Make one run of the images of its two hemispheres; those of one side alone stay as they are.
+
+    Raises
+    ------
+    ContentError
+        A run that lacks a hemisphere which other runs have, or that has it twice, or whose
+        hemispheres were taken at other times.
+    """
+    joined = [file for file in files if file.form != "surface"]
+    spaces: dict[Any, dict[Any, dict[str, BoldFile]]] = {}
+    for file in files:
+        if file.form != "surface":
+            continue
+        rest = {k: v for k, v in file.entities.items() if k not in ("hemi", "run")}
+        key = (file.file.dataset.path, *sorted(rest.items()))
+        sides = spaces.setdefault(key, {}).setdefault(file.entities.get("run"), {})
+        side = _side(file)
+        if side in sides:
+            raise ContentError(
+                f"Two BOLD images of one hemisphere and run: {sides[side].file.path} and "
+                f"{file.file.path}.",
+                "Take one of them away.",
+            )
+        sides[side] = file
+    for runs in spaces.values():
+        joined += _joined_runs(list(runs.values()))
+    return sorted(joined, key=lambda run: run.file.path)
+
+
+def _side(file: BoldFile) -> str:
+    """Find the hemisphere of an image by its name, else by its metadata."""
+    named = file.entities.get("hemi")
+    return named or str(maps_header(file.file.path).layout.hemispheres[0][0])
+
+
+def _joined_runs(runs: Sequence[Mapping[str, BoldFile]]) -> list[BoldFile]:
+    """Join the hemispheres of the runs of one space."""
+    alone = [file for sides in runs if len(sides) == 1 for file in sides.values()]
+    there = {side for sides in runs for side in sides}
+    if len(there) == 1:
+        return alone
+    for file in alone:
+        lacking = "R" if _side(file) == "L" else "L"
+        raise ContentError(
+            f"{without_hemisphere(file.label)}: there is no BOLD image of hemi-{lacking} beside "
+            f"{file.file.path}, and other runs have both hemispheres.",
+            "Add the missing file, leave the run out with --run-label, or choose a hemisphere with "
+            '--bids-filter-file: {"bold": {"hemi": "L"}}.',
+        )
+    for sides in runs:
+        _check_same_times(sides["L"], sides["R"])
+    return [replace(sides["L"], right=sides["R"].file.path) for sides in runs]
+
+
+def _check_same_times(left: BoldFile, right: BoldFile) -> None:
+    """Refuse hemispheres whose sidecars say other times."""
+    for key in _TIMES:
+        one, other = left.preproc.get(key), right.preproc.get(key)
+        if one != other:
+            raise ContentError(
+                f"The sidecars of {left.file.path} and {right.file.path} disagree: {key} is "
+                f"{json.dumps(one)} and {json.dumps(other)}.",
+                "Both hemispheres are of the same run: correct the JSON files.",
+            )
+
+
 def _passes(file: NamedFile, filters: Filters) -> bool:
     """Tell whether a file passes the filter of its kind."""
-    queries = {
+    queries: Filters = {
         "_bold.nii": _PREPROCESSED | filters.get("bold", {}),
+        "_bold.func.gii": _ON_SURFACES | filters.get("bold", {}),
+        "_bold.dtseries.nii": _ON_SURFACES | filters.get("bold", {}),
         "_events.tsv": filters.get("events", {}),
         "_desc-confounds": filters.get("confounds", {}),
         "_mask.nii": filters.get("mask", {}),
@@ -162,7 +262,9 @@ def _with_files(bold: NamedFile, files: Sequence[NamedFile]) -> BoldFile:
         _ending(own, "events.tsv"), run
     )
     confounds = _nearest(_ending(own, "timeseries.tsv", "regressors.tsv"), run)
-    mask = _nearest(_ending(own, "_mask.nii", "_mask.nii.gz"), bold.entities)
+    mask = None
+    if _FORMS[bold.file.extension] == "volume":
+        mask = _nearest(_ending(own, "_mask.nii", "_mask.nii.gz"), bold.entities)
     return BoldFile(
         file=bold.file,
         entities=bold.entities,

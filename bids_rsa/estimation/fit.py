@@ -35,8 +35,8 @@ def scale_factors(series: NDArray[np.float32], scale: str) -> NDArray[np.float64
     ----------
     series : ndarray, shape (n_volumes, n_voxels)
     scale : str
-        ``run``: the mean over all voxels and volumes becomes 100; ``voxel``: each voxel's own mean
-        does; ``none``.
+        ``run``: the mean over all volumes, and the voxels that are not constant, becomes 100;
+        ``voxel``: each voxel's own mean does; ``none``.
 
     Returns
     -------
@@ -54,10 +54,16 @@ def scale_factors(series: NDArray[np.float32], scale: str) -> NDArray[np.float64
     if scale == "voxel":
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(means > 0, 100.0 / means, np.nan)
-    total = means[np.isfinite(means)].mean() if np.isfinite(means).any() else np.nan
+    counted = np.isfinite(means) & ~_constant(series)
+    total = means[counted].mean() if counted.any() else np.nan
     if not total > 0:
         raise ValueError(f"the mean over voxels and volumes is {total:g}")
     return np.full(series.shape[1], 100.0 / total)
+
+
+def _constant(series: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Find the voxels with one value in all volumes: outside the field of view, or no brain."""
+    return np.asarray(series.min(axis=0) == series.max(axis=0))
 
 
 def fit_run(
@@ -90,8 +96,8 @@ def fit_run(
     Returns
     -------
     Estimates
-        A voxel without variance, like one outside the brain, has effects of 0; one that is not
-        finite in every volume has NaN.
+        A voxel that is constant, like one outside the brain, has effects, variances and residuals
+        of 0; one that is not finite in every volume has NaN.
     """
     factors = scale_factors(series, scale)
     shape = (len(design.conditions), series.shape[1])
@@ -127,9 +133,12 @@ def _fit_block(
     noise: str,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Fit the voxels of a block; return effects, variances and residuals."""
-    fine = np.isfinite(values).all(axis=0)
+    constant = _constant(values)
+    fine = np.isfinite(values).all(axis=0) & ~constant
     effects = np.full((len(design.conditions), values.shape[1]), np.nan)
     variances, rest = effects.copy(), np.full(values.shape, np.nan)
+    for numbers in (effects, variances, rest):
+        numbers[:, constant] = 0
     if not fine.any():
         return effects, variances, rest
     chosen = values[:, fine]

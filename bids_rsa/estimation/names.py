@@ -16,6 +16,15 @@ CONFOUND_STRATEGIES = ("motion6", "motion24", "motion24+wmcsf", "acompcor", "non
 NOISE_MODELS = ("ols", "ar1")
 ESTIMATES = ("conditions", "trials", "lss")
 SCALES = ("run", "voxel", "none")
+# of maps and of series
+EXTENSIONS = {
+    "volume": (".nii.gz", ".nii.gz"),
+    "surface": (".shape.gii", ".func.gii"),
+    "grayordinates": (".dscalar.nii", ".dtseries.nii"),
+}
+_AFTER_STEM = re.compile(
+    r"(?:_desc-[a-zA-Z0-9+]+)?_bold\.(?:nii(?:\.gz)?|func\.gii(?:\.gz)?|dtseries\.nii)$"
+)
 
 
 def contrast_labels(conditions: Sequence[str]) -> dict[str, str]:
@@ -57,9 +66,25 @@ def run_folder(run: BoldRun) -> str:
     return f"{subject}{session}/func"
 
 
-def estimate_path(run: BoldRun, contrast: str, stat: str) -> str:
-    """Name an image of estimates, relative to the dataset."""
-    return f"{run_folder(run)}/{run.label}_contrast-{contrast}_stat-{stat}_statmap.nii.gz"
+def bold_stem(path: str) -> str:
+    """Return the part of a BOLD image's name that the names of its estimates keep."""
+    return _AFTER_STEM.sub("", path.rpartition("/")[2])
+
+
+def without_hemisphere(stem: str) -> str:
+    """Leave the hemisphere out, where something is of both."""
+    return re.sub(r"_hemi-[LR](?=_|$)", "", stem)
+
+
+def _paths(run: BoldRun, what: str, extension: str) -> tuple[str, ...]:
+    """Name a file, or one of each hemisphere, relative to the dataset."""
+    folder = run_folder(run)
+    return tuple(f"{folder}/{bold_stem(path)}_{what}_statmap{extension}" for path in run.paths)
+
+
+def estimate_paths(run: BoldRun, contrast: str, stat: str) -> tuple[str, ...]:
+    """Name an image of estimates, or those of both hemispheres, relative to the dataset."""
+    return _paths(run, f"contrast-{contrast}_stat-{stat}", EXTENSIONS[run.form][0])
 
 
 def design_path(run: BoldRun) -> str:
@@ -67,6 +92,6 @@ def design_path(run: BoldRun) -> str:
     return f"{run_folder(run)}/{run.label}_design.tsv"
 
 
-def residuals_path(run: BoldRun) -> str:
-    """Name the image of residuals, relative to the dataset."""
-    return f"{run_folder(run)}/{run.label}_stat-errorts_statmap.nii.gz"
+def residuals_paths(run: BoldRun) -> tuple[str, ...]:
+    """Name the residuals, one file or one of each hemisphere, relative to the dataset."""
+    return _paths(run, "stat-errorts", EXTENSIONS[run.form][1])

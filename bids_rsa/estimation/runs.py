@@ -1,9 +1,9 @@
 """A BOLD run as it will be estimated: its events, times and design, before any value is read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from nibabel.nifti1 import Nifti1Header
 from threadpoolctl import threadpool_limits
 
 from bids_rsa.errors import BidsRsaError, ContentError, InputError
@@ -13,9 +13,9 @@ from bids_rsa.estimation.covariance import design_covariance
 from bids_rsa.estimation.design import Design, build_design
 from bids_rsa.estimation.events import Events, read_events, within_run
 from bids_rsa.estimation.timing import Timing, find_timing
-from bids_rsa.records import BoldRun, DesignFacts
+from bids_rsa.records import BoldRun, DesignFacts, HemisphereSurfaces
 from bids_rsa.settings import BoldSettings
-from bids_rsa.spaces.images import n_volumes, open_image
+from bids_rsa.spaces.series import open_series
 from bids_rsa.words import few, listing
 
 # times the median variance factor of a run's conditions
@@ -46,17 +46,9 @@ def read_schedule(bold: BoldFile, settings: BoldSettings) -> Schedule:
             "Expected ..._events.tsv of the same run in the raw dataset (BIDS_DIR), or of its task "
             "at its root.",
         )
-    image = open_image(bold.file.path)
-    if len(image.shape) != 4 or n_volumes(image) < 3:
-        raise ContentError(
-            f"{bold.file.path} has shape {image.shape}; a 4D image of a run was expected."
-        )
-    unit = "unknown"
-    if isinstance(image.header, Nifti1Header):
-        unit = image.header.get_xyzt_units()[1]
-    header = (float(image.header.get_zooms()[3]), unit)
+    series = open_series(bold.paths)
     timing = find_timing(
-        bold.label, image.shape[3], bold.preproc, bold.raw, header, settings.start_time
+        bold.label, series.n_volumes, bold.preproc, bold.raw, series.step, settings.start_time
     )
     events = read_events(bold.events, settings.condition_column, settings.event_duration)
     try:
@@ -65,16 +57,24 @@ def read_schedule(bold: BoldFile, settings: BoldSettings) -> Schedule:
         raise ContentError(f"{bold.events}: {error.message}", error.hint) from None
 
 
-def plan_run(bold: BoldFile, schedule: Schedule, mask: str, settings: BoldSettings) -> BoldRun:
+def plan_run(
+    bold: BoldFile,
+    schedule: Schedule,
+    settings: BoldSettings,
+    mask: str = "",
+    cortex: Sequence[HemisphereSurfaces] = (),
+) -> BoldRun:
     """Build a run's design, and say what is known of it before it is estimated.
 
     Parameters
     ----------
     bold : BoldFile
     schedule : Schedule
+    settings : BoldSettings
     mask : str
         The mask of the voxels that are estimated.
-    settings : BoldSettings
+    cortex : sequence of HemisphereSurfaces
+        With the masks of the cortex, on surfaces.
 
     Raises
     ------
@@ -95,6 +95,12 @@ def plan_run(bold: BoldFile, schedule: Schedule, mask: str, settings: BoldSettin
         start_time_s=schedule.timing.start_time_s,
         start_time_source=schedule.timing.start_time_source,
         settings=settings,
+        form=bold.form,
+        right=bold.right,
+        # what distances are measured along makes no difference to estimates
+        cortex=tuple(
+            HemisphereSurfaces(one.hemisphere, (), "", cortex=one.cortex) for one in cortex
+        ),
     )
     with threadpool_limits(1):  # the matrices are small
         design, nuisance = run_design(run)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
+from bids_rsa.spaces.series import Step
 
 _SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 # no scanner takes this long for a volume: such a number is in milliseconds
@@ -39,7 +40,7 @@ def find_timing(
     n_volumes: int,
     preproc: Mapping[str, Any],
     raw: Mapping[str, Any],
-    header: tuple[float, str],
+    header: Step,
     start_time: float | None = None,
 ) -> Timing:
     """Apply the rules of timing to what is known of a run.
@@ -51,8 +52,8 @@ def find_timing(
     n_volumes : int
     preproc, raw : mapping
         The sidecar of the preprocessed BOLD, and that of the raw BOLD.
-    header : (float, str)
-        ``pixdim[4]`` of the image and its unit (``sec``, ``msec``, ``usec`` or ``unknown``).
+    header : Step
+        What the image itself says (in ``sec``, ``msec``, ``usec`` or ``unknown``).
     start_time : float, optional
         Seconds, as the user gave it; wins over the sidecar.
 
@@ -113,7 +114,7 @@ def _repetition_time(
     name: str,
     preproc: Mapping[str, Any],
     raw: Mapping[str, Any],
-    header: tuple[float, str],
+    header: Step,
     warnings: list[str],
 ) -> tuple[float, str]:
     """Find the repetition time: the sidecars', else the header's."""
@@ -137,19 +138,19 @@ def _repetition_time(
     if not seconds:
         raise ContentError(
             f"{name}: no repetition time was found: neither RepetitionTime nor VolumeTiming in a "
-            f"sidecar, and the image's header says {header[0]:g} ({header[1]}).",
+            f"sidecar, and the image's header says {header.value:g} ({header.unit}).",
             "Add RepetitionTime (seconds) to the JSON beside the BOLD image.",
         )
     warnings.append(
-        f"No sidecar has a RepetitionTime: the image's header says {header[0]:g} "
-        f"({header[1]}), taken for {seconds:g} s."
+        f"No sidecar has a RepetitionTime: the image's header says {header.value:g} "
+        f"({header.unit}), taken for {seconds:g} s."
     )
-    return seconds, "pixdim[4] of the image"
+    return seconds, header.place
 
 
-def _header_seconds(header: tuple[float, str]) -> float | None:
+def _header_seconds(header: Step) -> float | None:
     """Return the header's repetition time in seconds; None where it makes none."""
-    value, unit = header
+    value, unit = header.value, header.unit
     scale = _SECONDS.get(unit, 1e-3 if value > LONGEST_S else 1.0)
     seconds = float(np.round(float(value) * scale, 6))  # stored in single precision
     return seconds if np.isfinite(seconds) and 0 < seconds <= LONGEST_S else None

@@ -12,7 +12,7 @@ from bids_rsa.core.dissimilarity.table import needs_noise
 from bids_rsa.core.noise.model import NoiseModel, no_noise
 from bids_rsa.core.side_by_side import PatternSet
 from bids_rsa.errors import ContentError
-from bids_rsa.estimation.names import residuals_path
+from bids_rsa.estimation.names import residuals_paths
 from bids_rsa.group.ceilings import CeilingSource
 from bids_rsa.outputs.derivatives import is_complete
 from bids_rsa.outputs.estimates import PlannedRun
@@ -153,9 +153,14 @@ def _noise(
         n_voxels = len(stacked.patterns)
         return no_noise(n_voxels) if needs_noise(rsa.dissimilarity) else None
     made = {
-        planned.run.path: str(_residuals(subject, planned, folder, n_threads, progress))
+        bold: str(path)
         for planned in subject.runs
         if planned.for_noise
+        for bold, path in zip(
+            planned.run.paths,
+            _residuals(subject, planned, folder, n_threads, progress),
+            strict=True,
+        )
     }
     path, layout = folder / f"{analysis.subject}_noise.npy", stacked.space.layout
     return noise_of(analysis, rsa, stacked.patch_mask, layout, path, n_threads, made).model()
@@ -163,18 +168,17 @@ def _noise(
 
 def _residuals(
     subject: CeilingSubject, planned: PlannedRun, folder: Path, n_threads: int, progress: Progress
-) -> Path:
+) -> tuple[Path, ...]:
     """Find the residuals that were kept, or estimate them again."""
-    kept = residuals_path(planned.run)
+    kept = residuals_paths(planned.run)
     if planned.keep_residuals and is_complete(Path(subject.root), planned.planned, ()):
-        return Path(subject.root) / kept
+        return tuple(Path(subject.root) / path for path in kept)
     from bids_rsa.estimation.images import estimate_run  # nilearn's models take seconds to import
 
-    own = folder / Path(kept).name.partition(".")[0]
+    own = folder / Path(kept[0]).name.partition(".")[0]
     own.mkdir()
     label = planned.run.label
     files = estimate_run(
         planned.run, own, True, n_threads, lambda n_voxels: progress(n_voxels, label)
     )
-    assert files.residuals is not None
     return files.residuals

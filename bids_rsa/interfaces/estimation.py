@@ -14,6 +14,8 @@ from bids_rsa.outputs.estimates import PlannedRun, write_run
 from bids_rsa.outputs.provenance import refuse_changed
 from bids_rsa.records import BoldRun
 
+_UNITS = {"volume": "voxels", "surface": "vertices", "grayordinates": "grayordinates"}
+
 
 class _EstimateInput(BaseInterfaceInputSpec):
     run = traits.Instance(BoldRun, mandatory=True)
@@ -28,7 +30,7 @@ class _EstimateInput(BaseInterfaceInputSpec):
 class _EstimateOutput(TraitedSpec):
     images = traits.List(File(exists=True), desc="effects and variances of each condition")
     design = File(exists=True, desc="the design matrix")
-    residuals = traits.Either(None, File(exists=True), desc="what the model leaves, 4D")
+    residuals = traits.List(File(exists=True), desc="what the model leaves, of each hemisphere")
 
 
 class EstimateRun(RecordingInterface):
@@ -43,16 +45,16 @@ class EstimateRun(RecordingInterface):
             inputs = self.inputs
             run = inputs.run
 
-            def progress(n_voxels: int) -> AbstractContextManager[Callable[[int], None]]:
-                return progress_bar(n_voxels, run.label, inputs.bar_position, "voxels", "")
+            def progress(n_locations: int) -> AbstractContextManager[Callable[[int], None]]:
+                unit = _UNITS[run.form]
+                return progress_bar(n_locations, run.label, inputs.bar_position, unit, "")
 
             files = estimate_run(run, folder, inputs.keep_residuals, inputs.n_threads, progress)
             refuse_changed(inputs.files)
-            residuals = str(files.residuals) if files.residuals else None
             self._results |= {
                 "images": as_texts(files.images),
                 "design": str(files.design),
-                "residuals": residuals,
+                "residuals": as_texts(files.residuals),
             }
         return runtime
 
@@ -61,7 +63,7 @@ class _SinkInput(BaseInterfaceInputSpec):
     planned = traits.Instance(PlannedRun, mandatory=True)
     images = traits.List(File(exists=True), mandatory=True)
     design = File(exists=True, mandatory=True)
-    residuals = traits.Either(None, File(exists=True))
+    residuals = traits.List(File(exists=True))
     links = traits.Dict(mandatory=True, desc="path of each input dataset to its name")
     output_dir = traits.Str(mandatory=True)
 
@@ -82,7 +84,7 @@ class SinkEstimates(RecordingInterface):
         """Copy the images, then write their sidecars."""
         with self.recorded(runtime):
             inputs = self.inputs
-            residuals = Path(inputs.residuals) if inputs.residuals else None
+            residuals = tuple(map(Path, inputs.residuals))
             files = RunFiles(tuple(map(Path, inputs.images)), Path(inputs.design), residuals)
             write_run(Path(inputs.output_dir), inputs.planned, files, inputs.links)
             self._results["label"] = inputs.planned.run.label

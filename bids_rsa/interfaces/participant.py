@@ -85,7 +85,8 @@ class ReadPatterns(RecordingInterface):
             refuse_changed(self.inputs.files)
             who = self.inputs.analysis.title
             origin = re.sub(r"\bsub-[A-Za-z0-9+]+_", "", stacked.brain_mask.origin)
-            LOGGER.info("%s: brain mask: %s.", who, origin)
+            on_surfaces = self.inputs.analysis.form != "volume" and not self.inputs.analysis.ribbon
+            LOGGER.info("%s: %s: %s.", who, "cortex" if on_surfaces else "brain mask", origin)
             for warning in stacked.warnings:
                 LOGGER.warning("%s: %s", who, warning)
             self._results["stacked"] = save_record(stacked, folder, "stacked")

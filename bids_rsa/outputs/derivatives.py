@@ -50,7 +50,9 @@ EXTENSIONS = {
     "surface": (".shape.gii", ".label.gii"),
     "grayordinates": (".dscalar.nii", ".dscalar.nii"),
 }
-_EXTENSION = re.compile(r"\.(?:nii|nii\.gz|tsv|tsv\.gz|shape\.gii|label\.gii|dscalar\.nii)$")
+_EXTENSION = re.compile(
+    r"\.(?:nii|nii\.gz|tsv|tsv\.gz|(?:shape|label|func)\.gii|d(?:scalar|tseries)\.nii)$"
+)
 
 
 def without_extension(path: str) -> str:

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bids_rsa.estimation.names import contrast_labels, design_path, estimate_path, residuals_path
+from bids_rsa.estimation.names import (
+    contrast_labels,
+    design_path,
+    estimate_paths,
+    residuals_paths,
+)
 from bids_rsa.outputs.dataset_files import write_json
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete
 from bids_rsa.outputs.provenance import FileState, bids_uri, digest, file_state, software_versions
@@ -57,7 +62,7 @@ class PlannedRun:
 
 def run_sources(run: BoldRun) -> tuple[str, ...]:
     """List the files that a run's estimates are made of."""
-    return tuple(path for path in (run.path, run.events, run.confounds, run.mask) if path)
+    return tuple(path for path in (*run.paths, run.events, run.confounds, *run.masks) if path)
 
 
 def hash_runs(runs: Sequence[BoldRun], n_threads: int = 1) -> dict[str, FileState]:
@@ -69,13 +74,24 @@ def hash_runs(runs: Sequence[BoldRun], n_threads: int = 1) -> dict[str, FileStat
 
 def _hashes(run: BoldRun, states: Mapping[str, FileState]) -> dict[str, str]:
     """Name the hashes of a run's inputs."""
+    bold = {"BOLD": states[run.path].sha256}
+    if run.right is not None:
+        bold["BOLDRight"] = states[run.right].sha256
     return {
-        "BOLD": states[run.path].sha256,
+        **bold,
         "Events": states[run.events].sha256,
         "Confounds": states[run.confounds].sha256 if run.confounds else "none",
-        "BrainMask": states[run.mask].sha256,
+        **_mask_hashes(run, states),
         "FrameTimes": digest(run.frame_times_s),
     }
+
+
+def _mask_hashes(run: BoldRun, states: Mapping[str, FileState]) -> dict[str, str]:
+    """Name the hash of the brain mask, or on surfaces of the cortex."""
+    if run.form == "volume":
+        return {"BrainMask": states[run.mask].sha256}
+    cortex = [[one.hemisphere, [states[p].sha256 for p in one.cortex]] for one in run.cortex]
+    return {"CortexMask": digest(cortex) if run.masks else "none"}
 
 
 def run_settings(run: BoldRun, hashes: Mapping[str, str]) -> dict[str, Any]:
@@ -126,14 +142,15 @@ def plan_run_files(
     labels = contrast_labels(_design(run).conditions)
     lost = dict(_design(run).unestimable)
     paths = [
-        estimate_path(run, label, stat)
+        path
         for name, label in labels.items()
         if name not in lost
         for stat in _STATS
+        for path in estimate_paths(run, label, stat)
     ]
     paths.append(design_path(run))
     if keep_residuals:
-        paths.append(residuals_path(run))
+        paths += residuals_paths(run)
     key = digest(settings)
     planned = tuple(PlannedFile(path, frozen, key) for path in paths)
     files = tuple(states[path] for path in run_sources(run))
@@ -155,15 +172,15 @@ def write_run(
     final = [output_dir / file.path for file in planned.planned]
     if planned.is_complete(output_dir):
         return final
-    made = {path.name: path for path in (*files.images, files.design)}
+    made = {path.name: path for path in (*files.images, files.design, *files.residuals)}
     for file in planned.planned:
         (output_dir / file.sidecar).unlink(missing_ok=True)
     for path in final:
         with replacing(path) as beside:
             if path.name in made:
                 shutil.copyfile(made[path.name], beside)
-            elif files.residuals is not None:
-                _compress(files.residuals, beside)
+            else:  # residuals of volumes
+                _compress(made[path.name.removesuffix(".gz")], beside)
     sources = [bids_uri(file.path, links) for file in planned.files]
     for file in planned.planned:
         write_json(output_dir / file.sidecar, _sidecar(file, planned.run, sources))
@@ -212,12 +229,14 @@ def _subject(file: PlannedFile, run: BoldRun) -> dict[str, Any]:
                 "Cells": [[v if math.isfinite(v) else None for v in r] for r in design.covariance],
             },
         }
-    if file.path == residuals_path(run):
-        return {"Description": "Residuals of the run's model, not whitened; 0 outside the mask"}
+    if file.path in residuals_paths(run):
+        outside = "0 outside the mask" if run.form == "volume" else "NaN outside the cortex"
+        return {"Description": f"Residuals of the run's model, not whitened; {outside}"}
     for name, label in contrast_labels(design.conditions).items():
         for stat, words in _STATS.items():
-            if file.path == estimate_path(run, label, stat):
-                each = "" if run.settings.estimate == "conditions" else "; a volume for each trial"
+            if file.path in estimate_paths(run, label, stat):
+                what = "volume" if run.form == "volume" else "map"
+                each = "" if run.settings.estimate == "conditions" else f"; a {what} for each trial"
                 return {
                     "Description": f"{words.format(name=name)}{each}",
                     "Condition": name,

@@ -16,7 +16,7 @@ from typing import Any
 
 from bids_rsa._version import __version__
 from bids_rsa.errors import MissingFileError, ReadWriteError
-from bids_rsa.records import ESTIMATE, Analysis, ConditionImage, HemisphereSurfaces
+from bids_rsa.records import Analysis, ConditionImage, HemisphereSurfaces
 from bids_rsa.spaces.gifti import hemisphere_named
 
 THIS_DATASET = ""  # its name in BIDS URIs: bids::sub-01/...
@@ -139,7 +139,7 @@ def hash_analysis(
     images = [
         [image.condition, image.run, image.volume, image.variance_volume]
         + [content[path] if path else None for path in _image_files(image)]
-        + ([known[image.reference or ""], Path(image.path).name] if _is_estimate(image) else [])
+        + ([known[image.reference or ""], Path(image.path).name] if image.is_estimate else [])
         for image in analysis.images
     ]
     return InputHashes(
@@ -160,14 +160,9 @@ def _with_partners(paths: Sequence[str]) -> set[str]:
     return {file for path in paths for file in (path, _partner(path)) if file}
 
 
-def _is_estimate(image: ConditionImage) -> bool:
-    """Tell whether the app estimates an image itself: its file need not be there yet."""
-    return image.reader == ESTIMATE
-
-
 def _image_files(image: ConditionImage) -> tuple[str | None, ...]:
     """Name the files that an image's values come from; an Analyze or AFNI pair has two."""
-    if _is_estimate(image):
+    if image.is_estimate:
         return ()
     own = (image.path, _partner(image.path), image.variance_path, image.reference)
     return own if image.right is None else (*own, *_image_files(image.right))

@@ -14,7 +14,7 @@ from bids_rsa.spaces.grayordinates import GrayordinateSpace
 from bids_rsa.spaces.ribbon import RibbonPart, RibbonSpace
 from bids_rsa.spaces.space import Space
 from bids_rsa.spaces.surface import SurfacePart, SurfaceSpace, coarser_part, refuse_swapped
-from bids_rsa.spaces.surface_files import load_cortex, load_middle, read_surface
+from bids_rsa.spaces.surface_files import cortex_within, load_cortex, load_middle, read_surface
 from bids_rsa.spaces.volume import VolumeSpace
 
 # what a space that is saved may be made of
@@ -129,11 +129,7 @@ def cortex_of(analysis: Analysis, space: Space) -> NDArray[np.bool_]:
     """Read which locations are cortex; all of a hemisphere without a mask, and all voxels."""
     inside = np.ones(space.n_locations, dtype=bool)
     if isinstance(space, SurfaceSpace | GrayordinateSpace):
-        slices = space.part_slices()
-        for choice, part in zip(analysis.surfaces, space.parts, strict=True):
-            cortex = load_cortex(choice, len(part.coordinates_mm))
-            if cortex is not None:
-                inside[slices[part.hemisphere]] = cortex[part.vertices]
+        inside = cortex_within(space.layout, analysis.surfaces)
     if analysis.cortex_only and isinstance(space, GrayordinateSpace):
         for _, own, mesh in space.structures():
             inside[own] &= mesh is not None

@@ -15,12 +15,20 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError, InputError
-from bids_rsa.records import CIFTI, ESTIMATE, GIFTI, ConditionImage
+from bids_rsa.records import CIFTI, ESTIMATES, GIFTI, ConditionImage
 from bids_rsa.spaces.glmsingle import GlmsingleSource
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.images import grid_of, n_volumes, open_image, read_volume
-from bids_rsa.spaces.map_files import CiftiSource, GiftiSource, is_cifti, is_gifti, maps_header
+from bids_rsa.spaces.map_files import (
+    CiftiSource,
+    GiftiSource,
+    SeriesSource,
+    is_cifti,
+    is_gifti,
+    is_series,
+    maps_header,
+)
 from bids_rsa.spaces.space import Layout
 
 
@@ -57,25 +65,29 @@ class EstimateSource(NiftiSource):
         super().__init__(path if reference is None or Path(path).exists() else reference)
 
 
+_SERIES = "cifti-series"
 READERS: dict[str, Callable[[str, str | None], Source]] = {
     "nifti": NiftiSource,
     "glmsingle": GlmsingleSource,
-    ESTIMATE: EstimateSource,
+    ESTIMATES["volume"]: EstimateSource,
     GIFTI: GiftiSource,
+    ESTIMATES["surface"]: GiftiSource,
     CIFTI: CiftiSource,
+    ESTIMATES["grayordinates"]: CiftiSource,
+    _SERIES: SeriesSource,
 }
 
 
 def source_grid(image: ConditionImage) -> Grid:
     """Read the grid of a volume from its header, or its reference's where it has none itself."""
-    return header_of(image.reference or image.path).grid
+    return header_of(image.layout_file).grid
 
 
 def source_layout(image: ConditionImage) -> Layout:
     """Find out, by headers alone, where the values of an image lie."""
     if image.form == "volume":
         return source_grid(image)
-    return _joined([maps_header(half.path).layout for half in image.halves])
+    return _joined([maps_header(half.layout_file).layout for half in image.halves])
 
 
 def variance_layout(image: ConditionImage) -> Layout:
@@ -130,6 +142,8 @@ def _reader_of(path: str) -> str:
     """Choose a reader by the name of a file."""
     if is_gifti(path):
         return GIFTI
+    if is_series(path):
+        return _SERIES
     return CIFTI if is_cifti(path) else "nifti"
 
 

@@ -35,7 +35,7 @@ from bids_rsa.patterns.stack_plan import (
     runs_per_condition,
     trials_per_condition,
 )
-from bids_rsa.records import ESTIMATE, Analysis, ConditionImage, MaskChoice
+from bids_rsa.records import Analysis, ConditionImage, MaskChoice
 from bids_rsa.settings import ReadingSettings, RsaSettings
 from bids_rsa.spaces.ribbon import RibbonSpace
 from bids_rsa.spaces.space import Space
@@ -148,9 +148,7 @@ def check_analysis(analysis: Analysis, rsa: RsaSettings) -> StackPlan:
         half_labels(analysis, rsa.reading)
     for image in plan.images:
         _check_layout(source_layout(image), frame, image.path)
-        if (
-            rsa.normalize == "variance" and image.reader != ESTIMATE
-        ):  # which share their BOLD's grid
+        if rsa.normalize == "variance" and not image.is_estimate:  # which share their BOLD's grid
             _check_layout(variance_layout(image), frame, variance_of(image))
     plan_noise(analysis, plan, rsa, frame.space.layout)
     return plan

@@ -8,15 +8,16 @@ from typing import Any
 from bids_rsa.discovery.index import Folders
 from bids_rsa.discovery.selection import of_space, same_label
 from bids_rsa.errors import InputError, OptionError, SelectionError
-from bids_rsa.estimation.bold_files import BoldFile, find_bold_files
-from bids_rsa.estimation.names import contrast_labels, estimate_path
+from bids_rsa.estimation.bold_files import BoldFile, find_bold_files, join_hemispheres
+from bids_rsa.estimation.names import contrast_labels, estimate_paths
 from bids_rsa.estimation.runs import Schedule, check_estimable, plan_run, read_schedule
 from bids_rsa.producers.search import Search
-from bids_rsa.records import ESTIMATE, Analysis, BoldRun, ConditionImage
+from bids_rsa.records import ESTIMATES, Analysis, BoldRun, ConditionImage
 from bids_rsa.settings import BoldSettings, InputSettings, Selection
 from bids_rsa.words import few, listing
 
 SOURCE = "BOLD"
+_FORM_WORDS = {"volume": "volumes", "surface": "surfaces", "grayordinates": "grayordinates"}
 
 
 class BoldSearch(Search):
@@ -31,7 +32,8 @@ class BoldSearch(Search):
     """
 
     expected = (
-        "Expected fMRIPrep's ..._desc-preproc_bold.nii.gz in the datasets given with "
+        "Expected fMRIPrep's ..._desc-preproc_bold.nii.gz (on surfaces "
+        "..._hemi-L_..._bold.func.gii, for grayordinates .dtseries.nii) in the datasets given with "
         "-d/--derivatives or in BIDS_DIR/derivatives, and ..._events.tsv in BIDS_DIR."
     )
 
@@ -73,7 +75,7 @@ class BoldSearch(Search):
         if not found:
             return []
         try:
-            chosen = _select(found, inputs.selection)
+            chosen = join_hemispheres(_select(found, inputs.selection))
         except SelectionError as error:  # other participants may have what was asked for
             self._unselected.append(error)
             return []
@@ -102,17 +104,17 @@ class BoldSearch(Search):
         names = schedule.events.names
         labels = contrast_labels(names)
         place = BoldRun(file.path, bold.label, "", None, "", (), 0, "", 0, "", self.bold,
-                        session=file.session)  # fmt: skip
+                        session=file.session, form=bold.form, right=bold.right)  # fmt: skip
         images = []
         for name in names:
             n_events = schedule.events.count(name)
             trials = self.bold.estimate != "conditions"
-            effect, variance = (
-                f"{self.output_dir}/{estimate_path(place, labels[name], stat)}"
+            effects, variances = (
+                [f"{self.output_dir}/{p}" for p in estimate_paths(place, labels[name], stat)]
                 for stat in ("effect", "variance")
             )
             for trial in range(n_events) if trials else (None,):
-                images.append(
+                halves = [
                     ConditionImage(
                         path=effect,
                         subject=file.subject,
@@ -129,12 +131,14 @@ class BoldSearch(Search):
                         variance_volume=trial,
                         n_trials=1 if trials else n_events,
                         source=SOURCE,
-                        reader=ESTIMATE,
+                        reader=ESTIMATES[bold.form],
                         dataset=file.dataset.path,
-                        reference=file.path,
-                        others=file.others,
+                        reference=path,
+                        others=bold.others,
                     )
-                )
+                    for path, effect, variance in zip(bold.paths, effects, variances, strict=True)
+                ]
+                images.append(replace(halves[0], right=halves[1] if halves[1:] else None))
         return images
 
     def _completed(self, analysis: Analysis) -> Analysis:
@@ -143,7 +147,8 @@ class BoldSearch(Search):
         given = next(iter(analysis.brain_mask.paths), None) if self.mask_given else None
         for path in dict.fromkeys(image.reference for image in analysis.images):
             bold, schedule = self.runs[path or ""]
-            run = plan_run(bold, schedule, _mask(bold, given), self.bold)
+            mask = _mask(bold, given) if bold.form == "volume" else ""
+            run = plan_run(bold, schedule, self.bold, mask, analysis.surfaces)
             runs[path] = replace(run, condition_names=_names(run, self.output_dir))
         for image in analysis.images:
             run = runs[image.reference]
@@ -160,7 +165,7 @@ def _names(run: BoldRun, output_dir: str) -> tuple[tuple[str, str], ...]:
     assert run.design is not None
     labels = contrast_labels(run.design.conditions)
     return tuple(
-        (f"{output_dir}/{estimate_path(run, label, 'effect')}", name)
+        (f"{output_dir}/{estimate_paths(run, label, 'effect')[0]}", name)
         for name, label in labels.items()
     )
 
@@ -244,6 +249,31 @@ def _refuse_none(
     )
 
 
+def _with_forms(label: str, field: str, files: Sequence[BoldFile]) -> str:
+    """Say what the images with a label are, where some are on surfaces."""
+    forms = {f.form for f in files if (getattr(f.file, field) or "none") == label}
+    if all(file.form == "volume" for file in files):
+        return label
+    return f"{label} ({', '.join(sorted(_FORM_WORDS[form] for form in forms))})"
+
+
+def _check_one_form(files: Sequence[BoldFile]) -> None:
+    """Refuse images of one space that are of several forms."""
+    by_space: dict[str | None, dict[str, BoldFile]] = {}
+    for bold in files:
+        by_space.setdefault(bold.file.space, {}).setdefault(bold.form, bold)
+    for space, forms in by_space.items():
+        if len(forms) > 1:
+            one, other = list(forms.values())[:2]
+            raise OptionError(
+                f"The BOLD images of space {space or 'none'} are of several forms: "
+                f"{listing([_FORM_WORDS[form] for form in forms])}, for example {one.file.path} "
+                f"and {other.file.path}.",
+                "Choose with --bids-filter-file, for example "
+                f'{{"bold": {{"extension": "{one.file.extension}"}}}}.',
+            )
+
+
 def _check_one_each(files: Sequence[BoldFile], selection: Selection) -> None:
     """Refuse several spaces or resolutions where none was asked for, and two images of one run."""
     for field, option, asked in (
@@ -255,17 +285,19 @@ def _check_one_each(files: Sequence[BoldFile], selection: Selection) -> None:
             spaces = {(f.file.space, f.file.resolution) for f in files}
             if field == "resolution" and len(spaces) == len({space for space, _ in spaces}):
                 continue
+            named = [_with_forms(label, field, files) for label in there]
             raise OptionError(
                 f"The BOLD images come in several {field}s, and one must be chosen: "
-                f"{listing(there)}.",
+                f"{listing(named)}.",
                 f"Choose with {option} {there[0]}.",
             )
+    _check_one_form(files)
     seen: dict[tuple[Any, ...], BoldFile] = {}
     for bold in files:
         file = bold.file
         run = int(file.run) if file.run and file.run.isdigit() else file.run
         space = (file.space, file.resolution)
-        key = (file.session, file.task, file.acquisition, run, *space, file.others)
+        key = (file.session, file.task, file.acquisition, run, *space, bold.others, bold.form)
         first = seen.setdefault(key, bold)
         if first is not bold:
             differ = sorted(

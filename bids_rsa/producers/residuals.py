@@ -22,7 +22,7 @@ from bids_rsa.producers.places import Place, find_places
 from bids_rsa.records import Analysis, BoldRun, ConditionImage, Residuals, natural_key
 from bids_rsa.settings import AUTO, RESIDUALS
 from bids_rsa.spaces.gifti import hemisphere_named
-from bids_rsa.spaces.map_files import is_gifti, sidecar_of
+from bids_rsa.spaces.map_files import is_cifti, is_gifti, is_series, sidecar_of
 from bids_rsa.words import few
 
 RESIDUAL_STAT = "errorts"
@@ -56,7 +56,9 @@ def with_residuals(
 def _of_runs(runs: Sequence[BoldRun]) -> tuple[Residuals, ...]:
     """Name the residuals that the app makes itself, with their designs' degrees of freedom."""
     return tuple(
-        Residuals(run.run, (run.path,), False, float(run.design.dof), from_bold=True)
+        Residuals(
+            run.run, (run.path,), False, float(run.design.dof), from_bold=True, right=run.paths[1:]
+        )
         for run in runs
         if run.design is not None
     )
@@ -205,13 +207,20 @@ def _named_like(image: ConditionImage, files: Sequence[IndexedFile]) -> str | No
         if f.stat == RESIDUAL_STAT
         and f.suffix == "statmap"
         and f.dataset.path == image.dataset
-        and is_gifti(f.path) == (image.form == "surface")
+        and _form_of(f.path) == image.form
         and dict(f.others).get("hemi") == side
         and (f.session, f.task, f.acquisition, f.run, f.space, f.resolution)
         == (image.session, image.task, image.acquisition, image.run, image.space, image.resolution)
     ]
     _refuse_several(same, image)
     return same[0] if same else None
+
+
+def _form_of(path: str) -> str:
+    """Say by its name whether a file is of volumes, vertices or grayordinates."""
+    if is_gifti(path):
+        return "surface"
+    return "grayordinates" if is_cifti(path) or is_series(path) else "volume"
 
 
 def _dof_beside(path: str) -> float | None:

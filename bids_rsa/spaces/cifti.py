@@ -1,4 +1,4 @@
-"""CIFTI-2 dense scalars: where their grayordinates lie, and their maps."""
+"""CIFTI-2 dense scalars and series: where their grayordinates lie, and their maps."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import html
 import os
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis
+from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis, SeriesAxis
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
@@ -112,6 +113,15 @@ class GrayordinateLayout:
             and np.allclose(self.affine, other.affine, atol=1e-3)
         )
 
+    def cortices(self) -> Iterator[tuple[Hemisphere, slice, int, NDArray[np.int32]]]:
+        """Give the locations of each hemisphere, the size of its mesh, and their vertices."""
+        start, n_vertices = 0, dict(self.mesh_vertices)
+        for name, count in self.structures:
+            own = slice(start, start + count)
+            if name in CORTEX:
+                yield CORTEX[name], own, n_vertices[name], self.vertices[own]
+            start += count
+
     def describe(self) -> str:
         """Count grayordinates for a message."""
         named = (f"{n:,} of {name.removeprefix('CIFTI_STRUCTURE_')}" for name, n in self.structures)
@@ -149,12 +159,17 @@ class GrayordinateLayout:
 
 @dataclass(frozen=True, eq=False)
 class OpenCifti:
-    """An open file: its layout, the names of its maps, and its values (..., n_maps, n)."""
+    """An open file: its layout, the names of its maps, and its values (..., n_maps, n).
+
+    Maps of a series have no names; ``step`` is the time from each to the next and its unit, 0 where
+    the file does not say it in seconds.
+    """
 
     path: str
     layout: GrayordinateLayout
     names: tuple[str, ...]
     values: Any
+    step: tuple[float, str] = (0.0, "unknown")
 
 
 # by the text that describes them: nibabel takes 0.3 s for 91,000 grayordinates, and the files of a
@@ -166,10 +181,13 @@ _MODELS = re.compile(
 )
 _NAME = re.compile(rb"<MapName>(.*?)</MapName>|<MapName\s*/>", re.S)
 _CIFTI_CODE = 32
+SERIES_ENDING = ".dtseries.nii"
+_SERIES = re.compile(rb"<MatrixIndicesMap[^>]*CIFTI_INDEX_TYPE_SERIES[^>]*>")
+_ATTRIBUTE = re.compile(rb"(\w+)\s*=\s*[\"']([^\"']*)")
 
 
 def open_cifti(path: str | os.PathLike[str]) -> OpenCifti:
-    """Open a dense scalar file without reading its values.
+    """Open a dense scalar file, or a dense series, without reading its values.
 
     Raises
     ------
@@ -184,7 +202,8 @@ def open_cifti(path: str | os.PathLike[str]) -> OpenCifti:
     models = _MODELS.search(text)
     key = hashlib.sha256(models[0]).digest() if models else b""
     others = text.replace(models[0], b"") if models else text
-    if key not in _KNOWN or b"CIFTI_INDEX_TYPE_SCALARS" not in others:
+    wanted = b"CIFTI_INDEX_TYPE_SERIES" if name.endswith(SERIES_ENDING) else b"_TYPE_SCALARS"
+    if key not in _KNOWN or wanted not in others:
         layout = _parsed(name)
         while len(_KNOWN) >= _MOST_KNOWN:
             _KNOWN.pop(next(iter(_KNOWN)))
@@ -192,13 +211,30 @@ def open_cifti(path: str | os.PathLike[str]) -> OpenCifti:
     layout = _KNOWN[key]
     found = (match[1] or b"" for match in _NAME.finditer(others))
     names = tuple(html.unescape(one.decode("utf-8", "replace")) for one in found)
+    step = (0.0, "unknown")
+    if name.endswith(SERIES_ENDING):
+        n_points, step = _series(others)
+        names = ("",) * n_points
     if volume.shape[-2:] != (len(names), layout.n_locations):
         raise ContentError(
             f"{name} holds values of shape {volume.shape[-2:]}, and its header describes "
             f"{len(names)} maps of {layout.n_locations} grayordinates.",
             "Write the file again.",
         )
-    return OpenCifti(name, layout, names, volume.dataobj)
+    return OpenCifti(name, layout, names, volume.dataobj, step)
+
+
+def _series(text: bytes) -> tuple[int, tuple[float, str]]:
+    """Read how many points a series has, and the time from each to the next."""
+    found = _SERIES.search(text)
+    values = dict(_ATTRIBUTE.findall(found[0])) if found else {}
+    try:
+        step = float(values[b"SeriesStep"]) * 10 ** int(values.get(b"SeriesExponent", 0))
+        n_points = int(values[b"NumberOfSeriesPoints"])
+    except (KeyError, ValueError):
+        return 0, (0.0, "unknown")
+    seconds = values.get(b"SeriesUnit", b"SECOND").upper() == b"SECOND"
+    return n_points, (step, "sec") if seconds else (0.0, "unknown")
 
 
 def _description(name: str, endianness: str) -> bytes:
@@ -222,19 +258,21 @@ def _parsed(name: str) -> GrayordinateLayout:
     Raises
     ------
     ContentError
-        It is no CIFTI file of maps of grayordinates.
+        It is no CIFTI file of maps, or of a series, of grayordinates.
     """
+    kind = SeriesAxis if name.endswith(SERIES_ENDING) else ScalarAxis
     with reading(name):
         image = nib.load(name)
         if not isinstance(image, Cifti2Image):
             raise ContentError(f"{name} is a {type(image).__name__}; CIFTI-2 is expected.")
         axes = [image.header.get_axis(k) for k in range(image.ndim)]
-    if len(axes) != 2 or not isinstance(axes[0], ScalarAxis):
+    if len(axes) != 2 or not isinstance(axes[0], kind):
         found = ", ".join(type(axis).__name__ for axis in axes)
+        what = "a series" if kind is SeriesAxis else "maps"
         raise ContentError(
-            f"{name} has the axes {found}; maps (ScalarAxis) of grayordinates (BrainModelAxis) are "
-            "expected.",
-            "Give a .dscalar.nii file.",
+            f"{name} has the axes {found}; {what} ({kind.__name__}) of grayordinates "
+            "(BrainModelAxis) are expected.",
+            "Give a .dtseries.nii file." if kind is SeriesAxis else "Give a .dscalar.nii file.",
         )
     if not isinstance(axes[1], BrainModelAxis):
         raise ContentError(f"{name} holds values of {type(axes[1]).__name__}, not grayordinates.")

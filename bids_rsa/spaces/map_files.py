@@ -18,17 +18,25 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
-from bids_rsa.spaces.cifti import open_cifti, read_cifti_map
-from bids_rsa.spaces.gifti import STRUCTURE_KEY, STRUCTURES, VertexMaps, hemisphere_named, read_maps
-from bids_rsa.spaces.images import reading
+from bids_rsa.spaces.cifti import SERIES_ENDING, open_cifti, read_cifti_map
+from bids_rsa.spaces.gifti import (
+    STRUCTURE_KEY,
+    STRUCTURES,
+    VertexMaps,
+    hemisphere_named,
+    read_maps,
+    time_step_of,
+)
+from bids_rsa.spaces.images import as_float, reading
 from bids_rsa.spaces.surface import VertexLayout, layout_of
 from bids_rsa.tables import refuse_special
 
 GIFTI_ENDINGS = (".gii", ".gii.gz")
 CIFTI_ENDINGS = (".dscalar.nii",)
 _CHUNK_BYTES = 2**16
+_VOLUMES = 64  # of a series that are read at a time
 _IMAGE_ENDING = re.compile(
-    r"\.(?:dscalar\.nii|(?:func\.|shape\.)?gii(?:\.gz)?|nii(?:\.gz)?|HEAD|BRIK(?:\.gz)?)$"
+    r"\.(?:d(?:scalar|tseries)\.nii|(?:func\.|shape\.)?gii(?:\.gz)?|nii(?:\.gz)?|HEAD|BRIK(?:\.gz)?)$"
 )
 
 
@@ -36,11 +44,13 @@ _IMAGE_ENDING = re.compile(
 class MapsHeader:
     """What planning needs of a file of maps: where its values lie, and the maps' names.
 
-    Names are empty texts where the file has none.
+    Names are empty texts where the file has none. ``step`` is the time from each map of a series to
+    the next and its unit; 0 where the file does not say it.
     """
 
     layout: Any
     names: tuple[str, ...]
+    step: tuple[float, str] = (0.0, "unknown")
 
     @property
     def n_maps(self) -> int:
@@ -56,6 +66,11 @@ def is_gifti(path: str) -> bool:
 def is_cifti(path: str) -> bool:
     """Tell by the name whether a file is CIFTI with one value for each map."""
     return path.lower().endswith(CIFTI_ENDINGS)
+
+
+def is_series(path: str) -> bool:
+    """Tell by the name whether a file is a CIFTI series."""
+    return path.lower().endswith(SERIES_ENDING)
 
 
 def sidecar_of(path: str) -> Path:
@@ -81,11 +96,11 @@ def maps_header(path: str | os.PathLike[str]) -> MapsHeader:
 @lru_cache(maxsize=20_000)
 def _known_header(name: str, stamp: tuple[int, ...]) -> MapsHeader:
     """Remember a header as long as its file has the same stamp."""
-    if is_cifti(name):
+    if is_cifti(name) or is_series(name):
         image = open_cifti(name)
-        return MapsHeader(image.layout, image.names)
+        return MapsHeader(image.layout, image.names, image.step)
     maps = _gifti_header(name) or read_maps(name)
-    return MapsHeader(layout_of(maps), maps.names)
+    return MapsHeader(layout_of(maps), maps.names, (maps.time_step, "unknown"))
 
 
 class _EnoughError(Exception):
@@ -155,7 +170,8 @@ def _gifti_header(name: str) -> VertexMaps | None:
     if len(sides) > 1 or (sides and named is not None and named not in sides):
         return None
     empty: NDArray[Any] = np.broadcast_to(np.float32(0), (lengths.pop(), len(names)))
-    return VertexMaps(empty, tuple(names), next(iter(sides), named), name)
+    step = time_step_of(found.metas)
+    return VertexMaps(empty, tuple(names), next(iter(sides), named), name, step)
 
 
 class GiftiSource:
@@ -197,6 +213,34 @@ class CiftiSource:
         opened = self._opened
         with self._lock:
             return read_cifti_map(opened, chosen_map(opened.path, len(opened.names), volume))
+
+
+class SeriesSource:
+    """One open CIFTI file of a series, of which several volumes are read at a time.
+
+    The values of a grayordinate lie side by side in the file, so that a single volume takes about
+    as long as many.
+    """
+
+    def __init__(self, path: str, reference: str | None = None) -> None:
+        self._opened = open_cifti(path)
+        self.image: SpatialImage | None = None
+        self._lock = Lock()
+        self.layout = self._opened.layout
+        self._start, self._block = 0, np.empty((0, self.layout.n_locations), np.float32)
+
+    def read(self, volume: int | None) -> NDArray[Any]:
+        """Read one volume (n_grayordinates,); errors as in `GiftiSource.read`."""
+        opened = self._opened
+        number = chosen_map(opened.path, len(opened.names), volume)
+        with self._lock:
+            if not self._start <= number < self._start + len(self._block):
+                self._start = number - number % _VOLUMES
+                wanted = slice(self._start, self._start + _VOLUMES)
+                with reading(opened.path):
+                    values = np.asanyarray(opened.values[0, 0, 0, 0, wanted])
+                self._block = as_float(np.ascontiguousarray(values), opened.path)
+            return self._block[number - self._start]
 
 
 def chosen_map(path: str, n_maps: int, volume: int | None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,13 @@ class VertexLayout:
     def equals(self, other: Any) -> bool:
         """Tell whether both have the same hemispheres with as many vertices."""
         return isinstance(other, VertexLayout) and self.hemispheres == other.hemispheres
+
+    def cortices(self) -> Iterator[tuple[Hemisphere, slice, int, NDArray[np.int64]]]:
+        """Give the locations of each hemisphere, the size of its mesh, and their vertices."""
+        start = 0
+        for side, n in self.hemispheres:
+            yield side, slice(start, start + n), n, np.arange(n)
+            start += n
 
     def followed_by(self, other: VertexLayout) -> VertexLayout:
         """Put the vertices of another hemisphere behind these."""

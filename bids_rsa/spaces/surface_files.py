@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -143,6 +144,33 @@ def load_cortex(choice: HemisphereSurfaces, n_vertices: int) -> NDArray[np.bool_
     if not inside.any():
         raise ContentError(f"The cortex masks {', '.join(choice.cortex)} hold no vertex.")
     return np.asarray(inside, dtype=bool)
+
+
+def cortex_within(layout: Any, surfaces: Sequence[HemisphereSurfaces]) -> NDArray[np.bool_]:
+    """Read which locations are cortex; all of a hemisphere without a mask, and all voxels.
+
+    Parameters
+    ----------
+    layout : VertexLayout or GrayordinateLayout
+    surfaces : sequence of HemisphereSurfaces
+        Of its hemispheres.
+
+    Returns
+    -------
+    ndarray, shape (n_locations,), bool
+
+    Raises
+    ------
+    ContentError
+        See `load_cortex`.
+    """
+    inside = np.ones(layout.n_locations, dtype=bool)
+    choices = {one.hemisphere: one for one in surfaces}
+    for side, own, n_vertices, vertices in layout.cortices():
+        cortex = load_cortex(choices[side], n_vertices) if side in choices else None
+        if cortex is not None:
+            inside[own] = cortex[vertices]
+    return inside
 
 
 def _cortex(path: str, hemisphere: str, n_vertices: int) -> NDArray[np.bool_]:

@@ -5,13 +5,21 @@ import pytest
 
 from bids_rsa.errors import ContentError
 from bids_rsa.estimation.timing import find_timing
+from bids_rsa.spaces.series import Step
 
 HEADER = (2.5, "sec")
 CORRECTED = {"RepetitionTime": 2.5, "SliceTimingCorrected": True}
 
 
 def timing(preproc=None, raw=None, header=HEADER, n_volumes=4, start_time=None):
-    return find_timing("run-1", n_volumes, preproc or {}, raw or {}, header, start_time)
+    return find_timing(
+        "run-1",
+        n_volumes,
+        preproc or {},
+        raw or {},
+        Step(*header, "pixdim[4] of the image"),
+        start_time,
+    )
 
 
 @pytest.mark.parametrize(
