@@ -154,6 +154,7 @@ class VertexSeries:
         self.layout: VertexLayout = headers[0].layout
         self.n_volumes, (value, unit) = headers[0].n_maps, headers[0].step
         self.step = Step(value, unit, "TimeStep of the image")
+        _refuse_short(paths[0], self.n_volumes)
         for path, header in zip(paths[1:], headers[1:], strict=True):
             self.layout = self.layout.followed_by(header.layout)
             if header.n_maps != self.n_volumes:
@@ -162,7 +163,6 @@ class VertexSeries:
                     "hemispheres of a run must have the same volumes.",
                     "Copy or write the files again.",
                 )
-        _refuse_short(paths[0], self.n_volumes)
 
     def _hemispheres(self, inside: Inside) -> Iterator[tuple[str, Hemisphere, slice, slice]]:
         """Give the path and the side of each file, its vertices, and the columns inside."""
@@ -289,4 +289,4 @@ def _slices(n_locations: int) -> Iterator[slice]:
 def _refuse_short(path: str, n_maps: int) -> None:
     """Refuse a file that is no series."""
     if n_maps < 2:
-        raise ContentError(f"{path} holds {n_maps} volume; the series of a run was expected.")
+        raise ContentError(f"{path} holds a single volume; the series of a run was expected.")

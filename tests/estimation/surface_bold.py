@@ -51,15 +51,18 @@ def save_flat_surfaces(folder):
     return f"{folder}/hemi-{{hemi}}_midthickness.surf.gii"
 
 
-def series_of(betas, counts=COUNTS, runs=(1, 2), noise=5.0, seed=7):
-    """Series (N, n_vertices) of each (side, run): design @ betas around 1000, and noise."""
+def series_of(betas, counts=COUNTS, runs=(1, 2), noise=5.0, seed=7, level=1000.0):
+    """Series (N, n_vertices) of each (side, run): design @ betas around a level, and noise."""
     found = {}
     for run in runs:
         columns = matrix(events(run), confounds(run))[list(CONDITIONS)].to_numpy()
         for side in counts:
             rng = np.random.default_rng([seed, run, ord(side)])
-            level = 1000 + 50 * rng.random(counts[side])
-            own = level + columns @ betas[side] + noise * rng.normal(size=(N, counts[side]))
+            own = (
+                level * (1 + 0.05 * rng.random(counts[side]))
+                + columns @ betas[side]
+                + noise * rng.normal(size=(N, counts[side]))
+            )
             found[side, run] = own.astype(np.float32)
     return found
 
@@ -179,7 +182,7 @@ def read_maps(path):
     image = nib.load(path)
     if isinstance(image, GiftiImage):
         return np.stack([array.data for array in image.darrays], axis=-1)
-    data = np.asarray(image.dataobj)
+    data = np.array(image.dataobj)  # not mapped: the file may be written again
     if isinstance(image, Cifti2Image):
         return data.T
     return data.reshape(int(np.prod(data.shape[:3])), -1)
