@@ -182,7 +182,7 @@ def read_maps(path):
     image = nib.load(path)
     if isinstance(image, GiftiImage):
         return np.stack([array.data for array in image.darrays], axis=-1)
-    data = np.array(image.dataobj)  # not mapped: the file may be written again
+    data = np.asarray(image.dataobj).copy()  # not mapped: the file may be written again
     if isinstance(image, Cifti2Image):
         return data.T
     return data.reshape(int(np.prod(data.shape[:3])), -1)
