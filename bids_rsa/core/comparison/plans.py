@@ -138,8 +138,9 @@ def prepare(
         Weights of linearly dependent models (those of minimum norm are returned).
     """
     chosen = find_comparison(comparison)
-    given = _checked_models(models, nuisance if chosen.joint else None)
-    n_nuisance = len(given) - len(_rows(models))
+    rows = _rows(models)
+    given = _checked_models(rows, nuisance if chosen.joint else None)
+    n_nuisance = len(given) - len(rows)
     if len(given) < chosen.min_models:
         raise ValueError(
             f"comparison '{comparison}' needs at least {chosen.min_models} models, "
@@ -162,9 +163,8 @@ def _rows(models: ArrayLike) -> Floats:
     return np.array(models, dtype=np.float64, ndmin=2, order="C")
 
 
-def _checked_models(models: ArrayLike, nuisance: ArrayLike | None) -> Floats:
+def _checked_models(rows: Floats, nuisance: ArrayLike | None) -> Floats:
     """Check models, and put nuisance models below them."""
-    rows = _rows(models)
     if rows.ndim != 2 or not len(rows):
         raise ValueError(f"models must be (n_models, n_cells), not of shape {rows.shape}")
     if nuisance is not None and np.size(nuisance):
@@ -204,7 +204,9 @@ def _plan(
         cells = None if n_cells == mask.size else np.flatnonzero(mask)
         terms = None
         if n_cells >= _MIN_CELLS:
-            own = models[rows] if cells is None else np.ascontiguousarray(models[rows][:, cells])
+            own = models if len(members) == 1 else models[rows]
+            if cells is not None:
+                own = np.ascontiguousarray(own[:, cells])
             among = cells if used is None else used[mask]
             fit = Fit(own, n_nuisance, comparison.ranked, options, among, n_all_cells)
             terms = comparison.make_terms(fit)

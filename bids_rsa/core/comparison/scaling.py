@@ -11,12 +11,19 @@ Floats = NDArray[np.float64]
 def unit_rows(rows: Floats) -> Floats:
     """Rows centred and divided by their norm; NaN where constant."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        scaled = rows / np.max(np.abs(rows), axis=1, keepdims=True)
-        centered = scaled - scaled.mean(axis=1, keepdims=True)
-        centered -= centered.mean(axis=1, keepdims=True)
-        norms = _norms(centered)
-        norms[norms <= kernels.CONSTANT * _norms(scaled)] = np.nan
-        return np.ascontiguousarray(centered / norms[:, None])
+        units = np.ascontiguousarray(rows / _largest(rows))
+        whole = _norms(units)
+        for _ in range(2):
+            units -= units.mean(axis=1, keepdims=True)
+        norms = _norms(units)
+        norms[norms <= kernels.CONSTANT * whole] = np.nan
+        units /= norms[:, None]
+        return units
+
+
+def _largest(rows: Floats) -> Floats:
+    """Largest absolute number of each row (n_rows, 1)."""
+    return np.maximum(rows.max(axis=1, keepdims=True), -rows.min(axis=1, keepdims=True))
 
 
 def _norms(rows: Floats) -> Floats:
