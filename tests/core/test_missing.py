@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from bids_rsa.core.dissimilarity.compiled import compiled_distances
 from bids_rsa.core.dissimilarity.pair_distances import PatchLists
+from bids_rsa.core.dissimilarity.params import select_voxels
 from bids_rsa.core.dissimilarity.rdms import patch_rdm
 from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
 from bids_rsa.core.measures import RdmWriter
+from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.neighborhood.spheres import sphere_rows
 from bids_rsa.core.searchlight import searchlight
 
@@ -129,3 +131,53 @@ def test_patches_around_a_missing_value_are_those_of_the_definition(metric):
         n_lacking += bool(np.isnan(folds).any())
         np.testing.assert_allclose(rdm, patch_rdm(folds, metric, True, {}), rtol=1e-10, atol=1e-12)
     assert 10 < n_lacking < len(points) / 2
+
+
+@pytest.mark.parametrize("metric", [*METRICS, "crossnobis", "seuclidean"])
+@settings(max_examples=40, deadline=None, derandomize=True,
+          suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
+@given(
+    seed=st.integers(0, 2**32),
+    n_items=st.integers(2, 7),
+    n_folds=st.integers(2, 4),
+    missing=st.sampled_from([0.0, 0.02, 0.3, 0.8]),
+    whole_voxels=st.booleans(),
+    value=st.sampled_from([np.nan, np.inf]),
+    offset=st.sampled_from([0.0, 1.0, 1e3]),
+)
+def test_missing_anywhere_in_folds(
+    metric, seed, n_items, n_folds, missing, whole_voxels, value, offset
+):
+    """The patches with and without missing voxels of one run are those of the definition."""
+    rng = np.random.default_rng(seed)
+    patterns = rng.normal(size=(40, n_folds, n_items)) + offset
+    shape = (40, n_folds, 1) if whole_voxels else patterns.shape
+    patterns[np.broadcast_to(rng.random(shape) < missing, patterns.shape)] = value
+    patterns[rng.integers(40), :, :] = value  # in no pattern: never counted
+    patches = patches_of(40, [1, 2, 3, 5, 16, 40], seed)
+    params = {"V": rng.uniform(0.5, 2, 40)} if metric == "seuclidean" else {}
+    writer = RdmWriter()
+    searchlight(
+        patterns, Patches.of_lists(patches, 40), [writer],
+        dissimilarity=metric, params=params, ignore_nan=True,
+    )  # fmt: skip
+    for found, rows in zip(writer.rdms, patches, strict=True):
+        folds = np.ascontiguousarray(patterns[rows].transpose(1, 2, 0))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = patch_rdm(folds, metric, True, select_voxels(params, rows))
+        root = metric == "euclidean"
+        squares = found * np.abs(found) if root else found
+        expected = expected * np.abs(expected) if root else expected
+        np.testing.assert_allclose(squares, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("metric", ["correlation", "sqeuclidean"])
+def test_a_constant_pattern_among_folds_undefines_only_correlations(metric):
+    patterns = np.random.default_rng(3).normal(size=(30, 3, 4))
+    patterns[5, 1, 0] = np.nan
+    patterns[:, 2, 3] = 7.0
+    writer = RdmWriter()
+    whole = Patches.whole(30)
+    searchlight(patterns, whole, [writer], dissimilarity=metric, ignore_nan=True)
+    assert np.isnan(writer.rdms).all() == (metric == "correlation")

@@ -23,7 +23,8 @@ def unit_rows(rows: Floats) -> Floats:
 
 def _largest(rows: Floats) -> Floats:
     """Largest absolute number of each row (n_rows, 1)."""
-    return np.maximum(rows.max(axis=1, keepdims=True), -rows.min(axis=1, keepdims=True))
+    largest: Floats = np.maximum(rows.max(axis=1, keepdims=True), -rows.min(axis=1, keepdims=True))
+    return largest
 
 
 def _norms(rows: Floats) -> Floats:

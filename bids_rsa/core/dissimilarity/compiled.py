@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.missing import MissingVoxels
+from bids_rsa.core.dissimilarity.missing_folds import MissingFolds
 from bids_rsa.core.dissimilarity.pair_distances import PairDistances
 from bids_rsa.core.dissimilarity.table import Dissimilarity
 
@@ -26,6 +28,33 @@ def compiled_distances(
     if known.gram_code is not None and not params:
         return MissingVoxels(known.gram_code, known.min_voxels)
     return pair_distances(known, params, n_voxels)
+
+
+def folds_that_lack(
+    known: Dissimilarity,
+    params: Mapping[str, Any],
+    roots: NDArray[np.float64] | None,
+    n_voxels: int,
+) -> MissingFolds | None:
+    """Return compiled distances across folds whose patterns lack voxels; None: only scipy has them.
+
+    Parameters
+    ----------
+    known : Dissimilarity
+        A function of inner products.
+    params : mapping
+        ``w``, ``V`` with one entry per voxel.
+    roots : (n_voxels,) float64 or None
+        Roots of the weights that ``params`` mean.
+    n_voxels : int
+    """
+    if roots is not None and not known.is_unbiased(params):
+        return None
+    assert known.gram_code is not None
+    weights = np.ones(n_voxels) if roots is None else roots * roots
+    return MissingFolds(
+        known.gram_code, known.min_voxels, known.signed_root, known.per_voxel, weights
+    )
 
 
 def pair_distances(

@@ -43,7 +43,7 @@ class MissingVoxels(NamedTuple):
         return _fill
 
 
-class _Patch(NamedTuple):
+class PatchItems(NamedTuple):
     """The patterns of one patch, and what is known of them.
 
     Attributes
@@ -130,7 +130,7 @@ def _common_sums(
 
 
 @kernel
-def _one_minus(product: float, squares_a: float, squares_b: float) -> float:
+def one_minus_cosine(product: float, squares_a: float, squares_b: float) -> float:
     """Return 1 - cosine, NaN for a norm of 0."""
     cosine = product / (math.sqrt(squares_a) * math.sqrt(squares_b))
     return 1.0 - min(1.0, max(-1.0, cosine)) if cosine == cosine else math.nan
@@ -170,7 +170,7 @@ def _correlation_in_two_passes(
         return math.nan
     if _is_constant(centered_b, count, means[j], of_b, squares_b):
         return math.nan
-    return _one_minus(products, centered_a, centered_b)
+    return one_minus_cosine(products, centered_a, centered_b)
 
 
 @kernel
@@ -186,12 +186,12 @@ def _correlation(items: Floats, has: Floats, means: Floats, i: int, j: int, leas
             return math.nan
         if _is_constant(left_b, count, means[j], of_b, squares_b):
             return math.nan
-        return _one_minus(products - of_a * of_b / count, left_a, left_b)
+        return one_minus_cosine(products - of_a * of_b / count, left_a, left_b)
     return _correlation_in_two_passes(items, has, means, i, j, of_a, of_b)
 
 
 @kernel
-def _lacking(
+def distance_lacking(
     metric: MissingVoxels, items: Floats, has: Floats, means: Floats, i: int, j: int, n_seen: int
 ) -> float:
     """Distance over common voxels; sums are scaled up to the voxels seen in the patch."""
@@ -199,7 +199,9 @@ def _lacking(
         return _correlation(items, has, means, i, j, metric.least)
     if metric.code == COSINE:
         count, _, _, squares_a, squares_b, products = _common_sums(items, has, i, j)
-        return _one_minus(products, squares_a, squares_b) if count >= metric.least else math.nan
+        return (
+            one_minus_cosine(products, squares_a, squares_b) if count >= metric.least else math.nan
+        )
     count, square = _common_square_distance(items, has, i, j)
     if count == 0.0:
         return math.nan
@@ -221,7 +223,7 @@ def _sums(items: Floats, has: Floats, i: int) -> tuple[float, float, float]:
 
 
 @kernel
-def _prepare(code: int, patch: _Patch) -> bool:
+def prepare_patterns(code: int, patch: PatchItems) -> bool:
     """Zero what is missing, centre for correlation; tell whether a pattern is constant.
 
     O(items voxels)
@@ -272,13 +274,13 @@ def _fill(
         if n_lacking > 0:
             n_seen = count_seen(items)
             find_complete(items, complete)
-        patch = _Patch(items, has, means, norms, finite, complete)
-        if not _prepare(metric.code, patch):
+        patch = PatchItems(items, has, means, norms, finite, complete)
+        if not prepare_patterns(metric.code, patch):
             _fill_one(metric, patch, n_seen, rdms[c])
 
 
 @kernel
-def _fill_one(metric: MissingVoxels, patch: _Patch, n_seen: int, rdm: Floats) -> None:
+def _fill_one(metric: MissingVoxels, patch: PatchItems, n_seen: int, rdm: Floats) -> None:
     """Fill the RDM of one patch; all NaN when a pair that lacks nothing is undefined."""
     items, finite, norms = patch.items, patch.finite, patch.norms
     if metric.code <= COSINE:
@@ -289,9 +291,9 @@ def _fill_one(metric: MissingVoxels, patch: _Patch, n_seen: int, rdm: Floats) ->
     for i in range(items.shape[0] - 1):
         for j in range(i + 1, items.shape[0]):
             if not (finite[i] and finite[j]):
-                value = _lacking(metric, items, patch.has, patch.means, i, j, n_seen)
+                value = distance_lacking(metric, items, patch.has, patch.means, i, j, n_seen)
             elif metric.code <= COSINE:
-                value = _one_minus(rdm[cell], norms[i], norms[j])
+                value = one_minus_cosine(rdm[cell], norms[i], norms[j])
             else:
                 value = rdm[cell] if metric.code == SQEUCLIDEAN else math.sqrt(rdm[cell])
             rdm[cell] = value if math.isfinite(value) else math.nan

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.missing import MissingVoxels
+from bids_rsa.core.dissimilarity.missing_folds import MissingFolds
 from bids_rsa.core.dissimilarity.pair_distances import PairDistances, PatchLists
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 
@@ -21,11 +22,12 @@ class PairSource:
         self,
         patterns: NDArray[np.floating[Any]],
         neighborhood: Neighborhood,
-        distances: PairDistances | MissingVoxels,
+        distances: PairDistances | MissingVoxels | MissingFolds,
         min_voxels: int,
         ignore_nan: bool,
     ) -> None:
-        self._patterns = np.ascontiguousarray(patterns[:, 0])
+        across_folds = isinstance(distances, MissingFolds)
+        self._patterns = np.ascontiguousarray(patterns if across_folds else patterns[:, 0])
         self._neighborhood, self._distances = neighborhood, distances
         self._min_voxels, self._ignore_nan = max(min_voxels, 1), ignore_nan
 
@@ -36,3 +38,13 @@ class PairSource:
         patches = PatchLists(members, starts, self._min_voxels, self._ignore_nan)
         self._distances.kernel(self._distances, self._patterns, patches, rdms)
         return np.diff(starts).astype(np.int32)
+
+    def fill_some(self, block: CenterBlock, chosen: NDArray[np.intp], rdms: Floats) -> None:
+        """Write the RDMs of some centres of a block."""
+        starts, members = self._neighborhood.members(block)
+        rows = [members[starts[k] : starts[k + 1]].astype(np.int64, copy=False) for k in chosen]
+        ends = np.cumsum([0, *map(len, rows)])
+        patches = PatchLists(np.concatenate(rows), ends, self._min_voxels, self._ignore_nan)
+        some = np.empty((len(chosen), rdms.shape[1]))
+        self._distances.kernel(self._distances, self._patterns, patches, some)
+        rdms[chosen] = some

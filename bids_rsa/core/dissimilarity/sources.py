@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity import rows as _rows
 from bids_rsa.core.dissimilarity.codes import CORRELATION, COSINE, EUCLIDEAN, PRODUCTS
-from bids_rsa.core.dissimilarity.compiled import compiled_distances
+from bids_rsa.core.dissimilarity.compiled import compiled_distances, folds_that_lack
 from bids_rsa.core.dissimilarity.fold_source import FoldRowSource
 from bids_rsa.core.dissimilarity.gram_source import GramSource
 from bids_rsa.core.dissimilarity.packing import Lines, neighborhood_of, room_for_lines, voxels_of
@@ -70,8 +70,14 @@ class PatchSource:
 
     def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
         """Write the RDMs of a block; return the patch sizes."""
+        return self.fill_some(block, np.arange(len(rdms)), rdms)
+
+    def fill_some(
+        self, block: CenterBlock, chosen: NDArray[np.intp], rdms: Floats
+    ) -> NDArray[np.int32]:
+        """Write the RDMs of some centres of a block; return the patch sizes of all."""
         starts, members = self.neighborhood.members(block)
-        for k in range(len(rdms)):
+        for k in chosen:
             rows = np.sort(members[starts[k] : starts[k + 1]])
             rdms[k] = self.rule.rdm(self.patterns, rows)
         return np.diff(starts).astype(np.int32)
@@ -158,22 +164,19 @@ class RowSource:
 
 
 class WholeOrLacking:
-    """RDMs from sums along grid rows where a patch lacks nothing, else by the definition."""
+    """RDMs the fastest way where a patch lacks nothing, else by what takes missing voxels."""
 
-    def __init__(self, rows: RowSource | FoldRowSource, patches: PatchSource) -> None:
-        self._rows, self._patches = rows, patches
-        self.max_length = rows.max_length
+    def __init__(self, whole: RdmSource, lacking: PairSource | PatchSource) -> None:
+        self._whole, self._lacking = whole, lacking
+        self.max_length = whole.max_length
 
     def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
         """Write the RDMs of a block; return the patch sizes."""
-        sizes = self._rows.fill(block, rdms)
+        sizes = self._whole.fill(block, rdms)
         # what lacks a value is undefined there
-        lacking = np.flatnonzero(np.isnan(rdms).any(axis=1))
-        if len(lacking):
-            starts, members = self._patches.neighborhood.members(block)
-            for k in lacking:
-                rows = np.sort(members[starts[k] : starts[k + 1]])
-                rdms[k] = self._patches.rule.rdm(self._patches.patterns, rows)
+        chosen = np.flatnonzero(np.isnan(rdms).any(axis=1))
+        if len(chosen):
+            self._lacking.fill_some(block, chosen, rdms)
         return sizes
 
 
@@ -188,19 +191,32 @@ def choose_source_of(
     """Choose the fastest way for an entry that need not stand in the table."""
     n_folds = patterns.shape[1]
     weights = weigh(known, rule.params, n_folds)
-    of_products = weights is not None or (known.gram_code is not None and not rule.params)
-    lacking = of_products and rule.ignore_nan and _lacks_voxels(patterns)
-    if of_products and not lacking:
-        if weights is not None:
-            return _weighted(patterns, neighborhood, *weights, rule.min_voxels)
-        if not isinstance(neighborhood, SphereRows):
-            return GramSource(patterns, neighborhood, known, rule.min_voxels)
-        return _along_rows(patterns, neighborhood, known, rule)
-    if of_products and n_folds > 1 and weights is None and isinstance(neighborhood, SphereRows):
-        patches = PatchSource(patterns, neighborhood, rule)
-        return WholeOrLacking(_along_rows(patterns, neighborhood, known, rule), patches)
+    if weights is None and (known.gram_code is None or rule.params):
+        return _of_pairs(patterns, neighborhood, known, rule)
+    products, roots = (known, None) if weights is None else weights
+    if roots is not None:
+        whole = _weighted(patterns, neighborhood, products, roots, rule.min_voxels)
+    elif isinstance(neighborhood, SphereRows):
+        whole = _along_rows(patterns, neighborhood, known, rule)
+    else:
+        whole = GramSource(patterns, neighborhood, known, rule.min_voxels)
+    if not rule.ignore_nan or not _lacks_voxels(patterns):
+        return whole
+    if n_folds == 1:
+        return WholeOrLacking(whole, _of_pairs(patterns, neighborhood, known, rule))
+    lacking = folds_that_lack(products, rule.params, roots, len(patterns))
+    if lacking is None:
+        return WholeOrLacking(whole, PatchSource(patterns, neighborhood, rule))
+    pairs = PairSource(patterns, neighborhood, lacking, rule.min_voxels, True)
+    return WholeOrLacking(whole, pairs)
+
+
+def _of_pairs(
+    patterns: Patterns, neighborhood: Neighborhood, known: Dissimilarity, rule: PatchRule
+) -> PairSource | PatchSource:
+    """Choose compiled pairs of patterns where there are some, else scipy."""
     distances = compiled_distances(known, rule.params, len(patterns))
-    if distances is None or n_folds > 1:
+    if distances is None or patterns.shape[1] > 1:
         return PatchSource(patterns, neighborhood, rule)
     return PairSource(patterns, neighborhood, distances, rule.min_voxels, rule.ignore_nan)
 

@@ -1,0 +1,277 @@
+"""Cross-validated RDMs of patches with missing voxels, for functions of inner products.
+
+The products of two folds' differences use the voxels that both patterns have in both folds;
+distances between training and test patterns those that both have.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.dissimilarity.codes import COSINE
+from bids_rsa.core.dissimilarity.missing import (
+    MissingVoxels,
+    PatchItems,
+    distance_lacking,
+    one_minus_cosine,
+    prepare_patterns,
+)
+from bids_rsa.core.dissimilarity.pair_distances import PatchLists
+from bids_rsa.core.engine.jit import kernel, summing_kernel
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+class MissingFolds(NamedTuple):
+    """One metric ready to fill the cross-validated RDMs of patches whose patterns lack voxels.
+
+    Attributes
+    ----------
+    code : int
+        Which function of inner products.
+    least : int
+        Correlation and cosine: pairs of patterns with fewer common voxels are undefined.
+    signed_root, per_voxel : bool
+        See `Dissimilarity`.
+    weights : (n_voxels,) float64
+        Of products of differences.
+    """
+
+    code: int
+    least: int
+    signed_root: bool
+    per_voxel: bool
+    weights: Floats
+
+    @property
+    def kernel(self) -> Callable[..., None]:
+        """What fills RDMs of patterns (n_voxels, n_folds, n_items); see `PairDistances.kernel`."""
+        return _fill_left_out if self.code <= COSINE else _fill_products
+
+
+@kernel
+def _gather_folds(
+    patterns: NDArray[np.floating[Any]], rows: Rows, items: Floats, finite: Flags, complete: Flags
+) -> int:
+    """Copy some voxels' patterns (n_folds, n_conditions, n_voxels); return how many are seen.
+
+    finite: patterns (n_folds, n_conditions) that have every voxel; complete: conditions that have
+    every voxel seen. O(voxels).
+    """
+    n_folds, n_items, n = items.shape
+    finite[:] = True
+    complete[:] = True
+    n_seen = 0
+    for k in range(n):
+        seen = False
+        for f in range(n_folds):
+            for i in range(n_items):
+                items[f, i, k] = patterns[rows[k], f, i]
+                there = math.isfinite(items[f, i, k])
+                finite[f, i] = finite[f, i] and there
+                seen = seen or there
+        n_seen += seen
+        if seen:
+            for f in range(n_folds):
+                for i in range(n_items):
+                    complete[i] = complete[i] and math.isfinite(items[f, i, k])
+    return n_seen
+
+
+@kernel
+def _undefine(rdm: Floats, complete: Flags) -> None:
+    """Set cells that are not finite to NaN; all, if a pair of conditions lacked nothing there."""
+    cell = 0
+    for i in range(complete.size - 1):
+        for j in range(i + 1, complete.size):
+            if not math.isfinite(rdm[cell]):
+                rdm[cell] = math.nan
+                if complete[i] and complete[j]:
+                    rdm[:] = math.nan
+                    return
+            cell += 1
+
+
+@kernel
+def _differences(
+    items: Floats, i: int, j: int, whole: Flags, differences: Floats, has: Floats
+) -> None:
+    """Differences (n_folds, n_voxels), 0 where one is missing, and where none is.
+
+    ``has`` is not written for folds that lack nothing.
+    """
+    for f in range(items.shape[0]):
+        for k in range(items.shape[2]):
+            differences[f, k] = items[f, i, k] - items[f, j, k]
+        if not whole[f]:
+            for k in range(items.shape[2]):
+                there = abs(differences[f, k]) < math.inf
+                differences[f, k] = differences[f, k] if there else 0.0
+                has[f, k] = 1.0 if there else 0.0
+
+
+@summing_kernel
+def _product(left: Floats, right: Floats, w: Floats) -> float:
+    """Weighted inner product."""
+    total = 0.0
+    for k in range(left.size):
+        total += w[k] * left[k] * right[k]
+    return total
+
+
+@summing_kernel
+def _whole_products(differences: Floats, whole: Flags, w: Floats, total: Floats) -> float:
+    """Sum the products of different folds' differences that lack nothing, and these themselves."""
+    total[:] = 0.0
+    products = 0.0
+    for f in range(differences.shape[0]):
+        if whole[f]:
+            for k in range(differences.shape[1]):
+                products += w[k] * differences[f, k] * total[k]
+                total[k] += differences[f, k]
+    return products
+
+
+@kernel
+def _mean_product(
+    differences: Floats, has: Floats, whole: Flags, w: Floats, n_seen: int, total: Floats
+) -> float:
+    """Mean product of two folds' differences, scaled up to the voxels seen; NaN without one.
+
+    A fold that lacks voxels has the same ones in common with all folds that lack none.
+    """
+    n_folds, n = differences.shape
+    n_whole = int(whole.sum())
+    products = _whole_products(differences, whole, w, total) * (n_seen / n)
+    n_pairs = n_whole * (n_whole - 1) // 2
+    for f in range(n_folds):
+        count = 0.0 if whole[f] else has[f].sum()
+        if count > 0.0:
+            products += _product(differences[f], total, w) * (n_seen / count)
+            n_pairs += n_whole
+            for g in range(f + 1, n_folds):
+                count = 0.0 if whole[g] else _product(has[f], has[g], has[f])
+                if count > 0.0:
+                    products += _product(differences[f], differences[g], w) * (n_seen / count)
+                    n_pairs += 1
+    return products / n_pairs if n_pairs else math.nan
+
+
+@kernel
+def _fill_products(
+    metric: MissingFolds, patterns: NDArray[np.floating[Any]], patches: PatchLists, rdms: Floats
+) -> None:
+    """Fill unbiased distances. O(folds items^2 voxels) a patch."""
+    n_folds, n_items = patterns.shape[1:]
+    finite = np.empty((n_folds, n_items), np.bool_)
+    complete, whole = np.empty(n_items, np.bool_), np.empty(n_folds, np.bool_)
+    for c in range(rdms.shape[0]):
+        rows = patches.members[patches.starts[c] : patches.starts[c + 1]]
+        rdms[c, :] = math.nan
+        if rows.size < patches.min_voxels:
+            continue
+        items = np.empty((n_folds, n_items, rows.size))
+        differences = np.empty((n_folds, rows.size))
+        has = np.empty((n_folds, rows.size))
+        total = np.empty(rows.size)
+        n_seen = _gather_folds(patterns, rows, items, finite, complete)
+        w = metric.weights[rows]
+        cell = 0
+        for i in range(n_items - 1):
+            for j in range(i + 1, n_items):
+                for f in range(n_folds):
+                    whole[f] = finite[f, i] and finite[f, j]
+                _differences(items, i, j, whole, differences, has)
+                value = _mean_product(differences, has, whole, w, n_seen, total)
+                value = value / max(n_seen, 1) if metric.per_voxel else value
+                if metric.signed_root:
+                    value = math.copysign(math.sqrt(abs(value)), value)
+                rdms[c, cell] = value
+                cell += 1
+        _undefine(rdms[c], complete)
+
+
+@kernel
+def _split(items: Floats, test: int, patterns: Floats) -> None:
+    """Write the mean over all other folds' finite values, and below the fold's own patterns."""
+    n_folds, n_items, n = items.shape
+    for i in range(n_items):
+        for k in range(n):
+            total = 0.0
+            count = 0
+            for f in range(n_folds):
+                if f != test and math.isfinite(items[f, i, k]):
+                    total += items[f, i, k]
+                    count += 1
+            patterns[i, k] = total / count if count else math.nan
+            patterns[n_items + i, k] = items[test, i, k]
+
+
+@summing_kernel
+def _dot(left: Floats, right: Floats) -> float:
+    """Inner product."""
+    total = 0.0
+    for k in range(left.size):
+        total += left[k] * right[k]
+    return total
+
+
+@kernel
+def _fill_left_out(
+    metric: MissingFolds, patterns: NDArray[np.floating[Any]], patches: PatchLists, rdms: Floats
+) -> None:
+    """Fill distances of each fold from the mean of all others. O(folds items^2 voxels) a patch."""
+    n_folds, n_items = patterns.shape[1:]
+    finite = np.empty((n_folds, n_items), np.bool_)
+    complete, whole = np.empty(n_items, np.bool_), np.empty(2 * n_items, np.bool_)
+    counts = np.empty(rdms.shape[1])
+    means, norms = np.empty(2 * n_items), np.empty(2 * n_items)
+    for c in range(rdms.shape[0]):
+        rows = patches.members[patches.starts[c] : patches.starts[c + 1]]
+        rdm = rdms[c]
+        rdm[:] = math.nan
+        if rows.size < patches.min_voxels:
+            continue
+        items = np.empty((n_folds, n_items, rows.size))
+        n_seen = _gather_folds(patterns, rows, items, finite, complete)
+        both, has = np.empty((2 * n_items, rows.size)), np.empty((2 * n_items, rows.size))
+        patch = PatchItems(both, has, means, norms, whole, whole)
+        rdm[:] = 0.0
+        counts[:] = 0.0
+        for test in range(n_folds):
+            _split(items, test, both)
+            if prepare_patterns(metric.code, patch):
+                rdm[:] = math.nan
+                break
+            _add_fold(MissingVoxels(metric.code, metric.least), patch, n_seen, rdm, counts)
+        for cell in range(rdm.size):
+            rdm[cell] = rdm[cell] / counts[cell]
+        _undefine(rdm, complete)
+
+
+@kernel
+def _add_fold(
+    metric: MissingVoxels, patch: PatchItems, n_seen: int, rdm: Floats, counts: Floats
+) -> None:
+    """Add the defined distances between training and test patterns, in both directions."""
+    both, whole, norms = patch.items, patch.finite, patch.norms
+    n_items = both.shape[0] // 2
+    for i in range(2 * n_items):
+        whole[i] = patch.has[i].min() > 0.0
+    cell = 0
+    for i in range(n_items - 1):
+        for j in range(i + 1, n_items):
+            for a, b in ((i, n_items + j), (j, n_items + i)):
+                if whole[a] and whole[b]:
+                    value = one_minus_cosine(_dot(both[a], both[b]), norms[a], norms[b])
+                else:
+                    value = distance_lacking(metric, both, patch.has, patch.means, a, b, n_seen)
+                if math.isfinite(value):
+                    rdm[cell] += value
+                    counts[cell] += 1.0
+            cell += 1
