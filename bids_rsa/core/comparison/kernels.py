@@ -149,20 +149,6 @@ def find_nan(rows: Floats, found: NDArray[np.bool_]) -> None:
 
 
 @kernel
-def rank_cells(row: Floats, order: NDArray[np.intp], ranks: Floats) -> None:
-    """Average ranks, from 1, of a sorted row; equal cells are ties. O(n)."""
-    n = row.size
-    start = 0
-    while start < n:
-        end = start + 1
-        while end < n and row[order[end]] == row[order[start]]:
-            end += 1
-        for k in range(start, end):
-            ranks[order[k]] = 0.5 * (start + 1 + end)
-        start = end
-
-
-@kernel
 def place_cells(
     row: Floats, order: NDArray[np.intp], levels: NDArray[np.uint32], slots: NDArray[np.uint32]
 ) -> int:

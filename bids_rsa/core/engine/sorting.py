@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.engine.jit import kernel
+from bids_rsa.core.engine.jit import kernel, kernel_part
 from bids_rsa.core.engine.vectors import pointer_to
 from bids_rsa.core.engine.words import WORD_LANES, exchange
 
@@ -26,7 +26,7 @@ def count_bits(n: int) -> int:
     return bits
 
 
-@kernel
+@kernel_part
 def _to_offsets(counts: Words) -> None:
     """Turn counts into the position where each bucket starts. O(buckets)."""
     total = np.uint32(0)
@@ -36,7 +36,7 @@ def _to_offsets(counts: Words) -> None:
         total += count
 
 
-@kernel
+@kernel_part
 def bucket_sort(words: Words, spare: Words, counts: Words, shift: np.uint32) -> bool:
     """Sort words: into buckets by their top bits, then by exchanges of neighbours.
 
@@ -77,7 +77,7 @@ def _pass(source: WideWords, target: WideWords, starts: Words, shift: np.uint64)
         target[position] = word
 
 
-@kernel
+@kernel_part
 def _insert(words: WideWords, most: int) -> bool:
     """Sort words of which nearly all are in order; False, half done, after too many moves."""
     largest = words[0]
@@ -97,7 +97,7 @@ def _insert(words: WideWords, most: int) -> bool:
     return True
 
 
-@kernel
+@kernel_part
 def radix_sort(words: WideWords, spare: WideWords, counts: Words, lowest_bit: int) -> None:
     """Sort words by their two highest digits, and what these leave by insertion. O(n).
 
@@ -125,7 +125,7 @@ def radix_sort(words: WideWords, spare: WideWords, counts: Words, lowest_bit: in
             _count_and_pass(spare, words, lower, np.uint64(min(bit + digit_bits, last)))
 
 
-@kernel
+@kernel_part
 def _count_and_pass(source: WideWords, target: WideWords, counts: Words, shift: np.uint64) -> None:
     """Sort words by one digit. O(n)."""
     mask = np.uint64(counts.size - 1)
@@ -149,7 +149,7 @@ def _sort_short(row: Floats, cells: Words) -> None:
         cells[j] = cell
 
 
-@kernel
+@kernel_part
 def _sort_long(row: Floats, cells: Words, spare: Words) -> None:
     """Sort many cells by their values, in place, merging sorted runs. O(n log n)."""
     n = cells.size
@@ -178,7 +178,7 @@ def _sort_long(row: Floats, cells: Words, spare: Words) -> None:
         length *= 2
 
 
-@kernel
+@kernel_part
 def _sort_ends(row: Floats, cells: Words) -> None:
     """Bring the smallest cell to the front and the largest to the back. O(n)."""
     last = cells.size - 1
