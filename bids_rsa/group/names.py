@@ -92,6 +92,11 @@ def figure_path(test: GroupTest, figure: str) -> str:
     return f"{test.folder}/figures/{test.label}_{figure}.png"
 
 
+def geometry_path(test: GroupTest) -> str:
+    """Name the surfaces that the maps are drawn on, which are kept for the page."""
+    return f"{test.folder}/figures/{test.label}_surfaces.json"
+
+
 def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[str, Any]:
     """List what determines the numbers of a test, as it stands in its sidecars.
 

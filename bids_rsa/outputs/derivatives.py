@@ -50,6 +50,7 @@ EXTENSIONS = {
     "surface": (".shape.gii", ".label.gii"),
     "grayordinates": (".dscalar.nii", ".dscalar.nii"),
 }
+GEOMETRY = "_desc-background_surfaces.json"  # ends the name of the surfaces that maps are drawn on
 _EXTENSION = re.compile(
     r"\.(?:nii|nii\.gz|tsv|tsv\.gz|(?:shape|label|func)\.gii|d(?:scalar|tseries)\.nii)$"
 )
@@ -112,6 +113,11 @@ def anatomy_path(analysis: Analysis) -> str:
     """Name the anatomy that the maps of an analysis are drawn on, relative to the dataset."""
     folder = f"sub-{analysis.subject}/figures"
     return f"{folder}/{analysis.label}_desc-background_anatomy.nii.gz"
+
+
+def geometry_path(analysis: Analysis) -> str:
+    """Name the surfaces that the maps of an analysis are drawn on, relative to the dataset."""
+    return f"sub-{analysis.subject}/figures/{analysis.label}{GEOMETRY}"
 
 
 def vector_path(picture: str) -> str:

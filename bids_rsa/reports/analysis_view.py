@@ -8,21 +8,16 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.outputs.derivatives import GEOMETRY
 from bids_rsa.reports.collect import FoundMap
 from bids_rsa.reports.drawing import scale_of
+from bids_rsa.reports.packing import Packed, fitting, palettes
 from bids_rsa.reports.participant_pictures import MNI_TEMPLATE
 from bids_rsa.reports.pictures import Scale
 from bids_rsa.reports.slices import Anatomy, read_anatomy
+from bids_rsa.reports.surface_viewer import read_geometry, surface_viewer
 from bids_rsa.reports.template import mni_template
-from bids_rsa.reports.volumes import (
-    Packed,
-    box_mm,
-    fitting,
-    highest_mm,
-    pack_anatomy,
-    pack_map,
-    palette,
-)
+from bids_rsa.reports.volumes import box_mm, highest_mm, pack_anatomy, pack_map
 
 STEP_MM = 2.0  # of the crosshair by a key
 
@@ -59,15 +54,41 @@ def make_viewer(
     packed = []
     for one in maps:
         inside = mask if mask.shape == one.data.shape else np.nan_to_num(one.data) != 0
-        words = one.words
-        values = words.drawn(one.data)
-        scale = scale_of(np.nan_to_num(values), words.unit, words.kind)
+        values, scale = _as_drawn(one)
         packed.append((pack_map(one.title, values, inside, one.image.affine, scale), scale))
     if not packed:
         return None
     affine = maps[0].image.affine
     place = box_mm(mask, affine), highest_mm(maps[0].data, affine)
     return view(name, packed, anatomy, place, budget)
+
+
+def _as_drawn(one: FoundMap) -> tuple[NDArray[Any], Scale]:
+    """Give what is drawn of a map's values, and in which colours."""
+    values = one.words.drawn(one.data)
+    return values, scale_of(np.nan_to_num(values), one.words.unit, one.words.kind)
+
+
+def make_surface_viewer(
+    name: str, maps: Sequence[FoundMap], folder: Path, budget: int
+) -> dict[str, Any] | None:
+    """Pack an analysis on surfaces for their viewer; None where no surface was kept.
+
+    Parameters
+    ----------
+    name : str
+        The viewer's id in the page.
+    maps : sequence of FoundMap
+    folder : Path
+        The participant's.
+    budget : int
+        Most letters of packed data.
+    """
+    geometry = read_geometry(folder / "figures" / f"{maps[0].analysis}{GEOMETRY}")
+    if geometry is None:
+        return None
+    drawn = [(one.title, *_as_drawn(one)) for one in maps]
+    return surface_viewer(name, drawn, geometry, budget)
 
 
 def view(
@@ -91,6 +112,6 @@ def view(
             "stepMm": STEP_MM,
             "anatomy": behind.content,
             "maps": [volume.content for volume in taken],
-            "palettes": {scale.colours.name: palette(scale) for _, scale in packed},
+            "palettes": palettes([scale for _, scale in packed]),
         },
     }

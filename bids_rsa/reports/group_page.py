@@ -4,40 +4,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
-
 from bids_rsa.outputs.derivatives import read_sidecar, without_extension
-from bids_rsa.reports.analysis_view import view
 from bids_rsa.reports.ceiling_view import CEILING_COLUMNS, ceiling_view
 from bids_rsa.reports.checklist import GROUP_ITEMS, PARTICIPANT_ITEMS, checklist, in_words
 from bids_rsa.reports.collect import (
-    FoundMap,
-    open_map,
     participant_folder,
     read_rows,
     resolve_sources,
 )
 from bids_rsa.reports.designs import find_designs
 from bids_rsa.reports.found_tests import FOLDER, FoundTest, find_tests
+from bids_rsa.reports.group_viewers import group_viewers
 from bids_rsa.reports.made_from import group_made_from
 from bids_rsa.reports.methods import methods_text
 from bids_rsa.reports.page import write_page
 from bids_rsa.reports.page_state import page_path
 from bids_rsa.reports.participant_page import methods_content
-from bids_rsa.reports.participant_pictures import MNI_TEMPLATE
 from bids_rsa.reports.parts import embed
-from bids_rsa.reports.pictures import DIVERGING, ONE_SIDED, Scale
 from bids_rsa.reports.region_view import group_pictures, tables_content
 from bids_rsa.reports.sidecar_values import distinct
-from bids_rsa.reports.slices import Anatomy, read_anatomy
-from bids_rsa.reports.template import mni_template
+from bids_rsa.reports.surface_viewer import geometries_of
 from bids_rsa.reports.thumbnails import make_sheets
-from bids_rsa.reports.volumes import box_mm, highest_mm, pack_map
 
-VIEWER_BUDGET = 5_000_000
-# what the viewer shows of a test, where there is room: stat- label, unit
-SHOWN = (("t", "t"), ("mean", "mean score"), ("slope", "slope"), ("tThr", "t where significant"))
 PICTURES = {
     "glass": "Significant voxels on a glass brain",
     "mosaic": "Map of t, significant voxels outlined",
@@ -67,7 +55,7 @@ def write_group_page(output_dir: Path) -> Path:
         for design in find_designs(folder).values()
     ]
     text = methods_text(of_participants, sidecars, designs)
-    budget = VIEWER_BUDGET // max(1, len(tests))
+    viewers = group_viewers(tests)
     sheets, not_shown = make_sheets(output_dir, sidecars)
     content: dict[str, Any] = {
         "title": "Group: representational similarity analysis",
@@ -77,11 +65,8 @@ def write_group_page(output_dir: Path) -> Path:
         "summary": _summary(tests),
         "tests": [_test(test) for test in tests],
         "tried": distinct(sidecars, "Tried"),
-        "viewers": [
-            made
-            for number, test in enumerate(tests)
-            if (made := _viewer(f"viewer-{number}", test, budget))
-        ],
+        "viewers": viewers,
+        "geometries": geometries_of(one["viewer"] for one in viewers),
         "comparisons": _comparisons(tests),
         "ceilings": [made for test in tests if (made := ceiling_view(test))],
         "ceiling_columns": CEILING_COLUMNS,
@@ -189,45 +174,6 @@ def _relabelings(sidecar: dict[str, Any]) -> str:
         return ""
     drawn = "All" if sidecar.get("RelabelingsExhaustive") else "A random sample of"
     return f"{drawn} {used} distinct relabelings were used; p cannot be below {smallest:.3g}."
-
-
-def _anatomy(one: FoundMap, mask: Any) -> Anatomy:
-    """Give the MNI template, or the voxels tested where the space is another."""
-    if "space-MNI" in one.stem:
-        return read_anatomy(mni_template(), MNI_TEMPLATE)
-    return read_anatomy(nib.Nifti1Image(mask.astype(np.float32), one.image.affine), "the mask")
-
-
-def _viewer(viewer_id: str, test: FoundTest, budget: int) -> dict[str, Any] | None:
-    """Pack the maps of a test for the viewer."""
-    path = test.folder / f"{test.name}_mask.nii.gz"
-    by_stat = {one.stem.partition("_stat-")[2].partition("_")[0]: one for one in test.maps}
-    if not path.exists() or "t" not in by_stat:
-        return None
-    mask = np.asarray(open_map(path).dataobj) != 0
-    sidecar = test.sidecar
-    packed = []
-    for stat, unit in SHOWN:
-        one = by_stat.get(stat)
-        if one is None or not np.any(one.data):
-            continue
-        largest = float(np.nanmax(np.abs(one.data))) or 1.0
-        # of null maps the mean is compared, and the threshold is one of the mean
-        of_t = stat == "t" and "Null" not in sidecar
-        mark = sidecar.get("ClusterFormingThreshold") if of_t else None
-        one_sided = stat in ("t", "tThr") and sidecar.get("Tail") == "greater"
-        scale = (
-            Scale(0.0, largest, ONE_SIDED, unit, mark)
-            if one_sided
-            else Scale(-largest, largest, DIVERGING, unit, mark)
-        )
-        title = f"{unit}, {test.title}"
-        packed.append((pack_map(title, one.data, mask, one.image.affine, scale), scale))
-    first = by_stat["t"]
-    affine = first.image.affine
-    place = box_mm(mask, affine), highest_mm(first.data, affine)
-    made = view(viewer_id, packed, _anatomy(first, mask), place, budget)
-    return {"label": test.title, "viewer": made} if made else None
 
 
 def _comparisons(tests: Sequence[FoundTest]) -> list[tuple[str, str, str]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_rsa.core.plain_statistics import average_ranks
-from bids_rsa.reports.analysis_view import make_viewer, read_background
+from bids_rsa.reports.analysis_view import make_surface_viewer, make_viewer, read_background
 from bids_rsa.reports.checklist import PARTICIPANT_ITEMS, checklist, in_words
 from bids_rsa.reports.collect import (
     FoundMap,
@@ -32,6 +32,7 @@ from bids_rsa.reports.references import bibtex, cited_keys, references, with_nam
 from bids_rsa.reports.region_view import tables_content
 from bids_rsa.reports.sidecar_values import distinct, number
 from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out
+from bids_rsa.reports.surface_viewer import geometries_of
 
 _SIZES = re.compile(r"_stat-n(voxels|vertices|grayordinates)_")
 VIEWER_BUDGET = 3_200_000  # letters of packed volumes in a page
@@ -83,6 +84,7 @@ def write_participant_page(output_dir: Path, subject: str) -> Path:
         "sources": sorted({uri for one in sidecars for uri in one.get("Sources", ())}),
         **methods_content(text),
     }
+    content["geometries"] = geometries_of(one["viewer"] for one in content["analyses"])
     content["sections"] = _sections(content)
     return write_page(page_path(output_dir, subject), content)
 
@@ -196,7 +198,9 @@ def _analysis(index: int, maps: Sequence[FoundMap], folder: Path, budget: int) -
         else None,
         "maps": [_map(one, mask) for one in shown],
         "is_drawn": any(one.picture.exists() for one in maps),
-        "viewer": make_viewer(f"viewer-{index}", shown, mask, anatomy, budget) if anatomy else None,
+        "viewer": make_viewer(f"viewer-{index}", shown, mask, anatomy, budget)
+        if anatomy
+        else make_surface_viewer(f"viewer-{index}", shown, folder, budget),
     }
 
 

@@ -15,7 +15,14 @@ from bids_rsa.words import few
 
 
 def surface_mosaic(space: Space, surfaces: Sequence[HemisphereSurfaces]) -> SurfaceMosaic:
-    """Lay out the hemispheres of a space, inflated where such a surface was found.
+    """Lay out the hemispheres of a space; see `drawn_hemispheres`."""
+    return lay_out_hemispheres(drawn_hemispheres(space, surfaces))
+
+
+def drawn_hemispheres(
+    space: Space, surfaces: Sequence[HemisphereSurfaces]
+) -> list[DrawnHemisphere]:
+    """Read the hemispheres of a space as they are drawn, inflated where such a surface was found.
 
     Parameters
     ----------
@@ -38,7 +45,7 @@ def surface_mosaic(space: Space, surfaces: Sequence[HemisphereSurfaces]) -> Surf
                 locations,
             )
         )  # fmt: skip
-    return lay_out_hemispheres(drawn)
+    return drawn
 
 
 def drawn_on(space: Space, surfaces: Sequence[HemisphereSurfaces]) -> str:

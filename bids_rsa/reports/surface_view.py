@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _MARGIN, _LABEL = 12, 24  # pixels around a view, and above it
-_SULCUS, _GYRUS, _AMBIENT = 0.52, 0.72, 0.7
+_SULCUS, _GYRUS, _AMBIENT = 0.52, 0.72, 0.7  # as in templates/surface_viewer.js
 _SMOOTHING_STEPS = 4
 _TRIANGLES_AT_A_TIME = 2**15
 
@@ -89,7 +89,7 @@ def lay_out_hemispheres(
     locations = np.full(shape, -1, dtype=np.int64)
     grey, labels = np.ones(shape, np.float32), []
     for number, one in enumerate(hemispheres):
-        shade = _folding(one)
+        shade = np.where(is_sulcus(one), _SULCUS, _GYRUS)
         for level, name in enumerate(("lateral", "medial")):
             across, down = (number, level) if len(hemispheres) > 1 else (level, 0)
             top, left = down * row, across * column
@@ -103,8 +103,8 @@ def lay_out_hemispheres(
     return SurfaceMosaic(shape, locations, grey, tuple(labels))
 
 
-def _folding(one: DrawnHemisphere) -> Floats:
-    """Give the grey of each vertex: sulci are darker than gyri, as on any inflated surface."""
+def is_sulcus(one: DrawnHemisphere) -> NDArray[np.bool_]:
+    """Tell which vertices (n_vertices,) lie in a sulcus, to be drawn darker than gyri."""
     n_vertices = len(one.middle_mm)
     starts, neighbors = neighbors_of(one.triangles, n_vertices)
     owners = np.repeat(np.arange(n_vertices), np.diff(starts))
@@ -119,7 +119,7 @@ def _folding(one: DrawnHemisphere) -> Floats:
     for _ in range(_SMOOTHING_STEPS):
         bend = (bend + mean_of_neighbors(bend[:, None])[:, 0]) / 2
     # neighbours on the side of the normal: the surface is hollow there
-    return np.where(bend > 0, _SULCUS, _GYRUS)
+    return np.asarray(bend > 0)
 
 
 def _vertex_normals(points: Floats, triangles: NDArray[Any]) -> Floats:

@@ -1,38 +1,16 @@
-"""Volumes packed for the viewer of a page: cropped, in few bits, compressed, as text."""
+"""Volumes packed for the slice viewer of a page: cropped to what they hold."""
 
-import base64
-import gzip
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from nibabel.affines import apply_affine, from_matvec
 from numpy.typing import NDArray
 
+from bids_rsa.reports.packing import Packed, drawn_keys, steps_of, to_text
 from bids_rsa.reports.pictures import Scale
 from bids_rsa.reports.slices import Anatomy
 
-NO_VALUE = -32768
-STEPS = 8000  # of a map's values, from 0 to the largest
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A volume as the viewer reads it, and how many letters it takes in the page."""
-
-    content: dict[str, Any]
-
-    @property
-    def size(self) -> int:
-        """Length of its data."""
-        return len(self.content["data"])
-
-
-def _text(values: NDArray[Any]) -> str:
-    """Write values as text; the same values give the same text."""
-    return base64.b64encode(gzip.compress(values.tobytes(order="F"), 6, mtime=0)).decode("ascii")
 
 
 def _cropped(data: NDArray[Any], used: NDArray[np.bool_], affine: Floats) -> tuple[Any, Floats]:
@@ -62,22 +40,16 @@ def pack_map(
     scale : Scale
     """
     shown = mask.astype(bool) & np.isfinite(data)
-    largest = float(np.abs(data[shown]).max(initial=0.0)) or 1.0
-    steps = np.full(data.shape, NO_VALUE, "<i2")
-    steps[shown] = np.rint(data[shown] / largest * STEPS)
+    steps, step = steps_of(data, shown)
     steps, affine = _cropped(steps, shown, affine)
     return Packed(
         {
             "name": name,
             "shape": list(steps.shape),
             "inverse": np.linalg.inv(affine)[:3].ravel().tolist(),
-            "step": largest / STEPS,
-            "low": scale.low,
-            "high": scale.high,
-            "colours": scale.colours.name,
-            "unit": scale.unit,
-            "threshold": scale.threshold,
-            "data": _text(steps),
+            "step": step,
+            **drawn_keys(scale),
+            "data": to_text(steps),
         }
     )
 
@@ -91,7 +63,7 @@ def pack_anatomy(anatomy: Anatomy) -> Packed:
         {
             "shape": list(grey.shape),
             "inverse": np.linalg.inv(affine)[:3].ravel().tolist(),
-            "data": _text(grey),
+            "data": to_text(grey),
         }
     )
 
@@ -106,22 +78,3 @@ def highest_mm(data: NDArray[Any], affine: Floats) -> list[float]:
     """Give the place of a map's highest value, where the viewer starts."""
     peak = np.unravel_index(int(np.argmax(np.nan_to_num(data))), data.shape)
     return [round(float(x), 3) for x in apply_affine(affine, peak)]
-
-
-def palette(scale: Scale) -> str:
-    """Write a colour map as text: 256 times red, green, blue."""
-    table = np.rint(255 * scale.colours(np.linspace(0, 1, 256))[:, :3]).astype(np.uint8)
-    return base64.b64encode(table.tobytes()).decode("ascii")
-
-
-def fitting(volumes: Sequence[Packed], budget: int) -> tuple[list[Packed], list[str]]:
-    """Take the first volumes that fit into a budget of letters; name the others."""
-    taken: list[Packed] = []
-    left: list[str] = []
-    for volume in volumes:
-        if volume.size <= budget:
-            budget -= volume.size
-            taken.append(volume)
-        else:
-            left.append(volume.content["name"])
-    return taken, left

@@ -88,6 +88,24 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def mouse(self, kind, place, **options):
+        """Move the mouse ("mouseMoved"), or press or release its button, at a place in pixels."""
+        x, y = place
+        self._send("Input.dispatchMouseEvent", type=kind, x=x, y=y, **options)
+
+    def drag(self, start, end):
+        """Press the mouse, move it, and release it; a click where both places are one."""
+        held = {"button": "left", "buttons": 1, "clickCount": 1}
+        self.mouse("mouseMoved", start)
+        self.mouse("mousePressed", start, **held)
+        self.mouse("mouseMoved", end, **held)
+        self.mouse("mouseReleased", end, button="left", clickCount=1)
+
+    def press(self, key, modifiers=0):
+        """Press a key; modifiers 8 is Shift."""
+        for kind in ("keyDown", "keyUp"):
+            self._send("Input.dispatchKeyEvent", type=kind, key=key, modifiers=modifiers)
+
     def print_pdf(self):
         """The page as PDF."""
         return base64.b64decode(self._send("Page.printToPDF")["data"])

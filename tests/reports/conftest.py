@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from browser import Browser, find_browser
 from report_inputs import FAST, write_inputs
+from surface_inputs import write_surface_inputs
 
 from bids_rsa.cli import main
 
@@ -33,6 +34,32 @@ def results(participant_call):
     bids, out = participant_call[:2]
     assert main([bids, out, "group", "--assume-common-space", "--noise-ceiling", *FAST]) == 0
     return Path(out)
+
+
+@pytest.fixture(scope="session")
+def middle():
+    """Coordinates (n_vertices, 3) of both hemispheres of fsaverage5."""
+    from nilearn.datasets import load_fsaverage
+
+    surfaces = load_fsaverage("fsaverage5")
+    return {
+        side: sum(surfaces[kind].parts[name].coordinates.astype(float) for kind in
+                  ("white_matter", "pial")) / 2
+        for side, name in (("L", "left"), ("R", "right"))
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def surface_results(tmp_path_factory, middle):
+    """The output of both levels on surfaces; read only."""
+    root = tmp_path_factory.mktemp("surfaces")
+    write_surface_inputs(root / "data", middle)
+    places = [str(root / "data"), str(root / "out")]
+    call = ("--model", f"{root}/data/kind.tsv", "--comparison", "pearson", "--radius", "8")
+    plugin = ("--use-plugin", "Linear", "--nprocs", "1")
+    assert main([*places, "participant", *call, *plugin]) == 0
+    assert main([*places, "group", *FAST]) == 0
+    return root / "out"
 
 
 @pytest.fixture(scope="session")

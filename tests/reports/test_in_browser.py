@@ -27,6 +27,15 @@ STATUS = "document.querySelector('.viewer [role=status]').textContent"
 CHANGE = "element => element.dispatchEvent(new Event('change'))"
 
 
+@pytest.fixture(params=["results/sub-01", "results/group", "surface_results/sub-01",
+                        "surface_results/group"])  # fmt: skip
+def any_page(request, browser):
+    """The browser with a page of volumes or of surfaces open."""
+    fixture, _, name = request.param.partition("/")
+    browser.open(request.getfixturevalue(fixture) / f"{name}.html")
+    return browser
+
+
 @pytest.fixture(params=["sub-01", "group"])
 def opened(request, browser, results):
     """The browser with a page open."""
@@ -34,11 +43,11 @@ def opened(request, browser, results):
     return browser
 
 
-def test_a_page_asks_for_nothing_and_complains_about_nothing(opened):
-    outside = [url for url in opened.requests if not url.startswith("data:")]
+def test_a_page_asks_for_nothing_and_complains_about_nothing(any_page):
+    outside = [url for url in any_page.requests if not url.startswith("data:")]
     assert len(outside) == 1  # the page itself
     assert outside[0].startswith("file:")
-    assert opened.complaints == []
+    assert any_page.complaints == []
 
 
 def test_a_mailed_page_opens_anywhere(browser, results, tmp_path):
@@ -112,16 +121,16 @@ def test_names_are_text_and_run_nothing(opened):
     assert opened.run("typeof alerted") == "undefined"
 
 
-def test_a_page_prints(opened):
-    assert opened.print_pdf()[:5] == b"%PDF-"
+def test_a_page_prints(any_page):
+    assert any_page.print_pdf()[:5] == b"%PDF-"
 
 
-def test_axe_finds_no_error(opened):
+def test_axe_finds_no_error(any_page):
     axe = next((Path(place) for place in PLACES if place and Path(place).exists()), None)
     if axe is None:
         pytest.skip("axe-core is not installed (npm install --prefix .venv axe-core)")
-    opened.run(f"{axe.read_text(encoding='utf-8')}; 0")
-    found = opened.run(
+    any_page.run(f"{axe.read_text(encoding='utf-8')}; 0")
+    found = any_page.run(
         "axe.run({resultTypes: ['violations']}).then((result) => result.violations.map("
         "(one) => [one.id, one.nodes[0].html, one.nodes[0].failureSummary]))"
     )
