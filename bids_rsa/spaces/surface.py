@@ -12,7 +12,7 @@ from nibabel.gifti import GiftiImage
 from numpy.typing import NDArray
 
 from bids_rsa.core.inference.adjacency import Adjacency, joined, mesh_adjacency
-from bids_rsa.core.neighborhood.mesh import surface_graph, vertex_areas
+from bids_rsa.core.neighborhood.mesh import reached_graph, vertex_areas
 from bids_rsa.core.neighborhood.patches import Patches, joined_patches
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.spaces.gifti import (
@@ -167,10 +167,10 @@ class SurfacePart:
         # compiled code takes half a second to import: not for checking headers
         from bids_rsa.core.neighborhood.geodesics import geodesic_discs
 
-        graph = surface_graph(self.coordinates_mm, self.triangles)
+        centers, counts, rows = self.vertices[center_mask], [], []
+        graph = reached_graph(self.coordinates_mm, self.triangles, centers, radius_mm)
         row_of = np.full(len(self.coordinates_mm), -1, dtype=np.int32)
         row_of[self.vertices[patch_mask]] = np.arange(np.count_nonzero(patch_mask))
-        centers, counts, rows = self.vertices[center_mask], [], []
         for start in range(0, len(centers), _CENTERS_AT_A_TIME):
             found = geodesic_discs(
                 graph,
@@ -178,6 +178,7 @@ class SurfacePart:
                 radius_mm,
                 members=row_of >= 0,
                 max_members=patch_size,
+                with_distances=False,
                 n_threads=n_threads,
             )
             counts.append(np.diff(found.starts))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bids_rsa.core.engine.jit import kernel
+from bids_rsa.core.engine.jit import kernel, kernel_part
 from bids_rsa.core.neighborhood.mesh import Graph
 
 # vertices at exactly the radius belong to the disc, whatever the rounding of the coordinates
@@ -27,6 +27,7 @@ class Discs(NamedTuple):
     members : (total,) int32
         Vertices of each disc in ascending order.
     distances_mm : (total,) float64
+        Empty where they were not wanted.
     """
 
     starts: Integers
@@ -41,23 +42,27 @@ def geodesic_discs(
     *,
     members: ArrayLike | None = None,
     max_members: int | None = None,
+    with_distances: bool = True,
     n_threads: int = 1,
 ) -> Discs:
     """Find the vertices within a distance along the surface of each centre.
 
-    Shortest paths by Dijkstra's algorithm over the paths of `surface_graph`.
+    Shortest paths by Dijkstra's algorithm over the paths of a graph, with vertices in buckets of
+    about the same distance.
 
     Parameters
     ----------
     graph : Graph
     centers : (n_centers,) array_like of int
-        Vertices.
+        Vertices of the mesh.
     radius_mm : float
         Distances up to the radius count (relative tolerance 1e-6).
     members : (n_vertices,) array_like of bool, optional
         Vertices that discs may hold; paths run across the others.
     max_members : int, optional
         Only the nearest so many; of equally far ones those with the smaller index.
+    with_distances : bool
+        Return the distances too, which take twice the memory of the members.
     n_threads : int
         Changes nothing in the result.
 
@@ -70,20 +75,32 @@ def geodesic_discs(
     ValueError
         A radius that is not positive, no members allowed, centres that are no vertices.
     """
-    n_vertices = len(graph.starts) - 1
+    n_vertices = int(graph.vertices.max(initial=-1)) + 1
     sources = np.asarray(centers, dtype=np.int64)
     if not radius_mm > 0:
         raise ValueError(f"the radius must be a positive number of mm, not {radius_mm!r}")
     if sources.size and (sources.min() < 0 or sources.max() >= n_vertices):
         raise ValueError(f"centres must be vertices from 0 to {n_vertices - 1}")
-    allowed = np.ones(n_vertices, bool) if members is None else np.asarray(members, dtype=bool)
+    place_of = np.full(n_vertices, -1, dtype=np.int64)
+    place_of[graph.vertices] = np.arange(len(graph.vertices))
+    places = place_of[sources]
+    if (places < 0).any():
+        raise ValueError("there are centres that the graph does not have")
+    allowed = np.ones(len(graph.vertices), dtype=bool)
+    if members is not None:
+        allowed = np.asarray(members, dtype=bool)[graph.vertices]
     limit = radius_mm * (1 + _RADIUS_TOLERANCE)
-    most = n_vertices if max_members is None else max_members
+    most = len(allowed) if max_members is None else max_members
     if most < 1:
         raise ValueError(f"max_members must be at least 1, not {max_members}")
 
+    per_mm, n_buckets = _buckets(graph)
+
     def some(begin: int) -> tuple[Any, Any, Any]:
-        return _discs(graph, sources[begin : begin + _CENTERS_PER_TASK], limit, allowed, most)
+        chosen = places[begin : begin + _CENTERS_PER_TASK]
+        return _discs(
+            graph, chosen, limit, allowed, most, per_mm, n_buckets, place_of, with_distances
+        )
 
     with ThreadPoolExecutor(n_threads) as pool:
         parts = list(pool.map(some, range(0, len(sources), _CENTERS_PER_TASK)))
@@ -95,44 +112,115 @@ def geodesic_discs(
     return Discs(starts, found, distances)
 
 
-class _Heap(NamedTuple):
-    """Vertices to visit, the nearest first, equally near ones by index; and where each stands."""
+def _buckets(graph: Graph) -> tuple[float, int]:
+    """Choose buckets per mm, and how many (a power of two) reach farther than the longest path."""
+    longest = float(graph.lengths_mm.max(initial=0.0))
+    mean = float(graph.lengths_mm.mean()) if len(graph.lengths_mm) else 0.0
+    per_mm = 1 / (max(mean / 4, longest / 1024) or 1.0)
+    return per_mm, 1 << (int(longest * per_mm) + 3).bit_length()
 
-    vertices: NDArray[np.int32]
-    place: NDArray[np.int32]
+
+class _Queue(NamedTuple):
+    """Vertices to visit, in buckets by distance, each a list of vertices linked both ways."""
+
     distance: Floats
+    first: NDArray[np.int32]
+    following: NDArray[np.int32]
+    leading: NDArray[np.int32]
+    bucket: NDArray[np.int32]
 
 
 @kernel
 def _discs(
-    graph: Graph, centers: Integers, limit: float, allowed: NDArray[np.bool_], most: int
+    graph: Graph,
+    centers: Integers,
+    limit: float,
+    allowed: NDArray[np.bool_],
+    most: int,
+    per_mm: float,
+    n_buckets: int,
+    place_of: Integers,
+    with_distances: bool,
 ) -> tuple[Integers, NDArray[np.int32], Floats]:
     """Find the discs of some centres one after the other: sizes, members, distances."""
-    n_vertices = graph.starts.size - 1
-    heap = _Heap(
-        np.empty(n_vertices, np.int32),
-        np.full(n_vertices, -1, np.int32),
-        np.full(n_vertices, np.inf),
+    n = graph.starts.size - 1
+    queue = _Queue(
+        np.full(n, np.inf),
+        np.full(n_buckets, -1, np.int32),
+        np.empty(n, np.int32),
+        np.empty(n, np.int32),
+        np.full(n, -1, np.int32),
     )
-    visited, kept = np.empty(n_vertices, np.int32), np.empty(n_vertices, np.int32)
+    reached = np.empty(n, np.int32)
+    flags = np.zeros(place_of.size // 64 + 1, np.uint64)
     counts = np.empty(centers.size, np.int64)
     found = np.empty(_FIRST_ROOM * centers.size, np.int32)
-    spans = np.empty(found.size)
+    spans = np.empty(found.size if with_distances else 0)
     total = 0
     for k in range(centers.size):
-        n_visited, n_kept = _visit(graph, centers[k], limit, allowed, most, heap, visited, kept)
-        disc = np.sort(kept[:n_kept])
-        if total + n_kept > found.size:
-            found = _grown(found, total, 2 * (total + n_kept))
-            spans = _grown(spans, total, found.size)
-        for r in range(n_kept):
-            found[total + r] = disc[r]
-            spans[total + r] = heap.distance[disc[r]]
-        for r in range(n_visited):
-            heap.distance[visited[r]] = np.inf
-        counts[k] = n_kept
-        total += n_kept
-    return counts, found[:total].copy(), spans[:total].copy()
+        n_reached = _visit(graph, centers[k], limit, allowed, most, per_mm, queue, reached)
+        if total + n_reached > found.size:
+            found = _grown(found, total, 2 * (total + n_reached))
+            if with_distances:
+                spans = _grown(spans, total, found.size)
+        for r in range(n_reached):
+            # those that still wait are farther away than enough others
+            if allowed[reached[r]] and queue.bucket[reached[r]] < 0:
+                vertex = graph.vertices[reached[r]]
+                flags[vertex >> 6] |= np.uint64(1) << np.uint64(vertex & 63)
+        size = _take_flags(flags, found[total:])
+        if size > most:
+            _keep_nearest(found[total : total + size], queue.distance, place_of, most)
+        counts[k] = min(size, most)
+        if with_distances:
+            for r in range(total, total + counts[k]):
+                spans[r] = queue.distance[place_of[found[r]]]
+        total += counts[k]
+        for r in range(n_reached):
+            queue.distance[reached[r]] = np.inf
+            queue.bucket[reached[r]] = -1
+        queue.first[:] = -1
+    return counts, found[:total].copy(), spans[: total * with_distances].copy()
+
+
+@kernel
+def _take_flags(flags: NDArray[np.uint64], found: NDArray[np.int32]) -> int:
+    """Write the numbers of the bits that are set in ascending order, clear them, and count them."""
+    count = 0
+    for w in range(flags.size):
+        word = flags[w]
+        if word:
+            flags[w] = np.uint64(0)
+            while word:
+                rest = word & (word - np.uint64(1))
+                found[count] = (w << 6) + _count_bits((word ^ rest) - np.uint64(1))
+                count += 1
+                word = rest
+    return count
+
+
+@kernel_part
+def _count_bits(word: Any) -> int:
+    """Count the bits of a word that are 1."""
+    pairs = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    fours = (pairs & np.uint64(0x3333333333333333)) + (
+        (pairs >> np.uint64(2)) & np.uint64(0x3333333333333333)
+    )
+    eights = (fours + (fours >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return int((eights * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@kernel
+def _keep_nearest(
+    found: NDArray[np.int32], distance: Floats, place_of: Integers, most: int
+) -> None:
+    """Move the nearest to the front, in ascending order; of equally far ones the smaller index."""
+    spans = np.empty(found.size)
+    for r in range(found.size):
+        spans[r] = distance[place_of[found[r]]]
+    nearest = np.sort(np.argsort(spans, kind="mergesort")[:most])
+    for r in range(most):  # never from behind the place that is written
+        found[r] = found[nearest[r]]
 
 
 @kernel
@@ -150,82 +238,70 @@ def _visit(
     limit: float,
     allowed: NDArray[np.bool_],
     most: int,
-    heap: _Heap,
-    visited: NDArray[np.int32],
-    kept: NDArray[np.int32],
-) -> tuple[int, int]:
-    """Visit vertices in the order of distance and index; count those visited, and those kept.
+    per_mm: float,
+    queue: _Queue,
+    reached: NDArray[np.int32],
+) -> int:
+    """Visit vertices bucket by bucket until there are enough; count those reached.
 
-    The distances of those visited stand in the heap afterwards, all others are infinite.
+    The distances of those in no bucket are final then. All must be set to infinity again.
     """
-    n_visited, n_kept, n_waiting = 0, 0, 1
-    heap.distance[center] = 0.0
-    heap.vertices[0] = center
-    heap.place[center] = 0
-    while n_waiting and n_kept < most:
-        vertex = heap.vertices[0]
+    # without calls in the loop: each would count the references to all arrays
+    starts, neighbors, lengths = graph.starts, graph.neighbors, graph.lengths_mm
+    distance, first, bucket_of = queue.distance, queue.first, queue.bucket
+    following, leading = queue.following, queue.leading
+    last = first.size - 1
+    distance[center], bucket_of[center], following[center] = 0.0, 0, -1
+    first[0], reached[0] = center, center
+    n_reached, n_waiting, slot = 1, 1, 0
+    while n_waiting:
+        vertex = first[slot]
+        if vertex < 0:
+            if n_reached - n_waiting >= most and _n_final(
+                bucket_of, allowed, reached[:n_reached]
+            ) >= most:
+                break
+            slot = (slot + 1) & last
+            continue
+        first[slot] = following[vertex]
+        bucket_of[vertex] = -1
         n_waiting -= 1
-        heap.place[vertex] = -1
-        if n_waiting:
-            heap.vertices[0] = heap.vertices[n_waiting]
-            _sink(heap, 0, n_waiting)
-        visited[n_visited] = vertex
-        n_visited += 1
-        if allowed[vertex]:
-            kept[n_kept] = vertex
-            n_kept += 1
-        for e in range(graph.starts[vertex], graph.starts[vertex + 1]):
-            length = heap.distance[vertex] + graph.lengths_mm[e]
-            neighbor = graph.neighbors[e]
-            if length <= limit and length < heap.distance[neighbor]:
-                heap.distance[neighbor] = length
-                if heap.place[neighbor] < 0:
-                    heap.place[neighbor] = n_waiting
-                    heap.vertices[n_waiting] = neighbor
-                    n_waiting += 1
-                _rise(heap, heap.place[neighbor])
-    for k in range(n_waiting):
-        heap.distance[heap.vertices[k]] = np.inf
-        heap.place[heap.vertices[k]] = -1
-    return n_visited, n_kept
+        if following[vertex] >= 0:
+            leading[following[vertex]] = -1
+        for e in range(starts[vertex], starts[vertex + 1]):
+            length = distance[vertex] + lengths[e]
+            neighbor = neighbors[e]
+            if length > limit or length >= distance[neighbor]:
+                continue
+            if distance[neighbor] == np.inf:
+                reached[n_reached] = neighbor
+                n_reached += 1
+            distance[neighbor] = length
+            # one that turns out to be nearer within its bucket comes again
+            old, new = bucket_of[neighbor], int(length * per_mm) & last
+            if old == new:
+                continue
+            n_waiting += old < 0
+            if old >= 0:
+                if leading[neighbor] >= 0:
+                    following[leading[neighbor]] = following[neighbor]
+                else:
+                    first[old] = following[neighbor]
+                if following[neighbor] >= 0:
+                    leading[following[neighbor]] = leading[neighbor]
+            following[neighbor], leading[neighbor] = first[new], -1
+            if first[new] >= 0:
+                leading[first[new]] = neighbor
+            first[new], bucket_of[neighbor] = neighbor, new
+    return n_reached
 
 
 @kernel
-def _before(heap: _Heap, a: int, b: int) -> bool:
-    """Tell whether one vertex is visited before another."""
-    near, far = heap.distance[a], heap.distance[b]
-    return near < far or (near == far and a < b)
-
-
-@kernel
-def _rise(heap: _Heap, k: int) -> None:
-    """Move a vertex towards the top until it stands below a nearer one."""
-    vertex = heap.vertices[k]
-    while k > 0:
-        parent = (k - 1) // 2
-        above = heap.vertices[parent]
-        if _before(heap, above, vertex):
-            break
-        heap.vertices[k] = above
-        heap.place[above] = k
-        k = parent
-    heap.vertices[k] = vertex
-    heap.place[vertex] = k
-
-
-@kernel
-def _sink(heap: _Heap, k: int, n: int) -> None:
-    """Move a vertex away from the top until it stands above farther ones."""
-    vertex = heap.vertices[k]
-    while 2 * k + 1 < n:
-        child = 2 * k + 1
-        if child + 1 < n and _before(heap, heap.vertices[child + 1], heap.vertices[child]):
-            child += 1
-        below = heap.vertices[child]
-        if _before(heap, vertex, below):
-            break
-        heap.vertices[k] = below
-        heap.place[below] = k
-        k = child
-    heap.vertices[k] = vertex
-    heap.place[vertex] = k
+def _n_final(
+    bucket_of: NDArray[np.int32], allowed: NDArray[np.bool_], reached: NDArray[np.int32]
+) -> int:
+    """Count the vertices that discs may hold and that wait no more."""
+    count = 0
+    for vertex in reached:
+        count += allowed[vertex] and bucket_of[vertex] < 0
+    return count

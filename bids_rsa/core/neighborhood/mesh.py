@@ -8,6 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+# so many centres are looked for in a part of the mesh, more in all of it
+_FEW_CENTERS = 64
+_REACH = 1e-5
+_CURVE_BITS = 10
+
 
 class Graph(NamedTuple):
     """Vertices and the paths between neighbours, in compressed rows.
@@ -17,15 +22,21 @@ class Graph(NamedTuple):
     starts : (n_vertices + 1,) int64
         Where each vertex's neighbours start.
     neighbors : (n_paths,) int32
+        Places in the graph.
     lengths_mm : (n_paths,) float64
+    vertices : (n_vertices,) int32
+        Which vertex of the mesh stands at each place of the graph.
     """
 
     starts: Integers
     neighbors: NDArray[np.int32]
     lengths_mm: Floats
+    vertices: NDArray[np.int32]
 
 
-def surface_graph(coordinates_mm: ArrayLike, triangles: ArrayLike) -> Graph:
+def surface_graph(
+    coordinates_mm: ArrayLike, triangles: ArrayLike, vertices: ArrayLike | None = None
+) -> Graph:
     """Connect vertices along edges, and across pairs of triangles that share an edge.
 
     Edges alone overestimate distances by some 10 % on any mesh, however fine. A pair of triangles
@@ -37,6 +48,9 @@ def surface_graph(coordinates_mm: ArrayLike, triangles: ArrayLike) -> Graph:
     ----------
     coordinates_mm : (n_vertices, 3) array_like
     triangles : (n_triangles, 3) array_like of int
+    vertices : (n_chosen,) array_like of int, optional
+        The vertices of the graph in their order, with all of the triangles among them; without it
+        all of the mesh.
 
     Returns
     -------
@@ -51,8 +65,59 @@ def surface_graph(coordinates_mm: ArrayLike, triangles: ArrayLike) -> Graph:
     edges, opposite = _edges_and_opposite(faces)
     lengths = np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
     across, across_lengths = _unfolded(points, edges, lengths, opposite)
-    pairs = np.concatenate([edges, across])
-    return _compress(pairs, np.concatenate([lengths, across_lengths]), len(points))
+    chosen = np.arange(len(points)) if vertices is None else np.asarray(vertices, dtype=np.int64)
+    place_of = np.full(len(points), -1, dtype=np.int64)
+    place_of[chosen] = np.arange(len(chosen))
+    pairs = place_of[np.concatenate([edges, across])]
+    if pairs.size and pairs.min() < 0:
+        raise ValueError("there are triangles of vertices that the graph does not have")
+    starts, neighbors, both = _compress(
+        pairs, np.concatenate([lengths, across_lengths]), len(chosen)
+    )
+    return Graph(starts, neighbors, both, chosen.astype(np.int32))
+
+
+def reached_graph(
+    coordinates_mm: ArrayLike, triangles: ArrayLike, centers: ArrayLike, radius_mm: float
+) -> Graph:
+    """Connect the vertices that paths up to a radius can reach, with near ones side by side.
+
+    The same paths as in `surface_graph`; shortest paths are found faster, as less memory is visited.
+
+    Parameters
+    ----------
+    coordinates_mm : (n_vertices, 3) array_like
+    triangles : (n_triangles, 3) array_like of int
+    centers : (n_centers,) array_like of int
+    radius_mm : float
+
+    Returns
+    -------
+    Graph
+    """
+    points, faces = _checked(coordinates_mm, triangles)
+    sources = np.asarray(centers, dtype=np.int64)
+    order = _side_by_side(points)
+    if len(sources) > _FEW_CENTERS or not np.isfinite(radius_mm):
+        return surface_graph(points, faces, order)
+    near = np.zeros(len(points), dtype=bool)
+    for center in sources:
+        # no path is shorter than the straight line
+        near |= np.linalg.norm(points - points[center], axis=1) <= radius_mm * (1 + _REACH)
+    faces = faces[near[faces].any(axis=1)]
+    near[faces] = True
+    return surface_graph(points, faces, order[near[order]])
+
+
+def _side_by_side(points: Floats) -> Integers:
+    """Order points (n, 3) along Morton's curve, on which near ones lie near each other."""
+    low, extent = points.min(axis=0, initial=0.0), np.ptp(points, axis=0).max(initial=0.0)
+    cells = ((points - low) * ((2**_CURVE_BITS - 1) / max(extent, 1e-30))).astype(np.int64)
+    key = np.zeros(len(points), dtype=np.int64)
+    for bit in range(_CURVE_BITS):
+        for axis in range(3):
+            key |= ((cells[:, axis] >> bit) & 1) << (3 * bit + axis)
+    return np.argsort(key, kind="stable")
 
 
 def _checked(coordinates_mm: ArrayLike, triangles: ArrayLike) -> tuple[Floats, Integers]:
@@ -77,16 +142,16 @@ def _edges_and_opposite(faces: Integers) -> tuple[Integers, Integers]:
     sides = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     third = np.concatenate([faces[:, 2], faces[:, 0], faces[:, 1]])
     sides = np.sort(sides, axis=1)
-    order = np.lexsort((third, sides[:, 1], sides[:, 0]))
-    sides, third = sides[order], third[order]
-    first = np.flatnonzero(np.any(np.diff(sides, axis=0, prepend=-1) != 0, axis=1))
-    edges = sides[first]
+    keys = sides[:, 0] * (faces.max(initial=0) + 1) + sides[:, 1]
+    order = np.argsort(keys, kind="stable")
+    keys, third = keys[order], third[order]
+    first = np.flatnonzero(np.diff(keys, prepend=-1) != 0)
+    edges = sides[order[first]]
     opposite = np.full((len(edges), 2), -1, dtype=np.int64)
-    if len(edges):
-        n_sides = np.diff(np.append(first, len(sides)))
-        opposite[:, 0] = third[first]
-        two = n_sides >= 2
-        opposite[two, 1] = third[first[two] + 1]
+    opposite[:, 0] = third[first]
+    two = np.diff(np.append(first, len(keys))) >= 2
+    # the smaller first: the order of triangles does not matter
+    opposite[two] = np.sort(np.column_stack([third[first[two]], third[first[two] + 1]]), axis=1)
     return edges, opposite
 
 
@@ -112,15 +177,17 @@ def _unfolded(
     return pairs, across
 
 
-def _compress(pairs: Integers, lengths: Floats, n_vertices: int) -> Graph:
-    """Sort paths by vertex, both ways."""
+def _compress(
+    pairs: Integers, lengths: Floats, n_vertices: int
+) -> tuple[Integers, NDArray[np.int32], Floats]:
+    """Sort paths by vertex, both ways: starts, neighbours, lengths."""
     tails = np.concatenate([pairs[:, 0], pairs[:, 1]])
     heads = np.concatenate([pairs[:, 1], pairs[:, 0]])
-    both = np.concatenate([lengths, lengths])
-    order = np.lexsort((both, heads, tails))
+    # one key is sorted ten times as fast as two columns
+    order = np.argsort(tails * n_vertices + heads, kind="stable")
     starts = np.zeros(n_vertices + 1, dtype=np.int64)
     np.cumsum(np.bincount(tails, minlength=n_vertices), out=starts[1:])
-    return Graph(starts, heads[order].astype(np.int32), np.ascontiguousarray(both[order]))
+    return starts, heads[order].astype(np.int32), np.concatenate([lengths, lengths])[order]
 
 
 def neighbors_of(triangles: ArrayLike, n_vertices: int) -> tuple[Integers, NDArray[np.int32]]:
@@ -138,8 +205,8 @@ def neighbors_of(triangles: ArrayLike, n_vertices: int) -> tuple[Integers, NDArr
         Ascending for each vertex.
     """
     edges, _ = _edges_and_opposite(np.asarray(triangles, dtype=np.int64))
-    graph = _compress(edges, np.zeros(len(edges)), n_vertices)
-    return graph.starts, graph.neighbors
+    starts, neighbors, _ = _compress(edges, np.zeros(len(edges)), n_vertices)
+    return starts, neighbors
 
 
 def vertex_areas(coordinates_mm: ArrayLike, triangles: ArrayLike) -> Floats:

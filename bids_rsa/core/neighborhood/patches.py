@@ -13,6 +13,8 @@ from bids_rsa.core.neighborhood.protocol import CenterBlock
 
 Integers = NDArray[np.int64]
 
+_PATCHES_AT_A_TIME = 2048
+
 
 @dataclass(frozen=True)
 class Patches:
@@ -69,9 +71,16 @@ class Patches:
 
     def sums(self, values: ArrayLike) -> NDArray[np.float64]:
         """Add up the values (n_locations,) of each patch, (n_patches,)."""
-        total = np.concatenate([np.asarray(values, dtype=np.float64)[self.rows], [0.0]])
-        sums = np.add.reduceat(total, np.minimum(self.starts[:-1], len(self.rows)))
-        return np.where(np.diff(self.starts) > 0, sums, 0.0)
+        given, sums = np.asarray(values, dtype=np.float64), np.zeros(self.n_centers)
+        # some patches at a time: the values of all would take twice the memory of the rows
+        for start in range(0, self.n_centers, _PATCHES_AT_A_TIME):
+            bounds = self.starts[start : start + _PATCHES_AT_A_TIME + 1]
+            filled = np.diff(bounds) > 0
+            if filled.any():
+                some = given[self.rows[bounds[0] : bounds[-1]]]
+                own = sums[start : start + len(filled)]
+                own[filled] = np.add.reduceat(some, bounds[:-1][filled] - bounds[0])
+        return sums
 
     @property
     def n_centers(self) -> int:

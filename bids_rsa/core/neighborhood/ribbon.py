@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bids_rsa.core.engine.jit import kernel
 from bids_rsa.core.neighborhood.geodesics import Discs, geodesic_discs
-from bids_rsa.core.neighborhood.mesh import surface_graph
+from bids_rsa.core.neighborhood.mesh import reached_graph
 from bids_rsa.core.neighborhood.patches import Patches
 
 Floats = NDArray[np.float64]
@@ -225,7 +225,6 @@ def ribbon_patches(
         See `bids_rsa.core.neighborhood.geodesics.geodesic_discs`.
     """
     middle = (np.asarray(cortex.white_mm) + np.asarray(cortex.pial_mm)) / 2
-    graph = surface_graph(middle, cortex.triangles)
     row_of = np.full(patch_mask.size, -1, dtype=np.int32)
     row_of[patch_mask.ravel()] = np.arange(np.count_nonzero(patch_mask), dtype=np.int32)
     rows = row_of[ribbon.voxels]
@@ -234,6 +233,7 @@ def ribbon_patches(
     holding = np.diff(owned) > 0
     most = len(row_of) if max_voxels is None else max_voxels
     sources = np.asarray(centers, dtype=np.int64)
+    graph = reached_graph(middle, cortex.triangles, sources, radius_mm)
     parts: list[Any] = []
     for start in range(0, len(sources), _CENTERS_AT_A_TIME):
         chosen = sources[start : start + _CENTERS_AT_A_TIME]
