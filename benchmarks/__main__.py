@@ -4,11 +4,11 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from . import app, beside, engine, growth, memory, noise, nulls, report
+from . import app, beside, engine, growth, memory, noise, nulls, report, surfaces
 from .timing import machine
 
 PARTS = (
-    *("engine", "many_models", "two_threads", "growth", "memory", "app"),
+    *("engine", "many_models", "two_threads", "growth", "memory", "app", "surfaces"),
     *("noise", "noise_memory", "nulls", "comparisons", "further", "floor"),
 )
 
@@ -52,6 +52,7 @@ def run(parts: list[str], wanted: str | None, repeats: int, out: Path) -> dict:
         ("growth", growth.measure),
         ("memory", lambda _: memory.measure(2)),
         ("app", app.measure),
+        ("surfaces", surfaces.measure),
         ("noise", noise.measure),
         ("noise_memory", lambda _: noise.memory(2)),
         ("nulls", nulls.measure),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.neighborhood.mesh import neighbors_of
+from bids_rsa.reports.seen_pixels import nearest_vertices
 from bids_rsa.reports.slices import WIDTH_PIXELS, Label
 
 Floats = NDArray[np.float64]
@@ -16,7 +17,6 @@ Integers = NDArray[np.int64]
 _MARGIN, _LABEL = 12, 24  # pixels around a view, and above it
 _SULCUS, _GYRUS, _AMBIENT = 0.52, 0.72, 0.7  # as in templates/surface_viewer.js
 _SMOOTHING_STEPS = 4
-_TRIANGLES_AT_A_TIME = 2**15
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,47 +162,6 @@ def _seen(
     screen = np.column_stack([columns, rows, seen_from * points[:, 0]])
     normals = _vertex_normals(points, one.triangles)
     lit = _AMBIENT + (1 - _AMBIENT) * np.clip(seen_from * normals[:, 0], 0, 1)
-    depth = np.full(shape[0] * shape[1], -np.inf)
-    vertices = np.full(shape[0] * shape[1], -1, dtype=np.int64)
-    for start in range(0, len(one.triangles), _TRIANGLES_AT_A_TIME):
-        some = one.triangles[start : start + _TRIANGLES_AT_A_TIME]
-        pixels, nearness, found = _pixels(screen[some], some, shape)
-        order = np.lexsort((nearness, pixels))
-        last = np.flatnonzero(np.append(np.diff(pixels[order]) != 0, True))
-        chosen = order[last] if len(order) else order
-        nearer = nearness[chosen] > depth[pixels[chosen]]
-        chosen = chosen[nearer]
-        depth[pixels[chosen]] = nearness[chosen]
-        vertices[pixels[chosen]] = found[chosen]
+    vertices = nearest_vertices(screen, one.triangles, shape)
     light = np.where(vertices >= 0, lit[vertices], 1.0)
-    return vertices.reshape(shape), light.reshape(shape)
-
-
-def _pixels(
-    corners: Floats, triangles: NDArray[Any], shape: tuple[int, int]
-) -> tuple[Integers, Floats, Integers]:
-    """List the pixels of triangles: flat pixel, how near it is, and the nearest of the vertices."""
-    flat = corners[:, :, :2]
-    low = np.maximum(np.ceil(flat.min(axis=1)), 0).astype(np.int64)
-    high = np.minimum(np.floor(flat.max(axis=1)), [shape[1] - 1, shape[0] - 1]).astype(np.int64)
-    counts = np.maximum(high - low + 1, 0)
-    area = np.cross(flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0])
-    n_each = counts.prod(axis=1) * (np.abs(area) > 1e-12)
-    which = np.repeat(np.arange(len(n_each)), n_each)
-    number = np.arange(len(which)) - np.repeat(np.cumsum(n_each) - n_each, n_each)
-    down, across = np.divmod(number, np.maximum(counts[which, 0], 1))
-    x, y = low[which, 0] + across, low[which, 1] + down
-    weights = _weights(flat[which], area[which], x, y)
-    inside = (weights >= -1e-9).all(axis=1)
-    which, weights = which[inside], weights[inside]
-    nearness = np.einsum("nk,nk->n", weights, corners[which, :, 2])
-    nearest = np.take_along_axis(triangles[which], weights.argmax(axis=1)[:, None], axis=1)[:, 0]
-    return y[inside] * shape[1] + x[inside], nearness, nearest.astype(np.int64)
-
-
-def _weights(corners: Floats, area: Floats, x: Integers, y: Integers) -> Floats:
-    """Barycentric weights (n, 3) of pixels in their triangles."""
-    (xa, ya), (xb, yb), (xc, yc) = (corners[:, k].T for k in range(3))
-    second = ((x - xa) * (yc - ya) - (y - ya) * (xc - xa)) / area
-    third = ((xb - xa) * (y - ya) - (yb - ya) * (x - xa)) / area
-    return np.stack([1 - second - third, second, third], axis=1)
+    return vertices, light

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.dissimilarity.centered import centered_patches
 from bids_rsa.core.dissimilarity.codes import CORRELATION, EUCLIDEAN, PRODUCTS
 from bids_rsa.core.dissimilarity.definition import CONSTANT
 from bids_rsa.core.dissimilarity.table import Dissimilarity
@@ -18,7 +19,7 @@ Patterns = NDArray[np.floating[Any]]
 # many are done at a time then changes no number
 _STEP = 32
 # values of patterns gathered at a time (8 bytes each)
-_MAX_VALUES = 2**20
+_MAX_VALUES = 2**17
 # squares outside of this range would overflow or vanish
 _SAFE = (1e-100, 1e100)
 # share of the squared norms that is left of a squared distance: below, digits are lost
@@ -60,9 +61,10 @@ class GramSource:
         sizes = np.diff(starts)
         rdms[:] = np.nan
         for chosen in self._of_one_size(sizes):
+            chosen = self._correlate_plain(chosen, starts, members, rdms)
+            if not len(chosen):
+                continue
             patches, roots = self._gather(chosen, starts, members)
-            if self._roots is None:
-                chosen, patches, roots = self._correlate_plain(chosen, patches, roots, sizes, rdms)
             finite = np.isfinite(patches).all(axis=(1, 2, 3)) & np.isfinite(roots).all(axis=(1, 2))
             if not finite.all():
                 chosen, patches, roots = chosen[finite], patches[finite], roots[finite]
@@ -90,8 +92,7 @@ class GramSource:
         Members are taken in ascending order; what fills a patch up is 0, and so is its weight.
         """
         sizes = starts[chosen + 1] - starts[chosen]
-        width = int(-(-sizes[0] // _STEP)) * _STEP
-        rows = np.full((len(chosen), width), len(self._patterns), dtype=np.int64)
+        rows = np.full((len(chosen), _filled_up(sizes[0])), len(self._patterns), dtype=np.int64)
         for k, c in enumerate(chosen):
             rows[k, : sizes[k]] = members[starts[c] : starts[c + 1]]
         rows.sort(axis=1)
@@ -103,28 +104,25 @@ class GramSource:
         return np.ascontiguousarray(patches.transpose(0, 2, 1, 3)), roots[:, :, None]
 
     def _correlate_plain(
-        self,
-        chosen: NDArray[np.intp],
-        patches: Floats,
-        roots: Floats,
-        sizes: NDArray[np.int64],
+        self, chosen: NDArray[np.intp], starts: NDArray[np.int64], members: NDArray[Any],
         rdms: Floats,
-    ) -> tuple[NDArray[np.intp], Floats, Floats]:
+    ) -> NDArray[np.intp]:  # fmt: skip
         """Write the correlation distances of patches that need no care; return the others.
 
         Sums of squares tell: those of NaN and infinity are not finite, and those of values that
         need scaling lie beyond the limits.
         """
-        if self._known.gram_code != CORRELATION or patches.shape[1] > 1:
-            return chosen, patches, roots
-        squares = np.einsum("kpn,kpn->kn", patches[:, 0], patches[:, 0])
+        has_folds, weighted = self._patterns.shape[1] > 1, self._roots is not None
+        if self._known.gram_code != CORRELATION or has_folds or weighted:
+            return chosen
+        width = _filled_up(starts[chosen[0] + 1] - starts[chosen[0]])
+        patterns = self._patterns[:, 0]
+        patches, squares = centered_patches(patterns, starts, members, chosen, width)
         plain = ((squares > _SAFE[0] ** 2) & (squares < _SAFE[1] ** 2)).all(axis=1)
-        if plain.all():
-            rdms[chosen] = _correlations(patches[:, 0], roots[:, :, 0] > 0, sizes[chosen], squares)
-            return chosen[:0], patches[:0], roots[:0]
-        of_plain, inside = sizes[chosen[plain]], roots[plain, :, 0] > 0
-        rdms[chosen[plain]] = _correlations(patches[plain, 0], inside, of_plain, squares[plain])
-        return chosen[~plain], patches[~plain], roots[~plain]
+        if not plain.all():
+            patches, squares = patches[plain], squares[plain]
+        rdms[chosen[plain]] = _correlations(patches, squares, self._pairs)
+        return chosen[~plain]
 
     def _measure(self, patches: Floats, roots: Floats) -> Floats:
         """RDMs (n_patches, n_cells) of finite patterns; all NaN where one cell is undefined."""
@@ -184,21 +182,21 @@ class GramSource:
         return np.asarray(cells)
 
 
-def _correlations(
-    patches: Floats, inside: NDArray[np.bool_], sizes: NDArray[np.int64], squares: Floats
-) -> Floats:
-    """1 minus correlation of patterns (n_patches, n_voxels, n_conditions), which are changed.
+def _filled_up(size: int) -> int:
+    """Return the number of places that a patch is filled up to."""
+    return int(-(-size // _STEP)) * _STEP
 
-    In as few passes over the patterns as there can be. ``squares`` (n_patches, n_conditions) are
-    their sums of squares.
+
+def _correlations(patches: Floats, squares: Floats, pairs: Any) -> Floats:
+    """1 minus correlation of centred patterns (n_patches, n_voxels, n_conditions).
+
+    ``squares`` (n_patches, n_conditions) are their sums of squares before they were centred.
     """
-    patches -= (patches.sum(axis=1) / sizes[:, None])[:, None, :]
-    patches[~inside] = 0.0
     gram = np.matmul(patches.transpose(0, 2, 1), patches)
     norms = np.einsum("kii->ki", gram)
+    i, j = pairs
     with np.errstate(all="ignore"):
         scales = 1.0 / np.sqrt(np.where(norms > CONSTANT * CONSTANT * squares, norms, np.nan))
-        i, j = np.triu_indices(patches.shape[2], 1)
         cells = 1.0 - (gram[:, i, j] * (scales[:, i] * scales[:, j])).clip(-1.0, 1.0)
     cells[~np.isfinite(cells).all(axis=1)] = np.nan
     return np.asarray(cells)

@@ -246,7 +246,7 @@ def _visit(
 
     The distances of those in no bucket are final then. All must be set to infinity again.
     """
-    # without calls in the loop: each would count the references to all arrays
+    # arrays, as those of a tuple are slower
     starts, neighbors, lengths = graph.starts, graph.neighbors, graph.lengths_mm
     distance, first, bucket_of = queue.distance, queue.first, queue.bucket
     following, leading = queue.following, queue.leading
@@ -257,9 +257,10 @@ def _visit(
     while n_waiting:
         vertex = first[slot]
         if vertex < 0:
-            if n_reached - n_waiting >= most and _n_final(
-                bucket_of, allowed, reached[:n_reached]
-            ) >= most:
+            if (
+                n_reached - n_waiting >= most
+                and _n_final(bucket_of, allowed, reached[:n_reached]) >= most
+            ):
                 break
             slot = (slot + 1) & last
             continue
@@ -282,18 +283,32 @@ def _visit(
             if old == new:
                 continue
             n_waiting += old < 0
-            if old >= 0:
-                if leading[neighbor] >= 0:
-                    following[leading[neighbor]] = following[neighbor]
-                else:
-                    first[old] = following[neighbor]
-                if following[neighbor] >= 0:
-                    leading[following[neighbor]] = leading[neighbor]
-            following[neighbor], leading[neighbor] = first[new], -1
-            if first[new] >= 0:
-                leading[first[new]] = neighbor
-            first[new], bucket_of[neighbor] = neighbor, new
+            _move(first, following, leading, neighbor, old, new)
+            bucket_of[neighbor] = new
     return n_reached
+
+
+@kernel
+def _move(
+    first: NDArray[np.int32],
+    following: NDArray[np.int32],
+    leading: NDArray[np.int32],
+    vertex: int,
+    old: int,
+    new: int,
+) -> None:
+    """Move a vertex from its bucket, if it is in one (not -1), to another."""
+    if old >= 0:
+        if leading[vertex] >= 0:
+            following[leading[vertex]] = following[vertex]
+        else:
+            first[old] = following[vertex]
+        if following[vertex] >= 0:
+            leading[following[vertex]] = leading[vertex]
+    following[vertex], leading[vertex] = first[new], -1
+    if first[new] >= 0:
+        leading[first[new]] = vertex
+    first[new] = vertex
 
 
 @kernel

@@ -82,7 +82,7 @@ def reached_graph(
 ) -> Graph:
     """Connect the vertices that paths up to a radius can reach, with near ones side by side.
 
-    The same paths as in `surface_graph`; shortest paths are found faster, as less memory is visited.
+    The same paths as in `surface_graph`, found faster, as less memory is visited.
 
     Parameters
     ----------
