@@ -1,6 +1,5 @@
 """BIDS in: what exists becomes frozen records of images, conditions and masks."""
 
-import logging
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -28,7 +27,6 @@ from bids_rsa.regions.find import find_sources
 from bids_rsa.settings import BoldSettings, InputSettings, RegionSettings, RsaSettings
 from bids_rsa.words import few, listing
 
-LOGGER = logging.getLogger(__name__)
 BySubject = dict[str, list[ConditionImage]]
 
 
@@ -103,12 +101,6 @@ def find_analyses(
     outcome.refuse_nothing()
     refuse_unused(inputs, outcome.analyses)
     seconds = time.perf_counter() - started
-    count = sum(len(analysis.images) for analysis in outcome.analyses)
-    subjects = len({analysis.subject for analysis in outcome.analyses})
-    LOGGER.info(
-        "Found %d condition images of %d participant%s in %.2f s.",
-        count, subjects, "" if subjects == 1 else "s", seconds,
-    )  # fmt: skip
     return Discovery(
         analyses=tuple(outcome.analyses),
         failures=tuple(outcome.failures),

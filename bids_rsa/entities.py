@@ -67,6 +67,11 @@ def joined(pairs: Iterable[tuple[str, str | None]]) -> str:
     return "_".join(f"{key}-{value}" for key, value in in_order(pairs))
 
 
+def in_words(pairs: Iterable[tuple[str, str | None]]) -> str:
+    """Write entities for people: ``task x, space fsaverage5``."""
+    return ", ".join(f"{ENTITIES.get(key, key)} {value}" for key, value in pairs if value)
+
+
 def file_facts(path: str) -> dict[str, str]:
     """Return what a filter may ask of a path: suffix, extension, datatype, fitlins' node."""
     folders = path.split("/")[:-1]

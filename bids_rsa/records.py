@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.entities import ENTITIES, Pairs, joined
+from bids_rsa.entities import Pairs, in_words, joined
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.settings import BoldSettings
 
@@ -358,15 +358,14 @@ class Analysis:
     def title(self) -> str:
         """The analysis's entities in words, for people."""
         pairs = (
-            ("session", self.session),
+            ("ses", self.session),
             ("task", self.task),
-            ("acquisition", self.acquisition),
+            ("acq", self.acquisition),
             ("space", self.space),
-            ("resolution", self.resolution),
-            *((ENTITIES.get(key, key), value) for key, value in self.others),
+            ("res", self.resolution),
+            *self.others,
         )
-        named = (f"{name} {value}" for name, value in pairs if value)
-        return ", ".join((f"sub-{self.subject}", *named))
+        return ", ".join(filter(None, (f"sub-{self.subject}", in_words(pairs))))
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def init_group_level_wf(
             workflow.connect(merge, "out", result, "correct.joint_nulls")
     for ceiling in ceilings:
         _add_ceiling(
-            workflow, ceiling, {job.label: wf for job, wf in zip(jobs, results, strict=True)}
+            workflow, ceiling, {job.test.label: wf for job, wf in zip(jobs, results, strict=True)}
         )
     return workflow
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from bids_rsa.app.preflight import check_folders, validate_input
 from bids_rsa.app.running import Call, begin
 from bids_rsa.app.summary import label_lines
+from bids_rsa.entities import in_words
 from bids_rsa.errors import InputError, OptionError
 from bids_rsa.group.ceiling_write import CeilingJob
 from bids_rsa.group.ceilings import check_ceilings
@@ -176,13 +177,23 @@ def find_tests(
 
 def _tell_tests(tests: Sequence[GroupTest], tried: Tried) -> None:
     """Say what is tested, who is in and who is not, and what to beware of."""
+    people: tuple[object, ...] = ()
     for test in tests:
-        LOGGER.info("%s: %s, tail %s.", test.label, test.describe(), test.tail)
+        what, where = test.describe(), in_words(test.key.pairs)
+        said = f"{what[0].upper()}{what[1:]}{f' ({where})' * bool(where)}"
+        LOGGER.info("%s, tail %s.", said, test.tail)
         for name, levels in test.codings:
             LOGGER.info("Covariate %s: 0 is %s, 1 is %s.", name, *levels)
-        LOGGER.info("In: %s.", ", ".join(f"sub-{subject}" for subject in test.subjects))
-        for subject, why in test.left_out:
-            LOGGER.warning("Out: sub-%s, %s.", subject, why)
+        if (test.subjects, test.left_out) != people:
+            people = test.subjects, test.left_out
+            _tell_people(test)
         for warning in warnings_of(test):
-            LOGGER.warning("%s: %s", test.label, warning)
+            LOGGER.warning("%s: %s", test.title, warning)
     LOGGER.info(tried.sentence())
+
+
+def _tell_people(test: GroupTest) -> None:
+    """Say who is tested, and who is left out and why."""
+    LOGGER.info("Participants: %s.", ", ".join(f"sub-{subject}" for subject in test.subjects))
+    for subject, why in test.left_out:
+        LOGGER.warning("Left out: sub-%s, %s.", subject, why)

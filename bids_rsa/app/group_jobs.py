@@ -115,6 +115,6 @@ def refuse_too_large(job: GroupJob | CeilingJob, resources: Resources) -> None:
         raise ResourceError(
             f"{job.label} needs {job.memory_gb:.1f} GB of memory, and this process may use "
             f"{resources.memory_gb:.1f} GB ({resources.memory_from}).",
-            "Ask for more memory (docker run --memory, sbatch --mem), or test fewer voxels with a "
-            "--group-mask.",
+            "Ask for more memory (docker run --memory, sbatch --mem), or test a smaller part of "
+            "the brain with a --group-mask.",
         )

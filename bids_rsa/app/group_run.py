@@ -167,7 +167,7 @@ def _of_first_causes(
         job.label: failures[job.name]
         for job in jobs
         if job.name in failures
-        and not (isinstance(job, CeilingJob) and failed & {one.label for one in job.tests})
+        and not (isinstance(job, CeilingJob) and failed & {one.title for one in job.tests})
     }
 
 

@@ -23,7 +23,7 @@ def tell_end(jobs: Sequence[GroupJob]) -> None:
         n_clusters = len((output / table).read_text(encoding="utf-8").splitlines()) - 1
         rows.append(
             (
-                job.test.label,
+                job.test.title,
                 str(len(job.test.members)),
                 str(sidecar.get("VoxelsTested", "")),
                 str(sidecar.get("VoxelsSignificant", "")),
@@ -32,14 +32,17 @@ def tell_end(jobs: Sequence[GroupJob]) -> None:
             )
         )
         LOGGER.info(
-            "%s: for the FDR at %g, %s voxels would have to reach the smallest p, %.3g.",
-            job.test.label,
+            "%s: for the FDR at %g, %s %s would have to reach the smallest p, %.3g.",
+            job.test.title,
             job.test.settings.alpha,
             sidecar.get("VoxelsNeededForFDR"),
+            job.test.words[1],
             sidecar.get("SmallestP", float("nan")),
         )
     if rows:
-        header = ("test", "subjects", "voxels", "significant", "clusters", "table")
+        kinds = {job.test.words[1] for job in jobs}
+        tested = kinds.pop() if len(kinds) == 1 else "tested"
+        header = ("test", "subjects", tested, "significant", "clusters", "table")
         show(f"\n{text_table(header, rows)}")
 
 
@@ -47,7 +50,7 @@ def tell_plan(jobs: Sequence[GroupJob], ceilings: Sequence[CeilingJob]) -> int:
     """Print what would be tested and written, and what memory it needs."""
     rows = [
         (
-            job.test.label,
+            job.test.title,
             job.test.tail,
             str(len(job.test.members)),
             str(len(job.test.left_out)),

@@ -58,18 +58,22 @@ def plan_ceiling_jobs(
             LOGGER.info(
                 "%s: no noise ceiling, which there is only for mean scores of comparisons that "
                 "take each model by itself.",
-                job.test.label,
+                job.test.title,
             )
             continue
         planned, output = plan_ceilings(job.test), Path(job.output_dir)
         if not overwrite:
             check_replaceable(output, planned)
         if is_complete(output, planned, ()):
-            LOGGER.info("%s: the noise ceiling is complete: skipped.", job.test.label)
+            LOGGER.info("%s: the noise ceiling is complete: skipped.", job.test.title)
             continue
         images = (replace(job.test.key, comparison=""), job.test.subjects)
         by_images.setdefault(images, []).append(job)
-    return [_ceiling_job(together, bids_dir, n_threads) for together in by_images.values()]
+    found = [_ceiling_job(together, bids_dir, n_threads) for together in by_images.values()]
+    if found:
+        n = max(len(job.subjects) for job in found)
+        LOGGER.info("Noise ceiling: the images of %d participants were found again.", n)
+    return found
 
 
 def _ceiling_job(together: Sequence[GroupJob], bids_dir: str, n_threads: int) -> CeilingJob:

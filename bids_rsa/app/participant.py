@@ -1,20 +1,17 @@
 """The participant level: check everything before anything is written, then run what can run."""
 
-import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from bids_rsa.app.outcome import Outcome
-from bids_rsa.app.participant_told import Findings, tell_plan
+from bids_rsa.app.participant_told import Findings, tell_found, tell_plan
 from bids_rsa.app.preflight import check_analyses, check_folders, make_folder, validate_input
 from bids_rsa.app.running import Resources, begin
 from bids_rsa.app.summary import label_lines
 from bids_rsa.dataset import find_analyses, list_participants
 from bids_rsa.models.loading import check_models, load_models
 from bids_rsa.settings import Settings
-
-LOGGER = logging.getLogger(__name__)
 
 
 def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
@@ -83,8 +80,7 @@ def _find_and_check(settings: Settings, resources: Resources) -> Findings:
     models = load_models(inputs)
     check_models(models, rsa.comparisons)
     discovery = find_analyses(inputs, rsa, models, settings.run.output_dir, settings.bold, regions)
-    for note in discovery.notes:
-        LOGGER.info(note)
+    tell_found(discovery)
     memory = resources.memory_gb, resources.memory_from
     runnable, failures = check_analyses(discovery.analyses, models, rsa, memory, regions)
     return Findings(models, discovery, runnable, (*discovery.failures, *failures))

@@ -1,5 +1,6 @@
-"""What is printed of the participant level in a dry run: what was found and would be written."""
+"""What is told of the participant level: what was found, and in a dry run would be written."""
 
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from bids_rsa.records import Analysis, Discovery, ModelRdm
 from bids_rsa.regions.sources import choose_regions
 from bids_rsa.settings import RegionSettings, RunSettings
 
+LOGGER = logging.getLogger(__name__)
 LISTED = 8
 
 
@@ -32,6 +34,18 @@ class Findings:
         """Analyses of the participants that can run."""
         failed = {subject for subject, _ in self.failures}
         return [one for one in self.discovery.analyses if one.subject not in failed]
+
+
+def tell_found(discovery: Discovery) -> None:
+    """Say how many images were found, and what is to be noted about them."""
+    count = sum(len(analysis.images) for analysis in discovery.analyses)
+    n = len({analysis.subject for analysis in discovery.analyses})
+    LOGGER.info(
+        "Found %d condition images of %d participant%s in %.2f s.",
+        count, n, "s" * (n != 1), discovery.seconds,
+    )  # fmt: skip
+    for note in discovery.notes:
+        LOGGER.info(note)
 
 
 def tell_plan(

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.entities import name_pairs
 from bids_rsa.errors import ContentError
 from bids_rsa.group.places import layout_of_map
-from bids_rsa.group.records import ParticipantMap
+from bids_rsa.group.records import WORDS, ParticipantMap
 from bids_rsa.words import listing
 
 AGREEING = (
@@ -36,6 +37,9 @@ _PLACES = {
     "surface": ("mesh", "meshes"),
     "grayordinates": ("set of grayordinates", "sets of grayordinates"),
 }
+_STANDARD = {
+    "volume": "MNI152NLin2009cAsym", "surface": "fsaverage", "grayordinates": "fsLR",
+}  # fmt: skip
 OWN_SPACES = {"t1w", "t2w", "bold", "func", "anat", "individual", "native", "subject", "orig",
     "fsnative"}  # fmt: skip
 SHOWN = 120
@@ -61,6 +65,7 @@ def check_agreement(maps: Sequence[ParticipantMap], what: str) -> tuple[str, ...
     ContentError
         Names the subjects whose sidecars differ, in what, and the values.
     """
+    maps = [half for one in maps for half in one.halves]
     keys: tuple[str, ...] = AGREEING
     if find_comparison(maps[0].key.comparison).joint:
         keys = (*keys, "ModelsInFit", "Standardize")
@@ -97,9 +102,17 @@ def _odd_ones(maps: Sequence[ParticipantMap], key: str) -> str | None:
         return None
     usual, n_usual = counts.most_common(1)[0]
     odd = [
-        f"sub-{subject} ({_short(text)})" for (subject, _), text in values.items() if text != usual
+        f"sub-{subject}{_hemisphere(path)} ({_short(text)})"
+        for (subject, path), text in values.items()
+        if text != usual
     ]
     return f"{key} is {_short(usual)} in {n_usual} maps, but not in {listing(odd)}."
+
+
+def _hemisphere(path: str) -> str:
+    """Name the hemisphere that a file is of; nothing for volumes."""
+    side = dict(name_pairs(path)).get("hemi")
+    return f" hemi-{side}" if side else ""
 
 
 def value_at(metadata: Mapping[str, Any], key: str) -> Any:
@@ -147,9 +160,10 @@ def check_space(maps: Sequence[ParticipantMap], assume_common: bool) -> None:
     name = maps[0].path.rpartition("/")[2]
     found = f"space-{space}, which is each subject's own" if space else "no space- entity"
     raise ContentError(
-        f"Voxels of different subjects correspond only in a common space, and {name} has {found}.",
+        f"{WORDS[maps[0].form][1].capitalize()} of different subjects correspond only in a common "
+        f"space, and {name} has {found}.",
         "Bring the maps, or the condition images before the participant level, into a standard "
-        "space first (as space-MNI152NLin2009cAsym), or, if they share one, say so with "
+        f"space first (as space-{_STANDARD[maps[0].form]}), or, if they share one, say so with "
         "--assume-common-space.",
     )
 

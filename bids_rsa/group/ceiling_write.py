@@ -47,7 +47,7 @@ class CeilingJob:
     @property
     def label(self) -> str:
         """Name the job for people."""
-        return f"noise ceiling of {', '.join(test.label for test in self.tests)}"
+        return f"noise ceiling of {'; '.join(test.title for test in self.tests)}"
 
     @property
     def graphs(self) -> tuple[str, ...]:
@@ -89,6 +89,7 @@ def write_ceiling(
         **shared,
         "Model": test.metadata.get("Model", {}),
         "CeilingDefinition": entry.ceiling,
+        "Locations": test.words[1],
         "VoxelsTested": int(ceiling.mask.sum()),
         "VoxelsUndefined": ceiling.n_undefined,
     }

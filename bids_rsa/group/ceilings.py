@@ -77,13 +77,13 @@ def check_ceilings(tests: Sequence[GroupTest]) -> None:
     for test in chosen:
         if test.settings.coverage < 1 or test.settings.average_sessions:
             raise OptionError(
-                "--noise-ceiling needs the RDM of every subject at every voxel, and of one "
+                "--noise-ceiling needs the RDM of every subject at every centre, and of one "
                 "session.",
                 "Remove --coverage and --average-sessions.",
             )
         if len(test.members) < MIN_SUBJECTS:
             raise ContentError(
-                f"--noise-ceiling: {test.label} has {len(test.members)} subjects, and the lower "
+                f"--noise-ceiling: {test.title} has {len(test.members)} subjects, and the lower "
                 f"ceiling compares each with the others: at least {MIN_SUBJECTS} are needed.",
                 "Remove --noise-ceiling.",
             )
@@ -167,7 +167,7 @@ def count_voxels(tests: Sequence[GroupTest], output_dir: Path) -> int:
 def tested_voxels(test: GroupTest, space: Space, output_dir: Path) -> NDArray[np.bool_]:
     """Read the mask (n_locations,) of the voxels that a complete test has."""
     paths = [str(output_dir / mask_path(test, part)) for part in test.parts]
-    return space.load_mask(paths, "mask of the voxels tested").inside
+    return space.load_mask(paths, f"mask of the {test.words[1]} tested").inside
 
 
 def compute_ceilings(

@@ -83,16 +83,13 @@ def find_maps(
         )
     if not found:
         raise _nothing_found(bids_dir, places, list(index.folders))
-    found, alone = join_maps(found)
-    broken += [
-        f"sub-{one.subject}: {text}" for one, text in alone if is_wanted(one.subject, selection)
-    ]
     if broken:
         raise InputError(
             "A participant's output was not written whole:\n  " + "\n  ".join(broken),
             "Run the participant level again for it (the same command resumes the run), "
             "or leave the participant out with --exclude-participant-label.",
         )
+    found = join_maps(found, lambda subject: is_wanted(subject, selection))
     _check_once(found)
     return tuple(found), tuple(index.folders)
 

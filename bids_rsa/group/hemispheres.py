@@ -1,25 +1,37 @@
 """Participants' maps of the left and of the right hemisphere become one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bids_rsa.errors import InputError
 from bids_rsa.group.records import MapKey, ParticipantMap
+
+Halves = dict[tuple[str, MapKey, str], dict[str, ParticipantMap]]
 
 
 def join_maps(
-    maps: Sequence[ParticipantMap],
-) -> tuple[list[ParticipantMap], list[tuple[ParticipantMap, str]]]:
-    """Join the maps of both hemispheres.
+    maps: Sequence[ParticipantMap], is_wanted: Callable[[str], bool]
+) -> list[ParticipantMap]:
+    """Join the maps of both hemispheres, whether one call has written them or two.
+
+    Parameters
+    ----------
+    maps : sequence of ParticipantMap
+    is_wanted : callable
+        Tells by the label whether a participant is tested; others may lack a hemisphere.
 
     Returns
     -------
-    joined : list of ParticipantMap
+    list of ParticipantMap
         Maps of one hemisphere keep their ``hemi-`` where nobody has the other one.
-    alone : list of (ParticipantMap, str)
-        Maps of one hemisphere where others are of both, and what they lack.
+
+    Raises
+    ------
+    InputError
+        Participants with maps of one hemisphere, where there are maps of the other.
     """
-    halves: dict[tuple[str, MapKey, str], dict[str, ParticipantMap]] = {}
+    halves: Halves = {}
     joined = []
     for one in maps:
         side = dict(one.key.others).get("hemi")
@@ -27,21 +39,44 @@ def join_maps(
             joined.append(one)
         else:
             halves.setdefault((one.subject, _both(one.key), one.model), {})[side] = one
-    in_two = {key for (_, key, _), found in halves.items() if len(found) == 2}
-    alone = []
+    _refuse_alone(halves, is_wanted)
     for (_, key, _), found in halves.items():
-        if len(found) == 2:
-            left, right = found["L"], found["R"]
-            joined.append(
-                replace(left, key=key, right_path=right.path, right_mask_path=right.mask_path)
-            )
+        if len(found) < 2:
+            joined += found.values()
             continue
-        ((side, one),) = found.items()
-        joined.append(one)
-        if key in in_two:
-            other = "R" if side == "L" else "L"
-            alone.append((one, f"{Path(one.path).name} has no hemi-{other} beside it."))
-    return joined, alone
+        left, right = found["L"], found["R"]
+        joined.append(
+            replace(
+                left,
+                key=key,
+                right_path=right.path,
+                right_mask_path=right.mask_path,
+                right_metadata=right.metadata,
+            )
+        )
+    return joined
+
+
+def _refuse_alone(halves: Halves, is_wanted: Callable[[str], bool]) -> None:
+    """Refuse participants who have one hemisphere where others have the other one."""
+    sides: dict[tuple[MapKey, str], set[str]] = {}
+    for (subject, key, model), found in halves.items():
+        if is_wanted(subject):
+            sides.setdefault((key, model), set()).update(found)
+    alone = [
+        f"sub-{subject}: {Path(one.path).name} has no hemi-{'R' if side == 'L' else 'L'} beside it."
+        for (subject, key, model), found in halves.items()
+        if is_wanted(subject) and len(found) == 1 and len(sides[key, model]) == 2
+        for side, one in found.items()
+    ]
+    if alone:
+        raise InputError(
+            "Both hemispheres are tested together, and some participants have maps of one only:\n  "
+            + "\n  ".join(alone),
+            "Run the participant level for the other hemisphere, leave the participants out with "
+            "--exclude-participant-label, or test one hemisphere with --bids-filter-file and "
+            '{"statmap": {"hemi": "L"}}.',
+        )
 
 
 def _both(key: MapKey) -> MapKey:

@@ -94,15 +94,16 @@ def gather_scores(test: GroupTest) -> GroupScores:
     mask = _narrowed(mask, test, space)
     if not mask.any():
         raise ContentError(
-            f"{test.label}: no voxel has a score in {test.settings.coverage:.0%} of the "
+            f"{test.title}: no {test.words[0]} has a score in {test.settings.coverage:.0%} of the "
             f"{len(subjects)} subjects{' inside the group mask' * bool(test.settings.group_mask)}. "
-            f"Voxels lost through one subject alone: {_list_lost(test, lost)}.",
+            f"{test.words[1].capitalize()} lost through one subject alone: "
+            f"{_list_lost(test, lost)}.",
             "Leave out subjects that cover little, or lower --coverage.",
         )
     _log_voxels(test, mask, lost)
     scores = _gather(test, subjects, mask, space, lost)
     for warning in spread_warnings(test, scores.scores):
-        LOGGER.warning("%s: %s", test.label, warning)
+        LOGGER.warning("%s: %s", test.title, warning)
     return scores
 
 
@@ -259,8 +260,9 @@ def _list_lost(test: GroupTest, lost: NDArray[np.int64]) -> str:
 def _log_voxels(test: GroupTest, mask: NDArray[np.bool_], lost: NDArray[np.int64]) -> None:
     """Say how many voxels are tested, and through whom others are lost."""
     LOGGER.info(
-        "%s: %d voxels are tested; voxels lost through one subject alone: %s.",
-        test.label,
+        "%s: %d %s are tested; lost through one subject alone: %s.",
+        test.title,
         mask.sum(),
+        test.words[1],
         _list_lost(test, lost),
     )

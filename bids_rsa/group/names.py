@@ -21,7 +21,7 @@ P_STATS = (
 # maps that only --null stelzer makes, and those that it does not
 STELZER = ("clusterSizep", "clusterSizefdrq")
 NOT_STELZER = ("tfce", "tFWEp", "tfceFWEp", "clusterSizeFWEp", "clusterMassFWEp")
-# each map's stat- label and what it holds
+# each map's stat- label and what it holds; {one} is a voxel or a vertex
 STATS = {
     "mean": "Mean over subjects, in the unit of the comparison",
     "meanFisherz": "Mean over subjects of Fisher's z",
@@ -31,14 +31,14 @@ STATS = {
     "slope": "Slope: change of the transformed score per unit of the covariate",
     "nsubjects": "Number of subjects with a score",
     "tfce": "Threshold-free cluster enhancement of the statistic",
-    "p": "Voxel-wise p, not corrected",
+    "p": "{One}-wise p, not corrected",
     "tFWEp": "p corrected for the family-wise error by the maximum of the statistic (max-T)",
     "tfceFWEp": "p corrected for the family-wise error by the maximum of TFCE",
-    "clusterSizeFWEp": "p of the voxel's cluster, corrected by the maximum cluster size",
-    "clusterMassFWEp": "p of the voxel's cluster, corrected by the maximum cluster mass",
-    "clusterSizep": "p of the size of the voxel's cluster among clusters of null maps",
-    "clusterSizefdrq": "Benjamini and Hochberg's adjusted p of the voxel's cluster",
-    "fdrq": "Benjamini and Hochberg's adjusted voxel-wise p",
+    "clusterSizeFWEp": "p of the {one}'s cluster, corrected by the maximum cluster size",
+    "clusterMassFWEp": "p of the {one}'s cluster, corrected by the maximum cluster mass",
+    "clusterSizep": "p of the size of the {one}'s cluster among clusters of null maps",
+    "clusterSizefdrq": "Benjamini and Hochberg's adjusted p of the {one}'s cluster",
+    "fdrq": "Benjamini and Hochberg's adjusted {one}-wise p",
     **{f"neglog10{name}": f"-log10 of {name}" for name in P_STATS},
     "tThr": "t where the primary method is significant, 0 elsewhere",
 }
@@ -48,7 +48,8 @@ FIGURES = ("glass", "mosaic", "null", "peakscores")
 
 def describe_stat(test: GroupTest, stat: str) -> str:
     """Say what a map holds, with the transform and contrast of its test."""
-    what = STATS[stat]
+    one = test.words[0]
+    what = STATS[stat].format(one=one, One=one.capitalize())
     if stat == "mean" and test.transform == "fisher":
         what = "tanh of the mean over subjects of Fisher's z, a correlation (not the plain mean)"
     if stat.startswith("mean") and test.contrast:
@@ -119,7 +120,7 @@ def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[s
         "GroupMask": _group_mask(test),
         **_geometry(test),
         "ClusterFormingP": group.cluster_p,
-        "Connectivity": group.connectivity,
+        **({} if test.form == "surface" else {"Connectivity": group.connectivity}),
         "PrimaryMethod": group.primary,
         "Alpha": group.alpha,
         "FWEOver": {one.label: input_hash(one) for one in others} if others else "this map",
@@ -221,8 +222,8 @@ def plan_others(test: GroupTest) -> tuple[str, ...]:
     return (*tables, *with_vectors(figure_path(test, figure) for figure in shown))
 
 
-def degrees_of_freedom(design: Design) -> str:
+def degrees_of_freedom(design: Design, one: str) -> str:
     """Say the degrees of freedom of a design."""
     if design.welch:
-        return "Welch and Satterthwaite's, by voxel"
+        return f"Welch and Satterthwaite's, by {one}"
     return str(design.df)

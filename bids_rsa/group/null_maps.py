@@ -47,13 +47,13 @@ def find_draws(test: GroupTest) -> NullDraws:
     ContentError
         Null maps of other conditions, another seed or other permutations.
     """
-    maps = [one for member in test.members for one in member.all_maps]
+    maps = [half for member in test.members for one in member.all_maps for half in one.halves]
     sidecars = [_sidecar(one) for one in maps]
     missing = [one for one, found in zip(maps, sidecars, strict=True) if found is None]
     if missing:
         names = listing(sorted({f"sub-{one.subject}" for one in missing}))
         raise InputError(
-            f"{test.label}: --null {test.settings.null} needs the null maps of every participant, "
+            f"{test.title}: --null {test.settings.null} needs the null maps of every participant, "
             f"and they are not there, or not whole, for {names}, for example "
             f"{missing[0].null_path}.",
             MAKE_THEM,
@@ -62,7 +62,7 @@ def find_draws(test: GroupTest) -> NullDraws:
     complaints = [text for key in NULL_KEYS if (text := _odd_ones(maps, read, key))]
     if complaints:
         raise ContentError(
-            f"The null maps of {test.label} are not of the same permutations:\n  "
+            f"The null maps of {test.title} are not of the same permutations:\n  "
             + "\n  ".join(complaints),
             f"{MAKE_THEM} Use the same seed, conditions and numbers for all (--overwrite).",
         )
@@ -110,12 +110,12 @@ def _draws(test: GroupTest, one: ParticipantMap, sidecar: dict[str, Any]) -> Nul
         exhaustive = bool(relabelings["Exhaustive"])
     except (KeyError, TypeError, ValueError):
         raise ContentError(
-            f"{test.label}: the sidecar of {one.null_path} does not say in Relabelings how many "
+            f"{test.title}: the sidecar of {one.null_path} does not say in Relabelings how many "
             "relabelings are Kept and Distinct, and whether they are Exhaustive.",
             MAKE_THEM,
         ) from None
     if kept < 1 or distinct < 1:
-        raise ContentError(f"{test.label}: {one.null_path} holds no relabeling.", MAKE_THEM)
+        raise ContentError(f"{test.title}: {one.null_path} holds no relabeling.", MAKE_THEM)
     return NullDraws(kept, distinct, exhaustive)
 
 
@@ -135,14 +135,14 @@ def check_draws(test: GroupTest) -> None:
     needed = draws_needed(group.cluster_p, test.tail)  # type: ignore[arg-type]
     if group.n_permutations < needed:
         raise OptionError(
-            f"{test.label}: {group.n_permutations} draws cannot give a p of --cluster-p "
+            f"{test.title}: {group.n_permutations} draws cannot give a p of --cluster-p "
             f"{group.cluster_p:g} ({test.tail}).",
             f"Use at least --n-permutations {needed}; 100000 are recommended.",
         )
     n_combined = found.n_draws ** len(test.members)
     if n_combined <= needed:
         raise ContentError(
-            f"{test.label}: {found.n_draws} null maps of each of {len(test.members)} subjects make "
+            f"{test.title}: {found.n_draws} null maps of each of {len(test.members)} subjects make "
             f"{n_combined} group maps, too few for a p of --cluster-p {group.cluster_p:g}.",
             "Keep more null maps at the participant level (--keep-null; 100 are recommended).",
         )

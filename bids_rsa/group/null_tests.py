@@ -86,7 +86,7 @@ def run_stelzer(
             for rows, member in zip(nulls, test.members, strict=True):
                 _add_null_scores(rows, member, test, scores, 1.0, smooth)
                 advance(1)
-        with bar(shape[2], "voxels") as advance:
+        with bar(shape[2], test.words[1]) as advance:
             return stelzer_test(
                 scores.scores,
                 nulls,
@@ -99,7 +99,7 @@ def run_stelzer(
                 advance,
             )
     except ValueError as error:
-        raise ContentError(f"{test.label}: {error}.", MAKE_THEM) from None
+        raise ContentError(f"{test.title}: {error}.", MAKE_THEM) from None
     finally:
         path.unlink()
 
@@ -159,7 +159,7 @@ def _tested(
     if not np.isfinite(volume[inside]).all():
         raise ContentError(
             f"{one.null_path} has no finite score at {int((~np.isfinite(volume[inside])).sum())} "
-            "of the voxels tested.",
+            f"of the {test.words[1]} tested.",
             MAKE_THEM,
         )
     values = np.where(inside, volume, 0.0)

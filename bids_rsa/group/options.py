@@ -54,7 +54,7 @@ def check_options(group: GroupSettings) -> None:
         )
     if group.uses_null_maps and (names or group.group_column or group.coverage < 1):
         raise OptionError(
-            f"--null {group.null} tests mean scores, or the difference of two models, over voxels "
+            f"--null {group.null} tests mean scores, or the difference of two models, at centres "
             "that all subjects have.",
             "Leave out --group-column, --covariates, --test-covariate and --coverage, or use "
             "--null subjects.",
@@ -62,7 +62,7 @@ def check_options(group: GroupSettings) -> None:
     _check_stelzer(group)
     if group.coverage < 1 and (names or group.group_column):
         raise OptionError(
-            f"--coverage {group.coverage:g}: voxels that some subjects lack allow only one-sample "
+            f"--coverage {group.coverage:g}: centres that some subjects lack allow only one-sample "
             "tests and tests of two models, without covariates.",
             "Use --coverage 1 with groups and covariates.",
         )

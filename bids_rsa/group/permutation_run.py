@@ -69,7 +69,7 @@ def prepare(test: GroupTest, scores: GroupScores) -> Prepared:
             scores.resolution,
         )
     except ValueError as error:
-        raise ContentError(f"{test.label}: {error}.") from None
+        raise ContentError(f"{test.title}: {error}.") from None
     return Prepared(
         plan=plan,
         relabelings=draw_relabelings(design, group.n_permutations, group.random_seed),
@@ -232,8 +232,8 @@ def _participants_warnings(test: GroupTest) -> list[str]:
     """Count the participants whose maps carry a warning."""
     whose: dict[str, set[str]] = {}
     for member in test.members:
-        for one in member.all_maps:
-            for text in one.metadata.get("Warnings", []):
+        for half in (half for one in member.all_maps for half in one.halves):
+            for text in half.metadata.get("Warnings", []):
                 whose.setdefault(str(text), set()).add(member.subject)
     n = len(test.members)
     return [f"{len(who)} of {n} participants: {text}" for text, who in whose.items()]

@@ -69,7 +69,7 @@ def space_of_test(test: GroupTest) -> Space:
     """Find the space of a test's maps by the first of them, and read the surfaces it needs."""
     first = test.members[0].maps[0][0]
     if first.form != "volume":
-        return surface_space(layout_of_map(first), test.surfaces, test.label, first.path)
+        return surface_space(layout_of_map(first), test.surfaces, test.title, first.path)
     image = open_image(first.path)
     grid = grid_of(image)
     return VolumeSpace(grid.shape, grid.affine, image)

@@ -26,6 +26,7 @@ from bids_rsa.words import listing
 
 LeftOut = list[tuple[str, str]]
 Variables = tuple[tuple[str, tuple[float, ...]], ...]
+FACES = 6  # of a voxel: the neighbours unless asked for more
 
 
 class HasPeople(Protocol):
@@ -92,17 +93,23 @@ def plan_tests(
             test = replace(test, surfaces=group_surfaces(first, inputs or InputSettings("")))
         tests.append(replace(test, notes=_check_test(test)))
     _check_joint(tests, group)
-    _refuse_unused(inputs or InputSettings(""), tests)
+    _refuse_unused(inputs or InputSettings(""), group, tests)
     return with_hashes(tests)
 
 
-def _refuse_unused(inputs: InputSettings, tests: Sequence[GroupTest]) -> None:
-    """Refuse surfaces for maps that are all volumes.
+def _refuse_unused(inputs: InputSettings, group: GroupSettings, tests: Sequence[GroupTest]) -> None:
+    """Refuse surfaces for maps that are all volumes, and neighbours of voxels where none are.
 
     Raises
     ------
     OptionError
     """
+    if all(test.form == "surface" for test in tests) and group.connectivity != FACES:
+        raise OptionError(
+            f"--connectivity {group.connectivity} would be ignored: it is for voxels, and "
+            "neighbours on a surface are the vertices that share an edge.",
+            "Leave the option away.",
+        )
     if any(test.surfaces for test in tests):
         return
     for option, given in (("--surface", inputs.surface), ("--cortex-mask", inputs.cortex_mask)):
@@ -277,7 +284,7 @@ def design_of(test: GroupTest) -> Design:
     ContentError
         A design that cannot be estimated with these subjects.
     """
-    return make_design(test, len(test.members), test.label)
+    return make_design(test, len(test.members), test.title)
 
 
 def make_design(people: HasPeople, n_subjects: int, label: str) -> Design:
@@ -300,13 +307,13 @@ def _check_test(test: GroupTest) -> tuple[str, ...]:
         names = ", ".join(f"sub-{s}" for s in test.subjects) or "none"
         reasons = "; ".join(f"sub-{s}: {why}" for s, why in test.left_out)
         raise InputError(
-            f"{test.label}: a test across subjects needs at least 2, and there are "
+            f"{test.title}: a test across subjects needs at least 2, and there are "
             f"{len(test.members)} ({names}).{f' Left out: {reasons}.' if reasons else ''}",
             "Run the participant level for more participants.",
         )
     maps = [one for member in test.members for one in member.all_maps]
     check_space(maps, test.settings.assume_common_space)
-    warnings = check_agreement(maps, test.label)
+    warnings = check_agreement(maps, test.title)
     layout = check_layout(maps)
     if test.settings.group_mask and test.form == "volume":
         odd = load_mask(test.settings.group_mask, layout, "group mask").warning
@@ -328,6 +335,6 @@ def _check_joint(tests: Sequence[GroupTest], group: GroupSettings) -> None:
         raise OptionError(
             "--fwe-over models takes the maximum over all maps under the same relabelings, and "
             "the tests of this call have different subjects: "
-            + "; ".join(f"{test.label} has {len(test.subjects)}" for test in tests),
+            + "; ".join(f"{test.title} has {len(test.subjects)}" for test in tests),
             "Select tests with the same subjects, or leave participants out.",
         )

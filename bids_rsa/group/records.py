@@ -1,17 +1,17 @@
 """Frozen records of the group level: participants' maps, and the tests made of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from bids_rsa.core.comparison.table import find_comparison
-from bids_rsa.entities import Pairs, joined
+from bids_rsa.entities import Pairs, in_words, joined
 from bids_rsa.outputs.derivatives import EXTENSIONS
 from bids_rsa.records import Form, HemisphereSurfaces
 from bids_rsa.settings import GroupSettings
 
 FOLDER = "group"
-_WORDS: dict[Form, tuple[str, str]] = {
+WORDS: dict[Form, tuple[str, str]] = {
     "volume": ("voxel", "voxels"),
     "surface": ("vertex", "vertices"),
     "grayordinates": ("grayordinate", "grayordinates"),
@@ -32,21 +32,25 @@ class MapKey:
     others: Pairs = ()
 
     @property
+    def pairs(self) -> tuple[tuple[str, str | None], ...]:
+        """The entities."""
+        return (
+            ("ses", self.session),
+            ("task", self.task),
+            ("acq", self.acquisition),
+            ("space", self.space),
+            ("res", self.resolution),
+            *self.others,
+        )
+
+    @property
     def label(self) -> str:
         """The entities as they stand in file names, with the comparison behind."""
         return self.file_label()
 
     def file_label(self, part: str = "") -> str:
         """Return the label in the name of a file of one hemisphere."""
-        pairs = (
-            ("ses", self.session),
-            ("task", self.task),
-            ("acq", self.acquisition),
-            ("space", self.space),
-            ("res", self.resolution),
-            ("hemi", part),
-        )
-        entities = joined((*pairs, *self.others))
+        entities = joined((*self.pairs, ("hemi", part)))
         return f"{entities}{'_' * bool(entities)}meas-{find_comparison(self.comparison).label}"
 
 
@@ -55,8 +59,8 @@ class ParticipantMap:
     """One participant's map of one comparison and model, and the mask of its centres.
 
     ``sha256`` covers the content of the map and of the mask, and the number of cells.
-    ``metadata`` is the sidecar. ``right_path`` and ``right_mask_path`` are those of the right
-    hemisphere, where it is in files of its own.
+    ``metadata`` is the sidecar. ``right_path``, ``right_mask_path`` and ``right_metadata`` are
+    those of the right hemisphere, where it is in files of its own.
     """
 
     subject: str
@@ -68,12 +72,27 @@ class ParticipantMap:
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     right_path: str = ""
     right_mask_path: str = ""
+    right_metadata: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def form(self) -> Form:
         """Whether its values lie on a grid, on vertices, or on both."""
         forms: tuple[Form, ...] = ("surface", "grayordinates")
         return next((f for f in forms if self.path.endswith(EXTENSIONS[f][0])), "volume")
+
+    @property
+    def halves(self) -> tuple["ParticipantMap", ...]:
+        """The map itself, or one record for each hemisphere that is in files of its own."""
+        if not self.right_path:
+            return (self,)
+        left = replace(self, right_path="", right_mask_path="", right_metadata={})
+        right = replace(
+            left,
+            path=self.right_path,
+            mask_path=self.right_mask_path,
+            metadata=self.right_metadata,
+        )
+        return left, right
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -169,7 +188,7 @@ class GroupTest:
     @property
     def words(self) -> tuple[str, str]:
         """What one location of its maps is called, and several."""
-        return _WORDS[self.form]
+        return WORDS[self.form]
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -207,6 +226,19 @@ class GroupTest:
     def label(self) -> str:
         """The test's name, unique within a call."""
         return f"{self.stem}_desc-{self.desc}"
+
+    @property
+    def title(self) -> str:
+        """The test in words, for people; unique within a call."""
+        kind = {
+            "one-sample": f"model {self.models[0]}",
+            "paired": f"models {' minus '.join(self.models)}",
+            "groups": f"model {self.models[0]}, {' minus '.join(self.groups)}",
+            "slope": f"model {self.models[0]}, slope on {self.tested[0][0] if self.tested else ''}",
+        }
+        return ", ".join(
+            filter(None, (kind[self.kind], self.key.comparison, in_words(self.key.pairs)))
+        )
 
     @property
     def stem(self) -> str:

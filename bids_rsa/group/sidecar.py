@@ -115,9 +115,10 @@ def map_sidecar(
     return {**keys, **common}
 
 
-def mask_sidecar(common: Mapping[str, Any]) -> dict[str, Any]:
+def mask_sidecar(test: GroupTest, common: Mapping[str, Any]) -> dict[str, Any]:
     """Gather the sidecar of the mask."""
-    return {"Description": "Voxels that are tested", "Type": "ROI", **common}
+    tested = f"{test.words[1].capitalize()} that are tested"
+    return {"Description": tested, "Type": "ROI", **common}
 
 
 def table_sidecar(

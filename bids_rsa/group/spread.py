@@ -37,21 +37,25 @@ def spread_warnings(test: GroupTest, scores: NDArray[np.float64]) -> tuple[str, 
         return ()
     wide, narrow = test.groups if ratio > 1 else test.groups[::-1]
     n_wide, n_narrow = (test.group_of.count(name) for name in (wide, narrow))
+    one, several = test.words
     return (
         f"The scores of group {wide} ({n_wide} subjects) spread {factor:.2f} times as widely as "
-        f"those of {narrow} ({n_narrow}), by the median over voxels. Corrected p values (max-T, "
+        f"those of {narrow} ({n_narrow}), by the median over {several}. Corrected p values (max-T, "
         f"TFCE, clusters) assume equal spread: here they tend to be "
-        f"{_failure(n_wide, n_narrow)}. Look at the voxel-wise p, and match the groups in size "
+        f"{_failure(n_wide, n_narrow)}. Look at the {one}-wise p, and match the groups in size "
         "and in how well they are measured.",
     )
 
 
-def resolution_warnings(n_little: int, n_voxels: int) -> tuple[str, ...]:
-    """Say at how many voxels the spread over subjects is below the resolution of the scores."""
+def resolution_warnings(n_little: int, n_voxels: int, several: str) -> tuple[str, ...]:
+    """Say at how many voxels the spread over subjects is below the resolution of the scores.
+
+    ``several`` is what voxels are called in the space tested.
+    """
     if not n_little:
         return ()
     return (
-        f"At {n_little} of {n_voxels} voxels the scores vary less across subjects than the "
+        f"At {n_little} of {n_voxels} {several} the scores vary less across subjects than the "
         "resolution of this comparison (half a step of the score). The resolution replaces the "
         "standard deviation there, also in the relabelings.",
     )

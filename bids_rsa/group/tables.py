@@ -49,14 +49,21 @@ PEAK_COLUMNS = {
     "score": "Score at the cluster's peak as tested: transformed; a difference for two models",
     "group": "The participant's group, n/a without groups",
 }
-SUBJECT_COLUMNS = {
-    "participant_id": "Participant",
-    "status": "in: tested; out: left out",
-    "why": "Why the participant is left out",
-    "centers": "Voxels at which the participant has a score",
-    "voxels_lost_alone": "Voxels that are not tested because of this participant alone",
-    "mean_score": "Mean score over the participant's voxels inside the mask, not transformed",
-}
+
+
+def subject_columns(scores: GroupScores) -> dict[str, str]:
+    """Name the columns of the table of subjects, and say what they hold."""
+    several = scores.space.words[1]
+    return {
+        "participant_id": "Participant",
+        "status": "in: tested; out: left out",
+        "why": "Why the participant is left out",
+        "centers": f"{several.capitalize()} at which the participant has a score",
+        f"{several}_lost_alone": f"{several.capitalize()} that are not tested because of this "
+        "participant alone",
+        "mean_score": f"Mean score over the participant's {several} inside the mask, not "
+        "transformed",
+    }
 
 
 def cluster_rows(clusters: Sequence[Cluster], scores: GroupScores) -> list[Row]:

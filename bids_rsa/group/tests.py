@@ -182,7 +182,7 @@ def _compare(
         "RelabelingsUsed": ready.relabelings.n_draws,
         "RelabelingsExhaustive": ready.relabelings.exhaustive,
         "SmallestP": ready.smallest_p,
-        "Statistic": "z of each voxel's own df" if ready.plan.as_z else "t",
+        "Statistic": f"z of each {test.words[0]}'s own df" if ready.plan.as_z else "t",
     }
     p = p_maps(ready.plan, over_subjects, null, ready.relabelings, maxima, parts)
     return _Compared(over_subjects, p, ready.relabelings.exhaustive, found)
@@ -222,12 +222,13 @@ def _found(
     """Gather what came out on the way, for the sidecar."""
     n_voxels, group = int(scores.mask.sum()), test.settings
     n_little = int(little_spread(ready.plan).sum())
-    limited = resolution_warnings(n_little, n_voxels)
+    limited = resolution_warnings(n_little, n_voxels, test.words[1])
     for warning in limited:
-        LOGGER.warning("%s: %s", test.label, warning)
+        LOGGER.warning("%s: %s", test.title, warning)
     draws, threshold = compared.draws, compared.observed.cluster_threshold
     needed = voxels_needed_at_floor(n_voxels, draws["SmallestP"], group.alpha)
     return {
+        "Locations": test.words[1],
         "VoxelsTested": n_voxels,
         "VoxelsSignificant": int(where.sum()),
         "VoxelsLostAlone": {
@@ -239,7 +240,7 @@ def _found(
         **draws,
         "VoxelsNeededForFDR": needed,
         **({"PartsCorrectedFor": len(ready.adjacency.parts)} if ready.adjacency.parts else {}),
-        "DegreesOfFreedom": degrees_of_freedom(ready.plan.design),
+        "DegreesOfFreedom": degrees_of_freedom(ready.plan.design, test.words[0]),
         "ClusterFormingThreshold": threshold if np.ndim(threshold) == 0 else None,
         "CriticalValue": None if critical is None or np.isinf(critical) else critical,
         "Warnings": [*spread_warnings(test, scores.scores), *limited, *warnings_of(test)],

@@ -69,7 +69,7 @@ class GroupJob:
     @property
     def label(self) -> str:
         """Name the job for people."""
-        return self.test.label
+        return self.test.title
 
     @property
     def graphs(self) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ def write_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> lis
     with replacing_together(paths, described()) as beside:
         for part in test.parts:
             hemisphere = {"Hemisphere": part} if part else {}
-            sidecars[_json(mask_path(test, part))] = mask_sidecar(common) | hemisphere
+            sidecars[_json(mask_path(test, part))] = mask_sidecar(test, common) | hemisphere
             mask = image(np.ones(result.maps["t"].size, np.uint8), part)
             nib.save(mask, beside[output / mask_path(test, part)])
             for stat, values in result.maps.items():
@@ -160,7 +160,7 @@ def _write_tables(
         ),
         "subjects": (
             "Subjects tested and left out",
-            tables.SUBJECT_COLUMNS,
+            tables.subject_columns(scores),
             tables.subject_rows(scores, test),
         ),
     }

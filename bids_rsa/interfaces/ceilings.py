@@ -52,7 +52,7 @@ class NoiseCeiling(RecordingInterface):
                     for subject in job.subjects
                 ]
                 total = count_voxels(job.tests, output)
-                with progress_bar(total, "noise ceiling", 0, "voxels") as advance:
+                with progress_bar(total, "noise ceiling", 0, job.tests[0].words[1]) as advance:
                     ceilings = compute_ceilings(job.tests, sources, output, job.n_threads, advance)
                 del sources
             for test, ceiling in zip(job.tests, ceilings, strict=True):
@@ -61,8 +61,8 @@ class NoiseCeiling(RecordingInterface):
                     np.nanmean(ceiling.maps[stat]) for stat in ("ceilingLower", "ceilingUpper")
                 )
                 LOGGER.info(
-                    "%s: noise ceiling from %.3f to %.3f (means over voxels).",
-                    test.label, lower, upper,
+                    "%s: noise ceiling from %.3f to %.3f (means over %s).",
+                    test.title, lower, upper, test.words[1],
                 )  # fmt: skip
             self._results["images"] = as_texts(output / file.path for file in job.planned)
         return runtime

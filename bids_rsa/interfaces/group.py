@@ -108,7 +108,7 @@ class PermuteScores(RecordingInterface):
 
     def _bar(self, total: int, unit: str) -> AbstractContextManager[Callable[[int], None]]:
         """Make the bar of what is counted."""
-        return progress_bar(total, self.inputs.test.label, 0, unit)
+        return progress_bar(total, self.inputs.test.title, 0, unit)
 
 
 class _CorrectInput(BaseInterfaceInputSpec):

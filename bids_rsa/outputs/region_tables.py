@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 COLUMNS = {
     "index": "Index of the region in the label image; of masks and spheres their number",
     "name": "Name of the region",
-    "n_voxels": "Number of the region's voxels inside the images and all masks",
+    "n_voxels": "Number of the region's voxels (on surfaces, vertices) inside the images and all "
+    "masks",
     "coverage": "Share of the region that lies inside the images and all masks; n/a for a region "
     "that the label image lacks",
     "comparison": "How the RDM of the region was compared with the model",

@@ -11,7 +11,7 @@ from bids_rsa.reports.found_tests import FoundTest
 from bids_rsa.reports.sidecar_values import number
 
 CEILING_COLUMNS = (
-    "where", "voxels", "mean score", "lower ceiling", "upper ceiling", "score / lower",
+    "where", "number", "mean score", "lower ceiling", "upper ceiling", "score / lower",
     "score / upper",
 )  # fmt: skip
 Floats = NDArray[np.float64]
@@ -33,12 +33,12 @@ def ceiling_view(test: FoundTest) -> dict[str, Any] | None:
     score = relative * upper
     tested = (upper > 0) & np.isfinite(maps["ceilingUpper"].data)
     # a ratio to a ceiling near 0 says nothing
-    rows = [(*_row("all voxels", tested, score, lower, upper)[:-2], "n/a", "n/a")]
+    rows = [(*_row(f"all {test.several}", tested, score, lower, upper)[:-2], "n/a", "n/a")]
     significant = np.zeros(tested.shape, dtype=bool)
     if "tThr" in maps:
         significant = (np.nan_to_num(maps["tThr"].data) != 0) & tested
         if significant.any():
-            rows.append(_row("significant voxels", significant, score, lower, upper))
+            rows.append(_row(f"significant {test.several}", significant, score, lower, upper))
     for name, voxel in _peaks(test, maps["ceilingUpper"]):
         alone = np.zeros(tested.shape, dtype=bool)
         alone[voxel] = tested[voxel]
@@ -48,7 +48,7 @@ def ceiling_view(test: FoundTest) -> dict[str, Any] | None:
         "title": test.title,
         "definition": str(maps["ceilingUpper"].sidecar.get("CeilingDefinition", "not known")),
         "rows": rows,
-        "reached": _reached(significant, score, lower),
+        "reached": _reached(significant, score, lower, test.several),
     }
 
 
@@ -61,14 +61,14 @@ def _row(
     return (where, number(int(voxels.sum())), *(f"{value:.3f}" for value in of), *ratios)
 
 
-def _reached(significant: NDArray[np.bool_], score: Floats, lower: Floats) -> str:
+def _reached(significant: NDArray[np.bool_], score: Floats, lower: Floats, several: str) -> str:
     """Say at how many significant voxels the model leaves nothing that participants share."""
     n = int(significant.sum())
     if not n:
         return ""
     reached = int((significant & (score >= lower)).sum())
     return (
-        f"At {number(reached)} of {number(n)} significant voxels the mean score is at least the "
+        f"At {number(reached)} of {number(n)} significant {several} the mean score is at least the "
         "lower ceiling. There the data show nothing that participants share and the model lacks."
     )
 

@@ -39,7 +39,7 @@ GROUP_ITEMS = (
     ("Tail", ("Tail",)),
     ("Transformation of scores", ("Transform",)),
     ("Smoothing of score maps (mm)", ("SmoothingFWHM",)),
-    ("Voxels tested", ("VoxelsTested",)),
+    ("Number of voxels or vertices tested", ("VoxelsTested",)),
     ("Relabelings", ("RelabelingsUsed",)),
     ("All possible relabelings used", ("RelabelingsExhaustive",)),
     ("Random seed", ("RandomSeed",)),

@@ -26,6 +26,11 @@ class FoundTest:
         return next((one for one in said if "VoxelsSignificant" in one), said[0])
 
     @property
+    def several(self) -> str:
+        """What was tested: voxels, vertices or grayordinates."""
+        return str(self.sidecar.get("Locations", "voxels"))
+
+    @property
     def title(self) -> str:
         """The test in words: model and comparison first."""
         analysis = self.folder.name.removeprefix("analysis-")

@@ -7,7 +7,7 @@ from bids_rsa.reports.sidecar_values import Sidecar, joined, number
 TRANSFORMS = {"fisher": "Fisher's z of the scores", "none": "The scores"}
 PRIMARY = {
     "tfce": "the maximum of threshold-free cluster enhancement [@smith2009]",
-    "maxt": "the maximum of the statistic over voxels",
+    "maxt": "the maximum of the statistic over {several}",
     "cluster-mass": "the maximum cluster mass",
     "cluster-size": "the maximum cluster size",
 }
@@ -46,11 +46,16 @@ def _paragraph(kind: str, method: str, tests: Sequence[Sidecar]) -> str:
         if "VoxelsSignificant" in test
     ]
     if found:
-        sentences.append(f"Number of significant voxels: {joined(found)}.")
+        sentences.append(f"Number of significant {_several(tests[0])}: {joined(found)}.")
     sentences += dict.fromkeys(
         str(test["Interpretation"]) for test in tests if test.get("Interpretation")
     )
     return " ".join(sentences)
+
+
+def _several(test: Sidecar) -> str:
+    """Say what was tested: voxels, vertices or grayordinates."""
+    return str(test.get("Locations", "voxels"))
 
 
 def _method(test: Sidecar) -> Iterator[str]:
@@ -67,7 +72,7 @@ def _method(test: Sidecar) -> Iterator[str]:
     if test.get("Covariates"):
         yield f"Covariates: {', '.join(test['Covariates'])}."
     if "VoxelsTested" in test:
-        yield f"{number(test['VoxelsTested'])} voxels were tested."
+        yield f"{number(test['VoxelsTested'])} {_several(test)} were tested."
     yield from _permutations(test)
     yield from _correction(test)
 
@@ -113,19 +118,28 @@ def _correction(test: Sidecar) -> Iterator[str]:
         how = "the false discovery rate over clusters, by their size [@benjamini1995]"
     else:
         over = " over all maps of this call" if isinstance(test.get("FWEOver"), dict) else ""
-        how = f"the family-wise error by {PRIMARY.get(primary, primary)}{over}{_parts(test)}"
+        largest = PRIMARY.get(primary, primary).format(several=_several(test))
+        how = f"the family-wise error by {largest}{over}{_parts(test)}"
     forming = ""
     if primary.startswith("cluster") and "ClusterFormingP" in test:
         forming = f" Clusters were formed at p < {number(test['ClusterFormingP'])}."
-    near = number(test["Connectivity"]) if "Connectivity" in test else ""
+    near = _neighbors(test) if primary != "maxt" else ""
     yield (
         f"p values ({tail}) were corrected for {how}, with a significance "
-        f"level of {number(alpha)}.{forming}"
-        + (
-            f" Neighbouring voxels were defined by {near}-connectivity."
-            if near and primary != "maxt"
-            else ""
-        )
+        f"level of {number(alpha)}.{forming}{near}"
+    )
+
+
+def _neighbors(test: Sidecar) -> str:
+    """Say which voxels or vertices are neighbours, and how extent was measured on a surface."""
+    near = test.get("Connectivity")
+    voxels = "" if near is None else f" Neighbouring voxels were defined by {near}-connectivity."
+    if _several(test) == "voxels":
+        return voxels
+    extent = " (TFCE with E = 1, H = 2)" if test.get("PrimaryMethod") == "tfce" else ""
+    return (
+        " Vertices that share an edge were neighbours, and extent on the cortical surface was "
+        f"measured in mm2{extent}.{voxels}"
     )
 
 

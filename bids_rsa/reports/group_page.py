@@ -28,7 +28,7 @@ from bids_rsa.reports.thumbnails import make_sheets
 
 PICTURES = {
     "glass": "Significant voxels on a glass brain",
-    "mosaic": "Map of t, significant voxels outlined",
+    "mosaic": "Map of t, significant {several} outlined",
     "null": "Null distribution",
     "peakscores": "Scores of the participants at the peaks",
 }
@@ -138,7 +138,7 @@ def _summary(tests: Sequence[FoundTest]) -> list[tuple[str, str]]:
     for test in tests:
         found = test.sidecar.get("VoxelsSignificant", "not known")
         tested = test.sidecar.get("VoxelsTested", "an unknown number of")
-        rows.append((test.title, f"{found} of {tested} voxels are significant"))
+        rows.append((test.title, f"{found} of {tested} {test.several} are significant"))
     return rows
 
 
@@ -146,7 +146,10 @@ def _test(test: FoundTest) -> dict[str, Any]:
     """Gather what the page shows of one test."""
     sidecar, folder, name, title = test.sidecar, test.folder, test.name, test.title
     pictures = [
-        embed(folder / "figures" / f"{name}_{kind}.png", f"{words}: {title}")
+        embed(
+            folder / "figures" / f"{name}_{kind}.png",
+            f"{words.format(several=test.several)}: {title}",
+        )
         for kind, words in PICTURES.items()
     ]
     keys = (
@@ -159,7 +162,11 @@ def _test(test: FoundTest) -> dict[str, Any]:
     names, subjects = read_rows(folder / f"{name}_subjects.tsv")
     return {
         "title": title,
-        "rows": [(key, in_words(sidecar[key])) for key in keys if sidecar.get(key) is not None],
+        "rows": [
+            (key.replace("Voxels", test.several.capitalize()), in_words(sidecar[key]))
+            for key in keys
+            if sidecar.get(key) is not None
+        ],
         "relabelings": _relabelings(sidecar),
         "pictures": [one for one in pictures if one],
         "clusters": {"columns": columns, "rows": rows},

@@ -175,7 +175,7 @@ def _anatomy(job: GroupJob, scores: GroupScores) -> Anatomy:
     if (job.test.key.space or "").startswith("MNI"):
         return read_anatomy(mni_template(), "the MNI template")
     mask = scores.space.image(scores.mask.astype(np.float32))
-    return read_anatomy(mask, "the mask of the voxels tested")
+    return read_anatomy(mask, f"the mask of the {job.test.words[1]} tested")
 
 
 def _notes(job: GroupJob) -> list[str]:
@@ -200,14 +200,14 @@ def _plain_figure(job: GroupJob, subtitle: str) -> tuple[Figure, tuple[float, fl
 
 def _null(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
     """Draw the null distribution of the maximum, its threshold, and the largest observed value."""
-    group = job.test.settings
+    group, (one, several) = job.test.settings, job.test.words
     if result.maxima is None:
         needed = result.found["VoxelsNeededForFDR"]
-        subtitle = f"False discovery rate: {needed} voxels needed at the smallest p"
+        subtitle = f"False discovery rate: {needed} {several} needed at the smallest p"
         figure, place = _plain_figure(job, subtitle)
         axes = figure.add_axes(place)
         axes.hist(result.maps["p"], bins=50, range=(0, 1), color="0.6")
-        axes.set(xlabel="voxel-wise p", ylabel="voxels")
+        axes.set(xlabel=f"{one}-wise p", ylabel=several)
         return figure
     sizes = group.null == "stelzer"
     figure, place = _plain_figure(job, _null_words(group, len(result.maxima), result))
@@ -221,9 +221,15 @@ def _null(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
         axes.axvline(result.critical, color="tab:red", label=label)
     label = f"observed: {result.largest:.4g}"
     axes.axvline(result.largest, color="tab:blue", linestyle="--", label=label)
-    what = "clusters" if group.primary.startswith("cluster") else "voxels"
+    what = "clusters" if group.primary.startswith("cluster") else several
+    if result.found.get("PartsCorrectedFor") and group.primary != "maxt":
+        what, sizes_of = f"{what} on the cortex", " on the cortex"
+    else:
+        sizes_of = ""
     of_all = f" of all {job.n_joint} maps of this call" if job.n_joint > 1 else ""
-    xlabel = "cluster size" if sizes else f"maximum over {what}{of_all} ({group.primary})"
+    xlabel = (
+        f"cluster size{sizes_of}" if sizes else f"maximum over {what}{of_all} ({group.primary})"
+    )
     axes.set(xlabel=xlabel, ylabel=drawn)
     axes.legend(fontsize=8)
     return figure

@@ -280,7 +280,7 @@ class GrayordinateSpace:
         for path in paths:
             opened = open_cifti(path)
             self.layout.refuse_other(opened.layout, path, "the images")
-            mask, warning = inside_of(read_cifti_map(opened, 0), f"{kind} {path}")
+            mask, warning = inside_of(read_cifti_map(opened, 0), f"{kind} {path}", self.words)
             inside &= mask
             warnings += [warning] if warning else []
         if not inside.any():

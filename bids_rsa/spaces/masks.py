@@ -70,7 +70,9 @@ def load_mask(mask: str | os.PathLike[str] | SpatialImage, target: Grid, kind: s
     )
 
 
-def inside_of(values: NDArray[Any], name: str) -> tuple[NDArray[np.bool_], str]:
+def inside_of(
+    values: NDArray[Any], name: str, words: tuple[str, str] = ("voxel", "voxels")
+) -> tuple[NDArray[np.bool_], str]:
     """Find the voxels inside a mask: those above 0.5.
 
     Parameters
@@ -79,6 +81,8 @@ def inside_of(values: NDArray[Any], name: str) -> tuple[NDArray[np.bool_], str]:
         NaN and infinite values are outside.
     name : str
         What the mask is called, for messages.
+    words : (str, str)
+        What one of its values is of, and several.
 
     Returns
     -------
@@ -97,7 +101,7 @@ def inside_of(values: NDArray[Any], name: str) -> tuple[NDArray[np.bool_], str]:
     lowest, highest = (there.min(), there.max()) if there.size else (np.nan, np.nan)
     if not inside.any():
         raise ContentError(
-            f"The {name} is empty: no voxel is above {THRESHOLD:g}; its values run from "
+            f"The {name} is empty: no {words[0]} is above {THRESHOLD:g}; its values run from "
             f"{lowest:.4g} to {highest:.4g}.",
             "Give a mask of zeros and ones.",
         )
@@ -105,8 +109,9 @@ def inside_of(values: NDArray[Any], name: str) -> tuple[NDArray[np.bool_], str]:
     n_odd = int((~binary).sum())
     if not n_odd:
         return inside, ""
+    several = words[1]
     return inside, (
-        f"The {name} is not binary: {n_odd} of its {values.size} voxels hold other values than 0 "
-        f"and {highest:.4g} (the lowest is {lowest:.4g}). The {int(inside.sum())} voxels above "
+        f"The {name} is not binary: {n_odd} of its {values.size} {several} hold other values than "
+        f"0 and {highest:.4g} (the lowest is {lowest:.4g}). The {inside.sum()} {several} above "
         f"{THRESHOLD:g} are taken as inside."
     )

@@ -375,7 +375,7 @@ class SurfaceSpace:
         for path in paths:
             found = read_maps(path)
             side, own = self._own(found, kind)
-            mask, warning = inside_of(found.values[:, 0], f"{kind} {path}")
+            mask, warning = inside_of(found.values[:, 0], f"{kind} {path}", self.words)
             if len(mask) != own.stop - own.start:
                 raise ContentError(
                     f"The {kind} {path} has {len(mask):,} vertices; the images have "

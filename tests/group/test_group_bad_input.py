@@ -223,7 +223,7 @@ def test_two_of_three_groups_can_be_named(call, places):
         bids, out, "group", *FAST, "--group-column", "group", "--groups", "c", "a", "--dry-run"
     )
     assert code == 0, said
-    assert "Out: sub-01, group is b, which is not compared" in said
+    assert "Left out: sub-01, group is b, which is not compared" in said
 
 
 def test_an_unknown_group(call, places):
@@ -468,5 +468,5 @@ def test_a_dry_run_writes_nothing(call, places):
     before = sorted(out.rglob("*"))
     code, said = call(bids, out, "group", *FAST, "--dry-run")
     assert code == 0
-    assert "meas-spearman_desc-planted" in said
+    assert "model planted, spearman, task x" in said
     assert sorted(out.rglob("*")) == before

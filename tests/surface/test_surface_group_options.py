@@ -127,3 +127,92 @@ def test_surfaces_for_maps_of_volumes_are_refused(output, tmp_path):
     assert done.returncode == 0, done.stderr
     done = run_app(data, out, "group", "--n-permutations", "50", *output[2])
     assert done.returncode == 2 and "--surface would be ignored" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def apart(output, tmp_path_factory):
+    """The same participants, with a call for each hemisphere."""
+    data, _, surface = output
+    root = tmp_path_factory.mktemp("apart")
+    run_side(data, root / "out", surface, "L")
+    run_side(data, root / "out", surface, "R")
+    return data, root / "out", surface
+
+
+def run_side(data, out, surface, side, radius="4.1"):
+    """Run the participant level on one hemisphere."""
+    only = out.parent / f"{side}.json"
+    only.write_text(json.dumps({"statmap": {"hemi": side}}))
+    done = run_app(
+        data, out, "participant", "--model", data / "models/kind.tsv", "--radius", radius,
+        "--min-voxels", "5", "--no-report", "--no-figures", "--bids-filter-file", only, *surface,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_hemispheres_of_two_calls_are_tested_as_those_of_one(output, apart):
+    together = run_group(output, "--no-figures", "--label", "plain")
+    folder = run_group(apart, "--no-figures", "--label", "plain")
+    for stat in ("t", "tFWEp", "tfceFWEp", "clusterSizeFWEp", "mean"):
+        np.testing.assert_array_equal(both(folder, stat), both(together, stat), err_msg=stat)
+
+
+def test_hemispheres_that_were_analysed_in_different_ways_are_refused(apart, tmp_path):
+    data, _, surface = apart
+    out = tmp_path / "out"
+    run_side(data, out, surface, "L")
+    run_side(data, out, surface, "R", radius="6.1")
+    done = run_app(data, out, "group", "--n-permutations", "50", *surface)
+    assert done.returncode == 65, done.stderr
+    assert "SearchlightRadius is 4.1" in done.stderr
+    assert "sub-11 hemi-R (6.1)" in done.stderr
+
+
+def test_participants_with_one_hemisphere_only_are_named(apart, tmp_path):
+    data, made, surface = apart
+    out = tmp_path / "out"
+    shutil.copytree(made, out, ignore=shutil.ignore_patterns("group*"))
+    for path in out.glob("sub-12/func/*_hemi-L_*"):
+        path.unlink()
+    for path in out.glob("sub-1[134]/func/*_hemi-R_*"):
+        path.unlink()
+    done = run_app(data, out, "group", "--n-permutations", "50", *surface)
+    assert done.returncode == 66
+    for number, lacking in ((11, "R"), (12, "L"), (13, "R"), (14, "R")):
+        said = f"sub-{number}_task-x_hemi-{'L' if lacking == 'R' else 'R'}_"
+        assert said in done.stderr and f"has no hemi-{lacking}" in done.stderr
+    # those who all have the left one can be tested by it
+    done = run_app(
+        data, out, "group", "--n-permutations", "50", "--exclude-participant-label", "12",
+        "--no-report", "--no-figures", *surface,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not list(out.glob("group/*_hemi-R_*")) and list(out.glob("group/*_hemi-L_*_mask*"))
+
+
+def test_connectivity_of_voxels_is_refused(output):
+    data, out, surface = output
+    done = run_app(data, out, "group", "--connectivity", "26", "--label", "c", *surface)
+    assert done.returncode == 2 and "--connectivity 26 would be ignored" in done.stderr
+
+
+def test_texts_speak_of_vertices(output):
+    """Log, messages, tables and sidecars: what was tested is called by its name."""
+    data, out, surface = output
+    done = run_app(data, out, "group", "--n-permutations", "50", "--label", "words", *surface)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr
+    assert "vertices are tested" in said
+    assert "voxel" not in said.lower(), said
+    folder = out / "group" / "analysis-words"
+    for path in (*folder.glob("*.tsv"), *folder.glob("figures/*.svg")):
+        assert "voxel" not in path.read_text().lower(), path
+    for path in folder.glob("*.json"):
+        told = json.loads(path.read_text())
+        told.pop("vertex", None)  # which says that it is n/a for a voxel
+        texts = [v for v in told.values() if isinstance(v, str)]
+        texts += [
+            v["Description"] for v in told.values() if isinstance(v, dict) and "Description" in v
+        ]
+        assert not [text for text in texts if "voxel" in text.lower()], path
+        assert told["Locations"] == "vertices" and "Connectivity" not in told
