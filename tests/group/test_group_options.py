@@ -251,10 +251,10 @@ def many_kinds(tmp_path_factory):
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        (("--session-label", "ses-2"), "ses-2_"),
-        (("--space", "fsaverage"), "space-fsaverage_"),
-        (("--comparison", "pearson"), "meas-pearson_"),
-        (("--model", "other"), "desc-other_"),
+        (("--session-label", "ses-2"), ", session 2,"),
+        (("--space", "fsaverage"), ", space fsaverage,"),
+        (("--comparison", "pearson"), ", pearson,"),
+        (("--model", "other"), "model other,"),
     ],
 )
 def test_what_is_selected_is_tested(call, many_kinds, options, part):
@@ -264,11 +264,11 @@ def test_what_is_selected_is_tested(call, many_kinds, options, part):
     code, chosen = call(bids, out, "group", "--dry-run", *options)
     assert code == 0, chosen
     tests = [
-        [line.split()[0] for line in said.splitlines() if line.startswith("ses-")]
+        [line.split("  ")[0] for line in said.splitlines() if line.startswith("model ")]
         for said in (everything, chosen)
     ]
     assert len(tests[0]) == 16
-    assert tests[1] == [name for name in tests[0] if part in f"{name}_"]
+    assert tests[1] == [name for name in tests[0] if part in f"{name},"]
     assert len(tests[1]) == 8
 
 
@@ -281,10 +281,10 @@ def test_tasks_are_selected(call, tmp_path):
         copy.write_bytes(path.read_bytes())
     code, said = call(bids, out, "group", "--dry-run")
     assert code == 0, said
-    assert "task-x_" in said and "task-y_" in said
+    assert "task x, space" in said and "task y, space" in said
     code, said = call(bids, out, "group", "--dry-run", "--task-label", "y")
     assert code == 0, said
-    assert "task-y_" in said and "task-x_" not in said
+    assert "task y, space" in said and "task x, space" not in said
 
 
 def test_participants_are_selected(call, places):
