@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
+from bids_rsa.core.limits import thread_bytes
 from bids_rsa.core.noise.covariance import MOST_BYTES
 from bids_rsa.errors import ResourceError
 from bids_rsa.machine import GIB, Machine
@@ -22,14 +25,8 @@ from bids_rsa.spaces.surface import VertexLayout
 
 # a process that has imported its libraries and compiled or loaded the kernels (measured: 0.3)
 _LIBRARIES_GB = 0.4
-# what a thread holds beside the RDMs of its block of centres
-_BLOCK_GB = 0.03
-# the RDMs of a block, their ranks, and the sums that they are made of (see core.searchlight)
-_BLOCK_COPIES = 3
 # models: as read, aligned, and as a comparison prepares them
 _MODEL_COPIES = 4
-# centres of a block at the least, which with many conditions outweigh all else
-_MANY_CENTERS = 16
 # voxels whose noise covariances a thread computes at a time
 _TILE_VOXELS = 4500
 # scores of permuted models at the centres of a block: as computed, compared, and squared
@@ -52,7 +49,8 @@ class AnalysisSize:
     ``n_maps`` is models times comparisons; ``n_noise_images`` and ``n_residual_volumes`` count
     what noise is estimated from; ``n_permutations`` and ``n_kept_null`` are permutations of the
     conditions, and null maps kept of each map. ``patch_size`` is the most voxels of a patch where
-    patches are kept as lists.
+    patches are kept as lists; elsewhere, ``sphere_columns`` and ``sphere_length`` bound the columns
+    of a sphere along rows of the grid, and the voxels of each.
     """
 
     n_grid: int
@@ -65,6 +63,8 @@ class AnalysisSize:
     n_permutations: int = 0
     n_kept_null: int = 0
     patch_size: int = 0
+    sphere_columns: int = 0
+    sphere_length: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,22 @@ def analysis_size(
     noise = plan_noise(analysis, plan, rsa, grid)
     n_images = len(plan.images) if noise is not None and noise.source == IMAGES else 0
     n_volumes = sum(noise.volumes) if noise is not None else 0
+    sphere_columns, sphere_length = _sphere_size(grid, rsa)
     return AnalysisSize(
         n_grid, n_voxels, n_folds, n_conditions, n_maps, n_images, n_volumes,
         patch_size=rsa.patch_size or _disc_size(grid, rsa.radius_mm),
+        sphere_columns=sphere_columns, sphere_length=sphere_length,
     )  # fmt: skip
+
+
+def _sphere_size(layout: object, rsa: RsaSettings) -> tuple[int, int]:
+    """Bound the columns of a sphere along any axis, and their length; 0 where there are none."""
+    if not isinstance(layout, Grid) or rsa.patch_size:
+        return 0, 0
+    inverse = np.linalg.inv(layout.affine[:3, :3])
+    reach = np.floor(rsa.radius_mm * (1 + 1e-6) * np.linalg.norm(inverse, axis=1))
+    widths = np.sort(2 * np.minimum(reach, np.array(layout.shape) - 1) + 1).astype(int)
+    return int(widths[1] * widths[2]), int(widths[2])
 
 
 def _disc_size(layout: object, radius_mm: float) -> int:
@@ -129,7 +141,10 @@ def memory_needs(size: AnalysisSize, n_threads: int) -> MemoryNeeds:
     read = 2 * patterns + (n_threads + 1) * (2 * volume + _VOLUMES_AHEAD * kept)
     # the patterns as they were read, and the engine's own copy
     cells = size.n_conditions * (size.n_conditions - 1) / 2 * _FLOAT64 / GIB
-    blocks = n_threads * (_BLOCK_GB + _BLOCK_COPIES * _MANY_CENTERS * cells)
+    one_thread = thread_bytes(
+        size.n_conditions, size.n_folds, size.n_voxels, size.sphere_columns, size.sphere_length
+    )
+    blocks = n_threads * one_thread / GIB
     models = _MODEL_COPIES * size.n_maps * cells
     searchlight = 2 * patterns + 2 * scores + 4 * volume + blocks + models
     searchlight += _noise_gb(size, n_threads)

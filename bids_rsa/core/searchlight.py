@@ -22,6 +22,7 @@ from bids_rsa.core.dissimilarity.table import (
     check_folds,
     find_dissimilarity,
 )
+from bids_rsa.core.limits import centers_of_block, longest_piece
 from bids_rsa.core.measures import Measure, ModelScores
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
@@ -32,10 +33,6 @@ from bids_rsa.core.scores import ModelMeasures, Scores
 
 Floats = NDArray[np.float64]
 Patterns = NDArray[np.floating[Any]]
-
-# about 2 MB of RDMs, so that they are still in the cache when they are measured
-_BLOCK_CELLS = 2**18
-_BLOCK_CENTERS = 2048
 
 
 def searchlight(
@@ -118,8 +115,8 @@ def searchlight(
                 measure.take(part)
         return len(rdms)
 
-    n_centers = int(np.clip(_BLOCK_CELLS // max(n_cells, 1), 16, _BLOCK_CENTERS))
-    blocks = neighborhood.blocks(n_centers, source.max_length)
+    length = longest_piece(n_cells, source.max_length)
+    blocks = neighborhood.blocks(centers_of_block(n_cells), length)
     with pool_for_blocks(n_threads) as pool:
         for n_done in pool.map(run, blocks):
             if on_progress is not None:

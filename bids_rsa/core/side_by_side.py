@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.dissimilarity.fold_source import FoldRowSource
 from bids_rsa.core.dissimilarity.sources import RowSource
 from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, Metric
+from bids_rsa.core.limits import longest_piece
 from bids_rsa.core.measures import RdmWriter
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 from bids_rsa.core.noise.model import NoiseModel
@@ -147,8 +148,8 @@ def _in_step(
             return None
         source.share_room(sources[0] if sources else source)
         sources.append(source)
-        n_centers = max(16, STEP_BYTES // n_bytes)
-        blocks.append(list(neighborhood.blocks(n_centers, source.max_length)))
+        length = longest_piece(n_bytes // 8, source.max_length)
+        blocks.append(list(neighborhood.blocks(max(1, STEP_BYTES // n_bytes), length)))
     return (sources, blocks[0]) if all(_same(blocks[0], other) for other in blocks) else None
 
 

@@ -270,8 +270,8 @@ def test_threads_change_no_byte_and_progress_counts_all_centers(metric, n_folds,
 
     one = run(1)
     for n_centers in (2048, 1, 40):
-        monkeypatch.setattr("bids_rsa.core.searchlight._BLOCK_CENTERS", max(n_centers, 16))
-        monkeypatch.setattr("bids_rsa.core.searchlight._BLOCK_CELLS", 15 * n_centers)
+        monkeypatch.setattr("bids_rsa.core.limits.BLOCK_CENTERS", n_centers)
+        monkeypatch.setattr("bids_rsa.core.limits.BLOCK_CELLS", 15 * n_centers)
         many = run(3)
         for name, scores in one.scores.items():
             assert scores.tobytes() == many.scores[name].tobytes()

@@ -3,11 +3,14 @@
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_rsa.core.limits import thread_bytes
+from bids_rsa.core.neighborhood.spheres import sphere_rows
 from bids_rsa.errors import ResourceError
 from bids_rsa.machine import GIB, Machine
 from bids_rsa.needs import (
@@ -102,7 +105,55 @@ def test_sizes_come_from_headers_and_masks(folder):
     group = Analysis("01", images, conditions, brain_mask=choice)
     rsa = RsaSettings(folds="runs")
     size = analysis_size(group, plan_stack(group, rsa), rsa, n_maps=3)
-    assert size == AnalysisSize(int(np.prod(SHAPE)), 1000, N_RUNS, N_CONDITIONS, 3)
+    plain = replace(size, sphere_columns=0, sphere_length=0)
+    assert plain == AnalysisSize(int(np.prod(SHAPE)), 1000, N_RUNS, N_CONDITIONS, 3)
+    everywhere = np.ones(SHAPE, dtype=bool)
+    columns = sphere_rows(everywhere, everywhere, np.diag([3.0, 3, 3, 1]), rsa.radius_mm).columns
+    assert len(columns.lengths) <= size.sphere_columns <= 2 * len(columns.lengths)
+    assert columns.lengths[0] == size.sphere_length
+
+
+MANY = """
+import resource
+import sys
+import numpy as np
+from bids_rsa.core.searchlight import searchlight_rsa
+
+n, n_folds, metric = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+mask = np.ones((3, 3, 40), dtype=bool)
+rng = np.random.default_rng(0)
+
+def search(n):
+    patterns = rng.standard_normal((mask.sum(), n_folds, n), dtype=np.float32)
+    model = rng.random((1, n * (n - 1) // 2))
+    centers = mask.copy()
+    centers[0] = centers[1:, 1:] = False
+    searchlight_rsa(
+        patterns, mask, centers, np.diag([3.0, 3, 3, 1]), 7, model, dissimilarity=metric
+    )
+
+search(5)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+search(n)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("n_conditions", "n_folds", "metric"),
+    [(1200, 1, "correlation"), (900, 4, "correlation"), (900, 4, "sqeuclidean")],
+)
+def test_a_thread_needs_no_more_than_is_declared_with_many_conditions(
+    n_conditions, n_folds, metric
+):
+    answer = subprocess.run(
+        [sys.executable, "-c", MANY, str(n_conditions), str(n_folds), metric],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    n_cells = n_conditions * (n_conditions - 1) // 2
+    models = 4 * 8 * n_cells
+    declared = thread_bytes(n_conditions, n_folds, 40, 25, 5) + models
+    assert int(answer.stdout) * 1024 <= declared
 
 
 def test_what_does_not_fit_is_refused_with_both_numbers():

@@ -14,15 +14,13 @@ from bids_rsa.core.dissimilarity.gram_source import GramSource
 from bids_rsa.core.dissimilarity.packing import neighborhood_of, voxels_of
 from bids_rsa.core.dissimilarity.table import Dissimilarity
 from bids_rsa.core.engine.vectors import LANES
+from bids_rsa.core.limits import piece_in_workspace
 from bids_rsa.core.neighborhood.protocol import CenterBlock
 from bids_rsa.core.neighborhood.spheres import SphereRows
 
 Floats = NDArray[np.float64]
 Patterns = NDArray[np.floating[Any]]
 
-# bytes of packed patterns in each thread
-_WORKSPACE = 32 * 2**20
-_MIN_LENGTH = 16
 _MAX_VECTORS = 3
 
 
@@ -51,7 +49,7 @@ class FoldRowSource:
         self._tiles = self._cut_into_tiles()
         n_folds, longest = patterns.shape[1], self._near.longest
         per_position = self._near.n_columns * 2 * self._voxels.width * n_folds
-        self.max_length = max(_WORKSPACE // 8 // per_position - longest, _MIN_LENGTH)
+        self.max_length = piece_in_workspace(per_position, longest)
         self._local = threading.local()
 
     def share_room(self, other: object) -> None:

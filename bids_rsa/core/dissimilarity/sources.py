@@ -29,16 +29,13 @@ from bids_rsa.core.dissimilarity.weighted import (
     with_roots,
 )
 from bids_rsa.core.engine.vectors import LANES
+from bids_rsa.core.limits import piece_in_workspace
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 from bids_rsa.core.neighborhood.spheres import SphereRows
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Patterns = NDArray[np.floating[Any]]
-
-# bytes of packed patterns in each thread
-_WORKSPACE = 32 * 2**20
-_MIN_LENGTH = 16
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ class RowSource:
         )
         n_folds = patterns.shape[1]
         per_position = self._near.n_columns * self._voxels.width * (1 + n_folds * (n_folds > 1))
-        self.max_length = max(_WORKSPACE // 8 // per_position - longest, _MIN_LENGTH)
+        self.max_length = piece_in_workspace(per_position, longest)
         self._local = threading.local()
 
     def share_room(self, other: object) -> None:

@@ -1,0 +1,56 @@
+"""How much is computed at a time, and the memory that a thread needs for it; light to import."""
+
+import numpy as np
+
+# about 2 MB of RDMs, so that they are still in the cache when they are measured
+BLOCK_CELLS = 2**18
+BLOCK_CENTERS = 2048
+# RDMs of a piece of a grid row, which is computed together (8 bytes a cell)
+_PIECE_CELLS = 2**24
+# bytes of packed patterns in each thread, for pieces of rows that are not shorter than this
+WORKSPACE = 32 * 2**20
+MIN_LENGTH = 16
+# RDMs of some centres are ranked, or multiplied, at a time; copies of these
+_MEASURED = 24
+
+
+def centers_of_block(n_cells: int) -> int:
+    """Return how many centres are computed at a time, for RDMs with so many cells."""
+    return int(np.clip(BLOCK_CELLS // max(n_cells, 1), 1, BLOCK_CENTERS))
+
+
+def longest_piece(n_cells: int, max_length: int) -> int:
+    """Return the longest piece of a grid row: RDMs of all its centres are held at once."""
+    return min(max_length, max(MIN_LENGTH, _PIECE_CELLS // max(n_cells, 1)))
+
+
+def piece_in_workspace(values_per_position: int, longest: int) -> int:
+    """Return the longest piece of a grid row whose packed patterns fit into the workspace."""
+    return max(WORKSPACE // 8 // values_per_position - longest, MIN_LENGTH)
+
+
+def values_of_voxel(n_folds: int, n_conditions: int) -> int:
+    """Bound the values that are packed for a voxel: of folds, training and test patterns."""
+    return (1 if n_folds == 1 else 2 * n_folds) * (n_conditions + 4)
+
+
+def thread_bytes(
+    n_conditions: int, n_folds: int, n_centers: int, columns: int, longest: int
+) -> int:
+    """Bound the memory of a thread of a searchlight.
+
+    Parameters
+    ----------
+    n_conditions, n_folds, n_centers : int
+    columns, longest : int
+        Columns of a sphere along grid rows, and the length of the longest; 0 where patches are
+        lists.
+    """
+    n_cells = n_conditions * (n_conditions - 1) // 2
+    at_once, workspace = centers_of_block(n_cells), WORKSPACE
+    if columns:
+        per_position = columns * values_of_voxel(n_folds, n_conditions)
+        length = longest_piece(n_cells, piece_in_workspace(per_position, longest))
+        at_once += length
+        workspace = max(WORKSPACE, (length + longest) * per_position * 8)
+    return workspace + 8 * n_cells * (min(at_once, n_centers) + _MEASURED)
