@@ -136,8 +136,8 @@ def test_little_room_changes_nothing(
     patterns = 3 + rng.standard_normal((patch_mask.sum(), n_folds, n_items))
     with pytest.MonkeyPatch.context() as patch:
         # short pieces of rows and few tiles at a time, as many conditions have them
-        patch.setattr("bids_rsa.core.dissimilarity.sources._WORKSPACE", workspace)
-        patch.setattr("bids_rsa.core.dissimilarity.sources._MIN_LENGTH", min_length)
+        patch.setattr("bids_rsa.core.limits.WORKSPACE", workspace)
+        patch.setattr("bids_rsa.core.limits.MIN_LENGTH", min_length)
         patch.setattr("bids_rsa.core.dissimilarity.rows._PANEL", panel)
         check(patterns, patch_mask, center_mask, OBLIQUE, radius_mm, metric)
 
