@@ -62,7 +62,7 @@ def in_order(pairs: Iterable[tuple[str, str | None]]) -> Pairs:
     return tuple(sorted(given, key=lambda pair: (_POSITION.get(pair[0], len(_POSITION)), pair[0])))
 
 
-def joined(pairs: Iterable[tuple[str, str | None]]) -> str:
+def join_entities(pairs: Iterable[tuple[str, str | None]]) -> str:
     """Write entities as they stand in a file's name."""
     return "_".join(f"{key}-{value}" for key, value in in_order(pairs))
 

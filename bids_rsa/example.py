@@ -65,7 +65,7 @@ def make_example(directory: str | Path, settings: ExampleSettings | None = None)
     planted = planted_mask(brain, settings)
     _write_dataset_files(root, settings)
     write_model(root / "models" / "planted.tsv")
-    save_image(planted.astype(np.uint8), brain.affine, root / "sourcedata" / "planted_mask.nii.gz")
+    write_image(planted.astype(np.uint8), brain.affine, root / "sourcedata" / "planted_mask.nii.gz")
     for number in range(1, settings.n_subjects + 1):
         _write_subject(root, f"{number:02d}", brain, planted, settings)
     return root
@@ -121,12 +121,12 @@ def _write_subject(
     func = root / f"sub-{subject}" / "func"
     for run in range(1, settings.n_runs + 1):
         stem = f"sub-{subject}_task-{TASK}_run-{run}_space-{SPACE}"
-        save_image(inside.astype(np.uint8), brain.affine, func / f"{stem}_desc-brain_mask.nii.gz")
+        write_image(inside.astype(np.uint8), brain.affine, func / f"{stem}_desc-brain_mask.nii.gz")
         for condition, pattern in zip(CONDITIONS, patterns, strict=True):
             image = smooth_noise(random, inside.shape, settings)
             image[planted] += pattern
             path = func / f"{stem}_contrast-{condition}_stat-effect_statmap.nii.gz"
-            save_image((image * inside).astype(np.float32), brain.affine, path)
+            write_image((image * inside).astype(np.float32), brain.affine, path)
 
 
 def planted_patterns(random: np.random.Generator, n_voxels: int) -> np.ndarray:
@@ -144,7 +144,7 @@ def smooth_noise(
     return noise / noise.std()
 
 
-def save_image(data: np.ndarray, affine: np.ndarray, path: Path) -> None:
+def write_image(data: np.ndarray, affine: np.ndarray, path: Path) -> None:
     """Write an image in millimetres."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = nib.Nifti1Image(data, affine)

@@ -21,8 +21,8 @@ from bids_rsa.example import (
     new_folder,
     planted_mask,
     planted_patterns,
-    save_image,
     smooth_noise,
+    write_image,
     write_model,
     write_participants,
 )
@@ -94,7 +94,7 @@ def make_bold_example(directory: str | Path, settings: BoldExampleSettings | Non
     planted = planted_mask(brain, settings)
     models = root / "derivatives" / "models"
     write_model(models / "planted.tsv")
-    save_image(planted.astype(np.uint8), brain.affine, models / "planted_mask.nii.gz")
+    write_image(planted.astype(np.uint8), brain.affine, models / "planted_mask.nii.gz")
     _write_descriptions(root, prep, settings)
     for number in range(1, settings.n_subjects + 1):
         _write_subject(root, prep, f"{number:02d}", brain, planted, settings)
@@ -207,7 +207,7 @@ def _write_preprocessed(
     }
     _write_json(f"{stem}_space-{SPACE}_desc-preproc_bold.json", sidecar)
     mask = Path(f"{stem}_space-{SPACE}_desc-brain_mask.nii.gz")
-    save_image(inside.astype(np.uint8), affine, mask)
+    write_image(inside.astype(np.uint8), affine, mask)
     _write_json(str(mask).replace(".nii.gz", ".json"), {"Type": "Brain"})
     table = _confounds(motion, settings)
     path = f"{stem}_desc-confounds_timeseries.tsv"

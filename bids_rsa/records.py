@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.entities import Pairs, in_words, joined
+from bids_rsa.entities import Pairs, in_words, join_entities
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.settings import BoldSettings
 
@@ -352,7 +352,7 @@ class Analysis:
             ("res", self.resolution),
             ("hemi", part),
         )
-        return joined((*pairs, *self.others))
+        return join_entities((*pairs, *self.others))
 
     @property
     def title(self) -> str:

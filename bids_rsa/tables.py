@@ -136,7 +136,7 @@ def _delimiter(lines: Sequence[str]) -> str:
     return "\t" if "\t" in header else max(",;", key=header.count)
 
 
-def number(text: str, path: Path, row: str, column: str) -> float:
+def read_number(text: str, path: Path, row: str, column: str) -> float:
     """Return a cell's value, NaN where it is missing."""
     if text.lower() in MISSING:
         return float("nan")

@@ -14,7 +14,7 @@ from bids_rsa.outputs.estimates import PlannedRun
 
 
 @dataclass(frozen=True)
-class Estimates:
+class EstimateNodes:
     """The nodes that estimate runs; ``runs`` are all of them, also those that are there already."""
 
     nodes: dict[str, Node]
@@ -45,7 +45,7 @@ def add_estimates(
     output_dir: str,
     links: Mapping[str, str],
     n_threads: int,
-) -> Estimates:
+) -> EstimateNodes:
     """Let the runs that are not there yet be estimated before their images are read.
 
     Parameters
@@ -61,7 +61,7 @@ def add_estimates(
     n_threads : int
     """
     needed = [run for run in runs if run.is_needed(Path(output_dir))]
-    estimates = Estimates({}, runs, output_dir)
+    estimates = EstimateNodes({}, runs, output_dir)
     if not needed:
         return estimates
     done = Node(Merge(len(needed)), name="estimates")

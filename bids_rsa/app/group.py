@@ -68,7 +68,7 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     )
     regions = _checked_regions(regions, inputs.bids_dir, group, roi, alone)
     if not alone:
-        tests, tried = find_tests(inputs, group, asked)
+        tests, tried = make_tests(inputs, group, asked)
         if asked.list_participants:
             sys.stdout.write(label_lines({one for test in tests for one in test.subjects}))
             return 0
@@ -105,9 +105,9 @@ def _run_tests(tests: Sequence[GroupTest], tried: Tried, inputs: InputSettings, 
     if any(test.settings.noise_ceiling for test in tests):
         check_ceilings(tests)
     # Nipype and the plotting libraries take seconds to import: only for what can run
-    from bids_rsa.app.group_jobs import plan_jobs, refuse_too_large
+    from bids_rsa.app.group_jobs import plan_jobs, refuse_large_job
     from bids_rsa.app.group_run import run_tests
-    from bids_rsa.app.group_told import tell_plan
+    from bids_rsa.app.group_told import tell_group_plan
     from bids_rsa.app.noise_ceilings import plan_ceiling_jobs
 
     # a test uses all CPUs through threads, so tests run one after the other unless told otherwise
@@ -115,10 +115,10 @@ def _run_tests(tests: Sequence[GroupTest], tried: Tried, inputs: InputSettings, 
     jobs = plan_jobs(tests, tried, asked, inputs.derivatives, plugin.n_procs)
     ceilings = plan_ceiling_jobs(jobs, asked.overwrite, inputs.bids_dir, plugin.n_procs)
     if asked.dry_run:
-        return tell_plan(jobs, ceilings)
+        return tell_group_plan(jobs, ceilings)
     everything: list[GroupJob | CeilingJob] = [*jobs, *ceilings]
     for job in everything:
-        refuse_too_large(job, call.resources)
+        refuse_large_job(job, call.resources)
     return run_tests(jobs, ceilings, call.start(plugin), call.log_to)
 
 
@@ -151,7 +151,7 @@ def _checked_regions(
     return tuple(found)
 
 
-def find_tests(
+def make_tests(
     inputs: InputSettings, group: GroupSettings, run: RunSettings
 ) -> tuple[tuple[GroupTest, ...], Tried]:
     """Find the maps, and make the tests of them."""

@@ -109,7 +109,7 @@ def _null_bytes(test: GroupTest, n_voxels: int) -> int:
     return 0
 
 
-def refuse_too_large(job: GroupJob | CeilingJob, resources: Resources) -> None:
+def refuse_large_job(job: GroupJob | CeilingJob, resources: Resources) -> None:
     """Refuse to start what will not fit into the memory there is."""
     if job.memory_gb > resources.memory_gb:
         raise ResourceError(

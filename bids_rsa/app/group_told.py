@@ -46,7 +46,7 @@ def tell_end(jobs: Sequence[GroupJob]) -> None:
         show(f"\n{text_table(header, rows)}")
 
 
-def tell_plan(jobs: Sequence[GroupJob], ceilings: Sequence[CeilingJob]) -> int:
+def tell_group_plan(jobs: Sequence[GroupJob], ceilings: Sequence[CeilingJob]) -> int:
     """Print what would be tested and written, and what memory it needs."""
     rows = [
         (

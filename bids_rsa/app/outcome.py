@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass, field
 
-from bids_rsa.app.summary import Row
+from bids_rsa.app.summary import SummaryRow
 from bids_rsa.errors import BidsRsaError
 
 LOGGER = logging.getLogger(__name__)
@@ -13,7 +13,7 @@ LOGGER = logging.getLogger(__name__)
 class Outcome:
     """What happened to each subject."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[SummaryRow] = field(default_factory=list)
     failures: dict[str, BidsRsaError] = field(default_factory=dict)
 
     def fail(self, subject: str, error: BidsRsaError) -> None:

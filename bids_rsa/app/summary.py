@@ -13,7 +13,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Row:
+class SummaryRow:
     """What is there for one analysis."""
 
     label: str
@@ -25,12 +25,12 @@ class Row:
     folder: str
 
 
-def summarize(job: AnalysisJob, output_dir: Path, seconds: float | None) -> Row:
+def summarize(job: AnalysisJob, output_dir: Path, seconds: float | None) -> SummaryRow:
     """Count what is there, from the files themselves."""
     planned = job.planned
     maps = [file for file in planned if file.model and (output_dir / file.path).is_file()]
     sidecars = [read_sidecar(output_dir / file.sidecar) or {} for file in maps]
-    return Row(
+    return SummaryRow(
         label=job.analysis.label,
         n_maps=sum(file.part in ("", job.analysis.parts[0]) for file in maps),
         n_centers=max((s.get("CentersEvaluated", 0) for s in sidecars), default=0),
@@ -41,7 +41,7 @@ def summarize(job: AnalysisJob, output_dir: Path, seconds: float | None) -> Row:
     )
 
 
-def end_table(rows: Sequence[Row]) -> str:
+def end_table(rows: Sequence[SummaryRow]) -> str:
     """Write the table that a run ends with."""
     regions = any(row.n_regions for row in rows)
     cells = [

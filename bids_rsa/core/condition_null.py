@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 from bids_rsa.core.comparison.blocks import CompleteRdms, RdmBlock
 from bids_rsa.core.comparison.draws import summarize_draws
 from bids_rsa.core.comparison.permutations import (
+    ConditionRelabelings,
     Permutations,
-    Relabelings,
     find_relabelings,
     permuted_cells,
 )
-from bids_rsa.core.comparison.plans import Plan, prepare
+from bids_rsa.core.comparison.plans import ComparisonPlan, prepare
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON, find_comparison
 
 Floats = NDArray[np.float64]
@@ -76,8 +76,8 @@ class _Fit:
     """A model with all its permuted forms, or all models of a joint fit."""
 
     scored: range
-    plan: Plan
-    relabelings: Relabelings
+    plan: ComparisonPlan
+    relabelings: ConditionRelabelings
     moved: NDArray[np.intp] | None  # joint: the order of the RDM's cells, for each form
 
     def score(self, block: RdmBlock) -> Floats:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bids_rsa.core.comparison.blocks import RdmBlock
-from bids_rsa.core.comparison.plans import Plan, prepare
+from bids_rsa.core.comparison.plans import ComparisonPlan, prepare
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
 
 Floats = NDArray[np.float64]
@@ -63,7 +63,9 @@ class ModelScores:
         **options: Any,
     ) -> None:
         given = np.array(models, dtype=np.float64, ndmin=2, order="C")
-        self._plans: list[Plan] = [prepare(given, name, **options) for name in comparisons]
+        self._plans: list[ComparisonPlan] = [
+            prepare(given, name, **options) for name in comparisons
+        ]
         self._n_cells = given.shape[1]
         self.scores: dict[str, Floats] = {}
 

@@ -90,7 +90,7 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def parse(path: str, dataset: Dataset, folder: str) -> IndexedFile | None:
+def parse_name(path: str, dataset: Dataset, folder: str) -> IndexedFile | None:
     """Read a file's entities with pybids; None where its name holds no subject."""
     # pybids' parse_file_entities makes a database object of each file first, which takes ten times
     # as long as the matching, and the matching asks for a path only
@@ -153,7 +153,7 @@ class Index:
         found = []
         for dataset, folder in self.folders.get(subject, []):
             for path in self._paths(dataset, folder, subject):
-                file = parse(path, dataset, folder)
+                file = parse_name(path, dataset, folder)
                 if file and file.subject == subject:
                     found.append(file)
         return tuple(found)

@@ -126,7 +126,7 @@ def find_bold_files(
     -------
     list of BoldFile
         Sorted by path; images of derivative datasets only. Hemispheres are single files; see
-        `join_hemispheres`.
+        `join_bold_hemispheres`.
     """
     everything = [f for dataset, folder in folders for f in _in_folder(dataset, folder, skipped)]
     everything += [f for dataset in datasets for f in _at_root(dataset)]
@@ -142,7 +142,7 @@ def find_bold_files(
     return sorted(runs, key=lambda run: run.file.path)
 
 
-def join_hemispheres(files: Sequence[BoldFile]) -> list[BoldFile]:
+def join_bold_hemispheres(files: Sequence[BoldFile]) -> list[BoldFile]:
     """Make one run of the images of its two hemispheres; those of one side alone stay as they are.
 
     Raises

@@ -8,10 +8,10 @@ where nothing differs (Cai et al. 2019, PLoS Computational Biology 15:e1006299).
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.estimation.design import Design, trial_designs
+from bids_rsa.estimation.design import RunDesign, trial_designs
 
 
-def design_covariance(design: Design) -> NDArray[np.float64]:
+def design_covariance(design: RunDesign) -> NDArray[np.float64]:
     """Compute the covariance of a run's condition estimates under white noise of unit variance.
 
     Parameters

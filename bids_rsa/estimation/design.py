@@ -32,7 +32,7 @@ _CONSTANT = "constant"
 
 
 @dataclass(frozen=True, eq=False)
-class Design:
+class RunDesign:
     """The design of a run.
 
     Parameters
@@ -83,7 +83,7 @@ def build_design(
     nuisance: Nuisance,
     hrf: str = "spm",
     estimate: str = "conditions",
-) -> Design:
+) -> RunDesign:
     """Make a run's design matrix and find out what can be estimated from it.
 
     Parameters
@@ -114,7 +114,7 @@ def build_design(
     matrix, columns, contrasts = _nilearn_matrix(
         events, owners, len(labels), frame_times_s, nuisance, hrf
     )
-    design = Design(
+    design = RunDesign(
         matrix=matrix,
         columns=_column_names(columns, labels, by_trial),
         conditions=tuple(labels),
@@ -201,7 +201,7 @@ def _column_names(columns: list[str], labels: tuple[str, ...], by_trial: bool) -
     return tuple(named)
 
 
-def _with_unestimable(design: Design) -> Design:
+def _with_unestimable(design: RunDesign) -> RunDesign:
     """Find the conditions that cannot be estimated."""
     reasons: dict[str, str] = {}
     for number, partners in unestimable(design.matrix, design.contrasts).items():
@@ -215,7 +215,7 @@ def _with_unestimable(design: Design) -> Design:
     return replace(design, unestimable=tuple(reasons.items()))
 
 
-def _without_dependent(design: Design) -> Design:
+def _without_dependent(design: RunDesign) -> RunDesign:
     """Leave out columns that depend on those before them: no estimate changes by it."""
     used = (design.contrasts != 0).any(axis=0)
     wanted = np.array([name not in dict(design.unestimable) for name in design.conditions], bool)
@@ -237,7 +237,7 @@ def _without_dependent(design: Design) -> Design:
     )
 
 
-def trial_designs(design: Design) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def trial_designs(design: RunDesign) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Yield the design of each trial of least squares separate, and its contrast.
 
     A trial's own regressors stand beside the sums of those of all other trials of its condition
@@ -264,7 +264,7 @@ def trial_designs(design: Design) -> Iterator[tuple[NDArray[np.float64], NDArray
         yield matrix[:, kept], contrast[kept]
 
 
-def _trial_columns(design: Design) -> NDArray[np.intp]:
+def _trial_columns(design: RunDesign) -> NDArray[np.intp]:
     """Find the columns of each trial, (n_trials, n_columns of a trial)."""
     rows = []
     for number, name in enumerate(design.conditions):

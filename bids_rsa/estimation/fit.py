@@ -10,7 +10,7 @@ from nilearn.glm.first_level import run_glm
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from bids_rsa.estimation.design import Design, trial_designs
+from bids_rsa.estimation.design import RunDesign, trial_designs
 
 _BLOCK = 1024  # voxels: nilearn holds several arrays of a block in double precision
 
@@ -68,7 +68,7 @@ def _constant(series: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 def fit_run(
     series: NDArray[np.float32],
-    design: Design,
+    design: RunDesign,
     noise: str = "ols",
     scale: str = "run",
     keep_residuals: bool = False,
@@ -128,7 +128,7 @@ def _blocks(n_voxels: int) -> Iterator[slice]:
 
 def _fit_block(
     values: NDArray[np.float64],
-    design: Design,
+    design: RunDesign,
     models: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
     noise: str,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

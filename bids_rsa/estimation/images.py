@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
-from bids_rsa.estimation.design import Design
+from bids_rsa.estimation.design import RunDesign
 from bids_rsa.estimation.fit import fit_run
 from bids_rsa.estimation.names import (
     contrast_labels,
@@ -22,7 +22,7 @@ from bids_rsa.estimation.names import (
 from bids_rsa.estimation.runs import run_design
 from bids_rsa.records import BoldRun
 from bids_rsa.spaces.masks import load_mask
-from bids_rsa.spaces.series import open_series
+from bids_rsa.spaces.series import open_time_series
 from bids_rsa.spaces.surface_files import cortex_within
 
 
@@ -70,7 +70,7 @@ def estimate_run(
     ContentError
         The image and its mask don't fit, or hold nothing to estimate.
     """
-    bold = open_series(run.paths)
+    bold = open_time_series(run.paths)
     inside = inside_of_run(run, bold.layout)
     design, _ = run_design(run)
     series = bold.read(inside)
@@ -129,14 +129,14 @@ def _in_folder(folder: Path, paths: Sequence[str]) -> tuple[Path, ...]:
     return tuple(folder / Path(path).name for path in paths)
 
 
-def write_design(design: Design, path: Path) -> None:
+def write_design(design: RunDesign, path: Path) -> None:
     """Write the design matrix as a table with a column for each regressor."""
     table = pd.DataFrame(design.matrix, columns=list(design.columns))
     table.insert(0, "frame_time", design.frame_times_s)
     table.to_csv(path, sep="\t", index=False, float_format="%.9g", lineterminator="\n")
 
 
-def _contrasts(design: Design) -> Iterator[tuple[str, str, Sequence[int]]]:
+def _contrasts(design: RunDesign) -> Iterator[tuple[str, str, Sequence[int]]]:
     """Yield each condition, its label, and the numbers of its estimates."""
     labels = contrast_labels(design.names)
     for name in design.names:

@@ -10,12 +10,12 @@ from bids_rsa.errors import BidsRsaError, ContentError, InputError
 from bids_rsa.estimation.bold_files import BoldFile
 from bids_rsa.estimation.confounds import Nuisance, choose_nuisance
 from bids_rsa.estimation.covariance import design_covariance
-from bids_rsa.estimation.design import Design, build_design
+from bids_rsa.estimation.design import RunDesign, build_design
 from bids_rsa.estimation.events import Events, read_events, within_run
 from bids_rsa.estimation.timing import Timing, find_timing
 from bids_rsa.records import BoldRun, DesignFacts, HemisphereSurfaces
 from bids_rsa.settings import BoldSettings
-from bids_rsa.spaces.series import open_series
+from bids_rsa.spaces.series import open_time_series
 from bids_rsa.words import few, listing
 
 # times the median variance factor of a run's conditions
@@ -46,7 +46,7 @@ def read_schedule(bold: BoldFile, settings: BoldSettings) -> Schedule:
             "Expected ..._events.tsv of the same run in the raw dataset (BIDS_DIR), or of its task "
             "at its root.",
         )
-    series = open_series(bold.paths)
+    series = open_time_series(bold.paths)
     timing = find_timing(
         bold.label, series.n_volumes, bold.preproc, bold.raw, series.step, settings.start_time
     )
@@ -113,7 +113,7 @@ def plan_run(
     )
 
 
-def run_design(run: BoldRun) -> tuple[Design, Nuisance]:
+def run_design(run: BoldRun) -> tuple[RunDesign, Nuisance]:
     """Build the design of a run from its files and settings; errors as in `plan_run`."""
     settings = run.settings
     times = np.array(run.frame_times_s)
@@ -127,7 +127,7 @@ def run_design(run: BoldRun) -> tuple[Design, Nuisance]:
         raise type(error)(f"{run.label}: {error.message}", error.hint) from error
 
 
-def _facts(design: Design, nuisance: Nuisance) -> DesignFacts:
+def _facts(design: RunDesign, nuisance: Nuisance) -> DesignFacts:
     """Gather what is known of a design."""
     return DesignFacts(
         conditions=design.names,
@@ -145,7 +145,7 @@ def _facts(design: Design, nuisance: Nuisance) -> DesignFacts:
     )
 
 
-def _uncertain(design: Design) -> tuple[str, ...]:
+def _uncertain(design: RunDesign) -> tuple[str, ...]:
     """Warn of conditions whose estimates are much noisier than the others'."""
     variances = np.diag(design_covariance(design))
     noisy = [

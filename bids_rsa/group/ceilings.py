@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.ceilings import noise_ceiling
-from bids_rsa.core.comparison.plans import Plan, prepare
+from bids_rsa.core.comparison.plans import ComparisonPlan, prepare
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.side_by_side import PatternSet, rdms_side_by_side
 from bids_rsa.errors import ContentError, OptionError
@@ -109,7 +109,7 @@ class _Test:
         self.scores = np.array([read_map(one)[self.mask] for one in maps])
         self.name = test.key.comparison
         models = [source.models[test.models[0]] for source in sources]
-        self.plans: list[Plan] = [
+        self.plans: list[ComparisonPlan] = [
             prepare(model, self.name, condition_covariance=source.covariance)
             for model, source in zip(models, sources, strict=True)
         ]
@@ -158,7 +158,7 @@ class _Test:
         return Ceiling(maps, self.space, self.mask, int(np.isnan(lower).sum()))
 
 
-def count_voxels(tests: Sequence[GroupTest], output_dir: Path) -> int:
+def count_ceiling_voxels(tests: Sequence[GroupTest], output_dir: Path) -> int:
     """Count the voxels that any of some complete tests has."""
     masks = [tested_voxels(test, space_of_test(test), output_dir) for test in tests]
     return int(np.logical_or.reduce(masks).sum())

@@ -222,7 +222,7 @@ def plan_others(test: GroupTest) -> tuple[str, ...]:
     return (*tables, *with_vectors(figure_path(test, figure) for figure in shown))
 
 
-def degrees_of_freedom(design: Design, one: str) -> str:
+def say_degrees_of_freedom(design: Design, one: str) -> str:
     """Say the degrees of freedom of a design."""
     if design.welch:
         return f"Welch and Satterthwaite's, by {one}"

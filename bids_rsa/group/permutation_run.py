@@ -48,7 +48,7 @@ class Prepared:
         return smallest_p(self.plan.design, self.relabelings, self.plan.two_sided)
 
 
-def prepare(test: GroupTest, scores: GroupScores) -> Prepared:
+def prepare_group_test(test: GroupTest, scores: GroupScores) -> Prepared:
     """Prepare a test.
 
     Raises

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from bids_rsa.core.comparison.table import find_comparison
-from bids_rsa.entities import Pairs, in_words, joined
+from bids_rsa.entities import Pairs, in_words, join_entities
 from bids_rsa.outputs.derivatives import EXTENSIONS
 from bids_rsa.records import Form, HemisphereSurfaces
 from bids_rsa.settings import GroupSettings
@@ -50,7 +50,7 @@ class MapKey:
 
     def file_label(self, part: str = "") -> str:
         """Return the label in the name of a file of one hemisphere."""
-        entities = joined((*self.pairs, ("hemi", part)))
+        entities = join_entities((*self.pairs, ("hemi", part)))
         return f"{entities}{'_' * bool(entities)}meas-{find_comparison(self.comparison).label}"
 
 

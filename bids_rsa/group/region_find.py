@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.entities import Pairs, joined, name_pairs
+from bids_rsa.entities import Pairs, join_entities, name_pairs
 from bids_rsa.errors import ContentError, SelectionError
 from bids_rsa.group.agree import AGREEING, value_at
 from bids_rsa.group.find import is_wanted, map_datasets
@@ -69,7 +69,7 @@ class RegionGroup:
     @property
     def label(self) -> str:
         """The entities as they stand in file names."""
-        return joined(self.key)
+        return join_entities(self.key)
 
     @property
     def metadata(self) -> Mapping[str, Any]:

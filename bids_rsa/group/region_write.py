@@ -26,7 +26,7 @@ from bids_rsa.group.region_tests import (
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json, write_text
 from bids_rsa.outputs.derivatives import PlannedFile
 from bids_rsa.outputs.provenance import software_versions
-from bids_rsa.outputs.region_tables import as_lines, number, relmat_text
+from bids_rsa.outputs.region_tables import as_lines, exact_number, relmat_text
 
 LOGGER = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
@@ -112,14 +112,14 @@ def _summary(values: Floats) -> list[str]:
     if not known.size:
         return ["n/a"] * 3
     sd = float(known.std(ddof=1)) if known.size > 1 else float("nan")
-    return [number(known.mean()), number(sd), number(sd / np.sqrt(known.size))]
+    return [exact_number(known.mean()), exact_number(sd), exact_number(sd / np.sqrt(known.size))]
 
 
 def _tested(tests: RegionTests, column: int) -> list[str]:
     """Write what a test found."""
     df = f"{tests.df[column]:.10g}" if tests.n[column] > 1 else "n/a"
     rest = (tests.p, tests.p_fwe, tests.q_fdr, tests.d)
-    return [number(tests.t[column]), df, *(number(values[column]) for values in rest)]
+    return [exact_number(tests.t[column]), df, *(exact_number(values[column]) for values in rest)]
 
 
 def score_rows(data: RegionData, found: ComparedRegions) -> list[list[str]]:
@@ -134,7 +134,7 @@ def score_rows(data: RegionData, found: ComparedRegions) -> list[list[str]]:
             rows.append([
                 str(data.indices[place]), name, model, str(found.tests.n[column]),
                 *_summary(found.scores[:, row, place]), *_tested(found.tests, column),
-                *map(number, ceiling),
+                *map(exact_number, ceiling),
             ])  # fmt: skip
     return rows
 
@@ -167,5 +167,5 @@ def _long_rows(
                     values = one.scores[subject, row, place], one.transformed[subject, row, place]
                     yield [
                         f"sub-{label}", str(data.indices[place]), name, comparison, model,
-                        *map(number, values),
+                        *map(exact_number, values),
                     ]  # fmt: skip

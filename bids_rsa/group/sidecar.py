@@ -92,7 +92,7 @@ def _sources(test: GroupTest, links: Mapping[str, str]) -> list[str]:
     return [bids_uri(path, links) for path in dict.fromkeys(paths)]
 
 
-def map_sidecar(
+def group_map_sidecar(
     stat: str, test: GroupTest, common: Mapping[str, Any], n_joint: int
 ) -> dict[str, Any]:
     """Gather the sidecar of one map."""
@@ -115,7 +115,7 @@ def map_sidecar(
     return {**keys, **common}
 
 
-def mask_sidecar(test: GroupTest, common: Mapping[str, Any]) -> dict[str, Any]:
+def group_mask_sidecar(test: GroupTest, common: Mapping[str, Any]) -> dict[str, Any]:
     """Gather the sidecar of the mask."""
     tested = f"{test.words[1].capitalize()} that are tested"
     return {"Description": tested, "Type": "ROI", **common}

@@ -25,7 +25,7 @@ from bids_rsa.core.inference.parts import clusters_of_parts, masks_of_parts
 from bids_rsa.core.inference.permute import Null
 from bids_rsa.core.inference.stelzer import StelzerTest
 from bids_rsa.group.load import GroupScores
-from bids_rsa.group.names import degrees_of_freedom, stats_of
+from bids_rsa.group.names import say_degrees_of_freedom, stats_of
 from bids_rsa.group.null_maps import find_draws
 from bids_rsa.group.permutation_run import Prepared, warnings_of
 from bids_rsa.group.records import GroupTest
@@ -240,7 +240,7 @@ def _found(
         **draws,
         "VoxelsNeededForFDR": needed,
         **({"PartsCorrectedFor": len(ready.adjacency.parts)} if ready.adjacency.parts else {}),
-        "DegreesOfFreedom": degrees_of_freedom(ready.plan.design, test.words[0]),
+        "DegreesOfFreedom": say_degrees_of_freedom(ready.plan.design, test.words[0]),
         "ClusterFormingThreshold": threshold if np.ndim(threshold) == 0 else None,
         "CriticalValue": None if critical is None or np.isinf(critical) else critical,
         "Warnings": [*spread_warnings(test, scores.scores), *limited, *warnings_of(test)],

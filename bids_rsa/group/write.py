@@ -15,7 +15,7 @@ from bids_rsa.group import tables
 from bids_rsa.group.load import GroupScores
 from bids_rsa.group.names import P_STATS, map_path, mask_path, table_path
 from bids_rsa.group.records import GroupTest
-from bids_rsa.group.sidecar import common_keys, map_sidecar, mask_sidecar, table_sidecar
+from bids_rsa.group.sidecar import common_keys, group_map_sidecar, group_mask_sidecar, table_sidecar
 from bids_rsa.group.statements import Tried
 from bids_rsa.group.tests import GroupResult
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json, write_text
@@ -120,14 +120,16 @@ def write_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> lis
     with replacing_together(paths, described()) as beside:
         for part in test.parts:
             hemisphere = {"Hemisphere": part} if part else {}
-            sidecars[_json(mask_path(test, part))] = mask_sidecar(test, common) | hemisphere
+            sidecars[_json(mask_path(test, part))] = group_mask_sidecar(test, common) | hemisphere
             mask = image(np.ones(result.maps["t"].size, np.uint8), part)
             nib.save(mask, beside[output / mask_path(test, part)])
             for stat, values in result.maps.items():
                 path = map_path(test, stat, part)
                 outside = 1.0 if stat in P_STATS else 0.0
                 nib.save(image(values.astype(np.float32), part, outside), beside[output / path])
-                sidecars[_json(path)] = map_sidecar(stat, test, common, job.n_joint) | hemisphere
+                sidecars[_json(path)] = (
+                    group_map_sidecar(stat, test, common, job.n_joint) | hemisphere
+                )
     return paths
 
 

@@ -19,7 +19,7 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, File, traits
 
 from bids_rsa.group.ceiling_subjects import read_subject
 from bids_rsa.group.ceiling_write import CeilingJob, plan_ceilings, write_ceiling
-from bids_rsa.group.ceilings import compute_ceilings, count_voxels
+from bids_rsa.group.ceilings import compute_ceilings, count_ceiling_voxels
 from bids_rsa.interfaces.progress import progress_bar
 
 LOGGER = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class NoiseCeiling(RecordingInterface):
                     read_subject(subject, Path(room), job.n_threads, _bar_of_run)
                     for subject in job.subjects
                 ]
-                total = count_voxels(job.tests, output)
+                total = count_ceiling_voxels(job.tests, output)
                 with progress_bar(total, "noise ceiling", 0, job.tests[0].words[1]) as advance:
                     ceilings = compute_ceilings(job.tests, sources, output, job.n_threads, advance)
                 del sources

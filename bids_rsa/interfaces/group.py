@@ -30,7 +30,7 @@ from bids_rsa.group.load import GroupScores, gather_scores
 from bids_rsa.group.null_tests import run_by_null_maps
 from bids_rsa.group.permutation_run import (
     Prepared,
-    prepare,
+    prepare_group_test,
     read_null,
     run_permutations,
     save_null,
@@ -90,7 +90,7 @@ class PermuteScores(RecordingInterface):
         test = self.inputs.test
         with self.recorded(runtime) as folder:
             scores, path = _scores(self.inputs.scores), folder / "null.npz"
-            ready = prepare(test, scores)
+            ready = prepare_group_test(test, scores)
             self._results["ready"] = save_record(ready, folder, "ready")
             self._results["by_null_maps"] = []
             if test.settings.uses_null_maps:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import scipy
 
 from bids_rsa.errors import ContentError, OptionError
-from bids_rsa.tables import check_unique, number, read_table
+from bids_rsa.tables import check_unique, read_number, read_table
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,7 +45,9 @@ def _numbers(rows: Sequence[Sequence[str]], header: Sequence[str], path: Path) -
     try:
         return np.array([row[1:] for row in rows], dtype=np.float64)
     except ValueError:  # a missing cell, or one that is no number
-        values = [[number(c, path, r[0], header[j]) for j, c in enumerate(r[1:])] for r in rows]
+        values = [
+            [read_number(c, path, r[0], header[j]) for j, c in enumerate(r[1:])] for r in rows
+        ]
         return np.array(values, dtype=np.float64)
 
 
@@ -96,7 +98,7 @@ def read_features(path: Path) -> tuple[list[str], Floats]:
     names = [row[key] for row in rows]
     check_unique(names, path)
     columns = [i for i in range(len(header)) if i != key]
-    values = [[number(row[i], path, row[key], header[i]) for i in columns] for row in rows]
+    values = [[read_number(row[i], path, row[key], header[i]) for i in columns] for row in rows]
     features = np.array(values, dtype=np.float64)
     if not np.isfinite(features).all():
         i, j = np.argwhere(~np.isfinite(features))[0]

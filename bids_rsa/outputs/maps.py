@@ -26,13 +26,13 @@ from bids_rsa.outputs.null_files import (
 from bids_rsa.outputs.provenance import bids_uri
 from bids_rsa.outputs.reliability_files import reliability_sidecar, reliability_values
 from bids_rsa.outputs.sidecars import (
+    hemisphere_keys,
     is_area,
     is_shrinkage,
     map_sidecar,
     mask_sidecar,
     noise_keys,
     shared_keys,
-    surface_keys,
 )
 from bids_rsa.outputs.whole_files import replacing_together
 from bids_rsa.patterns.noise_samples import NoiseSamples
@@ -147,7 +147,7 @@ def write_maps(
             if noise is not None:
                 content |= noise_keys(content, noise, shrinkage)
             areas = np.empty(0) if scores.areas is None else scores.areas[evaluated]
-            content |= surface_keys(file, areas)
+            content |= hemisphere_keys(file, areas)
             nib.save(_image(data, stacked, evaluated, fill, file), beside[path])
             sidecars[output_dir / file.sidecar] = content
     return paths

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.comparison.permutations import Relabelings, draw_permutations
+from bids_rsa.core.comparison.permutations import ConditionRelabelings, draw_permutations
 from bids_rsa.outputs.derivatives import PlannedFile
 from bids_rsa.outputs.provenance import digest, software_versions
 from bids_rsa.settings import RsaSettings
@@ -150,7 +150,7 @@ def _summary(values: NDArray[np.float64]) -> dict[str, float] | None:
 
 
 def relabeling_notes(
-    relabelings: Mapping[str, Sequence[Relabelings]],
+    relabelings: Mapping[str, Sequence[ConditionRelabelings]],
     names: Mapping[str, Sequence[str]],
     alpha: float,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:

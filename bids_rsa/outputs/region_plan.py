@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON, find_comparison
-from bids_rsa.entities import joined, name_pairs
+from bids_rsa.entities import join_entities, name_pairs
 from bids_rsa.models.cells import scored
 from bids_rsa.outputs.derivatives import PlannedFile, with_vectors
 from bids_rsa.outputs.provenance import FileState, InputHashes, file_state
@@ -65,7 +65,7 @@ def region_stem(analysis_label: str, seg: str, region: str = "", stat: str = "")
     """Name a file of regions, without folder, suffix and extension."""
     pairs = name_pairs(f"{analysis_label}_x")
     measure = f"_stat-{stat}" if stat else ""
-    return joined((*pairs, ("seg", seg), ("label", region))) + measure
+    return join_entities((*pairs, ("seg", seg), ("label", region))) + measure
 
 
 def dissimilarity_label(dissimilarity: str) -> str:

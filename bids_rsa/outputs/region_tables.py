@@ -60,7 +60,7 @@ def scores_table(regions: Sequence[Region], found: RegionScores, models: Sequenc
     rows = [columns + [*RELIABILITY_COLUMNS] * bool(found.halves)]
     for place, region in enumerate(regions):
         head = [str(region.index), region.name, str(found.n_voxels[place]),
-                number(found.coverage[place])]  # fmt: skip
+                exact_number(found.coverage[place])]  # fmt: skip
         for comparison, scores in found.scores.items():
             row_names = find_comparison(comparison).score_names(names)
             for row, name in enumerate(row_names):
@@ -69,7 +69,7 @@ def scores_table(regions: Sequence[Region], found: RegionScores, models: Sequenc
                 if found.halves:
                     own = found.reliability[place]
                     values += [own, float(spearman_brown(own))]
-                rows.append([*head, comparison, name, *map(number, values)])
+                rows.append([*head, comparison, name, *map(exact_number, values)])
     return as_lines(rows)
 
 
@@ -81,7 +81,7 @@ def null_table(regions: Sequence[Region], found: RegionScores, models: Sequence[
     for place, region in enumerate(regions):
         for comparison, kept in found.kept.items():
             for row, name in enumerate(find_comparison(comparison).score_names(names)):
-                values = map(number, kept[:, row, place].tolist())
+                values = map(exact_number, kept[:, row, place].tolist())
                 rows.append([str(region.index), region.name, comparison, name, *values])
     return as_lines(rows)
 
@@ -95,7 +95,7 @@ def rdms_table(regions: Sequence[Region], found: RegionScores, conditions: Seque
             continue
         size = found.n_voxels[place]
         lines += [
-            f"{region.index}\t{region.name}\t{pair}\t{number(value)}\t{size}"
+            f"{region.index}\t{region.name}\t{pair}\t{exact_number(value)}\t{size}"
             for pair, value in zip(pairs, found.rdms[place].tolist(), strict=True)
         ]
     return "\n".join(lines) + "\n"
@@ -106,13 +106,13 @@ def relmat_text(rdm: NDArray[np.float64], conditions: Sequence[str]) -> str:
     square = scipy.spatial.distance.squareform(rdm, checks=False)
     rows = [["", *conditions]]
     rows += [
-        [name, *map(number, values)]
+        [name, *map(exact_number, values)]
         for name, values in zip(conditions, square.tolist(), strict=True)
     ]
     return as_lines(rows)
 
 
-def number(value: float) -> str:
+def exact_number(value: float) -> str:
     """Write a number so that it is read back exactly, NaN as n/a."""
     return repr(float(value)) if np.isfinite(value) else "n/a"
 

@@ -299,7 +299,7 @@ def _spatial_keys(stacked: StackedPatterns, path: str) -> dict[str, Any]:
     return stacked.space.spatial_keys(found, path)
 
 
-def surface_keys(file: PlannedFile, areas: np.ndarray) -> dict[str, Any]:
+def hemisphere_keys(file: PlannedFile, areas: np.ndarray) -> dict[str, Any]:
     """Say which hemisphere a file is of, and summarise the areas of patches (n_evaluated,)."""
     side = file.part or dict(name_pairs(file.path)).get("hemi")
     keys: dict[str, Any] = {"Hemisphere": side} if side else {}

@@ -8,7 +8,7 @@ from typing import Any
 from bids_rsa.discovery.index import Folders
 from bids_rsa.discovery.selection import of_space, same_label
 from bids_rsa.errors import InputError, OptionError, SelectionError
-from bids_rsa.estimation.bold_files import BoldFile, find_bold_files, join_hemispheres
+from bids_rsa.estimation.bold_files import BoldFile, find_bold_files, join_bold_hemispheres
 from bids_rsa.estimation.names import contrast_labels, estimate_paths
 from bids_rsa.estimation.runs import Schedule, check_estimable, plan_run, read_schedule
 from bids_rsa.producers.search import Search
@@ -75,7 +75,7 @@ class BoldSearch(Search):
         if not found:
             return []
         try:
-            chosen = join_hemispheres(_select(found, inputs.selection))
+            chosen = join_bold_hemispheres(_select(found, inputs.selection))
         except SelectionError as error:  # other participants may have what was asked for
             self._unselected.append(error)
             return []

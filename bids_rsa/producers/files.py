@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.producers.common import VOLUME_ENDINGS, from_place
-from bids_rsa.producers.labels import Labels, Row, label_volumes, rows_for
+from bids_rsa.producers.labels import LabelRow, Labels, label_volumes, rows_for
 from bids_rsa.producers.places import Place
 from bids_rsa.records import ConditionImage
 from bids_rsa.spaces.headers import header_of
@@ -113,7 +113,7 @@ def _single(places: Sequence[Place], labels: Labels, stat: str) -> list[Conditio
     return found
 
 
-def _named(places: Sequence[Place], row: Row) -> list[Place]:
+def _named(places: Sequence[Place], row: LabelRow) -> list[Place]:
     """Return the files that a row's column ``image`` means."""
     name = row.image or ""
     if name.isdigit():
@@ -121,7 +121,7 @@ def _named(places: Sequence[Place], row: Row) -> list[Place]:
     return [p for p in places if Path(p.path).name == Path(name).name]
 
 
-def _labelled(place: Place, row: Row, stat: str, volume: int | None) -> ConditionImage:
+def _labelled(place: Place, row: LabelRow, stat: str, volume: int | None) -> ConditionImage:
     """Make a record of a file or volume and its row."""
     run = row.run.removeprefix("run-") if row.run else place.run
     return from_place(

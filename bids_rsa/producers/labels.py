@@ -14,7 +14,7 @@ COLUMNS = ("subject", "session", "run", "image", "volume", "condition", "n")
 
 
 @dataclass(frozen=True)
-class Row:
+class LabelRow:
     """One row of a labels table; None where it has no such column."""
 
     condition: str
@@ -31,7 +31,7 @@ class Labels:
     """The rows of a labels table, and where they come from."""
 
     path: str
-    rows: tuple[Row, ...]
+    rows: tuple[LabelRow, ...]
 
     @property
     def columns(self) -> set[str]:
@@ -71,7 +71,7 @@ def read_labels(path: str) -> Labels:
     return Labels(path, tuple(table))
 
 
-def _row(values: dict[str, str], where: str) -> Row:
+def _row(values: dict[str, str], where: str) -> LabelRow:
     """Make a row, its numbers checked."""
     condition = values.pop("condition", "")
     if not condition:
@@ -85,10 +85,10 @@ def _row(values: dict[str, str], where: str) -> Row:
         count = math.nan
     if count is not None and not 0 < count < math.inf:
         raise ContentError(f"{where}: n is {n!r}, and a number of trials above 0 was expected.")
-    return Row(condition, volume=None if volume is None else int(volume), n=count, **values)
+    return LabelRow(condition, volume=None if volume is None else int(volume), n=count, **values)
 
 
-def rows_for(labels: Labels, place: Place, names: Sequence[str]) -> list[Row]:
+def rows_for(labels: Labels, place: Place, names: Sequence[str]) -> list[LabelRow]:
     """Return the rows that speak of one place's participant, session, run and files.
 
     ``names`` are the file names there (for the column ``image``).
@@ -104,7 +104,9 @@ def rows_for(labels: Labels, place: Place, names: Sequence[str]) -> list[Row]:
     ]
 
 
-def label_volumes(labels: Labels, place: Place, path: str, n_volumes: int) -> list[tuple[int, Row]]:
+def label_volumes(
+    labels: Labels, place: Place, path: str, n_volumes: int
+) -> list[tuple[int, LabelRow]]:
     """Pair the volumes of one file with their rows.
 
     Raises

@@ -41,12 +41,14 @@ def draw_hemispheres(
         held = words_of(file)
         values = held.drawn(map_values(output_dir, file, analysis))
         path = output_dir / map_figure_path(file.path, analysis)
-        drawn += draw_map(mosaic, values, path, f"{analysis.title}: {held.title}", held, said)
+        drawn += draw_surface_map(
+            mosaic, values, path, f"{analysis.title}: {held.title}", held, said
+        )
     kept = output_dir / geometry_path(analysis)
     return [*drawn, keep_geometry(kept, stacked.space.centers, analysis.surfaces)]
 
 
-def draw_map(
+def draw_surface_map(
     mosaic: SurfaceMosaic,
     values: NDArray[Any],
     path: Path,

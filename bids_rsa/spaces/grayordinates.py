@@ -11,7 +11,7 @@ from nibabel.affines import apply_affine
 from nibabel.cifti2 import Cifti2Image
 from numpy.typing import NDArray
 
-from bids_rsa.core.inference.adjacency import Adjacency, joined, parted
+from bids_rsa.core.inference.adjacency import Adjacency, join_adjacencies, parted
 from bids_rsa.core.inference.group_scores import smooth_inside
 from bids_rsa.core.inference.lattice import grid_adjacency
 from bids_rsa.core.neighborhood.patches import Patches, joined_patches
@@ -220,7 +220,7 @@ class GrayordinateSpace:
                     else part.adjacency(inside[own])
                 )
             if chosen.any():
-                yield chosen, joined(*found)
+                yield chosen, join_adjacencies(*found)
 
     def adjacency(self, inside: Mask, connectivity: int = 6) -> Adjacency:
         """Connect neighbouring grayordinates; cortex and voxels are parts with maxima of their own.

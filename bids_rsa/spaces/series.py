@@ -71,7 +71,7 @@ class BoldSeries(Protocol):
         """Write series like those read, with the time between two volumes in seconds."""
 
 
-def open_series(paths: Sequence[str]) -> BoldSeries:
+def open_time_series(paths: Sequence[str]) -> BoldSeries:
     """Open the file of a run, or the files of its hemispheres, without reading values.
 
     Raises

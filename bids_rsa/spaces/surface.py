@@ -11,7 +11,7 @@ import numpy as np
 from nibabel.gifti import GiftiImage
 from numpy.typing import NDArray
 
-from bids_rsa.core.inference.adjacency import Adjacency, joined, mesh_adjacency
+from bids_rsa.core.inference.adjacency import Adjacency, join_adjacencies, mesh_adjacency
 from bids_rsa.core.neighborhood.mesh import reached_graph, vertex_areas
 from bids_rsa.core.neighborhood.patches import Patches, joined_patches
 from bids_rsa.errors import ContentError, OptionError
@@ -351,7 +351,7 @@ class SurfaceSpace:
     def adjacency(self, inside: Mask, connectivity: int = 6) -> Adjacency:
         """Connect the vertices that share an edge; see `Space.adjacency`."""
         slices = self.part_slices().values()
-        return joined(
+        return join_adjacencies(
             *(part.adjacency(inside[own]) for part, own in zip(self.parts, slices, strict=True))
         )
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bids_rsa.core.inference.adjacency import joined, mesh_adjacency, parted
+from bids_rsa.core.inference.adjacency import join_adjacencies, mesh_adjacency, parted
 from bids_rsa.core.inference.clusters import find_clusters
 from bids_rsa.core.inference.condition_null import condition_test
 from bids_rsa.core.inference.lattice import grid_adjacency
@@ -21,7 +21,7 @@ def adjacency():
     faces = [np.stack(k, -1).reshape(-1, 3) for k in ((a, b, d), (a, d, c))]
     areas = np.random.default_rng(0).uniform(3, 9, SIDE**2)
     sheet = mesh_adjacency(np.concatenate(faces), areas, np.ones(SIDE**2, bool))
-    cortex, voxels = joined(sheet, sheet), grid_adjacency(np.ones(BOX, bool))
+    cortex, voxels = join_adjacencies(sheet, sheet), grid_adjacency(np.ones(BOX, bool))
     where = np.arange(cortex.n_locations + voxels.n_locations) < cortex.n_locations
     return parted((where, cortex), (~where, voxels))
 

@@ -14,7 +14,7 @@ from scipy import ndimage, sparse, spatial
 from scipy.sparse import csgraph
 
 from bids_rsa.core.inference._sort import room_for_sorting, sort_positive
-from bids_rsa.core.inference.adjacency import joined, mesh_adjacency
+from bids_rsa.core.inference.adjacency import join_adjacencies, mesh_adjacency
 from bids_rsa.core.inference.clusters import cluster_maxima, find_clusters
 from bids_rsa.core.inference.design import one_sample_design
 from bids_rsa.core.inference.lattice import grid_adjacency
@@ -164,7 +164,7 @@ def test_tfce_and_clusters_on_a_mesh_equal_brute_force_with_areas(seed):
 
 def test_two_hemispheres_have_one_maximum():
     parts = [mesh_adjacency(*random_mesh(seed)) for seed in (11, 12)]
-    both = joined(*parts)
+    both = join_adjacencies(*parts)
     rng = np.random.default_rng(3)
     maps = rng.normal(0, 2, (20, both.n_locations))
     left, right = maps[:, : parts[0].n_locations], maps[:, parts[0].n_locations :]
@@ -194,7 +194,7 @@ def test_two_hemispheres_have_one_maximum():
 def test_parts_with_other_powers_of_tfce_have_no_common_maximum():
     volume = grid_adjacency(np.ones((2, 2, 2), bool))
     with pytest.raises(ValueError, match="powers of TFCE"):
-        joined(volume, mesh_adjacency(*random_mesh(1)))
+        join_adjacencies(volume, mesh_adjacency(*random_mesh(1)))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from input_trees import CONDITIONS, describe, find, mask, statmaps
 
 from bids_rsa.discovery.datasets import Dataset
-from bids_rsa.discovery.index import parse
+from bids_rsa.discovery.index import parse_name
 from bids_rsa.entities import ENTITIES, FIELDS
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.derivatives import derivative_path
@@ -41,7 +41,7 @@ def test_an_entity_keeps_analyses_apart_and_stands_in_their_names(tmp_path, key)
         path = derivative_path(analysis, "m", stat="spearman")
         assert f"_{key}-{value}_" in path
         # and is read again from there
-        file = parse(path, Dataset("", ""), "")
+        file = parse_name(path, Dataset("", ""), "")
         assert file.others == analysis.others and file.stat == "spearman" and file.desc == "m"
 
 

@@ -128,13 +128,13 @@ def test_a_ceiling_is_added_to_a_complete_test(dataset, nulls_run, tmp_path, cal
 def test_the_ceiling_is_a_node_of_the_graph_after_its_test(dataset, nulls_run, tmp_path):
     from bids_rsa.workflows.group import init_group_level_wf
 
-    from bids_rsa.app.group import find_tests
+    from bids_rsa.app.group import make_tests
     from bids_rsa.app.group_jobs import plan_jobs
     from bids_rsa.app.noise_ceilings import plan_ceiling_jobs
     from bids_rsa.options.arguments import parse
 
     settings = parse([str(dataset), str(nulls_run), "group", "--noise-ceiling"])
-    tests, tried = find_tests(settings.inputs, settings.group, settings.run)
+    tests, tried = make_tests(settings.inputs, settings.group, settings.run)
     jobs = plan_jobs(tests, tried, settings.run, (), 2)
     (ceiling,) = plan_ceiling_jobs(jobs, False, str(dataset), 1)
     workflow = init_group_level_wf(jobs, str(tmp_path), ceilings=[ceiling])

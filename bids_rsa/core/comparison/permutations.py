@@ -92,7 +92,7 @@ def permuted_cells(orders: Orders) -> NDArray[np.int32]:
 
 
 @dataclass(frozen=True, eq=False)
-class Relabelings:
+class ConditionRelabelings:
     """The permuted forms of a model, or of several permuted together.
 
     Attributes
@@ -125,7 +125,9 @@ class Relabelings:
         return least if self.exhaustive else max(least, 1 / (len(self.used) + 1))
 
 
-def find_relabelings(models: Floats, permutations: Permutations, n_kept: int = 0) -> Relabelings:
+def find_relabelings(
+    models: Floats, permutations: Permutations, n_kept: int = 0
+) -> ConditionRelabelings:
     """Find all distinct permuted forms where they are few enough, else those that were drawn.
 
     Parameters
@@ -158,7 +160,7 @@ def find_relabelings(models: Floats, permutations: Permutations, n_kept: int = 0
         distinct = np.array(chosen)
         used = np.array([number[key] for _, key in _keys(codes, permutations.orders)])
     rows = np.array([number[key] for _, key in _keys(codes, kept)], dtype=np.intp)
-    return Relabelings(distinct, used, rows, exhaustive, len(found), not is_whole)
+    return ConditionRelabelings(distinct, used, rows, exhaustive, len(found), not is_whole)
 
 
 def _orbit(

@@ -27,7 +27,7 @@ class _Group:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparisonPlan:
     """One comparison made ready for one set of models; safe to share between threads.
 
     Attributes
@@ -103,7 +103,7 @@ def prepare(
     standardize: bool = False,
     nuisance: ArrayLike | None = None,
     condition_covariance: ArrayLike | None = None,
-) -> Plan:
+) -> ComparisonPlan:
     """Precompute all that a comparison needs of its models.
 
     Parameters
@@ -186,7 +186,7 @@ def _plan(
     options: Options,
     used: NDArray[np.intp] | None,
     n_all_cells: int,
-) -> Plan:
+) -> ComparisonPlan:
     """Group models by the cells they use and precompute each group's terms.
 
     ``used`` says which cells of the whole RDM the models' columns are; None: all.
@@ -211,10 +211,10 @@ def _plan(
             fit = Fit(own, n_nuisance, comparison.ranked, options, among, n_all_cells)
             terms = comparison.make_terms(fit)
         groups.append(_Group(rows, cells, terms))
-    return Plan(comparison, models, n_nuisance, options, tuple(groups))
+    return ComparisonPlan(comparison, models, n_nuisance, options, tuple(groups))
 
 
-def _restricted(plan: Plan, cells: NDArray[np.bool_]) -> Plan:
+def _restricted(plan: ComparisonPlan, cells: NDArray[np.bool_]) -> ComparisonPlan:
     """Return the same comparison on fewer cells."""
     models = np.ascontiguousarray(plan.models[:, cells])
     among = np.flatnonzero(cells)

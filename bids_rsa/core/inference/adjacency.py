@@ -172,7 +172,7 @@ def parted(*parts: tuple[npt.NDArray[np.bool_], Adjacency]) -> Adjacency:
     )
 
 
-def joined(*parts: Adjacency) -> Adjacency:
+def join_adjacencies(*parts: Adjacency) -> Adjacency:
     """Put locations that are not connected (two hemispheres) behind each other.
 
     Raises

@@ -23,7 +23,7 @@ from bids_rsa.core.noise.image_design import ImageDesign, image_design
 from bids_rsa.core.noise.kernels import fourth_of_samples, unpack_products
 from bids_rsa.core.noise.lapack import factorise, invert_factor, solve_rows
 from bids_rsa.core.noise.model import NoiseModel
-from bids_rsa.core.noise.shrink import Shrunk, Sums, shrink
+from bids_rsa.core.noise.shrink import ProductSums, Shrunk, shrink
 
 Floats = NDArray[np.float64]
 
@@ -102,7 +102,7 @@ class ImageGrams:
         squares = unpack_products(cells, self._n_rows, gram, across, own)
         fourth = fourth_of_samples(own, design.deviations, design.first, design.last, samples)
         # squared norms of the extra row and of the samples: distances from the row of zeros
-        sums = Sums(n_voxels, float(samples.sum()), squares, fourth, float(cells[0]))
+        sums = ProductSums(n_voxels, float(samples.sum()), squares, fourth, float(cells[0]))
         noise = self._noise
         found = shrink(noise.method, noise.n_samples, noise.dof, sums)
         products = self._products(found, gram, across, own)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-class Sums(NamedTuple):
+class ProductSums(NamedTuple):
     """What is summed over a patch.
 
     Attributes
@@ -43,7 +43,7 @@ class Shrunk(NamedTuple):
     beta: float
 
 
-def shrink(method: str, n_samples: int, dof: float, sums: Sums) -> Shrunk:
+def shrink(method: str, n_samples: int, dof: float, sums: ProductSums) -> Shrunk:
     """Find the shrinkage of a patch; see `bids_rsa.core.noise.covariance.noise_covariance`."""
     if method == "full":
         return Shrunk(np.nan, 0.0, 1.0 / dof)
@@ -52,7 +52,7 @@ def shrink(method: str, n_samples: int, dof: float, sums: Sums) -> Shrunk:
     return _towards_identity(n_samples, dof, sums)
 
 
-def _towards_diagonal(n: int, dof: float, sums: Sums) -> Shrunk:
+def _towards_diagonal(n: int, dof: float, sums: ProductSums) -> Shrunk:
     """Schäfer and Strimmer's intensity, from standardised samples."""
     signal = (sums.squares - sums.n_voxels * dof**2) / (n - 1) ** 2
     products = (sums.fourth_of_samples - sums.fourth_of_voxels) / (n - 1)
@@ -62,7 +62,7 @@ def _towards_diagonal(n: int, dof: float, sums: Sums) -> Shrunk:
     return Shrunk(intensity, intensity, (1.0 - intensity) / dof)
 
 
-def _towards_identity(n: int, dof: float, sums: Sums) -> Shrunk:
+def _towards_identity(n: int, dof: float, sums: ProductSums) -> Shrunk:
     """Ledoit and Wolf's intensity."""
     mean = sums.trace / (n * sums.n_voxels)
     distance = sums.squares / n**2 - sums.n_voxels * mean**2

@@ -30,7 +30,7 @@ from bids_rsa.core.noise.grams import HeldOutGrams, ImageGrams, n_rows
 from bids_rsa.core.noise.held_out import HeldOutSource, TwoFolds
 from bids_rsa.core.noise.model import NoiseModel
 from bids_rsa.core.noise.protocol import NoiseSource
-from bids_rsa.core.noise.tiles import TileSource, cut_into_tiles
+from bids_rsa.core.noise.tiles import TileSource, cut_centers
 
 Floats = NDArray[np.float64]
 _Parts = list[tuple[Patterns | TwoFolds, NoiseModel]]
@@ -89,7 +89,7 @@ def choose_noise_source(
     if noise.method not in ("none", "diagonal") and not _by_products(known, parts, where):
         if noise.method == "full":
             check_full(min(part.dof for _, part in parts), _largest_patch(where))
-        tiles = cut_into_tiles(where)
+        tiles = cut_centers(where)
         ways: list[NoiseSource] = [
             TileSource(folds, tiles, part, whole, min_voxels) for folds, part in parts
         ]

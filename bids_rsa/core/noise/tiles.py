@@ -30,7 +30,7 @@ from bids_rsa.core.noise.kernels import (
 )
 from bids_rsa.core.noise.lapack import factorise, solve_rows
 from bids_rsa.core.noise.model import NoiseModel
-from bids_rsa.core.noise.shrink import Shrunk, Sums, shrink
+from bids_rsa.core.noise.shrink import ProductSums, Shrunk, shrink
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -44,7 +44,7 @@ _CHUNK = 64
 
 
 @dataclass(frozen=True)
-class Tiles:
+class CenterTiles:
     """A neighborhood whose blocks are tiles of near centres.
 
     Attributes
@@ -82,7 +82,7 @@ class Tiles:
         return self.ordered.members(block)
 
 
-def cut_into_tiles(neighborhood: SphereRows | Patches) -> Tiles:
+def cut_centers(neighborhood: SphereRows | Patches) -> CenterTiles:
     """Halve the centres until a tile's patches hold few enough locations together.
 
     Spheres are halved along the longest extent of their centres. Lists stay in their order:
@@ -105,7 +105,7 @@ def cut_into_tiles(neighborhood: SphereRows | Patches) -> Tiles:
     order = np.concatenate(pieces)
     edges = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])])
     ordered = _chosen(neighborhood, order)
-    return Tiles(ordered, ordered.order if isinstance(ordered, SphereRows) else order, edges)
+    return CenterTiles(ordered, ordered.order if isinstance(ordered, SphereRows) else order, edges)
 
 
 def _chosen(neighborhood: SphereRows | Patches, centers: Integers) -> SphereRows | Patches:
@@ -152,7 +152,7 @@ class _Tile:
 
 
 class TileSource:
-    """RDMs of the centres of `Tiles`; safe to share between threads.
+    """RDMs of the centres of `CenterTiles`; safe to share between threads.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ class TileSource:
     def __init__(
         self,
         patterns: NDArray[np.floating[Any]] | TwoFolds,
-        tiles: Tiles,
+        tiles: CenterTiles,
         noise: NoiseModel,
         known: Dissimilarity,
         min_voxels: int,
@@ -232,7 +232,7 @@ class TileSource:
             check_full(noise.dof, n_voxels)
         squares = gather_lower(tile.products, patch, matrix)
         diagonal = matrix.reshape(-1)[:: n_voxels + 1]
-        sums = Sums(
+        sums = ProductSums(
             n_voxels, float(diagonal.sum()), squares, tile.fourth_of_patches[p],
             float(tile.fourth_of_voxels[patch].sum()),
         )  # fmt: skip
