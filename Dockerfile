@@ -18,7 +18,7 @@ ENV NUMBA_CPU_NAME="generic" \
 
 # hadolint ignore=DL3006
 FROM base-${TARGETARCH:-amd64} AS build
-COPY pyproject.toml constraints.txt README.md LICENSE /src/
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE /src/
 COPY bids_rsa /src/bids_rsa
 COPY workflows /src/workflows
 COPY docker/install.sh /src/docker/install.sh
