@@ -5,7 +5,7 @@ from nipype.interfaces.utility import Function
 from nipype.pipeline.engine import Node, Workflow
 
 from bids_rsa.app.execution import Caught, Clock, _find_failure
-from bids_rsa.app.plugins import Plugin
+from bids_rsa.app.plugins import CRASH_FOLDER, Plugin, configure
 
 
 def be_killed():
@@ -24,6 +24,7 @@ def write(path, after=None):
 
 @pytest.mark.timeout(120)
 def test_a_killed_worker_does_not_stop_the_others(tmp_path):
+    configure(tmp_path / "work", stop_on_first_crash=False, with_messages=False)
     workflow = Workflow("participant", base_dir=str(tmp_path / "work"))
     for name in ("lost", "fine"):
         workflow.add_nodes([Workflow(f"sub_{name}")])
@@ -42,3 +43,4 @@ def test_a_killed_worker_does_not_stop_the_others(tmp_path):
     error = _find_failure(tmp_path / "work" / "participant" / "sub_lost", caught.error, tmp_path)
     assert "worker process was killed" in error.message
     assert set(clock.taken) == {"sub_lost", "sub_fine"}
+    assert list((tmp_path / "work" / CRASH_FOLDER).iterdir())  # and none elsewhere
