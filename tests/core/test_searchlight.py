@@ -119,6 +119,7 @@ def test_any_geometry_equals_scipy(
     workspace=st.sampled_from([1, 2**14, 2**16]),
     min_length=st.sampled_from([1, 2, 7]),
     panel=st.sampled_from([1, 2**13]),
+    packed=st.sampled_from([1, 2**14]),
     share=st.sampled_from([0.05, 0.4, 1.0]),
     radius_mm=st.sampled_from([1.0, 3.5, 7.0]),
     n_items=st.sampled_from([3, 4, 5, 8, 12, 13, 24, 41]),
@@ -126,7 +127,7 @@ def test_any_geometry_equals_scipy(
     n_folds=st.integers(1, 4),
 )
 def test_little_room_changes_nothing(
-    seed, workspace, min_length, panel, share, radius_mm, n_items, metric, n_folds
+    seed, workspace, min_length, panel, packed, share, radius_mm, n_items, metric, n_folds
 ):
     rng = np.random.default_rng(seed)
     patch_mask = rng.random((3, 2, 23)) < 0.8
@@ -139,6 +140,8 @@ def test_little_room_changes_nothing(
         patch.setattr("bids_rsa.core.limits.WORKSPACE", workspace)
         patch.setattr("bids_rsa.core.limits.MIN_LENGTH", min_length)
         patch.setattr("bids_rsa.core.dissimilarity.rows._PANEL", panel)
+        patch.setattr("bids_rsa.core.dissimilarity.pushing._PANEL", panel)
+        patch.setattr("bids_rsa.core.dissimilarity.slabs._PACKED", packed)
         check(patterns, patch_mask, center_mask, OBLIQUE, radius_mm, metric)
 
 

@@ -8,7 +8,7 @@ Kernels get these tuples as arrays and hand them on as pointers; see `_vectors.p
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,26 @@ class Neighborhood(NamedTuple):
     n_columns: int
     n_groups: int
     longest: int
+
+
+class Packed(Protocol):
+    """What any way of packing keeps of a piece of a row; see `Lines`."""
+
+    @property
+    def bounds(self) -> Integers:
+        """First line of each group of columns at each position, and the end."""
+
+    @property
+    def bad(self) -> Integers:
+        """Voxels that are not finite, in a position's groups up to each."""
+
+    @property
+    def shift(self) -> Floats:
+        """Of each condition."""
+
+    @property
+    def scale(self) -> Floats:
+        """Of each condition."""
 
 
 class Lines(NamedTuple):
@@ -167,7 +187,7 @@ def _find_finite(values: NDArray[np.floating[Any]], finite: Flags) -> None:
 
 
 @kernel_part
-def sample(voxels: Voxels, near: Neighborhood, start: int, length: int, lines: Lines) -> None:
+def sample(voxels: Voxels, near: Neighborhood, start: int, length: int, lines: Packed) -> None:
     """Take means of some voxels as shifts, and powers of two near 1 / their size as scales.
 
     Both serve rounding only: any constants would do. The size is a mean of exponents, so that a
@@ -276,7 +296,7 @@ def sum_up_lines(
 
 
 @kernel_part
-def count_voxels(near: Neighborhood, lines: Lines, place: int) -> tuple[int, int]:
+def count_voxels(near: Neighborhood, lines: Packed, place: int) -> tuple[int, int]:
     """Count the finite voxels of a centre's patch, and those that are not finite."""
     size = 0
     n_bad = 0

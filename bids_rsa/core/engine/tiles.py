@@ -13,7 +13,6 @@ columns become shorter a tile stores what it has, a **snapshot**; `windows` add 
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
@@ -23,7 +22,6 @@ from bids_rsa.core.engine.vectors import (
     INDEX,
     LANES,
     SINGLE,
-    VECTOR,
     Builder,
     Vector,
     code,
@@ -154,7 +152,7 @@ def _store_rows(builder: Builder, cells: list[Vector], n_y: int, out: Any, rows:
     """Store the rows of cells."""
     for k, value in enumerate(cells):
         start = _row_start(builder, rows, k // n_y)
-        store_vector(builder, value, out, shifted(builder, start, k % n_y * LANES))
+        store_vector(builder, value, out, shifted(builder, start, k % n_y * value.type.count))
 
 
 def _store_upper(
@@ -219,62 +217,8 @@ def _upper_window(n_y: int) -> Any:
     return window
 
 
-def _correlation_window(n_y: int, edge: bool) -> Any:
-    """Make the same, whose sums s become 1 - (s - mean_i mean_j) / (norm_i norm_j).
-
-    Arguments before i, j and n: the means, the inverse norms, and where those of the centre begin.
-    Only at the edge of the upper triangle cells beyond it are left out.
-    """
-
-    @code
-    def window(
-        typing_context: Any, ring: Any, sources: Any, count: Any, at: Any, out: Any, rows: Any,
-        means: Any, inverses: Any, first: Any, i: Any, j: Any, n: Any,
-    ) -> Any:  # fmt: skip
-        index = types.int64
-        signature = types.void(
-            ring, sources, index, index, out, rows, means, inverses, index, index, index, index
-        )
-
-        def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
-            out, rows, means, inverses, first, i, j, n = args[4:]
-            sums = _window_sums(builder, N_X * n_y, *args[:4])
-            at = builder.add(first, i), builder.add(first, j)
-            cells = _correlate(builder, sums, n_y, means, inverses, *at)
-            if edge:
-                _store_upper(builder, cells, n_y, out, rows, [i, j, n])
-            else:
-                _store_rows(builder, cells, n_y, out, rows)
-            return context.get_dummy_value()
-
-        return signature, codegen
-
-    return window
-
-
-def _correlate(
-    builder: Builder, sums: list[Vector], n_y: int, means: Any, inverses: Any, i: Any, j: Any
-) -> list[Vector]:
-    """Return 1 - (s - mean_i mean_j) / (norm_i norm_j) for each sum of a tile."""
-    one, cells = ir.Constant(VECTOR, [1.0] * LANES), []
-    for k, total in enumerate(sums):
-        left = shifted(builder, i, k // n_y)
-        right = shifted(builder, j, k % n_y * LANES)
-        mean = spread_number(builder, load_number(builder, means, left))
-        norm = spread_number(builder, load_number(builder, inverses, left))
-        product = _multiply(builder, mean, load_vector(builder, means, right))
-        covariance = builder.fsub(total, product, flags=FUSED)
-        scaled = _multiply(
-            builder, _multiply(builder, covariance, norm), load_vector(builder, inverses, right)
-        )
-        cells.append(builder.fsub(one, scaled, flags=FUSED))
-    return cells
-
-
 windows = tuple(_window(n_y) for n_y in (1, 2))
 upper_windows = tuple(_upper_window(n_y) for n_y in (1, 2))
-correlation_windows = tuple(_correlation_window(n_y, edge=False) for n_y in (1, 2, 3))
-edge_correlation_windows = tuple(_correlation_window(n_y, edge=True) for n_y in (1, 2, 3))
 
 
 @code

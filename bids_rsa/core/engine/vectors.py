@@ -1,17 +1,29 @@
-"""LLVM code for vector registers of four doubles, which numba itself does not know.
+"""LLVM code for vector registers of doubles, which numba itself does not know.
 
 Arrays are given by pointers (`pointer_to`) and are flat; places in them are 64-bit integers.
+Vectors have four lanes unless another number is asked for.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
-LANES = 4  # eight (AVX-512) gain nothing: sums of windows and ranks take most of the time
+
+def _widest() -> int:
+    """Doubles in a register of AVX-512 where the processor has it, else of AVX2."""
+    features = config.CPU_FEATURES  # type: ignore[attr-defined]  # what the user set
+    if features is None:
+        features = get_host_cpu_features()  # type: ignore[no-untyped-call]
+    return 8 if "+avx512f" in features.split(",") else 4
+
+
+LANES = 4
+WIDE = _widest()
 DOUBLE = ir.DoubleType()
 SINGLE = ir.FloatType()
 INDEX = ir.IntType(64)
@@ -38,9 +50,9 @@ def constant(value: int) -> Any:
     return ir.Constant(INDEX, value)
 
 
-def zeros() -> Vector:
+def zeros(lanes: int = LANES) -> Vector:
     """Return a vector of zeros."""
-    return ir.Constant(VECTOR, [0.0] * LANES)
+    return ir.Constant(ir.VectorType(DOUBLE, lanes), [0.0] * lanes)
 
 
 def shifted(builder: Builder, at: Any, by: int) -> Any:
@@ -58,54 +70,72 @@ def load_number(builder: Builder, data: Any, at: Any, element: Any = DOUBLE) -> 
     return builder.load(pointer_at(builder, data, at, element), typ=element)
 
 
-def load_vector(builder: Builder, data: Any, at: Any, element: Any = DOUBLE) -> Vector:
+def load_vector(
+    builder: Builder, data: Any, at: Any, element: Any = DOUBLE, lanes: int = LANES
+) -> Vector:
     """Load a vector of numbers that are aligned as one is, as doubles."""
-    kind = ir.VectorType(element, LANES)
+    kind = ir.VectorType(element, lanes)
     pointer = builder.bitcast(pointer_at(builder, data, at, element), kind.as_pointer())
-    loaded = builder.load(pointer, align=4 if element == SINGLE else 8, typ=kind)
-    return loaded if element == DOUBLE else builder.fpext(loaded, VECTOR)
+    loaded = builder.load(pointer, align=_size_of(element), typ=kind)
+    return _as_doubles(builder, loaded, lanes)
+
+
+def _size_of(element: Any) -> int:
+    """Bytes of a number."""
+    return 4 if element == SINGLE else 8
+
+
+def _as_doubles(builder: Builder, vector: Any, lanes: int) -> Vector:
+    """Convert a vector of single precision."""
+    if vector.type.element == DOUBLE:
+        return vector
+    return builder.fpext(vector, ir.VectorType(DOUBLE, lanes))
+
+
+def load_lanes(
+    builder: Builder, mask: Any, data: Any, at: Any, element: Any = DOUBLE, lanes: int = LANES
+) -> Vector:
+    """Load some lanes of a vector, as doubles; the others are 0, and their places are not read."""
+    kind = ir.VectorType(element, lanes)
+    pointer = builder.bitcast(pointer_at(builder, data, at, element), kind.as_pointer())
+    flag = ir.IntType(32)
+    function = ir.FunctionType(kind, [pointer.type, flag, mask.type, kind])
+    name = f"llvm.masked.load.v{lanes}f{8 * _size_of(element)}.p0"
+    load = cgutils.get_or_insert_function(builder.module, function, name)  # type: ignore[no-untyped-call]
+    none = ir.Constant(kind, [0.0] * lanes)
+    loaded = builder.call(load, [pointer, ir.Constant(flag, _size_of(element)), mask, none])
+    return _as_doubles(builder, loaded, lanes)
 
 
 def store_vector(builder: Builder, value: Vector, data: Any, at: Any) -> None:
     """Store a vector of doubles."""
-    pointer = builder.bitcast(pointer_at(builder, data, at), VECTOR.as_pointer())
+    pointer = builder.bitcast(pointer_at(builder, data, at), value.type.as_pointer())
     builder.store(value, pointer, align=8)
 
 
 def store_lanes(builder: Builder, value: Vector, mask: Any, data: Any, at: Any) -> None:
     """Store some of a vector's doubles; the others' places are not touched."""
-    pointer = builder.bitcast(pointer_at(builder, data, at), VECTOR.as_pointer())
-    kind = ir.FunctionType(
-        ir.VoidType(), [VECTOR, pointer.type, ir.IntType(32), ir.VectorType(ir.IntType(1), LANES)]
-    )
-    name = f"llvm.masked.store.v{LANES}f64.p0"
+    pointer = builder.bitcast(pointer_at(builder, data, at), value.type.as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [value.type, pointer.type, ir.IntType(32), mask.type])
+    name = f"llvm.masked.store.v{value.type.count}f64.p0"
     store = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
     builder.call(store, [value, pointer, ir.Constant(ir.IntType(32), 8), mask])
 
 
-def load_lanes(builder: Builder, mask: Any, data: Any, at: Any) -> Vector:
-    """Load some lanes of a vector of doubles; the others are 0, and their places are not read."""
-    pointer = builder.bitcast(pointer_at(builder, data, at), VECTOR.as_pointer())
-    lanes = ir.VectorType(ir.IntType(1), LANES)
-    kind = ir.FunctionType(VECTOR, [pointer.type, ir.IntType(32), lanes, VECTOR])
-    name = f"llvm.masked.load.v{LANES}f64.p0"
-    load = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
-    return builder.call(load, [pointer, ir.Constant(ir.IntType(32), 8), mask, zeros()])
-
-
-def lanes_between(builder: Builder, first: Any, end: Any) -> Any:
+def lanes_between(builder: Builder, first: Any, end: Any, lanes: int = LANES) -> Any:
     """Return which lanes have a number from first up to, not with, end."""
-    numbers = ir.Constant(ir.VectorType(INDEX, LANES), list(range(LANES)))
-    above = builder.icmp_signed(">=", numbers, spread_number(builder, first))
-    return builder.and_(above, builder.icmp_signed("<", numbers, spread_number(builder, end)))
+    numbers = ir.Constant(ir.VectorType(INDEX, lanes), list(range(lanes)))
+    above = builder.icmp_signed(">=", numbers, spread_number(builder, first, lanes))
+    below = builder.icmp_signed("<", numbers, spread_number(builder, end, lanes))
+    return builder.and_(above, below)
 
 
-def spread_number(builder: Builder, value: Any) -> Vector:
+def spread_number(builder: Builder, value: Any, lanes: int = LANES) -> Vector:
     """Return a vector of one value."""
-    kind = ir.VectorType(value.type, LANES)
+    kind = ir.VectorType(value.type, lanes)
     single = builder.insert_element(ir.Constant(kind, ir.Undefined), value, constant(0))
-    lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-    return builder.shuffle_vector(single, ir.Constant(kind, ir.Undefined), lanes)
+    everywhere = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+    return builder.shuffle_vector(single, ir.Constant(kind, ir.Undefined), everywhere)
 
 
 @code

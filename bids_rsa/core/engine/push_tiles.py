@@ -1,0 +1,268 @@
+"""Register tiles that add their sums to the centres that are pending.
+
+As in `tiles`, a tile is a block of pairs of conditions, whose terms are summed over voxels. Here
+it has as many conditions as a register has lanes, by up to three registers of others. Patterns are
+packed into **slabs**: a slab has ``WIDE`` conditions, one register for each voxel, one voxel after
+the other, and the next slab starts ``slab`` values on. A tile reads few streams of memory, and
+each of them in order.
+
+Where a neighborhood's columns become shorter, what has been summed so far belongs to some of the
+centres whose windows hold this position. The tile adds it to their **accumulators**, which stay in
+the nearest cache while a tile goes along a row.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from bids_rsa.core.engine.tiles import _add_all, _multiply, _row_start, _square, _store_rows
+from bids_rsa.core.engine.vectors import (
+    DOUBLE,
+    FUSED,
+    INDEX,
+    SINGLE,
+    WIDE,
+    Builder,
+    Vector,
+    code,
+    constant,
+    lanes_between,
+    load_lanes,
+    load_number,
+    load_vector,
+    pointer_at,
+    shifted,
+    spread_number,
+    store_lanes,
+    store_vector,
+    variable,
+    zeros,
+)
+
+MOMENT_SLABS = 4  # of a tile of sums and sums of squares
+
+Terms = Callable[[Builder, Any, list[Vector]], list[Vector]]
+
+
+def _pairs(term: Callable[[Builder, Vector, Vector], Vector]) -> Terms:
+    """One term for each pair of a condition and a vector of others."""
+
+    def terms(builder: Builder, x: Any, ys: list[Vector]) -> list[Vector]:
+        values = (load_number(builder, x, constant(a)) for a in range(WIDE))
+        spread = (spread_number(builder, value, WIDE) for value in values)
+        return [term(builder, value, y) for value in spread for y in ys]
+
+    return terms
+
+
+def _powers(builder: Builder, _: Any, ys: list[Vector]) -> list[Vector]:
+    """Return y and y^2 for each vector."""
+    return [power for y in ys for power in (y, _multiply(builder, y, y))]
+
+
+def _pushing_tile(n_y: int, n_sums: int, terms: Terms) -> Any:
+    """Make ``tile(packed, x, y, slab, lines, at, n_groups, pending, first, reach, room, base)``.
+
+    It sums terms of the slab that starts at ``packed[x]`` and of the n_y from ``packed[y]`` on,
+    over the voxels of one position; group g of voxels has the lines from ``lines[at + g]`` to
+    ``lines[at + g + 1]``. Group g's centres stand at ``pending[first + g * reach]``: the slot of
+    the one whose window begins here, or -1; the number of others; their slots. A slot has a tile's
+    sums, vector by vector, from ``room[base]`` on.
+    Cost: n_y + WIDE loads and one term per sum for each voxel, one load, addition and store per
+    sum for each centre.
+    """
+
+    @code
+    def tile(
+        typing_context: Any, packed: Any, x: Any, y: Any, slab: Any, lines: Any, at: Any,
+        n_groups: Any, pending: Any, first: Any, reach: Any, room: Any, base: Any,
+    ) -> Any:  # fmt: skip
+        index = types.int64
+        signature = types.void(
+            packed, index, index, index, lines, index, index, pending, index, index, room, index
+        )
+
+        def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+            packed, x, y, slab, lines, at, n_groups, pending, first, reach, room, base = args
+            x = pointer_at(builder, packed, x)
+            starts = [builder.add(y, builder.mul(slab, constant(b))) for b in range(n_y)]
+            streams = [pointer_at(builder, packed, start) for start in starts]
+            sums = [variable(builder, zeros(WIDE)) for _ in range(n_sums)]
+            with cgutils.for_range(builder, n_groups) as group:
+                here = builder.add(at, group.index)
+                begin = load_number(builder, lines, here, INDEX)
+                end = load_number(builder, lines, shifted(builder, here, 1), INDEX)
+                _sum_lines(builder, sums, terms, x, streams, begin, end)
+                row = builder.add(first, builder.mul(group.index, reach))
+                _push(builder, sums, pending, row, room, base)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return tile
+
+
+def _sum_lines(
+    builder: Builder, sums: list[Any], terms: Terms, x: Any, streams: list[Any], begin: Any,
+    end: Any,
+) -> None:  # fmt: skip
+    """Add the terms of some lines to a tile's sums."""
+    width = constant(WIDE)
+    places = builder.mul(begin, width), builder.mul(end, width)
+    with cgutils.for_range_slice(builder, *places, width) as (line, _):
+        ys = [load_vector(builder, stream, line, lanes=WIDE) for stream in streams]
+        _add_all(builder, sums, terms(builder, pointer_at(builder, x, line), ys))
+
+
+def _push(builder: Builder, sums: list[Any], pending: Any, row: Any, room: Any, base: Any) -> None:
+    """Give a tile's sums to a new centre, and add them to those of others."""
+    size = constant(len(sums) * WIDE)
+
+    def places(slot: Any) -> list[Any]:
+        start = builder.add(base, builder.mul(slot, size))
+        return [shifted(builder, start, k * WIDE) for k in range(len(sums))]
+
+    new = load_number(builder, pending, row, INDEX)
+    with builder.if_then(builder.icmp_signed(">=", new, constant(0))):
+        for total, place in zip(sums, places(new), strict=True):
+            store_vector(builder, builder.load(total), room, place)
+    others = load_number(builder, pending, shifted(builder, row, 1), INDEX)
+    with cgutils.for_range(builder, others) as other:
+        at = builder.add(shifted(builder, row, 2), other.index)
+        for total, place in zip(
+            sums, places(load_number(builder, pending, at, INDEX)), strict=True
+        ):
+            before = load_vector(builder, room, place, lanes=WIDE)
+            after = builder.fadd(before, builder.load(total), flags=FUSED)
+            store_vector(builder, after, room, place)
+
+
+push_products = tuple(_pushing_tile(n_y, WIDE * n_y, _pairs(_multiply)) for n_y in (1, 2, 3))
+push_squares = tuple(_pushing_tile(n_y, WIDE * n_y, _pairs(_square)) for n_y in (1, 2, 3))
+push_moments = _pushing_tile(MOMENT_SLABS, 2 * MOMENT_SLABS, _powers)
+
+
+def _load_sums(builder: Builder, n: int, room: Any, at: Any) -> list[Vector]:
+    """Load the sums of a tile."""
+    places = (shifted(builder, at, k * WIDE) for k in range(n))
+    return [load_vector(builder, room, place, lanes=WIDE) for place in places]
+
+
+def _correlations(n_y: int, edge: bool) -> Any:
+    """Make ``cells(room, at, out, rows, means, inverses, first, i, j, n)``.
+
+    The sums s at ``room[at]`` become 1 - (s - mean_i mean_j) / (norm_i norm_j), the cells of
+    conditions i and on, and j and on. The centre's means and inverse norms begin at ``first``.
+    Row a goes to ``out[base + a stride - bend a (a + 3) / 2]`` and on, where rows are (base,
+    stride, bend). Only at the edge of the upper triangle of n conditions cells beyond it are left
+    out.
+    """
+
+    @code
+    def cells(
+        typing_context: Any, room: Any, at: Any, out: Any, rows: Any, means: Any, inverses: Any,
+        first: Any, i: Any, j: Any, n: Any,
+    ) -> Any:  # fmt: skip
+        index = types.int64
+        signature = types.void(room, index, out, rows, means, inverses, index, index, index, index)
+
+        def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+            room, at, out, rows, means, inverses, first, i, j, n = args
+            sums = _load_sums(builder, WIDE * n_y, room, at)
+            places = builder.add(first, i), builder.add(first, j)
+            cells = _correlate(builder, sums, n_y, means, inverses, *places)
+            if edge:
+                _store_edge(builder, cells, n_y, out, rows, [i, j, n])
+            else:
+                _store_rows(builder, cells, n_y, out, rows)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return cells
+
+
+def _store_edge(
+    builder: Builder, cells: list[Vector], n_y: int, out: Any, rows: Any, place: list[Any]
+) -> None:
+    """Store the cells of a tile at (i, j) that the upper triangle of n conditions has.
+
+    i and j are whole slabs: only a tile's first vectors reach the diagonal.
+    """
+    i, j, n = place
+    kind = ir.VectorType(ir.IntType(1), WIDE)
+    beside = spread_number(builder, builder.icmp_signed("<", i, j), WIDE)
+    inside = []
+    for c in range(n_y):
+        n_left = builder.sub(n, shifted(builder, j, c * WIDE))
+        inside.append(lanes_between(builder, constant(0), n_left, WIDE))
+    for k, value in enumerate(cells):
+        row, column = divmod(k, n_y)
+        mask = inside[column]
+        if column == 0:
+            above = ir.Constant(kind, [int(lane > row) for lane in range(WIDE)])
+            mask = builder.and_(mask, builder.or_(beside, above))
+        start = shifted(builder, _row_start(builder, rows, row), column * WIDE)
+        store_lanes(builder, value, mask, out, start)
+
+
+def _correlate(
+    builder: Builder, sums: list[Vector], n_y: int, means: Any, inverses: Any, i: Any, j: Any
+) -> list[Vector]:
+    """Return 1 - (s - mean_i mean_j) / (norm_i norm_j) for each sum of a tile."""
+    one, cells = ir.Constant(sums[0].type, [1.0] * WIDE), []
+    for k, total in enumerate(sums):
+        left, right = shifted(builder, i, k // n_y), shifted(builder, j, k % n_y * WIDE)
+        mean, norm = (
+            spread_number(builder, load_number(builder, of, left), WIDE) for of in (means, inverses)
+        )
+        others = load_vector(builder, means, right, lanes=WIDE)
+        covariance = builder.fsub(total, _multiply(builder, mean, others), flags=FUSED)
+        inverse = load_vector(builder, inverses, right, lanes=WIDE)
+        scaled = _multiply(builder, _multiply(builder, covariance, norm), inverse)
+        cells.append(builder.fsub(one, scaled, flags=FUSED))
+    return cells
+
+
+inner_correlations = tuple(_correlations(n_y, edge=False) for n_y in (1, 2, 3))
+edge_correlations = tuple(_correlations(n_y, edge=True) for n_y in (1, 2, 3))
+
+
+@code
+def pack_slabs(
+    typing_context: Any, patterns: Any, source: Any, n: Any, shift: Any, scale: Any, packed: Any,
+    target: Any, slab: Any,
+) -> Any:  # fmt: skip
+    """``pack_slabs(patterns, source, n, shift, scale, packed, target, slab)``: (x - shift) scale.
+
+    It writes a voxel's n values into the slabs, from ``packed[target]`` on, and zeros up to the
+    end of the last. Shifts and scales have zeros there. Cost: one copy.
+    """
+    index = types.int64
+    signature = types.void(patterns, index, index, shift, scale, packed, index, index)
+
+    def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+        patterns, source, n, shift, scale, packed, target, slab = args
+        element = SINGLE if signature.args[0].dtype == types.float32 else DOUBLE
+        place = variable(builder, target)
+
+        def write(k: Any, value: Vector) -> None:
+            moved = builder.fsub(value, load_vector(builder, shift, k, lanes=WIDE))
+            scaled = builder.fmul(moved, load_vector(builder, scale, k, lanes=WIDE))
+            store_vector(builder, scaled, packed, builder.load(place))
+            builder.store(builder.add(builder.load(place), slab), place)
+
+        n_full = builder.and_(n, constant(-WIDE))
+        with cgutils.for_range_slice(builder, constant(0), n_full, constant(WIDE)) as (k, _):
+            at = builder.add(source, k)
+            write(k, load_vector(builder, patterns, at, element, WIDE))
+        with builder.if_then(builder.icmp_signed("<", n_full, n)):
+            mask = lanes_between(builder, constant(0), builder.sub(n, n_full), WIDE)
+            at = builder.add(source, n_full)
+            write(n_full, load_lanes(builder, mask, patterns, at, element, WIDE))
+        return context.get_dummy_value()
+
+    return signature, codegen
