@@ -31,6 +31,11 @@ class FoundTest:
         return str(self.sidecar.get("Locations", "voxels"))
 
     @property
+    def geometry_file(self) -> Path:
+        """The surfaces that it is drawn on, where it is on surfaces."""
+        return self.folder / "figures" / f"{self.name}_surfaces.json"
+
+    @property
     def title(self) -> str:
         """The test in words: model and comparison first."""
         analysis = self.folder.name.removeprefix("analysis-")

@@ -56,7 +56,7 @@ def write_group_page(output_dir: Path) -> Path:
     ]
     text = methods_text(of_participants, sidecars, designs)
     viewers = group_viewers(tests)
-    sheets, not_shown = make_sheets(output_dir, sidecars)
+    sheets, not_shown = make_sheets(output_dir, tests)
     content: dict[str, Any] = {
         "title": "Group: representational similarity analysis",
         "made_from": group_made_from(output_dir, tests),

@@ -38,6 +38,8 @@ from bids_rsa.reports.template import mni_template
 from bids_rsa.settings import GroupSettings
 
 Floats = NDArray[np.float64]
+# an observed maximum so many times the largest of the relabelings needs a logarithmic axis
+FAR = 10
 _SIZE, _TITLE_LETTERS, _NOTE_LETTERS = (10.5, 5.0), 112, 158
 
 
@@ -215,7 +217,12 @@ def _null(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
     # all maxima may be one value up to rounding, which has no room for bins
     spread = np.ptp(result.maxima) > 1e-6 * np.abs(result.maxima).max(initial=0.0)
     drawn = "clusters of draws" if sizes else "relabelings"
-    axes.hist(result.maxima, bins=60 if spread else 1, color="0.6", label=drawn, log=sizes)
+    bins: int | list[float] = 60 if spread else 1
+    smallest, largest = result.maxima.min(initial=np.inf), result.maxima.max(initial=0.0)
+    if spread and smallest > 0 and result.largest > FAR * largest:
+        bins = np.geomspace(smallest, largest, 60).tolist()
+        axes.set_xscale("log")
+    axes.hist(result.maxima, bins=bins, color="0.6", label=drawn, log=sizes)
     if result.critical is not None and np.isfinite(result.critical):
         label = f"threshold at alpha {group.alpha:g}: {result.critical:.4g}"
         axes.axvline(result.critical, color="tab:red", label=label)

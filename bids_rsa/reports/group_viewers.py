@@ -31,7 +31,7 @@ def group_viewers(tests: Sequence[FoundTest]) -> list[Viewer]:
     made: list[Viewer] = []
     on_surfaces: dict[str, tuple[Geometry, list[FoundTest]]] = {}
     for number, test in enumerate(tests):
-        geometry = read_geometry(test.folder / "figures" / f"{test.name}_surfaces.json")
+        geometry = read_geometry(test.geometry_file)
         if geometry is not None:
             on_surfaces.setdefault(digest(geometry), (geometry, []))[1].append(test)
             continue

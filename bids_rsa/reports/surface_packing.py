@@ -1,6 +1,6 @@
 """Hemispheres packed for the viewer of a page: thinned where dense, in few bits, as text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,25 @@ def shown_locations(geometry: Geometry) -> NDArray[np.int32]:
     """Give the location of a map at each vertex shown, of all hemispheres; -1: none."""
     parts = [values_of(one["locations"], "<i4") for one in geometry["hemispheres"]]
     return np.concatenate(parts)
+
+
+def unpack_hemispheres(geometry: Geometry) -> list[DrawnHemisphere]:
+    """Undo `pack_geometry`: hemispheres as they are drawn, by the vertices shown."""
+    drawn, faces = [], np.empty((0, 3), dtype=np.int64)
+    for one in geometry["hemispheres"]:
+        if one["faces"] is not None:
+            kind = "<u4" if one["n_shown"] > 2**16 else "<u2"
+            faces = values_of(one["faces"], kind).reshape(-1, 3, order="F").astype(np.int64)
+        surfaces = [_unpack_points(packed) for packed in one["surfaces"].values()]
+        locations = values_of(one["locations"], "<i4").astype(np.int64)
+        drawn.append(DrawnHemisphere(one["side"], surfaces[0], faces, surfaces[-1], locations))
+    return drawn
+
+
+def _unpack_points(packed: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Undo `_pack_points`."""
+    steps = values_of(packed["data"], "<i2").reshape(-1, 3, order="F")
+    return np.asarray(steps * float(packed["step"]), dtype=np.float64)
 
 
 def pack_surface_map(

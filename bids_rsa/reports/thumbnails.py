@@ -13,9 +13,13 @@ from PIL import Image
 from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.reports.collect import FoundMap, find_statmaps, participant_folder, resolve_sources
 from bids_rsa.reports.drawing import opacity_of, scale_of
+from bids_rsa.reports.found_tests import FoundTest
 from bids_rsa.reports.parts import embed_image
 from bids_rsa.reports.pictures import Scale, paint
 from bids_rsa.reports.slices import Anatomy, Mosaic, lay_out_row, read_anatomy
+from bids_rsa.reports.surface_packing import Geometry, unpack_hemispheres
+from bids_rsa.reports.surface_view import lay_out_hemispheres
+from bids_rsa.reports.surface_viewer import read_geometry
 from bids_rsa.reports.template import mni_template
 
 BUDGET = 7_000_000  # letters of all thumbnails
@@ -24,15 +28,14 @@ TOP_PERCENTILE = 99.5  # ends the colour scale: one participant's outlier does n
 
 
 def make_sheets(
-    output_dir: Path, tests: Sequence[dict[str, Any]]
+    output_dir: Path, tests: Sequence[FoundTest]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Draw the participants' maps of each test's model and comparison.
 
     Parameters
     ----------
     output_dir : Path
-    tests : sequence of dict
-        A sidecar of each test.
+    tests : sequence of FoundTest
 
     Returns
     -------
@@ -42,11 +45,19 @@ def make_sheets(
     sheets: list[dict[str, Any]] = []
     not_shown: list[str] = []
     used = 0
-    for title, maps, inside in _kinds(output_dir, tests):
+    geometries = _geometries(output_dir, tests)
+    for title, maps, inside in _kinds(output_dir, [test.sidecar for test in tests]):
         n_letters = 0
         if used < BUDGET:
-            draw = _sheet if maps[0].is_volume else _picture_sheet
-            sheet = draw(title, maps, inside)
+            geometry = next(
+                filter(None, (geometries.get(one.path.resolve()) for one in maps)), None
+            )
+            if maps[0].is_volume:
+                sheet = _sheet(title, maps, inside)
+            elif geometry:
+                sheet = _surface_sheet(title, maps, inside, geometry)
+            else:
+                sheet = _picture_sheet(title, maps, inside)
             n_letters = sum(len(one.uri) for one in sheet["images"])
         if used + n_letters > BUDGET or not n_letters:
             not_shown.append(title)
@@ -54,6 +65,17 @@ def make_sheets(
         used += n_letters
         sheets.append(sheet)
     return sheets, not_shown
+
+
+def _geometries(output_dir: Path, tests: Sequence[FoundTest]) -> dict[Path, Geometry]:
+    """Give the surfaces that each participant's map was tested on; none where nothing was drawn."""
+    found: dict[Path, Geometry] = {}
+    for test in tests:
+        geometry = read_geometry(test.geometry_file)
+        if geometry:
+            uris = [uri for uri in test.sidecar.get("Sources", ()) if "_statmap" in uri]
+            found |= dict.fromkeys(resolve_sources(output_dir, uris), geometry)
+    return {path.resolve(): geometry for path, geometry in found.items()}
 
 
 def _kinds(
@@ -70,7 +92,7 @@ def _kinds(
         for folder in everyone
         if folder.is_dir()
         for one in find_statmaps(folder, folder / "figures")
-        if one.is_score and (one.is_volume or one.picture.exists())
+        if one.is_score
     ]
     kinds: dict[tuple[str, str, str], list[FoundMap]] = {}
     for one in maps:
@@ -100,37 +122,67 @@ def _sheet(title: str, maps: Sequence[FoundMap], inside: set[str]) -> dict[str, 
     affine = maps[0].image.affine
     peak = np.unravel_index(int(np.argmax(mean)), mean.shape)
     place = apply_affine(affine, peak)
-    entry = COMPARISONS[str(maps[0].sidecar["Comparison"])]
-    scale = scale_of(np.array([highest]), entry.unit, entry.scale)
-    anatomy = _anatomy(maps[0], mean)
-    mosaic = lay_out_row(anatomy, mean != 0, affine, place)
+    scale = _scale(maps, highest)
+    mosaic = lay_out_row(_anatomy(maps[0], mean), mean != 0, affine, place)
     images = [_thumbnail(one, mosaic, scale, title, _subject(one) in inside) for one in maps]
-    return {
-        "title": title,
-        "unit": scale.unit,
-        "low": f"{scale.low:.3g}",
-        "high": f"{scale.high:.3g}",
-        "place": ", ".join(f"{x:.0f}" for x in place),
-        "images": images,
-        "own_scales": False,
-    }
+    where = f"slices through ({', '.join(f'{x:.0f}' for x in place)}) mm"
+    return {"title": title, "images": images, "scale": _scale_words(scale, where)}
+
+
+def _scale(maps: Sequence[FoundMap], highest: float) -> Scale:
+    """Give the one colour scale of all maps of a kind."""
+    entry = COMPARISONS[str(maps[0].sidecar["Comparison"])]
+    return scale_of(np.array([highest]), entry.unit, entry.scale)
+
+
+def _scale_words(scale: Scale, where: str) -> str:
+    """Say which colour scale all participants have, and what is shown."""
+    return (
+        f"All participants on one colour scale, from {scale.low:.3g} to {scale.high:.3g} "
+        f"({scale.unit}); {where}."
+    )
+
+
+def _surface_sheet(
+    title: str, maps: Sequence[FoundMap], inside: set[str], geometry: Geometry
+) -> dict[str, Any]:
+    """Draw the maps of one kind on the surfaces that they were tested on."""
+    mosaic = lay_out_hemispheres(unpack_hemispheres(geometry), PICTURE_WIDTH)
+    n_locations = int(mosaic.locations.max()) + 1
+    fitting = [one for one in maps if len(one.data) >= n_locations]
+    _, highest = _mean_and_highest(fitting)
+    scale, images = _scale(maps, highest), []
+    for one in fitting:
+        values = np.asarray(mosaic.sample(one.data), dtype=np.float64)
+        known = one.data[np.isfinite(one.data) & (one.data != 0)]
+        one.forget()
+        picture = Image.fromarray(paint(mosaic, values, opacity_of(values, scale), scale))
+        images.append(_embedded(picture, one, known, title, _subject(one) in inside))
+    where = "on the surfaces of the test; fainter the nearer a score is to 0"
+    return {"title": title, "images": images, "scale": _scale_words(scale, where)}
 
 
 def _picture_sheet(title: str, maps: Sequence[FoundMap], inside: set[str]) -> dict[str, Any]:
-    """Show the pictures of hemispheres that the participant level has drawn, made small."""
+    """Show the pictures that the participant level has drawn, made small."""
     images = []
     for one in maps:
+        if not one.picture.exists():
+            continue
         with Image.open(one.picture) as picture:
             small = picture.convert("RGB")
             small.thumbnail((PICTURE_WIDTH, PICTURE_WIDTH))
         name = _subject(one)
         images.append(embed_image(small, f"{name}: {title}", name, name not in inside))
-    return {"title": title, "images": images, "own_scales": True}
+    said = (
+        "Each participant on its own colour scale; the pictures in full size are in each "
+        "participant's folder figures."
+    )
+    return {"title": title, "images": images, "scale": said}
 
 
 def _mean_and_highest(maps: Sequence[FoundMap]) -> tuple[NDArray[np.float64], float]:
-    """Average the maps that lie on the first one's grid; find where the colour scale ends."""
-    total = np.zeros(maps[0].image.shape)
+    """Average the maps that lie where the first one does; find where the colour scale ends."""
+    total = np.zeros(maps[0].data.shape)
     n, highest = 0, 0.0
     for one in maps:
         data = np.nan_to_num(one.data)
@@ -156,7 +208,13 @@ def _thumbnail(one: FoundMap, mosaic: Mosaic, scale: Scale, title: str, is_in: b
     one.forget()
     values = mosaic.sample(data, one.image.affine)
     picture = Image.fromarray(paint(mosaic, values, opacity_of(values, scale), scale))
+    return _embedded(picture, one, data[data != 0], title, is_in)
+
+
+def _embedded(
+    picture: Image.Image, one: FoundMap, known: NDArray[Any], title: str, is_in: bool
+) -> Any:
+    """Put a participant's picture into the page."""
     name = _subject(one)
-    known = data[data != 0]
     alt = f"{name}: {title}; mean score {known.mean() if known.size else 0:.3g}"
     return embed_image(picture, alt, name, not is_in)

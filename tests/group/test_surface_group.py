@@ -1,6 +1,7 @@
 """The group level on surfaces: both hemispheres in one maximum, areas in mm2, files of GIFTI."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -181,7 +182,21 @@ def test_the_page_shows_the_test_on_hemispheres(output):
     page = (output / "group.html").read_text()
     assert "cortex L" in page and "size_mm2" in page and len(page) < 15_000_000
     assert page.count("<img") >= 3 + N_SUBJECTS - 1
-    assert "Each participant on its own colour scale" in page
+
+
+def test_all_participants_are_shown_on_one_colour_scale(output):
+    """It ends at the largest score of any participant, but for outliers."""
+    page = (output / "group.html").read_text()
+    assert "own colour scale" not in page
+    maps = [np.concatenate([nib.load(path).darrays[0].data for path in pair]) for pair in (
+        sorted(output.glob(f"sub-{number:02d}/func/*_desc-planted_statmap.shape.gii"))
+        for number in range(1, N_SUBJECTS + 1)
+    )]  # fmt: skip
+    ends = [np.nanpercentile(np.abs(one), 99.5) for one in maps]
+    ((low, high),) = re.findall(r"one colour scale, from (\S+) to (\S+) \(", page)
+    assert float(high) == pytest.approx(max(ends), rel=0.01) and float(low) == -float(high)
+    section = page.partition('class="thumbs"')[2].partition("</div>")[0]
+    assert section.count("<img") == N_SUBJECTS
 
 
 def test_a_missing_hemisphere_is_told(output, tmp_path):

@@ -13,6 +13,7 @@ from bids_rsa.reports.surface_packing import (
     pack_geometry,
     pack_surface_map,
     shown_locations,
+    unpack_hemispheres,
 )
 from bids_rsa.reports.surface_view import DrawnHemisphere
 from bids_rsa.reports.thinning import thin_mesh
@@ -92,3 +93,22 @@ def test_a_dense_hemisphere_is_packed_thin_with_the_values_of_its_vertices(dense
     known = np.isfinite(expected)
     np.testing.assert_array_equal(steps == -32768, ~known)
     np.testing.assert_allclose(steps[known] * content["step"], expected[known], atol=3e-4)
+
+
+def test_packed_hemispheres_are_drawn_as_they_were():
+    """Both have one mesh, which is packed once; coordinates are rounded to micrometres."""
+    surfaces = load_fsaverage("fsaverage5")
+    drawn, start = [], 0
+    for side, name in (("L", "left"), ("R", "right")):
+        white, inflated = (surfaces[kind].parts[name] for kind in ("white_matter", "inflated"))
+        points = [np.array(mesh.coordinates, float) for mesh in (inflated, white)]
+        locations = np.arange(start, start + len(points[0]))
+        locations[:50] = -1
+        drawn.append(DrawnHemisphere(side, points[0], np.array(white.faces), points[1], locations))
+        start += len(locations)
+    for one, again in zip(drawn, unpack_hemispheres(pack_geometry(drawn)), strict=True):
+        assert again.hemisphere == one.hemisphere
+        np.testing.assert_array_equal(again.triangles, one.triangles)
+        np.testing.assert_array_equal(again.locations, one.locations)
+        np.testing.assert_allclose(again.coordinates_mm, one.coordinates_mm, atol=0.01)
+        np.testing.assert_allclose(again.middle_mm, one.middle_mm, atol=0.01)
