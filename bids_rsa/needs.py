@@ -50,7 +50,8 @@ class AnalysisSize:
     what noise is estimated from; ``n_permutations`` and ``n_kept_null`` are permutations of the
     conditions, and null maps kept of each map. ``patch_size`` is the most voxels of a patch where
     patches are kept as lists; elsewhere, ``sphere_columns`` and ``sphere_length`` bound the columns
-    of a sphere along rows of the grid, and the voxels of each.
+    of a sphere along rows of the grid, and the voxels of each. ``n_volumes_held`` are those of a
+    run's residuals that are read as a whole, as GIFTI files are.
     """
 
     n_grid: int
@@ -65,6 +66,7 @@ class AnalysisSize:
     patch_size: int = 0
     sphere_columns: int = 0
     sphere_length: int = 0
+    n_volumes_held: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,14 @@ def analysis_size(
     noise = plan_noise(analysis, plan, rsa, grid)
     n_images = len(plan.images) if noise is not None and noise.source == IMAGES else 0
     n_volumes = sum(noise.volumes) if noise is not None else 0
+    n_held = 0
+    if noise is not None and isinstance(grid, VertexLayout):
+        n_held = max(noise.volumes, default=0)
     sphere_columns, sphere_length = _sphere_size(grid, rsa)
     return AnalysisSize(
         n_grid, n_voxels, n_folds, n_conditions, n_maps, n_images, n_volumes,
         patch_size=rsa.patch_size or _disc_size(grid, rsa.radius_mm),
-        sphere_columns=sphere_columns, sphere_length=sphere_length,
+        sphere_columns=sphere_columns, sphere_length=sphere_length, n_volumes_held=n_held,
     )  # fmt: skip
 
 
@@ -139,6 +144,8 @@ def memory_needs(size: AnalysisSize, n_threads: int) -> MemoryNeeds:
     scores = size.n_maps * kept
     # the sums, and the rows that are kept of them; files being read, and what is kept of them
     read = 2 * patterns + (n_threads + 1) * (2 * volume + _VOLUMES_AHEAD * kept)
+    # GIFTI: arrays as they were decoded, and joined
+    read += 2 * size.n_volumes_held * size.n_grid * _FLOAT32 / GIB
     # the patterns as they were read, and the engine's own copy
     cells = size.n_conditions * (size.n_conditions - 1) / 2 * _FLOAT64 / GIB
     one_thread = thread_bytes(

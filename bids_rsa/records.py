@@ -114,7 +114,8 @@ class BoldRun:
     ``confounds`` and ``mask`` are files. Times are in seconds, one for each volume.
     ``condition_names`` are the path of each estimate and its condition's name in the events.
     On surfaces ``right`` is the image of the right hemisphere, where the left one is a file of its
-    own, and ``cortex`` names the masks of each hemisphere instead of ``mask``.
+    own, and ``cortex`` names the masks of each hemisphere instead of ``mask``. ``spatial`` are the
+    keys of the image's sidecar that say where it lies, with their JSON texts.
     """
 
     path: str
@@ -137,6 +138,7 @@ class BoldRun:
     form: Form = "volume"
     right: str | None = None
     cortex: tuple["HemisphereSurfaces", ...] = ()
+    spatial: tuple[tuple[str, str], ...] = ()
 
     @property
     def paths(self) -> tuple[str, ...]:

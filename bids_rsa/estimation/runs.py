@@ -1,5 +1,6 @@
 """A BOLD run as it will be estimated: its events, times and design, before any value is read."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ from bids_rsa.words import few, listing
 
 # times the median variance factor of a run's conditions
 _UNCERTAIN = 25.0
+_SPATIAL = ("SpatialReference", "Resolution", "Density")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +99,9 @@ def plan_run(
         settings=settings,
         form=bold.form,
         right=bold.right,
+        spatial=tuple(
+            (key, json.dumps(bold.preproc[key])) for key in _SPATIAL if key in bold.preproc
+        ),
         # what distances are measured along makes no difference to estimates
         cortex=tuple(
             HemisphereSurfaces(one.hemisphere, (), "", cortex=one.cortex) for one in cortex

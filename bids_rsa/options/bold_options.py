@@ -25,7 +25,7 @@ def add_bold_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=(
             "estimate the condition images, with one GLM per run, from fMRIPrep's preprocessed "
-            "BOLD and the events of the raw dataset"
+            "BOLD (volumes, surfaces or grayordinates) and the events of the raw dataset"
         ),
     )
     add(

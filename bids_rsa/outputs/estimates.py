@@ -23,6 +23,7 @@ from bids_rsa.outputs.derivatives import PlannedFile, is_complete
 from bids_rsa.outputs.provenance import FileState, bids_uri, digest, file_state, software_versions
 from bids_rsa.outputs.whole_files import replacing
 from bids_rsa.records import BoldRun, DesignFacts
+from bids_rsa.spaces.map_files import maps_header
 
 if TYPE_CHECKING:  # it imports nilearn's models, which takes seconds
     from bids_rsa.estimation.images import RunFiles
@@ -202,6 +203,7 @@ def _sidecar(file: PlannedFile, run: BoldRun, sources: Sequence[str]) -> dict[st
     design = _design(run)
     return {
         **_subject(file, run),
+        **(_place(file, run) if file.path != design_path(run) else {}),
         "Sources": list(sources),
         **{key: json.loads(text) for key, text in file.settings},
         "RepetitionTimeSource": run.repetition_time_source,
@@ -213,6 +215,15 @@ def _sidecar(file: PlannedFile, run: BoldRun, sources: Sequence[str]) -> dict[st
         "SettingsHash": file.settings_hash,
         "SoftwareVersions": software_versions(),
     }
+
+
+def _place(file: PlannedFile, run: BoldRun) -> dict[str, Any]:
+    """Say where an image lies as its BOLD does; BIDS asks for the density with den-."""
+    keys = {key: json.loads(text) for key, text in run.spatial}
+    if run.form != "volume" and "_den-" in file.path and "Density" not in keys:
+        layouts = [maps_header(path).layout for path in run.paths]
+        keys["Density"] = ", ".join(layout.describe() for layout in layouts)
+    return keys
 
 
 def _subject(file: PlannedFile, run: BoldRun) -> dict[str, Any]:

@@ -263,16 +263,16 @@ class GrayordinateSeries:
         image.nifti_header.set_intent("NIFTI_INTENT_CONNECTIVITY_DENSE_SERIES")
         nib.save(image, paths[0])
         values_there: Any = nib.Nifti2Image.from_filename(paths[0]).dataobj
-        # a grayordinate's values lie side by side
-        written = np.memmap(paths[0], "<f4", "r+", values_there.offset, shape[::-1])
         column = 0
-        for own in _slices(len(inside)):
-            values = np.full((own.stop - own.start, shape[0]), np.nan, np.float32)
-            n_inside = int(inside[own].sum())
-            values[inside[own]] = series[:, column : column + n_inside].T
-            written[own] = values
-            column += n_inside
-        written.flush()
+        with paths[0].open("r+b") as file:
+            file.seek(values_there.offset)
+            for own in _slices(len(inside)):
+                # a grayordinate's values lie side by side
+                values = np.full((own.stop - own.start, shape[0]), np.nan, "<f4")
+                n_inside = int(inside[own].sum())
+                values[inside[own]] = series[:, column : column + n_inside].T
+                file.write(values.tobytes())
+                column += n_inside
 
 
 def _map_names(title: str, n_maps: int, stacked: bool) -> tuple[str, ...]:

@@ -1,16 +1,19 @@
 """BOLD on surfaces and grayordinates: as in a volume, known answers, what is refused."""
 
+import gzip
 import json
 import shutil
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 from bold_runs import CONDITIONS, TR, N, arguments, confounds, copy, events, matrix, write_json
+from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 from nilearn.glm.first_level import FirstLevelModel
 from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 from surface_bold import (
@@ -29,6 +32,10 @@ from surface_bold import (
 )
 
 from bids_rsa.app.preflight import validator_command
+from bids_rsa.estimation.images import estimate_run
+from bids_rsa.records import BoldRun
+from bids_rsa.settings import BoldSettings
+from bids_rsa.spaces.series import open_series
 
 RADIUS = ("--radius", "4.1", "--min-voxels", "5")  # discs and spheres coincide
 
@@ -543,3 +550,120 @@ def test_grayordinates_may_have_voxels(flat_series, surface, tmp_path, from_bold
     np.testing.assert_array_equal(
         scores_of(tmp_path / "skip")[:-48], scores_of(out)[: sum(COUNTS.values())]
     )
+
+
+def test_keys_of_the_bold_that_say_where_it_lies_reach_the_maps(
+    flat_series, surface, tmp_path, from_bold
+):
+    for form, name in (("gifti", "flat"), ("slab", "plain")):
+        root = make_surface_dataset(tmp_path / form, flat_series, form, space=f"{name}_den-own")
+        for path in root.rglob("*space-*_bold.json"):
+            write_json(path, json.loads(path.read_text()) | {"SpatialReference": "a sheet"})
+        options = surface if form == "gifti" else RADIUS
+        code, said = from_bold(root, tmp_path / f"out-{form}", *options)
+        assert code == 0, said
+        for path in (tmp_path / f"out-{form}" / "sub-01" / "func").glob("*_statmap.json"):
+            assert json.loads(path.read_text())["SpatialReference"] == "a sheet", path
+    of_gifti = tmp_path / "out-gifti" / "sub-01" / "func"
+    path = next(of_gifti.glob("*_run-1_hemi-L_*_contrast-face_stat-effect_statmap.json"))
+    described = json.loads(path.read_text())["Density"]
+    assert described == "168 vertices of hemi-L, 156 vertices of hemi-R"
+
+
+def test_noise_ceilings_make_the_residuals_again(flat_betas, surface, tmp_path, from_bold):
+    """At group level, of three participants, as from CIFTI."""
+    options = ("--folds", "runs", "--dissimilarity", "crossnobis", "--noise", "diagonal")
+    found = {}
+    for form in ("gifti", "cifti"):
+        root, out = tmp_path / form, tmp_path / f"out-{form}"
+        for number in (1, 2, 3):
+            series = series_of(flat_betas, seed=number, noise=0.5)
+            make_surface_dataset(root, series, form, subject=f"{number:02d}")
+        code, said = from_bold(root, out, *surface, *options)
+        assert code == 0, said
+        command = [sys.executable, "-m", "bids_rsa.cli", out, out, "group", "--noise-ceiling",
+                   "--random-seed", "1", *surface[-2:]]  # fmt: skip
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        for bound in ("Lower", "Upper"):
+            paths = sorted(out.glob(f"group/*_stat-ceiling{bound}_*_statmap.*i*"))
+            paths = [path for path in paths if path.suffix != ".json"]
+            found[form, bound] = np.concatenate([read_maps(path) for path in paths])
+            assert np.isfinite(found[form, bound]).sum() > 300
+    for bound in ("Lower", "Upper"):
+        np.testing.assert_array_equal(found["gifti", bound], found["cifti", bound])
+    # the betas are the same for all, and well above the noise
+    assert np.nanmedian(found["gifti", "Lower"]) > 0.7
+
+
+@pytest.mark.parametrize("form", ["gifti", "cifti"])
+def test_a_run_is_estimated_in_little_more_memory_than_its_array(tmp_path, form):
+    """From files to files, with residuals: below 1.5 times the run in single precision."""
+    counts, n_volumes = dict.fromkeys("LR", 20_000), 300
+    rng = np.random.default_rng(0)
+    values = {
+        side: rng.integers(900, 1100, size=(n_volumes, n)).astype(np.float32)
+        for side, n in counts.items()
+    }
+    paths = [str(tmp_path / "sub-1_bold.dtseries.nii")]
+    if form == "gifti":
+        paths = [str(tmp_path / f"sub-1_hemi-{side}_bold.func.gii") for side in counts]
+        for path, (side, own) in zip(paths, values.items(), strict=True):
+            save_func_gii(path, own, side)
+    else:
+        both = np.concatenate(list(values.values()), axis=1)
+        save_dtseries(paths[0], both, series_axes(both, counts))
+    rows = [f"{3 + 4 * i}\t1\t{name}" for i, name in enumerate(CONDITIONS * 5)]
+    (tmp_path / "events.tsv").write_text("\n".join(["onset\tduration\ttrial_type", *rows]))
+    run = BoldRun(
+        path=paths[0], label="sub-1", events=str(tmp_path / "events.tsv"), confounds=None, mask="",
+        frame_times_s=tuple((1.0 + 2.0 * np.arange(n_volumes)).tolist()),
+        repetition_time_s=2.0, repetition_time_source="", start_time_s=1.0, start_time_source="",
+        settings=BoldSettings(from_bold=True, confounds=("none",)),
+        form="surface" if form == "gifti" else "grayordinates", right=(*paths, None)[1],
+    )  # fmt: skip
+    del values
+    both = None
+    tracemalloc.start()
+    files = estimate_run(run, tmp_path, keep_residuals=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(files.images) == 8 * len(paths) and len(files.residuals) == len(paths)
+    assert peak < 1.5 * 40_000 * n_volumes * 4
+
+
+def test_series_of_all_kinds_of_gifti_are_read(tmp_path):
+    """One array of two dimensions, as nilearn writes it; integers; other encodings; compressed."""
+    values = np.random.default_rng(0).integers(-500, 500, size=(7, 40))
+    inside = np.random.default_rng(1).random(40) > 0.3
+    meta = GiftiMetaData({"AnatomicalStructurePrimary": "CortexLeft", "TimeStep": "2500.0"})
+    kinds = {
+        "plane": [GiftiDataArray(values.T.astype(np.float32))],
+        "integers": [GiftiDataArray(v.astype(np.int32)) for v in values],
+        "ascii": [
+            GiftiDataArray(v.astype(np.float32), encoding="GIFTI_ENCODING_ASCII") for v in values
+        ],
+        "columns": [GiftiDataArray(v.astype(np.float32)[:, None]) for v in values],
+    }
+    for name, arrays in kinds.items():
+        path = tmp_path / f"{name}_bold.func.gii"
+        nib.save(GiftiImage(meta=meta, darrays=arrays), path)
+        series = open_series([str(path)])
+        assert (series.n_volumes, series.step.value) == (7, 2500.0)
+        np.testing.assert_array_equal(series.read(inside), values[:, inside], err_msg=name)
+    packed = tmp_path / "packed_bold.func.gii.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    np.testing.assert_array_equal(open_series([str(packed)]).read(inside), values[:, inside])
+
+
+def test_scaled_integers_of_a_dense_series_are_read(tmp_path):
+    values = np.random.default_rng(0).normal(size=(7, 30)).astype(np.float32)
+    axes = series_axes(values, {"L": 20, "R": 10}, step=0.72)
+    image = nib.Cifti2Image(values, header=nib.cifti2.Cifti2Header.from_axes(axes))
+    path = tmp_path / "a_bold.dtseries.nii"
+    image.to_filename(path, dtype=np.int16)
+    found = open_series([str(path)])
+    stored = np.asarray(nib.load(path).dataobj)
+    assert (found.step.value, found.step.unit) == (pytest.approx(0.72), "sec")
+    np.testing.assert_allclose(found.read(np.ones(30, bool)), stored, rtol=1e-6)
+    np.testing.assert_allclose(stored, values, atol=1e-3)
