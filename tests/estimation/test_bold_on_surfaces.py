@@ -35,7 +35,7 @@ from bids_rsa.app.preflight import validator_command
 from bids_rsa.estimation.images import estimate_run
 from bids_rsa.records import BoldRun
 from bids_rsa.settings import BoldSettings
-from bids_rsa.spaces.series import open_series
+from bids_rsa.spaces.series import open_time_series
 
 RADIUS = ("--radius", "4.1", "--min-voxels", "5")  # discs and spheres coincide
 
@@ -648,12 +648,12 @@ def test_series_of_all_kinds_of_gifti_are_read(tmp_path):
     for name, arrays in kinds.items():
         path = tmp_path / f"{name}_bold.func.gii"
         nib.save(GiftiImage(meta=meta, darrays=arrays), path)
-        series = open_series([str(path)])
+        series = open_time_series([str(path)])
         assert (series.n_volumes, series.step.value) == (7, 2500.0)
         np.testing.assert_array_equal(series.read(inside), values[:, inside], err_msg=name)
     packed = tmp_path / "packed_bold.func.gii.gz"
     packed.write_bytes(gzip.compress(path.read_bytes()))
-    np.testing.assert_array_equal(open_series([str(packed)]).read(inside), values[:, inside])
+    np.testing.assert_array_equal(open_time_series([str(packed)]).read(inside), values[:, inside])
 
 
 def test_scaled_integers_of_a_dense_series_are_read(tmp_path):
@@ -662,7 +662,7 @@ def test_scaled_integers_of_a_dense_series_are_read(tmp_path):
     image = nib.Cifti2Image(values, header=nib.cifti2.Cifti2Header.from_axes(axes))
     path = tmp_path / "a_bold.dtseries.nii"
     image.to_filename(path, dtype=np.int16)
-    found = open_series([str(path)])
+    found = open_time_series([str(path)])
     stored = np.asarray(nib.load(path).dataobj)
     assert (found.step.value, found.step.unit) == (pytest.approx(0.72), "sec")
     np.testing.assert_allclose(found.read(np.ones(30, bool)), stored, rtol=1e-6)
