@@ -132,8 +132,6 @@ def test_little_room_changes_nothing(
     rng = np.random.default_rng(seed)
     patch_mask = rng.random((3, 2, 23)) < 0.8
     center_mask = rng.random((3, 2, 23)) < share
-    if metric in ("correlation", "cosine"):
-        n_folds = 1
     patterns = 3 + rng.standard_normal((patch_mask.sum(), n_folds, n_items))
     with pytest.MonkeyPatch.context() as patch:
         # short pieces of rows and few tiles at a time, as many conditions have them

@@ -3,11 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
-from bids_rsa.core.engine.jit import complete_kernel, kernel
+from bids_rsa.core.engine.jit import kernel
+from bids_rsa.core.engine.vectors import LANES, pointer_to, put
 
 FloatArray = npt.NDArray[np.float64]
 
-TILE = 256  # voxels; the sums of 20 flipped subjects are 160 kB and stay in second-level cache
+TILE = 256  # voxels; the sums of 20 flipped subjects are 40 kB and stay in the nearest cache
 SUBJECTS_PER_TABLE = 4
 CODES = 1 << SUBJECTS_PER_TABLE
 SMALLEST_REMAINDER = 1e-14
@@ -72,31 +73,37 @@ def _flipped_sums(
 
 @kernel
 def _sum_lines(
-    tables: FloatArray, codes: npt.NDArray[np.uint8], n_voxels: int, out: FloatArray
+    tables: FloatArray, codes: npt.NDArray[np.uint8], k: int, d: int, n_voxels: int, out: FloatArray
 ) -> None:
-    """Sum over the tables the line of each code: one draw's product, n / 4 additions a voxel."""
-    n_tables = len(codes)
+    """Sum over the tables of row k the line of each code of draw d, into row k of ``out``.
+
+    One draw's product: n / 4 additions a voxel. Lines are places behind a pointer, as numba counts
+    references to slices.
+    """
+    lines, sums, n_tables = pointer_to(tables), pointer_to(out), codes.shape[1]
+    own = k * out.shape[1]
+    first = k * n_tables * CODES
     fours = n_tables - n_tables % 4
-    if fours:  # the first four lines are written, not added
-        a = tables[codes[0]]
-        b = tables[CODES + codes[1]]
-        c = tables[2 * CODES + codes[2]]
-        d = tables[3 * CODES + codes[3]]
+    if not fours:
         for v in range(n_voxels):
-            out[v] = (a[v] + b[v]) + (c[v] + d[v])
-    else:
-        out[:n_voxels] = 0.0
-    for k in range(4, fours, 4):
-        a = tables[k * CODES + codes[k]]
-        b = tables[(k + 1) * CODES + codes[k + 1]]
-        c = tables[(k + 2) * CODES + codes[k + 2]]
-        d = tables[(k + 3) * CODES + codes[k + 3]]
+            put(sums, own + v, 0.0)
+    for j in range(0, fours, 4):
+        a = (first + j * CODES + codes[d, j]) * TILE
+        b = (first + (j + 1) * CODES + codes[d, j + 1]) * TILE
+        c = (first + (j + 2) * CODES + codes[d, j + 2]) * TILE
+        e = (first + (j + 3) * CODES + codes[d, j + 3]) * TILE
+        if j:
+            for v in range(n_voxels):
+                more = (lines[a + v] + lines[b + v]) + (lines[c + v] + lines[e + v])
+                put(sums, own + v, sums[own + v] + more)
+        else:  # the first four lines are written, not added
+            for v in range(n_voxels):
+                whole = (lines[a + v] + lines[b + v]) + (lines[c + v] + lines[e + v])
+                put(sums, own + v, whole)
+    for j in range(fours, n_tables):
+        a = (first + j * CODES + codes[d, j]) * TILE
         for v in range(n_voxels):
-            out[v] += (a[v] + b[v]) + (c[v] + d[v])
-    for k in range(fours, n_tables):
-        a = tables[k * CODES + codes[k]]
-        for v in range(n_voxels):
-            out[v] += a[v]
+            put(sums, own + v, sums[own + v] + lines[a + v])
 
 
 @kernel
@@ -109,16 +116,6 @@ def _without_nuisance(correlation: FloatArray, sides: FloatArray, n_voxels: int)
         correlation[v] /= np.sqrt(max(remainder, SMALLEST_REMAINDER))
 
 
-@complete_kernel
-def _has_little_spread(correlation: FloatArray, least: FloatArray, start: int, stop: int) -> bool:
-    """Tell whether any voxel's residual share of variance is below its smallest known."""
-    limits = least[start:stop]
-    largest = 0.0
-    for v in range(stop - start):
-        largest = max(largest, correlation[v] * correlation[v] + limits[v])
-    return largest > 1.0
-
-
 @kernel
 def _keep_resolution(sides: FloatArray, least: FloatArray, start: int, stop: int) -> None:
     """Never take the residual share of variance, 1 - r^2, below ``least``, in place.
@@ -127,8 +124,6 @@ def _keep_resolution(sides: FloatArray, least: FloatArray, start: int, stop: int
     orders t over voxels.
     """
     correlation = sides[0]
-    if len(sides) == 1 and not _has_little_spread(correlation, least, start, stop):
-        return
     for v in range(stop - start):
         remainder = 1.0
         for k in range(1, len(sides)):
@@ -143,25 +138,21 @@ def _keep_resolution(sides: FloatArray, least: FloatArray, start: int, stop: int
 def _flipped_correlation(
     tables: FloatArray,
     codes: npt.NDArray[np.uint8],
-    least: FloatArray,
-    start: int,
-    stop: int,
+    d: int,
+    n_voxels: int,
     sides: FloatArray,
 ) -> None:
     """Correlate the tested row with sign-flipped residuals, into the first row of ``sides``."""
-    n_voxels = stop - start
     for k in range(len(sides)):
-        _sum_lines(tables[k], codes, n_voxels, sides[k])
+        _sum_lines(tables, codes, k, d, n_voxels, sides)
     if len(sides) > 1:
         _without_nuisance(sides[0], sides, n_voxels)
-    _keep_resolution(sides, least, start, stop)
 
 
 @kernel
 def _permuted_correlation(
     weights: FloatArray,
     unit: FloatArray,
-    least: FloatArray,
     start: int,
     stop: int,
     sides: FloatArray,
@@ -171,7 +162,6 @@ def _permuted_correlation(
         _weighted_sum(weights[k], unit, 0, start, stop, sides[k])
     if len(sides) > 1:
         _without_nuisance(sides[0], sides, stop - start)
-    _keep_resolution(sides, least, start, stop)
 
 
 @kernel
@@ -237,24 +227,69 @@ def _to_z(
         scores[v] = np.sign(r) * a * (below + here + above + beyond)
 
 
-@complete_kernel
-def _count_and_maximum(
-    scores: FloatArray,
-    thresholds: FloatArray,
-    counts: npt.NDArray[np.int32],
-    start: int,
-    stop: int,
-    two_sided: bool,
-) -> float:
-    """Count the voxels' exceedances, and return the tile's maximum."""
-    limits = thresholds[start:stop]
-    hits = counts[start:stop]
-    best = -np.inf
-    for v in range(stop - start):
-        value = abs(scores[v]) if two_sided else scores[v]
-        hits[v] += np.int32(value >= limits[v])
-        best = max(best, value)
-    return best
+@kernel
+def _count(
+    scores: FloatArray, limits: FloatArray, hits: FloatArray, n_voxels: int, two_sided: bool
+) -> None:
+    """Count the voxels' exceedances."""
+    if two_sided:
+        for v in range(n_voxels):
+            hits[v] += 1.0 if abs(scores[v]) >= limits[v] else 0.0
+    else:
+        for v in range(n_voxels):
+            hits[v] += 1.0 if scores[v] >= limits[v] else 0.0
+
+
+@kernel
+def _extremes(rows: FloatArray, n_voxels: int, spare: FloatArray) -> tuple[float, float]:
+    """Lowest and highest number of the first row, of which none is NaN.
+
+    A whole tile is folded in half until little is left, as a running maximum does not vectorise.
+    """
+    values, lows = pointer_to(rows), pointer_to(spare)
+    low, high, n_left = np.inf, -np.inf, n_voxels
+    if n_voxels == TILE:
+        n_left = TILE // 2
+        for v in range(TILE // 2):
+            a, b = values[v], values[v + TILE // 2]
+            put(lows, v, a if a < b else b)
+            put(lows, TILE + v, b if a < b else a)
+        while n_left > 2 * LANES:
+            n_left //= 2
+            for v in range(n_left):
+                a, b = lows[v], lows[v + n_left]
+                put(lows, v, a if a < b else b)
+                a, b = lows[TILE + v], lows[TILE + v + n_left]
+                put(lows, TILE + v, b if a < b else a)
+        for v in range(n_left):
+            low, high = min(low, lows[v]), max(high, lows[TILE + v])
+    else:
+        for v in range(n_left):
+            low, high = min(low, values[v]), max(high, values[v])
+    return low, high
+
+
+@kernel
+def _trusted(least: FloatArray, start: int, stop: int, welch: bool, n_rows: int) -> float:
+    """Largest correlation that leaves every voxel of a tile enough variance.
+
+    Welch's t has taken care of it, and partial correlations are always looked at.
+    """
+    if welch:
+        return np.inf
+    return np.sqrt(max(0.0, 1.0 - least[start:stop].max())) if n_rows == 1 else -1.0
+
+
+@kernel
+def _resolved(
+    sides: FloatArray, least: FloatArray, trusted: float, start: int, stop: int, spare: FloatArray
+) -> tuple[float, float]:
+    """Keep the resolution where it may be lost; return the lowest and the highest score."""
+    low, high = _extremes(sides, stop - start, spare)
+    if max(-low, high) > trusted:
+        _keep_resolution(sides, least, start, stop)
+        low, high = _extremes(sides, stop - start, spare)
+    return low, high
 
 
 @kernel
@@ -285,27 +320,36 @@ def score_block(
     """
     n_voxels = unit.shape[1]
     sides = np.zeros((len(rows), TILE))
-    scores, side = sides[0], np.empty(TILE)
+    scores, side, hits = sides[0], np.empty(TILE), np.empty(TILE)
+    spare = np.empty((2, TILE))
     tables = np.empty((len(rows), codes.shape[1] * CODES, TILE))
     maxima[:] = -np.inf
     for start in range(0, n_voxels, TILE):
         stop = min(start + TILE, n_voxels)
+        trusted = _trusted(least, start, stop, welch, len(rows))
+        limits = thresholds[start:stop]
+        hits[:] = 0.0
         for k in range(len(rows) if codes.shape[1] else 0):
             _flipped_sums(rows[k], unit, start, stop, tables[k])
         for d in range(len(maxima)):
             if welch:
                 _welch_t(weights[d, 0], unit, least, start, stop, scores, side)
             elif codes.shape[1]:
-                _flipped_correlation(tables, codes[d], least, start, stop, sides)
+                _flipped_correlation(tables, codes, d, stop - start, sides)
             else:
-                _permuted_correlation(weights[d], unit, least, start, stop, sides)
+                _permuted_correlation(weights[d], unit, start, stop, sides)
+            low, high = _resolved(sides, least, trusted, start, stop, spare)
             if direction < 0:
                 scores *= direction
+                low, high = -high, -low
             if as_z:
                 _to_z(scores, df, df_class, table, start, stop)
-            best = _count_and_maximum(scores, thresholds, counts, start, stop, two_sided)
+                low, high = _extremes(sides, stop - start, spare)
+            _count(scores, limits, hits, stop - start, two_sided)
+            best = max(-low, high) if two_sided else high
             maxima[d] = max(maxima[d], best)
             if len(kept):
                 if not (as_z or welch):
                     _to_t(scores, df, start, stop)
                 kept[d, start:stop] = scores[: stop - start]
+        counts[start:stop] += hits[: stop - start].astype(np.int32)
