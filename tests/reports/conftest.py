@@ -55,7 +55,8 @@ def surface_results(tmp_path_factory, middle):
     root = tmp_path_factory.mktemp("surfaces")
     write_surface_inputs(root / "data", middle)
     places = [str(root / "data"), str(root / "out")]
-    call = ("--model", f"{root}/data/kind.tsv", "--comparison", "pearson", "--radius", "8")
+    models = (f"{root}/data/kind.tsv", f"{root}/data/steps.tsv")
+    call = ("--model", *models, "--comparison", "pearson", "--radius", "8")
     plugin = ("--use-plugin", "Linear", "--nprocs", "1")
     assert main([*places, "participant", *call, *plugin]) == 0
     assert main([*places, "group", *FAST]) == 0

@@ -13,7 +13,7 @@ EFFECT_Y_MM = -70  # the effect lies behind
 
 
 def write_surface_inputs(data, middle):
-    """Condition images of both hemispheres, and a model of the two kinds.
+    """Condition images of both hemispheres, a model of the two kinds, and one of steps.
 
     Parameters
     ----------
@@ -38,7 +38,12 @@ def write_surface_inputs(data, middle):
                 stem = f"sub-{number:02d}_task-x_hemi-{side}_space-fsaverage5_contrast-{name}"
                 image = maps_image(values.astype(np.float32), side)
                 nib.save(image, func / f"{stem}_stat-effect_statmap.gii")
-    cells = [[str(int(a[0] != b[0])) for b in CONDITIONS] for a in CONDITIONS]
-    rows = ["\t".join(["", *CONDITIONS])]
-    rows += ["\t".join([n, *own]) for n, own in zip(CONDITIONS, cells, strict=True)]
-    (data / "kind.tsv").write_text("\n".join(rows) + "\n")
+    kind, place = np.array([name[0] for name in CONDITIONS]), np.arange(len(CONDITIONS))
+    models = {"kind": kind[:, None] != kind, "steps": abs(place[:, None] - place)}
+    for name, cells in models.items():
+        rows = ["\t".join(["", *CONDITIONS])]
+        rows += [
+            "\t".join([n, *map(str, own.astype(int))])
+            for n, own in zip(CONDITIONS, cells, strict=True)
+        ]
+        (data / f"{name}.tsv").write_text("\n".join(rows) + "\n")

@@ -54,7 +54,7 @@ def participant(browser, surface_results):
 
 def choose(browser, control, value):
     browser.run(
-        f"{{const x = document.querySelector('.surfaces {control}'); x.value = '{value}';"
+        f"{{const x = document.querySelector('.surfaces {control}'); x.value = {json.dumps(value)};"
         "x.dispatchEvent(new Event('change'))}"
     )
     browser.run("new Promise(requestAnimationFrame).then(() => 0)")
@@ -89,7 +89,7 @@ def test_the_pointer_tells_the_value_of_the_map_and_its_place(
 ):
     choose(participant, "select.surface", surface)
     hide_mark(participant, middle, "lateral")
-    held = scores(surface_results, "sub-01/func/*hemi-{}*_stat-pearson_*.shape.gii")
+    held = scores(surface_results, "sub-01/func/*hemi-{}*_stat-pearson_desc-kind_*.shape.gii")
     scale = scale_of(np.nan_to_num(np.concatenate([*held.values()])), "r", "symmetric")
     found = points_at(participant)
     assert len(found) > 120
@@ -132,7 +132,7 @@ def test_hemisphere_surface_view_and_map_are_chosen(participant):
     for name in names[1:]:
         choose(participant, "select.map", name)
         seen.append(participant.run(PICTURE))
-    assert len(names) == 2 and len({one[0] for one in seen}) == len(seen)
+    assert len(names) == 3 and len({one[0] for one in seen}) == len(seen)
     assert all(drawn > 30_000 for *_, drawn in seen)
     label = participant.run(f"{CANVAS}.getAttribute('aria-label')")
     assert label == f"right hemisphere, folded, dorsal view. {names[-1]}"
@@ -176,7 +176,7 @@ def test_dragging_turns_and_a_click_marks(participant, surface_results):
     participant.mouse("mouseMoved", place)
     side, vertex, *_, value = SAID.search(text(participant, ".pointer")).groups()
     assert SAID.search(text(participant, "[role=status]")).groups()[:2] == (side, vertex)
-    held = scores(surface_results, "sub-01/func/*hemi-{}*_stat-pearson_*.shape.gii")
+    held = scores(surface_results, "sub-01/func/*hemi-{}*_stat-pearson_desc-kind_*.shape.gii")
     assert text(participant, "dd") == value
     assert float(value) == pytest.approx(held[side[0].upper()][int(vertex)], abs=6e-3)
 
@@ -184,16 +184,15 @@ def test_dragging_turns_and_a_click_marks(participant, surface_results):
 def test_a_vertex_and_a_peak_are_found(participant, surface_results):
     choose(participant, "select.sides", "L")
     choose(participant, "input[type=number]", 4321)
-    held = scores(surface_results, "sub-01/func/*hemi-{}*_stat-pearson_*.shape.gii")
+    held = scores(surface_results, "sub-01/func/*hemi-{}*_stat-pearson_desc-kind_*.shape.gii")
     said = SAID.search(text(participant, "[role=status]")).groups()
     assert said[:2] == ("left", "4321")
     assert float(said[-1]) == pytest.approx(held["L"][4321], abs=6e-3)
-    (path,) = surface_results.glob("sub-01/figures/*_details.json")
+    (path,) = surface_results.glob("sub-01/figures/*_desc-kind_details.json")
     peaks = json.loads(path.read_text())["Peaks"]
     for number in (1, 3):
-        participant.run(
-            f"document.querySelector('button[aria-label^=\"Show peak {number}\"]').click()"
-        )
+        button = f'button[data-map$="kind"][aria-label^="Show peak {number} "]'
+        participant.run(f"document.querySelector('{button}').click()")
         participant.run("new Promise(requestAnimationFrame).then(() => 0)")
         said = SAID.search(text(participant, "[role=status]")).groups()
         assert float(said[-1]) == pytest.approx(peaks[number - 1]["Score"], abs=6e-3)
@@ -204,13 +203,33 @@ def test_the_group_page_shows_its_maps_of_t(browser, surface_results):
     browser.open(surface_results / "group.html")
     browser.run(f"{CANVAS}.scrollIntoView({{block: 'center'}})")
     choose(browser, "select.views", "medial")
-    held = scores(surface_results, "group/**/*hemi-{}*_stat-t_*.shape.gii")
+    held = scores(surface_results, "group/**/*hemi-{}*_stat-t_desc-kind_*.shape.gii")
     found = points_at(browser)
     assert len(found) > 120
     step = float(max(np.nanmax(np.abs(held[side])) for side in "LR")) / 8000
     for side, vertex, _, value, _ in found:
         assert value == pytest.approx(held[side][vertex], rel=6e-3, abs=step, nan_ok=True)
     assert browser.run(PICTURE)[1] > 500
+
+
+def test_all_tests_on_the_same_surfaces_share_a_viewer(browser, surface_results):
+    browser.open(surface_results / "group.html")
+    assert browser.run("document.querySelectorAll('.surfaces').length") == 1
+    names = browser.run(
+        "[...document.querySelectorAll('.surfaces .map option')].map((x) => x.value)"
+    )
+    assert len(names) == len(set(names))
+    for stat in ("t, ", "mean score, "):
+        for model in ("kind", "steps"):
+            assert sum(n.startswith(stat) and f"odel {model}" in n for n in names) == 1
+    browser.run(f"{CANVAS}.scrollIntoView({{block: 'center'}})")
+    (name,) = [one for one in names if one.startswith("mean") and "odel steps" in one]
+    choose(browser, "select.map", name)
+    held = scores(surface_results, "group/**/*hemi-{}*_stat-mean_desc-steps_*.shape.gii")
+    found = points_at(browser)
+    assert len(found) > 120
+    for side, vertex, _, value, _ in found:
+        assert value == pytest.approx(held[side][vertex], abs=6e-3, nan_ok=True)
 
 
 def test_surfaces_are_in_a_page_once_and_small(surface_results):

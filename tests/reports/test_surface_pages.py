@@ -25,7 +25,7 @@ def figure(output, part):
 
 
 def test_both_hemispheres_are_in_one_picture(output):
-    text = figure(output, "stat-pearson").read_text()
+    text = figure(output, "stat-pearson_desc-kind").read_text()
     for words in ("left, lateral", "left, medial", "right, lateral", "right, medial", "Drawn on"):
         assert words in text
     assert "vertices in the patch" in figure(output, "stat-nvertices").read_text()
@@ -34,7 +34,9 @@ def test_both_hemispheres_are_in_one_picture(output):
 
 def test_the_effect_is_seen_where_it_is(output, middle):
     scores = {
-        side: nib.load(next(output.glob(f"sub-01/func/*hemi-{side}*_stat-pearson_*.shape.gii")))
+        side: nib.load(
+            next(output.glob(f"sub-01/func/*hemi-{side}*_stat-pearson_desc-kind_*.shape.gii"))
+        )
         .darrays[0]
         .data
         for side in "LR"
@@ -50,7 +52,7 @@ def test_the_page_counts_both_hemispheres_and_stays_small(output):
     assert page.count("<img") >= 3
     scores = [
         nib.load(path).darrays[0].data
-        for path in sorted(output.glob("sub-01/func/*_stat-pearson_*.shape.gii"))
+        for path in sorted(output.glob("sub-01/func/*_stat-pearson_desc-kind_*.shape.gii"))
     ]
     mean = np.nanmean(np.concatenate(scores))
     assert f"{mean:.3g}" in page

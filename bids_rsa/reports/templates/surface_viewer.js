@@ -333,6 +333,8 @@
     // where each hemisphere shown is drawn, and from which side it is seen
     panels() {
       const { width, height } = this.canvas, shown = this.shown, wide = width / shown.length;
+      const half = Math.max(...shown.map((one) => this.surfaceOf(one).half));
+      const scale = (0.47 * Math.min(wide, height) * this.zoom) / half;
       return shown.map((one, k) => {
         const around = ((one.side === "L" ? 180 + this.turn : -this.turn) * Math.PI) / 180;
         const up = (this.height * Math.PI) / 180, surface = this.surfaceOf(one);
@@ -340,8 +342,7 @@
         return {
           one, surface,
           x: (k + 0.5) * wide, y: height / 2, start: Math.floor(k * wide), end: Math.ceil((k + 1) * wide),
-          scale: (0.47 * Math.min(wide, 1.25 * height) * this.zoom) / surface.half,
-          right: [-s, c, 0], upward: [-su * c, -su * s, cu], toEye: [cu * c, cu * s, su],
+          scale, right: [-s, c, 0], upward: [-su * c, -su * s, cu], toEye: [cu * c, cu * s, su],
         };
       });
     }
