@@ -163,6 +163,20 @@ def test_it_works_by_keyboard(participant):
         assert ((faces == before).any(axis=1) & (faces == after).any(axis=1)).sum() == 2
 
 
+def test_zooming_keeps_the_vertex_marked_in_view_and_says_where_it_is_not(participant):
+    choose(participant, "input[type=number]", 4321)
+    for _ in range(8):
+        participant.run("document.querySelector('.surfaces button[data-zoom]').click()")
+    participant.run("new Promise(requestAnimationFrame).then(() => 0)")
+    assert "not visible" not in text(participant, "[role=status]")
+    assert participant.run(PICTURE)[2] > 100_000
+    participant.run(f"{CANVAS}.focus()")
+    for _ in range(12):
+        participant.press("ArrowRight")
+    participant.run("new Promise(requestAnimationFrame).then(() => 0)")
+    assert "not visible" in text(participant, "[role=status]")
+
+
 def test_dragging_turns_and_a_click_marks(participant, surface_results):
     box = participant.run(BOX)
     choose(participant, "select.views", "lateral")

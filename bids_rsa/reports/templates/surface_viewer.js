@@ -102,7 +102,7 @@
       this.views.addEventListener("change", () => this.look(...VIEWS[this.views.value]));
       this.vertex.addEventListener("change", () => this.markNumber(Number(this.vertex.value)));
       for (const button of this.root.querySelectorAll("button[data-zoom]")) {
-        button.addEventListener("click", () => this.zoomBy(Number(button.dataset.zoom)));
+        button.addEventListener("click", () => this.zoomBy(Number(button.dataset.zoom), this.steady()));
       }
       this.listen();
     }
@@ -263,8 +263,8 @@
       if (way && event.shiftKey) this.step(way);
       else if (way) {
         this.turnBy(this.signOf(this.shown[0]) * way[0] * TURN_BY_KEY, way[1] * TURN_BY_KEY);
-      } else if (event.key === "+" || event.key === "=") this.zoomBy(1.25, this.markedAt());
-      else if (event.key === "-") this.zoomBy(0.8, this.markedAt());
+      } else if (event.key === "+" || event.key === "=") this.zoomBy(1.25, this.steady());
+      else if (event.key === "-") this.zoomBy(0.8, this.steady());
       else if (event.key === "Home") {
         this.views.value = "lateral";
         this.look(...VIEWS.lateral);
@@ -359,8 +359,9 @@
       ];
     }
 
-    // the vertex marked, relative to the middle of its panel
-    markedAt() {
+    // what stays where it is when zooming: the vertex marked if it is seen, else the middle
+    steady() {
+      if (this.isHidden) return [0, 0];
       const one = this.hemisphereOf(this.marked), panel = this.panels().find((each) => each.one === one);
       const [x, y] = this.project(panel, this.marked - one.start);
       return [x - panel.x, y - panel.y];
@@ -465,11 +466,12 @@
     // a ring around the vertex marked, where it can be seen
     drawMark(panels) {
       const one = this.hemisphereOf(this.marked), panel = panels.find((each) => each.one === one);
+      this.isHidden = true;
       if (!panel) return;
       const [x, y, z] = this.project(panel, this.marked - one.start);
-      const pixel = this.pixelAt([x, y]), behind = this.depth[pixel] - z;
-      this.isHidden = x < panel.start || x >= panel.end || behind > 3 + 2 * this.zoom;
-      if (this.isHidden) return;
+      if (x < panel.start || x >= panel.end || y < 0 || y >= this.canvas.height) return;
+      if (this.depth[this.pixelAt([x, y])] - z > 3 + 2 * this.zoom) return;
+      this.isHidden = false;
       for (const [colour, wide] of [["#fff", 4], ["#000", 2]]) {
         this.context.strokeStyle = colour;
         this.context.lineWidth = wide;
