@@ -1,10 +1,13 @@
 """Compiled kernels from relabelled contrast rows to statistics, in tiles of voxels."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from bids_rsa.core.engine.jit import kernel
 from bids_rsa.core.engine.vectors import LANES, pointer_to, put
+from bids_rsa.core.inference.plan import ScoredData
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -292,32 +295,50 @@ def _resolved(
     return low, high
 
 
-@kernel
-def score_block(
-    codes: npt.NDArray[np.uint8],
-    rows: FloatArray,
-    weights: FloatArray,
-    unit: FloatArray,
-    df: FloatArray,
-    df_class: npt.NDArray[np.int32],
-    table: FloatArray,
-    least: FloatArray,
-    welch: bool,
-    as_z: bool,
-    direction: float,
-    two_sided: bool,
-    thresholds: FloatArray,
-    counts: npt.NDArray[np.int32],
-    maxima: FloatArray,
-    kept: FloatArray,
-) -> None:
-    """Score each relabeling at each voxel; count, keep the maximum, and the map where asked for.
+class Draws(NamedTuple):
+    """Relabelings of a block: sign flips as codes of rows, all others, with no code, as weights.
 
-    Sign flips come as ``codes`` (n_draws, n_tables) of ``rows``; other relabelings, with no code,
-    as ``weights`` (n_draws, n_rows, n_subjects). ``thresholds``, ``counts`` and ``maxima`` speak
-    of scores: correlations, z where ``as_z``, Welch's t. ``kept`` is (n_draws, n_voxels) t or z,
-    or has no rows.
+    Attributes
+    ----------
+    codes : (n_draws, n_tables) uint8
+    rows : (n_rows, n_subjects) float64
+    weights : (n_draws, n_rows, n_subjects) float64
     """
+
+    codes: npt.NDArray[np.uint8]
+    rows: FloatArray
+    weights: FloatArray
+
+
+class Tally(NamedTuple):
+    """What is kept of the draws of a block, written by `score_block`.
+
+    Thresholds, counts and maxima speak of scores: correlations, z or Welch's t.
+
+    Attributes
+    ----------
+    thresholds : (n_voxels,) float64
+        Read.
+    counts : (n_voxels,) int32
+        Added to: draws whose score reaches the threshold.
+    maxima : (n_draws,) float64
+    kept : (n_draws or 0, n_voxels) float64
+        Maps of t or z, where asked for.
+    """
+
+    thresholds: FloatArray
+    counts: npt.NDArray[np.int32]
+    maxima: FloatArray
+    kept: FloatArray
+
+
+@kernel
+def score_block(data: ScoredData, draws: Draws, tally: Tally) -> None:
+    """Score each relabeling at each voxel; count, keep the maximum, and the map if asked for."""
+    # arrays are taken out of the tuples once, not for every draw
+    codes, rows, weights = draws
+    unit, df, df_class, table, least, welch, as_z, direction, two_sided = data
+    thresholds, counts, maxima, kept = tally
     n_voxels = unit.shape[1]
     sides = np.zeros((len(rows), TILE))
     scores, side, hits = sides[0], np.empty(TILE), np.empty(TILE)

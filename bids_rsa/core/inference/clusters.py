@@ -1,16 +1,16 @@
 """Clusters of locations above a threshold: their extent and mass."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from bids_rsa.core.engine.jit import kernel
-from bids_rsa.core.inference.adjacency import Adjacency
+from bids_rsa.core.inference.adjacency import Adjacency, Near
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int32]
-StartArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,13 @@ def find_clusters(
     ClusterSet
     """
     statistic = np.ascontiguousarray(statistic, dtype=np.float64)
-    labels = np.zeros(len(statistic), np.int32)
-    stack = np.empty(len(statistic), np.int32)
-    lists = (adjacency.starts, adjacency.neighbors)
+    filling = room_for_filling(len(statistic))
+    labels = filling.labels
     everywhere = np.arange(len(statistic), dtype=np.int32)
-    n_up = label_clusters(statistic, 1.0, threshold, everywhere, *lists, labels, stack, 0)
+    n_up = label_clusters(statistic, 1.0, threshold, everywhere, adjacency.near, filling, 0)
     n = n_up
     if two_sided:
-        n = label_clusters(statistic, -1.0, threshold, everywhere, *lists, labels, stack, n_up)
+        n = label_clusters(statistic, -1.0, threshold, everywhere, adjacency.near, filling, n_up)
     excess = np.where(labels > 0, np.abs(statistic) - threshold, 0.0) * adjacency.sizes
     sizes, masses = (
         np.asarray(np.bincount(labels, weights=values, minlength=n + 1)[1:], np.float64)
@@ -73,19 +72,32 @@ def find_clusters(
     return ClusterSet(labels, signs, sizes, masses)
 
 
+class Filling(NamedTuple):
+    """Room to flood-fill clusters: the number of each location's cluster (0: none), and a stack."""
+
+    labels: IndexArray
+    stack: IndexArray
+
+
+@kernel
+def room_for_filling(n_locations: int) -> Filling:
+    """Make room for so many locations, none of them in a cluster."""
+    return Filling(np.zeros(n_locations, np.int32), np.empty(n_locations, np.int32))
+
+
 @kernel
 def label_clusters(
     statistic: FloatArray,
     sign: float,
     threshold: float,
     seeds: IndexArray,
-    starts: StartArray,
-    neighbors: IndexArray,
-    labels: IndexArray,
-    stack: IndexArray,
+    near: Near,
+    filling: Filling,
     n_before: int,
 ) -> int:
     """Flood-fill the clusters of one sign with numbers; return how many there are in all."""
+    labels, stack = filling.labels, filling.stack
+    starts, neighbors = near.starts, near.neighbors
     n_clusters = n_before
     for seed in seeds:
         if labels[seed] or sign * statistic[seed] <= threshold:
@@ -121,8 +133,7 @@ def cluster_maxima(
 ) -> tuple[FloatArray, FloatArray]:
     """Compute the largest extent and mass of each (n_maps, n_locations) map; 0 if none."""
     extents, masses = np.empty(len(maps)), np.empty(len(maps))
-    lists = (adjacency.starts, adjacency.neighbors, adjacency.sizes)
-    _write_maxima(maps, two_sided, threshold, *lists, extents, masses)
+    _write_maxima(maps, two_sided, threshold, adjacency.near, extents, masses)
     return extents, masses
 
 
@@ -131,26 +142,21 @@ def _write_maxima(
     maps: FloatArray,
     two_sided: bool,
     threshold: float,
-    starts: StartArray,
-    neighbors: IndexArray,
-    sizes: FloatArray,
+    near: Near,
     extents: FloatArray,
     masses: FloatArray,
 ) -> None:
     """Write the largest extent and mass of each map."""
-    n_locations = maps.shape[1]
-    labels = np.zeros(n_locations, np.int32)
-    stack = np.empty(n_locations, np.int32)
-    above = np.empty(n_locations, np.int32)
+    filling, sizes = room_for_filling(maps.shape[1]), near.sizes
+    labels = filling.labels
+    above = np.empty(maps.shape[1], np.int32)
     for m in range(len(maps)):
         extents[m] = masses[m] = 0.0
         for sign in (1.0, -1.0):
             if sign < 0 and not two_sided:
                 continue
             seeds = above[: _find_above(maps[m], sign, threshold, above)]
-            n = label_clusters(
-                maps[m], sign, threshold, seeds, starts, neighbors, labels, stack, 0
-            )  # fmt: skip
+            n = label_clusters(maps[m], sign, threshold, seeds, near, filling, 0)
             extent = np.zeros(n + 1)
             mass = np.zeros(n + 1)
             for v in seeds:

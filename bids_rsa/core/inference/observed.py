@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bids_rsa.core.inference._score_kernels import score_block
+from bids_rsa.core.inference._score_kernels import Draws, Tally, score_block
 from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.clusters import ClusterSet, find_clusters
 from bids_rsa.core.inference.plan import Plan
@@ -58,24 +58,9 @@ def scores_of(plan: Plan) -> tuple[FloatArray, FloatArray]:
     identity = np.ones(n) if plan.design.exchange == "flip" else np.arange(n)
     alone = Relabelings(identity[None, :].astype(np.int32), plan.design.exchange, exhaustive=False)
     kept = np.empty((1, plan.n_voxels))
-    score_block(
-        alone.codes(0, 1),
-        plan.rows,
-        alone.weights(plan.rows, 0, 1),
-        plan.unit,
-        plan.df,
-        plan.df_class,
-        plan.table,
-        plan.least,
-        plan.design.welch,
-        plan.as_z,
-        plan.direction,
-        plan.two_sided,
-        np.zeros(plan.n_voxels),
-        np.zeros(plan.n_voxels, np.int32),
-        np.empty(1),
-        kept,
-    )
+    draws = Draws(alone.codes(0, 1), plan.rows, alone.weights(plan.rows, 0, 1))
+    counts = np.zeros(plan.n_voxels, np.int32)
+    score_block(plan.scored, draws, Tally(np.zeros(plan.n_voxels), counts, np.empty(1), kept))
     statistic = kept[0]
     if plan.as_z or plan.design.welch:
         return statistic, statistic

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bids_rsa.core.inference._score_kernels import score_block
+from bids_rsa.core.inference._score_kernels import Draws, Tally, score_block
 from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.observed import score_thresholds
 from bids_rsa.core.inference.parts import name_of_part, spatial_maxima
@@ -143,24 +143,12 @@ class _Job:
         maps = np.empty((stop - start if len(self.statistics) > 1 else 0, plan.n_voxels))
         counts = np.zeros(plan.n_voxels, np.int32)
         best = np.empty(stop - start)
-        score_block(
+        draws = Draws(
             self.relabelings.codes(start, stop),
             plan.rows,
             self.relabelings.weights(plan.rows, start, stop),
-            plan.unit,
-            plan.df,
-            plan.df_class,
-            plan.table,
-            plan.least,
-            plan.design.welch,
-            plan.as_z,
-            plan.direction,
-            plan.two_sided,
-            self.thresholds,
-            counts,
-            best,
-            maps,
         )
+        score_block(plan.scored, draws, Tally(self.thresholds, counts, best, maps))
         return Null({"t": self._as_t(best)} | self._spatial(maps), counts.astype(np.int64))
 
     def _as_t(self, best: FloatArray) -> FloatArray:

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,23 @@ Tail = Literal["greater", "less", "two-sided"]
 SMALLEST_REMAINDER = 1e-14
 CONSTANT_TOLERANCE = 1e-12
 VOXELS_AT_ONCE = 16_384
+
+
+class ScoredData(NamedTuple):
+    """What kernels need of a `Plan` to score its draws; see there.
+
+    ``direction`` is -1 where the other side of 0 is tested.
+    """
+
+    unit: FloatArray
+    df: FloatArray
+    df_class: npt.NDArray[np.int32]
+    table: FloatArray
+    least: FloatArray
+    welch: bool
+    as_z: bool
+    direction: float
+    two_sided: bool
 
 
 @dataclass(frozen=True)
@@ -64,6 +81,14 @@ class Plan:
     def n_voxels(self) -> int:
         """Number of voxels."""
         return int(self.unit.shape[1])
+
+    @property
+    def scored(self) -> ScoredData:
+        """What kernels need."""
+        return ScoredData(
+            self.unit, self.df, self.df_class, self.table, self.least, self.design.welch,
+            self.as_z, self.direction, self.two_sided,
+        )  # fmt: skip
 
     @property
     def direction(self) -> float:

@@ -11,7 +11,6 @@ from bids_rsa.core.inference.adjacency import Adjacency, Near
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int32]
-StartArray = npt.NDArray[np.int64]
 
 _AHEAD = 6  # locations; any from 4 to 16 will do, measured
 
@@ -51,9 +50,7 @@ def tfce(statistic: FloatArray, adjacency: Adjacency) -> FloatArray:
         _enhance(
             statistic,
             sign,
-            adjacency.starts,
-            adjacency.neighbors,
-            adjacency.sizes,
+            adjacency.near,
             adjacency.extent_power,
             adjacency.height_power,
             enhanced,
@@ -65,14 +62,13 @@ def tfce(statistic: FloatArray, adjacency: Adjacency) -> FloatArray:
 def _enhance(
     statistic: FloatArray,
     sign: float,
-    starts: StartArray,
-    neighbors: IndexArray,
-    sizes: FloatArray,
+    near: Near,
     extent_power: float,
     height_power: float,
     out: FloatArray,
 ) -> None:
     """Write sign * TFCE of the locations with that sign into ``out``."""
+    starts, neighbors, sizes = near.starts, near.neighbors, near.sizes
     n_locations = len(statistic)
     order = np.empty(n_locations, np.int32)
     n = sort_positive(statistic, sign, room_for_sorting(n_locations), order)
