@@ -253,6 +253,8 @@ class RegionSource:
         Of masks.
     spheres : tuple of str
         ``NAME:x,y,z:R`` in mm.
+    on_surface : bool
+        Masks and spheres are of vertices or grayordinates.
     threshold : float
         Of a probabilistic atlas.
     """
@@ -263,6 +265,7 @@ class RegionSource:
     names: tuple[str, ...] = ()
     spheres: tuple[str, ...] = ()
     threshold: float = 0.0
+    on_surface: bool = False
 
     @property
     def files(self) -> tuple[str, ...]:

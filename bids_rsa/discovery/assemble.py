@@ -12,7 +12,14 @@ from bids_rsa.discovery.ribbons import with_ribbon
 from bids_rsa.discovery.selection import Filters
 from bids_rsa.discovery.surface_inputs import with_surfaces
 from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError
-from bids_rsa.records import Analysis, ConditionImage, ModelRdm, missing_by_run, natural_key
+from bids_rsa.records import (
+    Analysis,
+    ConditionImage,
+    MaskChoice,
+    ModelRdm,
+    missing_by_run,
+    natural_key,
+)
 from bids_rsa.settings import InputSettings, RsaSettings
 from bids_rsa.tables import refuse_unwritable_name
 from bids_rsa.words import listing
@@ -88,7 +95,8 @@ def subject_analyses(
         if analysis.form == "volume":
             analysis = _with_masks(analysis, files, wanted)
             if wanted.inputs.patches == "ribbon":
-                analysis = with_ribbon(analysis, files, datasets, wanted.inputs)
+                query = wanted.filters.get("mask", {})
+                analysis = with_ribbon(analysis, files, datasets, wanted.inputs, query)
             analyses.append(analysis)
         else:
             analyses.append(with_surfaces(analysis, files, datasets, wanted.inputs))
@@ -218,7 +226,8 @@ def _with_masks(analysis: Analysis, files: Sequence[IndexedFile], wanted: Wanted
     roi = wanted.inputs.roi_mask
     by_label = roi is not None and "{" not in roi and not Path(roi).is_file()
     brain = brain_mask(used, files, wanted.inputs.brain_mask, query, by_label)
-    centers = roi_mask(used, files, roi, query)
+    of_voxels = wanted.inputs.patches != "ribbon"
+    centers = roi_mask(used, files, roi, query) if of_voxels else MaskChoice()
     for path in (*brain.paths, *centers.paths):
         refuse_unwritable_name(path)
     return replace(

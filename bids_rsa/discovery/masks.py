@@ -130,6 +130,22 @@ def _nothing_passes(
     )
 
 
+# what {hemi} may stand for: BIDS' and FreeSurfer's names
+_SIDES = {"L": ("L", "lh", "left"), "R": ("R", "rh", "right")}
+
+
+def given_files(pattern: str, analysis: Analysis, option: str, sides: Sequence[str]) -> list[str]:
+    """Find the file of each hemisphere; one file for both where the path has no ``{hemi}``."""
+    if "{hemi}" not in pattern:
+        return [given_file(pattern, analysis, option)]
+    found = []
+    for side in sides:
+        named = [pattern.replace("{hemi}", name) for name in _SIDES[side]]
+        there = (one for one in named if Path(_filled(one, analysis, option)).is_file())
+        found.append(given_file(next(there, named[0]), analysis, option))
+    return found
+
+
 def given_file(pattern: str, analysis: Analysis, option: str) -> str:
     """Put an analysis's entities into the path of a mask, and check that it is there.
 
@@ -138,6 +154,14 @@ def given_file(pattern: str, analysis: Analysis, option: str) -> str:
     InputError
         The analysis has no such entity, or there is no such file.
     """
+    path = Path(_filled(pattern, analysis, option)).absolute()
+    if not path.is_file():
+        raise missing_file(path)
+    return str(path)
+
+
+def _filled(pattern: str, analysis: Analysis, option: str) -> str:
+    """Put an analysis's entities into a path."""
     values = {name: getattr(analysis, name) for name in GIVEN_FIELDS if f"{{{name}}}" in pattern}
     lacking = [name for name, value in values.items() if value is None]
     if lacking:
@@ -147,10 +171,7 @@ def given_file(pattern: str, analysis: Analysis, option: str) -> str:
         )
     for name, value in values.items():
         pattern = pattern.replace(f"{{{name}}}", str(value))
-    path = Path(pattern).absolute()
-    if not path.is_file():
-        raise missing_file(path)
-    return str(path)
+    return pattern
 
 
 def _names(paths: Sequence[str]) -> str:

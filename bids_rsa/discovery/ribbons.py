@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from bids_rsa.discovery.index import IndexedFile
+from bids_rsa.discovery.masks import Query, given_files, roi_mask
 from bids_rsa.discovery.surfaces import (
     NATIVE,
     SurfaceFiles,
@@ -13,9 +15,10 @@ from bids_rsa.discovery.surfaces import (
 )
 from bids_rsa.entities import in_order, name_pairs
 from bids_rsa.errors import InputError, OptionError
-from bids_rsa.records import Analysis, HemisphereSurfaces
+from bids_rsa.records import Analysis, HemisphereSurfaces, MaskChoice
 from bids_rsa.settings import InputSettings
 from bids_rsa.spaces.gifti import Hemisphere
+from bids_rsa.spaces.map_files import is_gifti
 from bids_rsa.spaces.surface_files import DENSITIES, SIDES, read_surface
 from bids_rsa.tables import refuse_unwritable_name
 from bids_rsa.words import few, listing
@@ -32,6 +35,7 @@ def with_ribbon(
     files: Sequence[IndexedFile],
     datasets: Sequence[str],
     inputs: InputSettings,
+    query: Query,
 ) -> Analysis:
     """Add the white and pial surfaces of both hemispheres; maps then lie on their mesh.
 
@@ -44,23 +48,20 @@ def with_ribbon(
     datasets : sequence of str
         The folders of the datasets searched.
     inputs : InputSettings
+    query : dict
+        What --bids-filter-file asks of masks.
 
     Raises
     ------
     OptionError
-        An ROI mask, which names voxels and not centres; images of a template's space.
+        Images of a template's space.
     InputError
         No white and pial surface.
     """
-    if inputs.roi_mask:
-        raise OptionError(
-            f"{analysis.label}: --roi-mask says which voxels are centres, and with --patches "
-            "ribbon centres are vertices.",
-            "Leave it away, or restrict the vertices with --cortex-mask.",
-        )
     refuse_one_for_both(inputs, tuple(SIDES))
     surfaces = tuple(_ribbon(analysis, side, files, datasets, inputs) for side in SIDES)
-    for path in (path for one in surfaces for path in one.files):
+    roi = _roi(analysis, files, datasets, inputs.roi_mask, query)
+    for path in (*roi.paths, *(path for one in surfaces for path in one.files)):
         refuse_unwritable_name(path)
     pairs = dict(name_pairs(surfaces[0].surfaces[0]))
     if analysis.space not in (*_NATIVE_IMAGES, pairs.get("space")):
@@ -77,11 +78,35 @@ def with_ribbon(
         analysis,
         surfaces=surfaces,
         ribbon=True,
+        roi_mask=roi,
         space=space,
         resolution=None,
         others=in_order((*analysis.others, ("den", density))),
         notes=(*analysis.notes, f"Voxels between surfaces: {'; '.join(origins)}."),
     )
+
+
+def _roi(
+    analysis: Analysis,
+    files: Sequence[IndexedFile],
+    datasets: Sequence[str],
+    given: str | None,
+    query: Query,
+) -> MaskChoice:
+    """Choose the mask of centres: of the vertices of each hemisphere, or of voxels."""
+    if given is not None and is_gifti(given):
+        paths = tuple(given_files(given, analysis, "--roi-mask", tuple(SIDES)))
+        return MaskChoice(paths, f"--roi-mask {given}")
+    if given is not None and "{" not in given and not Path(given).is_file():
+        label = given.removeprefix("desc-")
+        found = [
+            next((f.path for f in where.own("mask", NATIVE, ".label.gii") if f.desc == label), "")
+            for where in (SurfaceFiles(analysis, side, 0, files, datasets) for side in SIDES)
+        ]
+        if any(found):
+            names = few([Path(path).name for path in found if path])
+            return MaskChoice(tuple(filter(None, found)), f"masks with desc-{label}: {names}")
+    return roi_mask(analysis, files, given, query)
 
 
 def _ribbon(

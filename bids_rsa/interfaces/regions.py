@@ -67,9 +67,9 @@ class RegionRsa(RecordingInterface):
         stacked = scoring.stacked
         patches = region_patches(
             read_source(plan.source),
-            stacked.space.layout,
+            stacked.space,
             stacked.patch_mask,
-            stacked.center_mask,
+            stacked.region_mask,
             plan.regions,
         )
         refuse_changed(plan.files)

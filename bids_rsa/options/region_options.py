@@ -85,16 +85,6 @@ def check_region_options(settings: Settings) -> None:
                 f"{option} needs regions, and none were given.",
                 "Name them with --atlas, --rois or --roi-sphere.",
             )
-    if regions.any_given and settings.inputs.patches == "ribbon":
-        raise OptionError(
-            "--patches ribbon has its centres on vertices, and regions are sets of voxels.",
-            "Analyse regions in a call of its own, without --patches ribbon.",
-        )
-    if regions.any_given and settings.inputs.center_density is not None:
-        raise OptionError(
-            "--center-density is for the centres of a searchlight, and regions use all vertices.",
-            "Analyse regions in a call of its own, without --center-density.",
-        )
     n_tables = len(regions.atlas_table)
     if n_tables and n_tables != len(regions.atlas):
         raise OptionError(

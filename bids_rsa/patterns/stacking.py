@@ -85,6 +85,8 @@ class StackedPatterns:
         See `mean_design_covariance`; empty where the images were not estimated by the app.
     cortex_mask : MaskUse
         Of the vertices, where the centres of voxel patterns are vertices.
+    region_mask : ndarray of bool, shape (n_locations,)
+        Locations that regions may hold: those of patches, inside the ROI mask.
     """
 
     patterns: NDArray[np.floating]
@@ -105,6 +107,7 @@ class StackedPatterns:
     n_trials: dict[str, float] = field(default_factory=dict)
     design_covariance: Matrix = ()
     cortex_mask: MaskUse = MaskUse()
+    region_mask: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
 
     @property
     def n_images(self) -> int:
@@ -212,7 +215,19 @@ def stack_analysis(analysis: Analysis, rsa: ReadingSettings, n_threads: int = 1)
         n_trials=trials_per_condition(plan),
         design_covariance=mean_design_covariance(analysis, plan),
         cortex_mask=_cortex_use(analysis, frame.space),
+        region_mask=_of_regions(frame, patch_mask),
     )
+
+
+def _of_regions(frame: _Frame, patch_mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Locations of the patch mask inside the ROI; of a ribbon those that belong to its vertices."""
+    if frame.roi is None:
+        return patch_mask
+    if not isinstance(frame.space, RibbonSpace):
+        return np.asarray(patch_mask & frame.roi)
+    inside = np.zeros_like(patch_mask)
+    inside[frame.space.voxels_at(np.flatnonzero(frame.roi))] = True
+    return np.asarray(patch_mask & inside)
 
 
 def _cortex_use(analysis: Analysis, space: Space) -> MaskUse:
@@ -290,7 +305,8 @@ def _name(image: ConditionImage) -> str:
 def _centers(analysis: Analysis, frame: _Frame, patch_mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Locations of the patch mask that are inside the ROI; of a ribbon the cortex."""
     if isinstance(frame.space, RibbonSpace):
-        return frame.space.center_mask()
+        cortex = frame.space.center_mask()
+        return cortex if frame.roi is None else cortex & frame.roi
     centers = patch_mask if frame.roi is None else patch_mask & frame.roi
     one, several = frame.space.words
     if not centers.any():
@@ -347,14 +363,16 @@ def _frame(analysis: Analysis, plan: StackPlan) -> _Frame:
     """Take the space of the first image, and bring the masks to it."""
     space = space_of(analysis, plan.images[0])
     brain, brain_use = _brain(analysis, space)
-    roi, roi_use = _masks(analysis.roi_mask, space, "ROI mask")
+    roi, roi_use = _masks(analysis.roi_mask, space, "ROI mask", of_centers=True)
     if brain is None:
         brain = np.ones(space.n_locations, dtype=bool)
-    if roi is not None and not (brain & roi).any():
+    among, one, other = brain, space.words[0], f"brain mask {', '.join(brain_use.paths)}"
+    if isinstance(space, RibbonSpace):
+        among, one, other = space.center_mask(), "vertex", "cortex"
+    if roi is not None and not (among & roi).any():
         raise ContentError(
-            f"{analysis.label}: the ROI mask {', '.join(roi_use.paths)} shares no "
-            f"{space.words[0]} with the "
-            f"brain mask {', '.join(brain_use.paths)}.",
+            f"{analysis.label}: the ROI mask {', '.join(roi_use.paths)} shares no {one} with the "
+            f"{other}.",
             "Check that both masks are of the same space.",
         )
     return _Frame(space, plan.images[0].path, brain, roi, brain_use, roi_use)
@@ -368,11 +386,16 @@ def _brain(analysis: Analysis, space: Space) -> tuple[NDArray[np.bool_] | None, 
     return cortex, MaskUse(choice.paths, choice.origin, (), int(cortex.sum()))
 
 
-def _masks(choice: MaskChoice, space: Space, kind: str) -> tuple[NDArray[np.bool_] | None, MaskUse]:
+def _masks(
+    choice: MaskChoice, space: Space, kind: str, of_centers: bool = False
+) -> tuple[NDArray[np.bool_] | None, MaskUse]:
     """Intersect the files of a mask in the images' space; None when there are none."""
     if not choice.paths:
         return None, MaskUse(origin=choice.origin)
-    found = space.load_mask(choice.paths, kind)
+    if of_centers and isinstance(space, RibbonSpace):
+        found = space.load_center_mask(choice.paths, kind)
+    else:
+        found = space.load_mask(choice.paths, kind)
     n_inside = int(found.inside.sum())
     use = MaskUse(choice.paths, choice.origin, found.notes, n_inside, found.warnings)
     return found.inside, use

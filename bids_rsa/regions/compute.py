@@ -13,6 +13,7 @@ from bids_rsa.core.measures import RdmWriter
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.scores import ModelMeasures
 from bids_rsa.core.searchlight import searchlight
+from bids_rsa.regions.placing import place_regions
 from bids_rsa.regions.region import Region, RegionSet
 from bids_rsa.words import listing
 
@@ -51,7 +52,7 @@ class RegionPatches:
 
 def region_patches(
     found: RegionSet,
-    grid: Any,
+    where: Any,
     patch_mask: NDArray[np.bool_],
     usable: NDArray[np.bool_],
     chosen: Sequence[Region] | None = None,
@@ -61,8 +62,8 @@ def region_patches(
     Parameters
     ----------
     found : RegionSet
-    grid : Layout
-        The images'.
+    where : Space or Grid
+        Of the images.
     patch_mask : (n_voxels,) bool
         Voxels of the grid that the patterns have rows for, in its flat order.
     usable : (n_voxels,) bool
@@ -70,7 +71,7 @@ def region_patches(
     chosen : sequence of Region, optional
         Some of the set's regions; all without it.
     """
-    placement = found.place(grid)
+    placement = place_regions(found, where)
     inside = patch_mask & usable
     row_of = np.cumsum(patch_mask) - 1
     places = {region.index: place for place, region in enumerate(found.regions)}

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bids_rsa.discovery.index import IndexedFile
-from bids_rsa.discovery.masks import IMAGES, given_file
+from bids_rsa.discovery.masks import IMAGES, given_file, given_files
 from bids_rsa.entities import DATATYPES, name_pairs
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.records import Analysis, RegionSource
+from bids_rsa.regions.find_on_surfaces import surface_atlas
+from bids_rsa.regions.naming import is_path, labels_of, refuse_elsewhere, seg_label, space_of
 from bids_rsa.regions.shapes import parse_sphere
 from bids_rsa.regions.tables import find_region_table
-from bids_rsa.regions.vertex_atlas import is_surface_atlas
+from bids_rsa.regions.vertex_atlas import is_surface_atlas, is_surface_mask
 from bids_rsa.settings import RegionSettings
 from bids_rsa.spaces.headers import header_of
 from bids_rsa.tables import existing_file, refuse_unwritable_name
@@ -21,8 +23,6 @@ from bids_rsa.words import listing
 
 SUFFIXES = ("dseg", "probseg")
 MASKS, SPHERES = "rois", "spheres"
-# entities that name an atlas, in the order in which its label is made of them
-_NAMING = ("atlas", "seg", "scale", "desc")
 _FOLDERS = ("atlases", "atlas", "tpl-*")
 
 
@@ -48,12 +48,6 @@ def find_sources(
     BidsRsaError
         No such file or label, another space or another participant, names that stand twice.
     """
-    if analysis.form != "volume" and (settings.rois or settings.roi_spheres):
-        raise OptionError(
-            f"{analysis.label}: --rois and --roi-sphere name voxels, and these images lie on "
-            "surfaces.",
-            "Give regions of surfaces as labels: --atlas '..._hemi-{hemi}_....label.gii'.",
-        )
     tables = settings.atlas_table or ("",) * len(settings.atlas)
     sources = [
         _atlas(text, table, analysis, files, datasets, settings.atlas_threshold)
@@ -62,9 +56,7 @@ def find_sources(
     if settings.rois:
         sources.append(_masks(settings.rois, analysis))
     if settings.roi_spheres:
-        spheres = [parse_sphere(text).name for text in settings.roi_spheres]
-        _refuse_twice(spheres, "--roi-sphere", "NAME:x,y,z:R")
-        sources.append(RegionSource(SPHERES, spheres=settings.roi_spheres))
+        sources.append(_spheres(settings.roi_spheres, analysis))
     _refuse_twice([source.name for source in sources], "--atlas")
     for path in (path for source in sources for path in source.files):
         refuse_unwritable_name(path)
@@ -78,6 +70,21 @@ def _refuse_twice(names: Sequence[str], option: str, form: str = "NAME=FILE") ->
         raise OptionError(
             f"{option}: two are named {twice[0]!r}.", f"Give them different names: {form}."
         )
+
+
+def _spheres(given: Sequence[str], analysis: Analysis) -> RegionSource:
+    """Take spheres; discs where the images, or the patches of their voxels, lie on surfaces."""
+    spheres = [parse_sphere(text) for text in given]
+    _refuse_twice([sphere.name for sphere in spheres], "--roi-sphere", "NAME:x,y,z:R")
+    on_surface = analysis.form != "volume"
+    of_vertices = [sphere.name for sphere in spheres if sphere.vertex]
+    if of_vertices and not on_surface:
+        raise OptionError(
+            f"{analysis.label}: --roi-sphere {of_vertices[0]} names a vertex, and these images are "
+            "volumes.",
+            "Give the centre in mm: NAME:x,y,z:R.",
+        )
+    return RegionSource(SPHERES, spheres=tuple(given), on_surface=on_surface)
 
 
 def _parted(text: str) -> tuple[str, str]:
@@ -100,16 +107,18 @@ def _atlas(
     name, given = _parted(text)
     if name and not (name.isascii() and name.isalnum()):
         raise OptionError(f"--atlas {text}: {name!r} may hold letters and digits only.")
-    if analysis.form != "volume":
-        return _surface_atlas(name, given, table, analysis)
+    # in a ribbon regions may be of voxels too
+    of_volumes = analysis.ribbon and not is_surface_atlas(given) and is_path(given)
+    if analysis.form != "volume" and not of_volumes:
+        return surface_atlas(name, given, table, analysis, files, datasets)
     if is_surface_atlas(given):
         raise ContentError(
             f"{analysis.label}: the atlas {given} is of surfaces, and the images are volumes.",
             "Give a label image in the space of the images.",
         )
-    if _is_path(given):
+    if is_path(given):
         path = Path(given_file(given, analysis, "--atlas"))
-        _refuse_elsewhere(path, analysis)
+        refuse_elsewhere(path, analysis)
     else:
         path = _by_label(given, analysis, files, datasets)
     found = existing_file(table, "--atlas-table").absolute() if table else find_region_table(path)
@@ -120,61 +129,6 @@ def _atlas(
     )
 
 
-def _surface_atlas(name: str, given: str, table: str, analysis: Analysis) -> RegionSource:
-    """Find the label files of both hemispheres, or of grayordinates."""
-    if not is_surface_atlas(given):
-        raise OptionError(
-            f"{analysis.label}: --atlas {given}: these images lie on surfaces, and their regions "
-            "are in .label.gii or .dlabel.nii files.",
-            "Give --atlas '[NAME=]PATH/..._hemi-{hemi}_....label.gii', or a .dlabel.nii file.",
-        )
-    sides = [one.hemisphere for one in analysis.surfaces]
-    patterns = dict.fromkeys(given.replace("{hemi}", side) for side in sides)
-    paths = tuple(given_file(pattern, analysis, "--atlas") for pattern in patterns)
-    for path in paths:
-        _refuse_elsewhere(Path(path), analysis)
-    found = str(existing_file(table, "--atlas-table").absolute()) if table else ""
-    # a label in the name of one hemisphere's file names both
-    return RegionSource(name or seg_label(Path(paths[0])), paths, found)
-
-
-def _is_path(text: str) -> bool:
-    """Tell a file from a label."""
-    return "/" in text or "{" in text or "." in text or Path(text).is_file()
-
-
-def seg_label(path: Path) -> str:
-    """Make the ``seg-`` label of an atlas from its file's name."""
-    pairs = dict(name_pairs(path.name))
-    label = "".join(pairs[key] for key in _NAMING if key in pairs) or path.name.split(".")[0]
-    return "".join(c for c in label if c.isascii() and c.isalnum()) or "atlas"
-
-
-def _space_of(path: Path) -> str | None:
-    """Name the space of a file by its name; anatomical ones without any are the T1w's."""
-    pairs = dict(name_pairs(path.name))
-    space = pairs.get("space") or pairs.get("tpl")
-    if space is None and "sub" in pairs and path.parent.name == "anat":
-        return "T1w"
-    return space
-
-
-def _refuse_elsewhere(path: Path, analysis: Analysis) -> None:
-    """Refuse an atlas of another space, or of another participant, by its name."""
-    space, subject = _space_of(path), dict(name_pairs(path.name)).get("sub")
-    if subject not in (None, analysis.subject):
-        raise ContentError(
-            f"{analysis.label}: the atlas {path.name} is that of sub-{subject}.",
-            "Write {subject} in its path, or give the atlas by its label.",
-        )
-    if None not in (space, analysis.space) and space != analysis.space:
-        raise ContentError(
-            f"{analysis.label}: the atlas {path.name} is in the space {space}, and the images are "
-            f"in {analysis.space}.",
-            "Give the atlas in the images' space; it is resampled, but never moved.",
-        )
-
-
 def _by_label(
     text: str, analysis: Analysis, files: Sequence[IndexedFile], datasets: Sequence[str]
 ) -> Path:
@@ -183,20 +137,20 @@ def _by_label(
     own = [Path(f.path) for f in files if f.suffix in SUFFIXES and f.extension in IMAGES]
     shared = list(_shared(datasets, analysis.space))
     for paths in (own, shared):
-        named = [path for path in paths if label in _labels(path)]
+        named = [path for path in paths if label in labels_of(path)]
         fitting = [path for path in named if _fits(path, analysis)]
         if fitting:
             return _one_of(fitting, analysis, text)
-    elsewhere = [path for path in (*own, *shared) if label in _labels(path)]
+    elsewhere = [path for path in (*own, *shared) if label in labels_of(path)]
     if elsewhere:
-        spaces = sorted({_space_of(path) or "none" for path in elsewhere})
+        spaces = sorted({space_of(path) or "none" for path in elsewhere})
         raise ContentError(
             f"{analysis.label}: the atlas {label} is there in another space only "
             f"({', '.join(spaces)}; the images are in {analysis.space or 'none that is named'}): "
             f"{elsewhere[0].name}.",
             "Give the atlas in the images' space; it is resampled, but never moved.",
         )
-    there = sorted({name for path in (*own, *shared) for name in _labels(path)})
+    there = sorted({name for path in (*own, *shared) for name in labels_of(path)})
     raise InputError(
         f"{analysis.label}: no atlas {label} was found for --atlas {text}: no file ..._dseg.nii.gz "
         f"with this atlas-, seg- or desc- label. Labels there are: {listing(there) or 'none'}.",
@@ -204,16 +158,10 @@ def _by_label(
     )
 
 
-def _labels(path: Path) -> set[str]:
-    """List the labels that a file can be asked for by."""
-    pairs = dict(name_pairs(path.name))
-    return {pairs[key] for key in ("atlas", "seg", "desc") if key in pairs} | {seg_label(path)}
-
-
 def _fits(path: Path, analysis: Analysis) -> bool:
     """Tell whether an atlas is in the images' space, and of their session."""
     session = dict(name_pairs(path.name)).get("ses")
-    space = _space_of(path)
+    space = space_of(path)
     if path.parent.name in DATATYPES and space != analysis.space:
         return False
     return space in (None, analysis.space) and session in (None, analysis.session)
@@ -248,22 +196,42 @@ def _one_of(paths: Sequence[Path], analysis: Analysis, text: str) -> Path:
 
 def _masks(given: Sequence[str], analysis: Analysis) -> RegionSource:
     """Find single masks; one without a name is named by its file."""
-    names, paths = [], []
+    sides = [one.hemisphere for one in analysis.surfaces] or ["L", "R"]
+    names, paths, kinds = [], [], set()
+    own_names = []
     for text in given:
         name, pattern = _parted(text)
-        path = given_file(pattern, analysis, "--rois")
-        _refuse_elsewhere(Path(path), analysis)
-        names.append(name or _mask_name(Path(path)))
-        paths.append(path)
-    _refuse_twice(names, "--rois")
-    return RegionSource(MASKS, tuple(paths), names=tuple(names))
+        found = given_files(pattern, analysis, "--rois", sides)
+        for path in found:
+            refuse_elsewhere(Path(path), analysis)
+            kinds.add(is_surface_mask(path))
+        own_names.append(name or _mask_name(Path(found[0]), of_both=len(found) > 1))
+        names += own_names[-1:] * len(found)
+        paths += found
+    _refuse_twice(own_names, "--rois")
+    if len(kinds) > 1 or (kinds == {True} and analysis.form == "volume"):
+        raise OptionError(
+            f"{analysis.label}: --rois names masks of surfaces, and "
+            + ("masks of voxels." if len(kinds) > 1 else "these images are volumes."),
+            "Give masks of one kind.",
+        )
+    if kinds == {False} and analysis.form != "volume" and not analysis.ribbon:
+        raise OptionError(
+            f"{analysis.label}: --rois names masks of voxels, and these images lie on surfaces.",
+            "Give masks of vertices: '..._hemi-{hemi}_....label.gii' (.shape.gii, .func.gii, "
+            "FreeSurfer's .label), or a .dscalar.nii.",
+        )
+    return RegionSource(MASKS, tuple(paths), names=tuple(names), on_surface=kinds == {True})
 
 
-def _mask_name(path: Path) -> str:
+def _mask_name(path: Path, of_both: bool = False) -> str:
     """Name a mask: by its hemisphere and label, as BIDS has it, else by its file."""
     # names without a suffix are common: hemi-B_label-FFA.nii
     pairs = dict(name_pairs(f"{path.name.split('.')[0]}_mask"))
     label = pairs.get("label") or pairs.get("desc")
     if label:
-        return f"{pairs['hemi']} {label}" if "hemi" in pairs else label
-    return path.name.split(".")[0]
+        return f"{pairs['hemi']} {label}" if "hemi" in pairs and not of_both else label
+    stem = path.name.removesuffix(".label")
+    if stem.startswith(("lh.", "rh.")):
+        return stem[3:] if of_both else f"{stem[0].upper()} {stem[3:]}"
+    return stem.split(".")[0]

@@ -65,8 +65,8 @@ class RegionSet(Protocol):
     def warnings(self) -> tuple[str, ...]:
         """What is odd about them, in sentences."""
 
-    def place(self, grid: Any) -> Placement:
-        """Find the locations of each region on a grid, a mesh or among grayordinates.
+    def place(self, where: Any, /) -> Placement:
+        """Find the locations of each region on a grid; those of surfaces in a space of them.
 
         Raises
         ------

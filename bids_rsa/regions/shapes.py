@@ -18,6 +18,7 @@ from bids_rsa.spaces.images import grid_of, image_name, open_image, read_volume
 from bids_rsa.spaces.masks import inside_of
 
 SPHERE = re.compile(r"^(?P<name>.+?):(?P<center>[^:]+):(?P<radius>[^:]+)$")
+VERTEX = re.compile(r"^[LR]\d+$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,15 +67,16 @@ def mask_regions(masks: Sequence[str | SpatialImage], regions: tuple[Region, ...
 
 @dataclass(frozen=True)
 class Sphere:
-    """A sphere: its centre in mm of the images' space, and its radius in mm."""
+    """A sphere: its centre in mm of the images' space or a vertex (``L1234``), its radius in mm."""
 
     name: str
     center_mm: tuple[float, float, float]
     radius_mm: float
+    vertex: str = ""
 
 
 def parse_sphere(text: str) -> Sphere:
-    """Read ``NAME:x,y,z:R``.
+    """Read ``NAME:x,y,z:R``, or ``NAME:L1234:R`` with a vertex.
 
     Raises
     ------
@@ -85,16 +87,18 @@ def parse_sphere(text: str) -> Sphere:
     try:
         if match is None:
             raise ValueError
-        center = [float(part) for part in match["center"].split(",")]
+        vertex = match["center"] if VERTEX.match(match["center"]) else ""
+        center = [0.0] * 3 if vertex else [float(part) for part in match["center"].split(",")]
         radius = float(match["radius"].removesuffix("mm"))
         if len(center) != 3 or not np.isfinite([*center, radius]).all() or radius <= 0:
             raise ValueError
     except ValueError:
         raise OptionError(
-            f"--roi-sphere {text}: NAME:x,y,z:R is expected, with the centre and the radius in mm.",
+            f"--roi-sphere {text}: NAME:x,y,z:R is expected, with the centre and the radius in mm, "
+            "or NAME:L1234:R with a vertex of the left or right (R) hemisphere.",
             "For example FFA:40,-52,-18:8.",
         ) from None
-    return Sphere(match["name"], (center[0], center[1], center[2]), radius)
+    return Sphere(match["name"], (center[0], center[1], center[2]), radius, vertex)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from bids_rsa.regions.vertex_atlas import (
     gifti_labels,
     is_surface_atlas,
 )
+from bids_rsa.regions.vertex_shapes import VertexDiscs, vertex_masks
 from bids_rsa.spaces.images import open_image
 from bids_rsa.words import listing
 
@@ -41,9 +42,13 @@ def _read(source: RegionSource, stamps: tuple[int, ...]) -> RegionSet:
     if source.spheres:
         spheres = tuple(map(parse_sphere, source.spheres))
         names = [sphere.name for sphere in spheres]
-        return SphereRegions(spheres, make_regions(range(1, len(names) + 1), names))
+        kind = VertexDiscs if source.on_surface else SphereRegions
+        return kind(spheres, make_regions(range(1, len(names) + 1), names))
     if source.names:
-        regions = make_regions(range(1, len(source.names) + 1), source.names)
+        names = list(dict.fromkeys(source.names))
+        regions = make_regions(range(1, len(names) + 1), names)
+        if source.on_surface:
+            return vertex_masks(source.paths, source.names, regions)
         return mask_regions(source.paths, regions)
     names_of = read_region_table(Path(source.table)) if source.table else None
     if is_surface_atlas(source.paths[0]):

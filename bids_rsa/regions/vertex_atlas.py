@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from bids_rsa.errors import ContentError
 from bids_rsa.regions.region import Placement, Region, make_regions
 from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
-from bids_rsa.spaces.gifti import hemisphere_of, open_gifti
+from bids_rsa.spaces.gifti import hemisphere_named, hemisphere_of, open_gifti
 from bids_rsa.spaces.images import reading
 from bids_rsa.spaces.surface import VertexLayout
 from bids_rsa.tables import refuse_special
 from bids_rsa.words import listing
 
 GIFTI_LABELS, CIFTI_LABELS = (".label.gii", ".label.gii.gz"), (".dlabel.nii",)
+ANNOTATION = ".annot"
 # what label files call vertices that are of no region
 _NOTHING = {"", "???", "unknown", "medial wall", "medial_wall", "medialwall", "background"}
 Keys = NDArray[np.int64]
@@ -28,7 +29,12 @@ Keys = NDArray[np.int64]
 
 def is_surface_atlas(path: str) -> bool:
     """Tell by the name whether a file holds labels of vertices or grayordinates."""
-    return path.endswith((*GIFTI_LABELS, *CIFTI_LABELS))
+    return path.endswith((*GIFTI_LABELS, *CIFTI_LABELS, ANNOTATION))
+
+
+def is_surface_mask(path: str) -> bool:
+    """Tell by the name whether a file holds a mask of vertices or grayordinates."""
+    return path.endswith((".gii", ".gii.gz", ".label", ".dscalar.nii", ".dlabel.nii"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +53,8 @@ class VertexLabels:
     warnings : tuple of str
     shape, affine : tuple of int, (4, 4) ndarray
         The grid that the indices are of.
+    is_listed : bool
+        Vertices were listed by a file that does not say how many there are.
     """
 
     by_side: dict[str, Keys]
@@ -56,15 +64,21 @@ class VertexLabels:
     warnings: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
     affine: NDArray[np.float64] = field(default_factory=lambda: np.eye(4))
+    is_listed: bool = False
 
-    def place(self, layout: Any) -> Placement:
+    def place(self, where: Any) -> Placement:
         """Find the locations of each region; see `RegionSet`.
+
+        Parameters
+        ----------
+        where : Space or Layout
 
         Raises
         ------
         ContentError
             The images are volumes, or of another mesh.
         """
+        layout = getattr(where, "layout", where)
         if isinstance(layout, VertexLayout):
             found = [self._of_side(side, n, np.arange(n)) for side, n in layout.hemispheres]
         elif isinstance(layout, GrayordinateLayout):
@@ -88,6 +102,8 @@ class VertexLabels:
         if side not in self.by_side:
             return np.zeros(len(vertices), dtype=np.int64)
         own = self.by_side[side]
+        if self.is_listed and len(own) <= n_vertices:
+            own = np.concatenate([own, np.zeros(n_vertices - len(own), dtype=np.int64)])
         if len(own) != n_vertices:
             raise ContentError(
                 f"The atlas {self.name} has {len(own):,} vertices in hemi-{side}, and the images "
@@ -144,16 +160,40 @@ def gifti_labels(paths: Sequence[str], names: Mapping[int, str] | None = None) -
     keys: dict[str, Keys] = {}
     tables: dict[str, dict[int, str]] = {}
     for path in paths:
-        image = open_gifti(path)
-        side = hemisphere_of(image, path)
-        if side is None or not image.darrays or side in keys:
+        side, own, table = (_annotation if path.endswith(ANNOTATION) else _gifti)(path)
+        if side is None or not len(own) or side in keys:
             raise ContentError(
                 f"{path} does not say of which hemisphere its labels are, or is one of two of it.",
-                "Name the files hemi-L and hemi-R.",
+                "Name the files hemi-L and hemi-R (or lh. and rh.).",
             )
-        keys[side] = np.rint(np.asarray(image.darrays[0].data)).astype(np.int64).ravel()
-        tables[side] = dict(names or image.labeltable.get_labels_as_dict())
+        keys[side], tables[side] = own, dict(names or table)
     return _labels(keys, tables, paths[0])
+
+
+def _gifti(path: str) -> tuple[str | None, Keys, dict[int, str]]:
+    """Read the hemisphere, keys and names of a label file of GIFTI."""
+    image = open_gifti(path)
+    values = np.asarray(image.darrays[0].data) if image.darrays else np.empty(0)
+    keys = np.rint(values).astype(np.int64).ravel()
+    return hemisphere_of(image, path), keys, image.labeltable.get_labels_as_dict()
+
+
+def _annotation(path: str) -> tuple[str | None, Keys, dict[int, str]]:
+    """Read the same of an annotation of FreeSurfer; keys are places in its table of colours."""
+    with reading(path):
+        refuse_special(path)
+        try:
+            keys, _, names = nib.freesurfer.read_annot(path)
+        except (ValueError, IndexError, TypeError, MemoryError) as error:
+            raise ContentError(
+                f"{path} cannot be read as an annotation of FreeSurfer: {error}.",
+                "Copy or write the file again.",
+            ) from error
+    table = {k: name.decode("utf-8", "replace") for k, name in enumerate(names)}
+    # vertices without an annotation are -1; 0 is a region only where its name says so
+    first = 0 if _is_nothing(1, {1: table.get(0, "")}) else 1
+    own = np.where(keys < 0, 0, keys + first).astype(np.int64)
+    return hemisphere_named(path), own, {k + first: name for k, name in table.items()}
 
 
 def cifti_labels(path: str, names: Mapping[int, str] | None = None) -> VertexLabels:
@@ -164,31 +204,54 @@ def cifti_labels(path: str, names: Mapping[int, str] | None = None) -> VertexLab
     ContentError
         It holds no labels of grayordinates.
     """
+    axis, values, layout = _first_map(path)
+    if not isinstance(axis, LabelAxis):
+        raise ContentError(f"{path} holds no labels of grayordinates.", "Give a .dlabel.nii file.")
+    table = dict(names or {key: label for key, (label, _) in axis.label[0].items()})
+    keys, below = by_structure(np.rint(values).astype(np.int64), layout)
+    found = _labels(keys, dict.fromkeys(keys, table), path, below, table)
+    return replace(found, shape=layout.shape, affine=layout.affine) if below else found
+
+
+def keys_of_cifti(path: str) -> tuple[NDArray[Any], GrayordinateLayout]:
+    """Read the values of the first map of a CIFTI file, and where they lie."""
+    _, values, layout = _first_map(path)
+    return values, layout
+
+
+def _first_map(path: str) -> tuple[Any, NDArray[Any], GrayordinateLayout]:
+    """Read the axis of the maps, the first of them, and the grayordinates of a CIFTI file."""
     with reading(path):
         refuse_special(path)
         image: Any = nib.load(path)
         axes = [image.header.get_axis(k) for k in (0, 1)] if isinstance(image, Cifti2Image) else []
         data = np.asarray(image.dataobj[0]) if axes else np.empty(0)
-    if not axes or not isinstance(axes[0], LabelAxis) or not isinstance(axes[1], BrainModelAxis):
-        raise ContentError(f"{path} holds no labels of grayordinates.", "Give a .dlabel.nii file.")
-    table = dict(names or {key: label for key, (label, _) in axes[0].label[0].items()})
+    if not axes or not isinstance(axes[1], BrainModelAxis):
+        raise ContentError(
+            f"{path} holds no values of grayordinates.", "Give a .dlabel.nii or .dscalar.nii file."
+        )
+    return axes[0], data, GrayordinateLayout.of_axis(axes[1], path)
+
+
+Below = dict[tuple[str, tuple[int, ...]], int]
+
+
+def by_structure(values: Keys, layout: GrayordinateLayout) -> tuple[dict[str, Keys], Below]:
+    """Part values of grayordinates: those of each hemisphere's mesh, and those of voxels."""
     keys: dict[str, Keys] = {}
-    below: dict[tuple[str, tuple[int, ...]], int] = {}
-    whole = np.rint(data).astype(np.int64)
-    for structure, own, models in axes[1].iter_structures():
-        values = whole[own]
-        if structure in CORTEX:
-            side = np.zeros(models.nvertices[structure], dtype=np.int64)
-            side[models.vertex] = values
-            keys[CORTEX[structure]] = side
+    below: Below = {}
+    counts, start = dict(layout.mesh_vertices), 0
+    for name, n in layout.structures:
+        own = slice(start, start + n)
+        if name in CORTEX:
+            keys[CORTEX[name]] = np.zeros(counts[name], dtype=np.int64)
+            keys[CORTEX[name]][layout.vertices[own]] = values[own]
         else:
-            for ijk, key in zip(models.voxel.tolist(), values.tolist(), strict=True):
-                below[str(structure), tuple(ijk)] = key
-    found = _labels(keys, dict.fromkeys(keys, table), path, below, table)
-    if not below:
-        return found
-    layout = GrayordinateLayout.of_axis(axes[1], path)
-    return replace(found, shape=layout.shape, affine=layout.affine)
+            voxels = map(tuple, layout.voxels[own].tolist())
+            places = ((name, voxel) for voxel in voxels)
+            below |= dict(zip(places, values[own].tolist(), strict=True))
+        start += n
+    return keys, below
 
 
 def _labels(
@@ -235,7 +298,8 @@ def _labels(
 
 def _is_nothing(key: int, table: Mapping[int, str]) -> bool:
     """Tell whether a key stands for no region."""
-    return key <= 0 or table.get(key, "region").strip().lower() in _NOTHING
+    name = table.get(key, "region").strip().lower()
+    return key <= 0 or name in _NOTHING or name.startswith("background+")
 
 
 def _renumbered(keys: Keys, places: Mapping[int, int]) -> Keys:

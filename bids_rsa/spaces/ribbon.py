@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.neighborhood.patches import Patches, joined_patches
 from bids_rsa.errors import ContentError
 from bids_rsa.spaces.grid import Grid
+from bids_rsa.spaces.map_files import is_gifti
 from bids_rsa.spaces.space import Floats, FoundMask, Mask, Smoother
 from bids_rsa.spaces.surface import SurfaceSpace
 from bids_rsa.spaces.volume import VolumeSpace
@@ -135,6 +137,28 @@ class RibbonSpace:
             )
         return joined_patches(*found, same_locations=True)
 
+    @cached_property
+    def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Vertices of both hemispheres, and a voxel that belongs to each; several of one vertex."""
+        found = [self.voxels_of(part) for part in self.ribbons]
+        firsts = [own.start for own in self.surface.part_slices().values()]
+        vertices = [one.vertices + first for one, first in zip(found, firsts, strict=True)]
+        return np.concatenate(vertices), np.concatenate([one.voxels for one in found])
+
+    def voxels_at(self, vertices: NDArray[Any]) -> NDArray[np.int64]:
+        """List the voxels that belong to some vertices, each once, ascending."""
+        owners, voxels = self._pairs
+        chosen = np.zeros(self.surface.n_locations, dtype=bool)
+        chosen[vertices] = True
+        return np.unique(voxels[chosen[owners]])
+
+    def in_grid(self) -> Mask:
+        """Tell which vertices are cortex and lie inside the grid, halfway between the surfaces."""
+        inverse = np.linalg.inv(self.volume.affine)
+        places = self.surface.places_mm(np.arange(self.surface.n_locations))
+        places = places @ inverse[:3, :3].T + inverse[:3, 3]
+        return np.asarray(self.center_mask() & _inside_grid(places, self.volume.shape))
+
     def voxels_of(self, part: RibbonPart) -> RibbonVoxels:
         """Find the voxels between the surfaces of a hemisphere."""
         from bids_rsa.core.neighborhood.ribbon import ribbon_voxels
@@ -156,6 +180,18 @@ class RibbonSpace:
     def load_mask(self, paths: Sequence[str], kind: str) -> FoundMask:
         """Read masks of voxels; see `Space.load_mask`."""
         return self.volume.load_mask(paths, kind)
+
+    def load_center_mask(self, paths: Sequence[str], kind: str) -> FoundMask:
+        """Read masks of vertices, or of voxels: a vertex has the value of the voxel it lies in."""
+        if is_gifti(paths[0]):
+            return self.surface.load_mask(paths, kind)
+        found = self.volume.load_mask(paths, kind)
+        inverse, there = np.linalg.inv(self.volume.affine), self.in_grid()
+        places = self.surface.places_mm(np.flatnonzero(there)) @ inverse[:3, :3].T + inverse[:3, 3]
+        volume = found.inside.reshape(self.volume.shape)
+        inside = np.zeros(self.surface.n_locations, dtype=bool)
+        inside[there] = volume[tuple(np.rint(places).astype(np.intp).T)]
+        return FoundMask(inside, found.notes, found.warnings)
 
     def image(
         self,
@@ -191,7 +227,7 @@ class RibbonSpace:
         inverse = np.linalg.inv(self.volume.affine)
         for part, one in zip(self.ribbons, self.surface.parts, strict=True):
             places = one.coordinates_mm[part.inside] @ inverse[:3, :3].T + inverse[:3, 3]
-            there = ((places >= -0.5) & (places < np.array(self.volume.shape) - 0.5)).all(axis=1)
+            there = _inside_grid(places, self.volume.shape)
             there[there] = inside[tuple(np.rint(places[there]).astype(np.intp).T)]
             if there.mean() < _LEAST_INSIDE:
                 where = "the brain mask" if not inside.all() else "the images"
@@ -208,3 +244,8 @@ class RibbonSpace:
     def spatial_keys(self, beside: Mapping[str, Any], path: str) -> dict[str, Any]:
         """Name the surface and the distance; see `Space.spatial_keys`."""
         return self.surface.spatial_keys({}, path)
+
+
+def _inside_grid(places: Floats, shape: Sequence[int]) -> Mask:
+    """Tell which places (n, 3), in voxel indices, lie inside a grid."""
+    return np.asarray(((places >= -0.5) & (places < np.array(shape) - 0.5)).all(axis=1))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from itertools import combinations
@@ -11,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from nibabel.cifti2 import BrainModelAxis, Cifti2Header, Cifti2Image, LabelAxis, ScalarAxis
+from nibabel.freesurfer import write_annot
 from nibabel.gifti import (
     GiftiDataArray,
     GiftiImage,
@@ -149,12 +151,14 @@ def test_an_atlas_of_another_mesh_or_kind_is_refused(data, tmp_path):
         labels.place(VertexLayout((("R", N),)))
     done = run_app(root, "gifti", tmp_path / "out", "--atlas", root / "atlas.nii.gz")
     assert done.returncode == 2 and "{hemi}" in done.stderr
-    atlas = ("--atlas", f"{root}/atlas-test_hemi-{{hemi}}.label.gii")
-    done = run_app(root, "gifti", tmp_path / "out", *atlas, "--center-density", "10k")
-    assert done.returncode == 2 and "without --center-density" in done.stderr
-    assert not (tmp_path / "out").exists()
-    done = run_app(root, "gifti", tmp_path / "out", "--roi-sphere", "a:0,0,0:9")
-    assert done.returncode == 2 and "lie on surfaces" in done.stderr
+    done = run_app(root, "gifti", tmp_path / "out", "--rois", root / "mask.nii.gz")
+    assert done.returncode == 66 and "mask.nii.gz" in done.stderr
+    done = run_app(root, "gifti", tmp_path / "out", "--roi-sphere", "a:0,0,90:9")
+    assert done.returncode == 65 and "more than the radius" in done.stderr
+    done = run_app(root, "gifti", tmp_path / "out", "--roi-sphere", "a:L999:9")
+    assert done.returncode == 65 and "no vertex 999 in hemi-L" in done.stderr
+    done = run_app(root, "gifti", tmp_path / "out", "--atlas", "nothing")
+    assert done.returncode == 66 and "no atlas nothing" in done.stderr
 
 
 def test_an_atlas_with_voxels_of_another_grid_is_refused(tmp_path):
@@ -189,3 +193,98 @@ def test_labels_are_read_alike_from_both_formats(data):
         np.testing.assert_array_equal(a, b)
     with pytest.raises(ContentError, match="one of two of it"):
         gifti_labels([paths[0], paths[0]])
+
+
+def score_of(values, side, inside):
+    """The score of a patch by the definition."""
+    patch = [values[side, c][inside].astype(float) for c in CONDITIONS]
+    rdm = [np.linalg.norm(a - b) for a, b in combinations(patch, 2)]
+    model = [float(a[0] != b[0]) for a, b in combinations(CONDITIONS, 2)]
+    return np.corrcoef(rdm, model)[0, 1]
+
+
+@pytest.mark.parametrize("kind", ["gifti", "cifti"])
+def test_masks_are_regions(data, tmp_path, kind):
+    root, values = data
+    rng = np.random.default_rng(3)
+    insides = {side: rng.random(N) < 0.3 for side in "LR"}
+    for side, inside in insides.items():
+        nib.save(maps_image(inside.astype(np.float32), side), tmp_path / f"m_hemi-{side}.shape.gii")
+    right = np.flatnonzero(insides["R"])
+    lines = [f"{v} 0 0 0 0" for v in right]
+    (tmp_path / "rh.V1.label").write_text("\n".join(["#!ascii label", str(len(right)), *lines]))
+    both = np.concatenate([insides[side] for side in "LR"])[None].astype(np.float32)
+    header = Cifti2Header.from_axes((ScalarAxis(["mask"]), axis()))
+    nib.save(Cifti2Image(both, header=header), tmp_path / "both.dscalar.nii")
+    rois = [f"two={tmp_path}/m_hemi-{{hemi}}.shape.gii", f"left={tmp_path}/m_hemi-L.shape.gii",
+            tmp_path / "rh.V1.label", f"same={tmp_path}/both.dscalar.nii"]  # fmt: skip
+    done = run_app(root, kind, tmp_path / "out", "--rois", *rois[: 3 if kind == "gifti" else 4])
+    assert done.returncode == 0, done.stderr
+    rows = {name: float(row["score"]) for name, row in table_of(tmp_path / "out").items()}
+    assert rows["left"] == pytest.approx(score_of(values, "L", insides["L"]), abs=1e-5)
+    assert rows["R V1"] == pytest.approx(score_of(values, "R", insides["R"]), abs=1e-5)
+    joined = {c: np.concatenate([values["L", c], values["R", c]]) for c in CONDITIONS}
+    everything = {("B", c): joined[c] for c in CONDITIONS}
+    two = score_of(everything, "B", np.concatenate([insides["L"], insides["R"]]))
+    assert rows["two"] == pytest.approx(two, abs=1e-5)
+    assert rows.get("same", rows["two"]) == rows["two"]
+
+
+@pytest.mark.parametrize("kind", ["gifti", "cifti"])
+def test_a_sphere_is_the_disc_of_the_searchlight_at_its_centre(data, tmp_path, kind):
+    root, _ = data
+    points, _ = sheet("R")
+    place = ",".join(map(str, points[87] + [0.4, -0.3, 1.0]))
+    command = [
+        sys.executable, "-m", "bids_rsa.cli", root / kind, tmp_path / "out", "participant",
+        "--model", root / "kind.tsv", "--surface", f"{root}/hemi-{{hemi}}_mid.surf.gii",
+        "--dissimilarity", "euclidean", "--comparison", "pearson", "--use-plugin", "Linear",
+        "--radius", "7", "--roi-sphere", "a:L100:7", f"b:{place}:7", "--no-report",
+    ]  # fmt: skip
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = table_of(tmp_path / "out")
+    if kind == "cifti":
+        (path,) = tmp_path.glob("out/sub-01/func/*stat-pearson*.dscalar.nii")
+        maps = dict(zip("LR", np.split(nib.load(path).get_fdata()[0], 2), strict=True))
+    else:
+        paths = {s: next(tmp_path.glob(f"out/sub-01/func/*hemi-{s}*pearson*.gii")) for s in "LR"}
+        maps = {side: nib.load(path).darrays[0].data for side, path in paths.items()}
+    assert float(rows["a"]["score"]) == pytest.approx(maps["L"][100], abs=1e-6)
+    assert float(rows["b"]["score"]) == pytest.approx(maps["R"][87], abs=1e-6)
+    assert 20 < int(rows["a"]["n_voxels"]) < 45
+
+
+def test_annotations_and_atlases_by_name_are_read_as_label_files(data, tmp_path):
+    root, _ = data
+    colors = np.array([[k, 9, 9, 0, k] for k in range(10)])
+    names = [NAMES.get(k, f"none {k}") for k in range(10)]
+    for side, own in (("L", "lh"), ("R", "rh")):
+        path = tmp_path / f"{own}.test.annot"
+        write_annot(path, KEYS[side].astype(np.int32), colors, names, fill_ctab=True)
+    found = gifti_labels([str(tmp_path / f"{own}.test.annot") for own in ("lh", "rh")])
+    plain = gifti_labels([str(root / f"atlas-test_hemi-{side}.label.gii") for side in "LR"])
+    assert [one.name for one in found.regions] == [one.name for one in plain.regions]
+    layout = VertexLayout((("L", N), ("R", N)))
+    for a, b in zip(found.place(layout).members, plain.place(layout).members, strict=True):
+        np.testing.assert_array_equal(a, b)
+    by_name = tmp_path / "data"
+    shutil.copytree(root / "gifti", by_name)
+    (by_name / "atlases").mkdir()
+    for side in "LR":
+        stem = f"tpl-flat_hemi-{side}_atlas-test"
+        save_labels(by_name / "atlases" / f"{stem}_dseg.label.gii", KEYS[side], side)
+        save_labels(by_name / "atlases" / f"{stem}2_dseg.label.gii", KEYS[side][:90], side)
+    tables = []
+    for name, atlas in (("name", "test"), ("file", f"test={tmp_path}/{{hemi}}.test.annot")):
+        command = [
+            sys.executable, "-m", "bids_rsa.cli", by_name, tmp_path / name, "participant",
+            "--model", root / "kind.tsv", "--surface", f"{root}/hemi-{{hemi}}_mid.surf.gii",
+            "--use-plugin", "Linear", "--roi-only", "--atlas", atlas,
+        ]  # fmt: skip
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        tables.append(table_of(tmp_path / name))
+    assert [(r["name"], r["score"]) for r in tables[0].values()] == [
+        (r["name"], r["score"]) for r in tables[1].values()
+    ]

@@ -158,9 +158,65 @@ def test_what_is_missing_or_elsewhere_is_told(data, tmp_path):
     assert done.returncode == 65 and "not in one space" in done.stderr
     done = run_app(data, tmp_path / "out", "--surface", "{hemi}_white.surf.gii")
     assert done.returncode == 2 and "WHITE PIAL" in done.stderr
-    done = run_app(data, tmp_path / "out", "--roi-sphere", "a:0,0,0:9")
-    assert done.returncode == 2 and "regions are sets of voxels" in done.stderr
     assert not (tmp_path / "out" / "sub-01").exists()
+
+
+def test_regions_of_vertices_are_their_voxels_and_masks_of_centres_are_kept(data, tmp_path):
+    tops, volumes = {}, {
+        name: nib.load(next(data.glob(f"sub-01/func/*contrast-{name}_*"))).get_fdata().ravel()
+        for name in CONDITIONS
+    }  # fmt: skip
+    for side in "LR":
+        tops[side] = surfaces(side)[1][:, 2] > 12
+        save_mask(tmp_path / f"atlas-top_hemi-{side}.label.gii", tops[side], side)
+    mm = np.argwhere(np.ones(SHAPE, bool)) @ AFFINE[:3, :3].T + AFFINE[:3, 3]
+    upper = (mm[:, 2] > 12).reshape(SHAPE).astype(np.uint8)
+    nib.save(nib.Nifti1Image(upper, AFFINE), tmp_path / "upper.nii.gz")
+    masks = f"{tmp_path}/atlas-top_hemi-{{hemi}}.label.gii"
+    done = run_app(data, tmp_path / "out", "--atlas", masks, "--roi-sphere", "disc:L200:9",
+                   "--rois", tmp_path / "upper.nii.gz", "--roi-mask", masks, "--min-coverage", "0")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    model = [float(a[0] != b[0]) for a, b in combinations(CONDITIONS, 2)]
+
+    def score(voxels):
+        patch = [volumes[name][voxels] for name in CONDITIONS]
+        rdm = [np.linalg.norm(a - b) for a, b in combinations(patch, 2)]
+        return np.corrcoef(rdm, model)[0, 1]
+
+    rows = {}
+    for path in tmp_path.glob("out/sub-01/func/*_scores.tsv"):
+        lines = [line.split("\t") for line in path.read_text().splitlines()]
+        rows |= {line[1]: dict(zip(lines[0], line, strict=True)) for line in lines[1:]}
+    owned = []
+    for side in "LR":
+        white, pial, triangles = surfaces(side)
+        ribbon = ribbon_voxels(
+            Cortex(white, pial, triangles, np.arange(len(white)) >= 30), AFFINE, SHAPE
+        )
+        voxels = np.unique(ribbon.voxels[tops[side][ribbon.vertices]])
+        owned.append(voxels)
+        assert int(rows[f"{side} 1"]["n_voxels"]) == len(voxels) > 50
+        assert float(rows[f"{side} 1"]["score"]) == pytest.approx(score(voxels), abs=1e-5)
+    # a region of voxels holds those of the centres in the ROI mask
+    both = np.intersect1d(np.flatnonzero(upper), np.concatenate(owned))
+    assert float(rows["upper"]["score"]) == pytest.approx(score(both), abs=1e-5)
+    scores = map_of(tmp_path / "out", "L", "pearson")[0]
+    inside = tops["L"] & (np.arange(len(scores)) >= 30)
+    np.testing.assert_array_equal(np.isfinite(scores), inside)
+    whole = run_app(data, tmp_path / "whole", "--roi-sphere", "disc:L200:9")
+    assert whole.returncode == 0, whole.stderr
+    (path,) = tmp_path.glob("whole/sub-01/func/*_scores.tsv")
+    of_disc = float(path.read_text().splitlines()[1].split("\t")[-1])
+    everywhere = map_of(tmp_path / "whole", "L", "pearson")[0]
+    assert of_disc == pytest.approx(everywhere[200], abs=1e-6)
+    np.testing.assert_allclose(scores[inside], everywhere[inside])
+    volume = run_app(data, tmp_path / "volume", "--roi-mask", tmp_path / "upper.nii.gz")
+    assert volume.returncode == 0, volume.stderr
+    near = map_of(tmp_path / "volume", "L", "pearson")[0]
+    height = (surfaces("L")[0] + surfaces("L")[1])[:, 2] / 2
+    finite = np.isfinite(near)
+    assert height[finite].min() > 12 - 3 and finite.sum() > 50
+    assert finite[(height > 12 + 3) & (np.arange(len(near)) >= 30)].all()
 
 
 def copy_at(data, root, resolution):

@@ -1,0 +1,59 @@
+"""What the name of an atlas says: its label, its space, its participant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bids_rsa.entities import name_pairs
+from bids_rsa.errors import ContentError
+from bids_rsa.records import Analysis
+
+# entities that name an atlas, in the order in which its label is made of them
+_NAMING = ("atlas", "seg", "scale", "desc")
+
+
+def is_path(text: str) -> bool:
+    """Tell a file from a label."""
+    return "/" in text or "{" in text or "." in text or Path(text).is_file()
+
+
+def seg_label(path: Path) -> str:
+    """Make the ``seg-`` label of an atlas from its file's name."""
+    if path.name.endswith(".annot"):  # lh.aparc.annot
+        return "".join(c for c in path.name.split(".", 1)[-1][:-6] if c.isascii() and c.isalnum())
+    pairs = dict(name_pairs(path.name))
+    label = "".join(pairs[key] for key in _NAMING if key in pairs) or path.name.split(".")[0]
+    return "".join(c for c in label if c.isascii() and c.isalnum()) or "atlas"
+
+
+def space_of(path: Path) -> str | None:
+    """Name the space of a file by its name; anatomical ones without any are the T1w's."""
+    pairs = dict(name_pairs(path.name))
+    space = pairs.get("space") or pairs.get("tpl")
+    if space is None and "sub" in pairs and path.parent.name == "anat":
+        return "T1w"
+    return space
+
+
+def labels_of(path: Path) -> set[str]:
+    """List the labels that a file can be asked for by."""
+    pairs = dict(name_pairs(path.name))
+    return {pairs[key] for key in ("atlas", "seg", "desc") if key in pairs} | {seg_label(path)}
+
+
+def refuse_elsewhere(path: Path, analysis: Analysis) -> None:
+    """Refuse an atlas of another space, or of another participant, by its name."""
+    space, subject = space_of(path), dict(name_pairs(path.name)).get("sub")
+    if subject not in (None, analysis.subject):
+        raise ContentError(
+            f"{analysis.label}: the atlas {path.name} is that of sub-{subject}.",
+            "Write {subject} in its path, or give the atlas by its label.",
+        )
+    native = ("T1w", "fsnative") if analysis.form != "volume" else ()
+    same = space == analysis.space or (space in native and analysis.space in native)
+    if None not in (space, analysis.space) and not same:
+        raise ContentError(
+            f"{analysis.label}: the atlas {path.name} is in the space {space}, and the images are "
+            f"in {analysis.space}.",
+            "Give the atlas in the images' space; it is resampled, but never moved.",
+        )
