@@ -184,6 +184,9 @@ class HemisphereSurfaces:
     coarse : str
         A surface of the coarser mesh that centres are on, for its triangles; empty where they are
         on the mesh of the data.
+    fine_sphere : str
+        The sphere of the data's mesh, where vertices of the coarser one are not its first ones;
+        ``coarse`` is a sphere too then.
     """
 
     hemisphere: Literal["L", "R"]
@@ -195,6 +198,7 @@ class HemisphereSurfaces:
     view: str = ""
     is_template: bool = False
     coarse: str = ""
+    fine_sphere: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -204,7 +208,8 @@ class HemisphereSurfaces:
     @property
     def meshes(self) -> tuple[str, ...]:
         """The files of surfaces and spheres among them."""
-        return (*self.surfaces, *self.spheres, *((self.coarse,) if self.coarse else ()))
+        of_centers = (path for path in (self.coarse, self.fine_sphere) if path)
+        return (*self.surfaces, *self.spheres, *of_centers)
 
 
 @dataclass(frozen=True)

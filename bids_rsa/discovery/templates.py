@@ -15,6 +15,9 @@ from bids_rsa.spaces.surface_files import SIDES, density_label
 # FreeSurfer's folder of each mesh
 FREESURFER = {163842: "fsaverage", 40962: "fsaverage6", 10242: "fsaverage5", 2562: "fsaverage4"}
 
+# vertices of the meshes of fsLR
+FSLR = (32492, 59292, 163842)
+
 
 @dataclass(frozen=True)
 class SurfaceSet:

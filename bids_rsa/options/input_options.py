@@ -188,8 +188,9 @@ def _add_mask_options(add: Callable[..., None]) -> None:
         "--center-density",
         metavar="LABEL",
         help=(
-            "coarser fsaverage mesh, such as 10k (fsaverage5), whose vertices are the centres; "
-            "maps are on this mesh (default: every vertex is a centre)"
+            "coarser mesh of fsaverage or fsLR, such as 10k (fsaverage5) or 32k (fsLR), whose "
+            "vertices are the centres of the searchlight; maps are on this mesh, and regions use "
+            "all vertices (default: every vertex is a centre)"
         ),
     )
     add(

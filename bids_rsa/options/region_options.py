@@ -18,8 +18,8 @@ def add_region_options(parser: argparse.ArgumentParser) -> None:
         help=(
             "atlases whose regions are analysed: a label image (or a 4D image with one probability "
             "volume per region), or the atlas-, seg- or desc- label of a dseg in the datasets or "
-            "under TEMPLATEFLOW_HOME; on surfaces, .label.gii files whose path contains {hemi}, or "
-            "a .dlabel.nii; at group level, the labels of those to test"
+            "under TEMPLATEFLOW_HOME; on surfaces, .label.gii or .annot files whose path contains "
+            "{hemi}, a .dlabel.nii, or a label; at group level, the labels of those to test"
         ),
     )
     add(
@@ -44,14 +44,20 @@ def add_region_options(parser: argparse.ArgumentParser) -> None:
         "--rois",
         nargs="+",
         metavar="[NAME=]MASK",
-        help="masks of single regions (inside above 0.5); the path may contain {subject}",
+        help=(
+            "masks of single regions (inside above 0.5); the path may contain {subject}, and on "
+            "surfaces {hemi}"
+        ),
     )
     add(
         "--roi-sphere",
         nargs="+",
         dest="roi_spheres",
         metavar="NAME:x,y,z:R",
-        help="spherical regions: centre and radius in mm, in the space of the images",
+        help=(
+            "spherical regions: centre and radius in mm, in the space of the images; on surfaces "
+            "discs around the nearest vertex, or around a vertex (NAME:L1234:R)"
+        ),
     )
     add(
         "--roi",

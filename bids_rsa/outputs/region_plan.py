@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON, find_comparison
+from bids_rsa.discovery.hemispheres import with_density
 from bids_rsa.entities import join_entities, name_pairs
 from bids_rsa.models.cells import scored
 from bids_rsa.outputs.derivatives import PlannedFile, with_vectors
@@ -99,12 +100,12 @@ def plan_regions(
         of_scores["RandomSeed"] = rsa.random_seed
     if rsa.reliability:
         of_scores["ReliabilityComparison"] = reliability_comparison(rsa.comparisons)
-    stat = dissimilarity_label(rsa.dissimilarity)
+    stat, own = dissimilarity_label(rsa.dissimilarity), _of_all_vertices(analysis)
     session = f"ses-{analysis.session}/" if analysis.session else ""
     folder = f"sub-{analysis.subject}/{session}func"
 
     def path(suffix: str, region: str = "", stat: str = "") -> str:
-        return f"{folder}/{region_stem(analysis.label, source.name, region, stat)}_{suffix}"
+        return f"{folder}/{region_stem(own.label, source.name, region, stat)}_{suffix}"
 
     relmats = [
         plan_file(
@@ -115,8 +116,8 @@ def plan_regions(
         if region.present
     ]
     of_null = of_scores | shared | chosen | {"KeptNullMaps": rsa.keep_null}
-    null = f"{folder}/{region_stem(analysis.label, source.name)}_desc-{NULL_SCORES}_scores.tsv.gz"
-    picture = f"{region_stem(analysis.label, source.name, stat=stat)}_rdms.png"
+    null = f"{folder}/{region_stem(own.label, source.name)}_desc-{NULL_SCORES}_scores.tsv.gz"
+    picture = f"{region_stem(own.label, source.name, stat=stat)}_rdms.png"
     return RegionPlan(
         source=source,
         regions=tuple(regions),
@@ -127,6 +128,13 @@ def plan_regions(
         files=states,
         null=plan_file(null, of_null) if rsa.keep_null else None,
     )
+
+
+def _of_all_vertices(analysis: Analysis) -> Analysis:
+    """Name the mesh of the images, where the centres of the searchlight are on a coarser one."""
+    if not any(one.coarse for one in analysis.surfaces):
+        return analysis
+    return replace(analysis, others=with_density(analysis.others, analysis.images[0]))
 
 
 def _settings_of(

@@ -154,7 +154,8 @@ class GrayordinateSpace:
         for _, own, part in self.structures():
             inside, centers = patch_mask[own], center_mask[own]
             if part is not None:
-                found.append(part.discs(inside, centers, radius_mm, n_threads, patch_size))
+                chosen = np.flatnonzero(centers)
+                found.append(part.discs(inside, chosen, radius_mm, n_threads, patch_size))
             else:
                 found.append(self._spheres(own, inside, centers, radius_mm, patch_size))
         return joined_patches(*found)

@@ -24,7 +24,8 @@ from bids_rsa.spaces.gifti import (
     read_maps,
 )
 from bids_rsa.spaces.masks import inside_of
-from bids_rsa.spaces.space import Floats, FoundMask, Mask, Smoother
+from bids_rsa.spaces.space import Floats, FoundMask, Integers, Mask, Smoother
+from bids_rsa.spaces.surface_files import density_label
 
 DISTANCE = "dijkstra over edges and unfolded triangle pairs"
 # a left hemisphere whose middle lies so far to the right of the right one's is no left one
@@ -149,7 +150,7 @@ class SurfacePart:
     def discs(
         self,
         patch_mask: Mask,
-        center_mask: Mask,
+        chosen: Integers,
         radius_mm: float,
         n_threads: int = 1,
         patch_size: int | None = None,
@@ -158,7 +159,9 @@ class SurfacePart:
 
         Parameters
         ----------
-        patch_mask, center_mask : (n_locations,) bool
+        patch_mask : (n_locations,) bool
+        chosen : (n_centers,) int
+            Locations.
         radius_mm : float
         n_threads : int
         patch_size : int, optional
@@ -167,7 +170,7 @@ class SurfacePart:
         # compiled code takes half a second to import: not for checking headers
         from bids_rsa.core.neighborhood.geodesics import geodesic_discs
 
-        centers, counts, rows = self.vertices[center_mask], [], []
+        centers, counts, rows = self.vertices[chosen], [], []
         graph = reached_graph(self.coordinates_mm, self.triangles, centers, radius_mm)
         row_of = np.full(len(self.coordinates_mm), -1, dtype=np.int32)
         row_of[self.vertices[patch_mask]] = np.arange(np.count_nonzero(patch_mask))
@@ -247,13 +250,16 @@ class SurfaceSpace:
     reference : str
         Where the coordinates come from, for sidecars: BIDS's ``SpatialReference``.
     coarse : SurfaceSpace, optional
-        A coarser mesh that centres and maps lie on, whose vertices are the first ones of this.
+        A coarser mesh that centres and maps lie on.
+    of_coarse : tuple of (n_coarse_vertices,) ndarray of int
+        For each hemisphere, which vertex of this mesh each vertex of the coarser one is.
     """
 
     parts: tuple[SurfacePart, ...]
     geometry: str = ""
     reference: str = ""
     coarse: SurfaceSpace | None = None
+    of_coarse: tuple[Integers, ...] = ()
 
     @property
     def n_locations(self) -> int:
@@ -297,19 +303,17 @@ class SurfaceSpace:
 
     def centers_among(self, inside: Mask) -> Mask:
         """Take from a mask of vertices (n_locations,) those that are vertices of `centers`."""
-        slices = self.part_slices()
-        return np.concatenate(
-            [inside[slices[p.hemisphere]][: p.n_locations] for p in self.centers.parts]
-        )
-
-    def _as_vertices(self, center_mask: Mask) -> Mask:
-        """Undo `centers_among`: other vertices are outside."""
         if self.coarse is None:
-            return center_mask
-        vertices, slices = np.zeros(self.n_locations, dtype=bool), self.part_slices()
-        for side, own in self.coarse.part_slices().items():
-            vertices[slices[side]][: own.stop - own.start] = center_mask[own]
-        return vertices
+            return inside
+        own = [inside[one] for one in self.part_slices().values()]
+        return np.concatenate([part[v] for part, v in zip(own, self.of_coarse, strict=True)])
+
+    def _centers_of_parts(self, center_mask: Mask) -> list[Integers]:
+        """List the centres of each hemisphere by their numbers on its own mesh."""
+        own = [np.flatnonzero(center_mask[one]) for one in self.centers.part_slices().values()]
+        if self.coarse is None:
+            return own
+        return [vertices[one] for vertices, one in zip(self.of_coarse, own, strict=True)]
 
     def sizes(self) -> Floats:
         """Area of each vertex in mm2."""
@@ -336,11 +340,11 @@ class SurfaceSpace:
         patch_size: int | None = None,
     ) -> Patches:
         """Find the discs around the centres; see `Space.neighborhood`."""
-        slices, center_mask = self.part_slices().values(), self._as_vertices(center_mask)
+        slices, centers = self.part_slices().values(), self._centers_of_parts(center_mask)
         return joined_patches(
             *(
-                part.discs(patch_mask[own], center_mask[own], radius_mm, n_threads, patch_size)
-                for part, own in zip(self.parts, slices, strict=True)
+                part.discs(patch_mask[own], chosen, radius_mm, n_threads, patch_size)
+                for part, own, chosen in zip(self.parts, slices, centers, strict=True)
             )
         )
 
@@ -422,11 +426,15 @@ class SurfaceSpace:
 
     def spatial_keys(self, beside: Mapping[str, Any], path: str) -> dict[str, Any]:
         """Name the surface and the distance; BIDS asks for more with den- and some spaces."""
-        return surface_keys(self.centers, {} if self.coarse else beside, path)
+        if self.coarse is None or not is_of_mesh(path, self.coarse.parts):
+            return surface_keys(self, beside, path)
+        return surface_keys(self.coarse, {}, path)
 
 
-def coarser_part(part: SurfacePart, triangles: NDArray[np.int32], path: str) -> SurfacePart:
-    """Make the coarser mesh of the first vertices of a mesh, where they are nested.
+def coarser_part(
+    part: SurfacePart, triangles: NDArray[np.int32], vertices: Integers, path: str
+) -> SurfacePart:
+    """Make a coarser mesh of some of the vertices of a mesh.
 
     Parameters
     ----------
@@ -434,27 +442,29 @@ def coarser_part(part: SurfacePart, triangles: NDArray[np.int32], path: str) -> 
         With all vertices of its mesh.
     triangles : (n_triangles, 3)
         Of the coarser mesh.
+    vertices : (n_coarse_vertices,)
+        Which vertex of the mesh each of the coarser one is.
     path : str
         Where they come from, for messages.
 
     Raises
     ------
     ContentError
-        The first vertices are not those of the coarser mesh.
+        These are not the vertices of the coarser mesh.
     """
-    n_coarse = int(triangles.max()) + 1
-    if n_coarse > part.n_locations:
+    n_coarse = len(vertices)
+    if n_coarse > part.n_locations or vertices.max(initial=0) >= part.n_locations:
         raise ContentError(
             f"{path} has {n_coarse:,} vertices, and the images {part.n_locations:,}."
         )
     coarse = SurfacePart(
-        part.hemisphere, part.coordinates_mm[:n_coarse], triangles, np.arange(n_coarse)
+        part.hemisphere, part.coordinates_mm[vertices], triangles, np.arange(n_coarse)
     )
-    # each subdivision halves the edges; with other vertices they would cross the hemisphere
+    # with other vertices edges would cross the hemisphere
     expected = _edge_mm(part) * np.sqrt(part.n_locations / n_coarse)
     if _edge_mm(coarse) > 2 * expected:
         raise ContentError(
-            f"The vertices of {path} are not the first ones of the images' mesh: its edges would "
+            f"The vertices of {path} are not among those of the images' mesh: its edges would "
             f"measure {_edge_mm(coarse):.3g} mm there, {expected:.3g} mm are expected.",
             "Leave --center-density away.",
         )
@@ -499,6 +509,13 @@ def check_surface_radius(parts: Sequence[SurfacePart], radius_mm: float, name: s
             "hemisphere, and the map one constant.",
             "Searchlights usually have a radius of 5 to 15 mm.",
         )
+
+
+def is_of_mesh(path: str, parts: Sequence[SurfacePart]) -> bool:
+    """Tell whether the density in a file's name is that of a mesh; true without one."""
+    label = Path(path).name.partition("_den-")[2].partition("_")[0]
+    labels = [density_label(len(part.coordinates_mm)) for part in parts]
+    return not label or label in labels
 
 
 # spaces that BIDS knows as standard, where SpatialReference is not needed

@@ -173,8 +173,8 @@ def test_regions_of_vertices_are_their_voxels_and_masks_of_centres_are_kept(data
     upper = (mm[:, 2] > 12).reshape(SHAPE).astype(np.uint8)
     nib.save(nib.Nifti1Image(upper, AFFINE), tmp_path / "upper.nii.gz")
     masks = f"{tmp_path}/atlas-top_hemi-{{hemi}}.label.gii"
-    done = run_app(data, tmp_path / "out", "--atlas", masks, "--roi-sphere", "disc:L200:9",
-                   "--rois", tmp_path / "upper.nii.gz", "--roi-mask", masks, "--min-coverage", "0")  # fmt: skip
+    options = ("--atlas", masks, "--roi-sphere", "disc:L200:9", "--rois", tmp_path / "upper.nii.gz")
+    done = run_app(data, tmp_path / "out", *options, "--roi-mask", masks, "--min-coverage", "0")
     assert done.returncode == 0, done.stderr
     model = [float(a[0] != b[0]) for a, b in combinations(CONDITIONS, 2)]
 

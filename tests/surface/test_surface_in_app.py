@@ -253,7 +253,7 @@ def test_centres_on_a_coarser_mesh_have_the_scores_of_its_vertices(tmp_path):
         maps = rng.normal(size=(len(CONDITIONS), len(points))).astype(np.float32)
         values = {(side, "1", one): own for one, own in zip(CONDITIONS, maps, strict=True)}
         save_gifti(data, values, space="fsaverage")
-    given = ("--radius", "5", "--comparison", "pearson",
+    given = ("--radius", "5", "--comparison", "pearson", "--roi-sphere", "a:R30000:9",
              "--surface", f"{surface}/hemi-{{hemi}}_white.surf.gii")  # fmt: skip
     for out, more in (("fine", ()), ("coarse", ("--center-density", "10k"))):
         found = run_app(data, tmp_path / out, *given, *more)
@@ -264,6 +264,9 @@ def test_centres_on_a_coarser_mesh_have_the_scores_of_its_vertices(tmp_path):
         for side in "LR":
             assert len(coarse[side]) == 10242
             np.testing.assert_array_equal(coarse[side], fine[side][:10242], err_msg=stat)
+    tables = [next((tmp_path / out).glob("sub-01/func/*_scores.tsv")) for out in ("fine", "coarse")]
+    assert tables[0].name == tables[1].name and "den-41k" in tables[0].name
+    assert tables[0].read_text() == tables[1].read_text()
     found = run_app(data, tmp_path / "other", *given, "--center-density", "32k")
     assert found.returncode == 2
     assert "usable: 3k, 10k" in found.stderr

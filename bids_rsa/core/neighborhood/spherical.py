@@ -59,6 +59,23 @@ def barycentric_weights(
     return faces[found], weights
 
 
+def nearest_on_sphere(sphere_from: ArrayLike, sphere_to: ArrayLike) -> Integers:
+    """Find the vertex of a mesh on a sphere that is nearest to each point of another sphere.
+
+    Parameters
+    ----------
+    sphere_from : (n_vertices, 3) array_like
+        Around the origin, of any radius.
+    sphere_to : (n_points, 3) array_like
+
+    Returns
+    -------
+    vertices : (n_points,) int64
+    """
+    _, nearest = KDTree(_on_unit_sphere(sphere_from)).query(_on_unit_sphere(sphere_to))
+    return np.asarray(nearest, dtype=np.int64)
+
+
 def _on_unit_sphere(points: ArrayLike) -> Floats:
     """Scale points to a distance of 1 from the origin."""
     given = np.asarray(points, dtype=np.float64)
