@@ -22,6 +22,7 @@ from bids_rsa.group.region_find import RegionGroup, find_region_groups
 from bids_rsa.group.region_people import region_people
 from bids_rsa.group.statements import Tried, count_tried
 from bids_rsa.group.write import GroupJob
+from bids_rsa.outputs.derivatives import EXTENSIONS
 from bids_rsa.settings import GroupSettings, InputSettings, RunSettings, Settings
 from bids_rsa.tables import existing_file, expanded
 
@@ -86,7 +87,9 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
 def _has_maps(output_dir: str, derivatives: Sequence[str]) -> bool:
     """Tell whether there is any participant's map to test."""
     datasets = map_datasets(output_dir, derivatives)
-    return any(next(Path(one.path).glob("sub-*/**/*_statmap.nii*"), None) for one in datasets)
+    patterns = [f"sub-*/**/*_statmap{image}" for image, _ in EXTENSIONS.values()]
+    places = [(Path(one.path), pattern) for one in datasets for pattern in patterns]
+    return any(next(folder.glob(pattern), None) for folder, pattern in places)
 
 
 def _run_tests(tests: Sequence[GroupTest], tried: Tried, inputs: InputSettings, call: Call) -> int:

@@ -35,7 +35,7 @@ def with_ribbon(
     files: Sequence[IndexedFile],
     datasets: Sequence[str],
     inputs: InputSettings,
-    query: Query,
+    query: Query | None = None,
 ) -> Analysis:
     """Add the white and pial surfaces of both hemispheres; maps then lie on their mesh.
 
@@ -48,7 +48,7 @@ def with_ribbon(
     datasets : sequence of str
         The folders of the datasets searched.
     inputs : InputSettings
-    query : dict
+    query : dict, optional
         What --bids-filter-file asks of masks.
 
     Raises
@@ -60,7 +60,7 @@ def with_ribbon(
     """
     refuse_one_for_both(inputs, tuple(SIDES))
     surfaces = tuple(_ribbon(analysis, side, files, datasets, inputs) for side in SIDES)
-    roi = _roi(analysis, files, datasets, inputs.roi_mask, query)
+    roi = _roi(analysis, files, datasets, inputs.roi_mask, query or {})
     for path in (*roi.paths, *(path for one in surfaces for path in one.files)):
         refuse_unwritable_name(path)
     pairs = dict(name_pairs(surfaces[0].surfaces[0]))
