@@ -84,7 +84,7 @@ class ReadPatterns(RecordingInterface):
             )
             refuse_changed(self.inputs.files)
             who = self.inputs.analysis.title
-            origin = re.sub(r"\bsub-[A-Za-z0-9+]+_", "", stacked.brain_mask.origin)
+            origin = re.sub(r"(?<=[:,] )sub-[A-Za-z0-9+]+_", "", stacked.brain_mask.origin)
             on_surfaces = self.inputs.analysis.form != "volume" and not self.inputs.analysis.ribbon
             LOGGER.info("%s: %s: %s.", who, "cortex" if on_surfaces else "brain mask", origin)
             for warning in stacked.warnings:

@@ -282,6 +282,7 @@ def test_real_betas_between_real_surfaces(tmp_path):
     )  # fmt: skip
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert f"--brain-mask {folder}/sub-02_ses-s1_mask.nii" in done.stderr
     for side in "LR":
         (path,) = tmp_path.glob(f"out/sub-02/func/*hemi-{side}*_stat-spearman_*.shape.gii")
         scores = nib.load(path).darrays[0].data
