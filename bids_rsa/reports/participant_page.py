@@ -177,6 +177,7 @@ def _analysis(index: int, maps: Sequence[FoundMap], folder: Path, budget: int) -
     several = counted[1] if counted else "voxels"
     return {
         "label": label,
+        "several": several,
         "conditions": _conditions(first.sidecar),
         "masks": _masks(first.sidecar),
         "coverage": _coverage(mask, anatomy, first) if anatomy else None,

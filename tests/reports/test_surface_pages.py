@@ -56,6 +56,7 @@ def test_the_page_counts_both_hemispheres_and_stays_small(output):
     ]
     mean = np.nanmean(np.concatenate(scores))
     assert f"{mean:.3g}" in page
+    assert '<th scope="col" class="number">vertices</th>' in page
     assert "vertices in the patch" in page and "http://" not in page.replace("http://www.w3", "")
 
 
