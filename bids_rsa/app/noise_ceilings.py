@@ -9,7 +9,7 @@ from pathlib import Path
 from bids_rsa.app.compared import covariance_of, models_of
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.dataset import find_analyses
-from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError
+from bids_rsa.errors import BidsRsaError, ContentError, InputError
 from bids_rsa.group.ceiling_subjects import CeilingSubject, check_comparable
 from bids_rsa.group.ceiling_write import CeilingJob, plan_ceilings
 from bids_rsa.group.ceilings import ceiling_tests
@@ -108,11 +108,6 @@ def _subject(
     maps = [test.members[number].maps[0][0] for test in tests]
     found = _find_analysis(maps, bids_dir, n_threads)
     analysis, rsa = found.analysis, found.rsa
-    if analysis.ribbon:
-        raise OptionError(
-            f"--noise-ceiling is not available for maps of --patches ribbon ({analysis.label}).",
-            "Leave --noise-ceiling away.",
-        )
     plan = plan_stack(analysis, rsa.reading)
     own = scored(models_of(analysis, plan, found.models, rsa))
     whitened = any(find_comparison(test.key.comparison).whitened for test in tests)

@@ -26,32 +26,6 @@ BLOCK_BYTES = 2**27
 STEP_BYTES = 2**23
 
 
-@dataclass(frozen=True, eq=False)
-class PatternSet:
-    """Patterns of one subject or one half of the runs, and what makes RDMs of them.
-
-    Attributes
-    ----------
-    patterns : (n_patch_locations, n_folds, n_conditions)
-        In the order of ``np.flatnonzero(patch_mask)``; may be a memory map.
-    patch_mask : (n_locations,) bool
-    params : mapping
-        The dissimilarity's parameters; ``V`` and ``w`` have one entry per row of ``patterns``.
-    min_voxels : int
-    ignore_nan : bool
-    noise : NoiseModel or None
-    """
-
-    patterns: NDArray[np.floating[Any]]
-    patch_mask: Mask
-    dissimilarity: Metric = DEFAULT_DISSIMILARITY
-    params: Mapping[str, Any] = field(default_factory=dict)
-    min_voxels: int = 1
-    ignore_nan: bool = False
-    noise: NoiseModel | None = None
-    patch_size: int | None = None
-
-
 class Surroundings(Protocol):
     """What is asked of a space: the patches of some centres, and a range that holds them all."""
 
@@ -67,6 +41,38 @@ class Surroundings(Protocol):
 
     def reach(self, center_mask: Mask, radius_mm: float) -> slice:
         """Give a range of locations that holds the patches of all these centres."""
+
+
+@dataclass(frozen=True, eq=False)
+class PatternSet:
+    """Patterns of one subject or one half of the runs, and what makes RDMs of them.
+
+    Attributes
+    ----------
+    patterns : (n_patch_locations, n_folds, n_conditions)
+        In the order of ``np.flatnonzero(patch_mask)``; may be a memory map.
+    patch_mask : (n_locations,) bool
+    params : mapping
+        The dissimilarity's parameters; ``V`` and ``w`` have one entry per row of ``patterns``.
+    min_voxels : int
+    ignore_nan : bool
+    noise : NoiseModel or None
+    patch_size : int or None
+        Only the nearest so many locations.
+    space : Surroundings or None
+        Where its own locations lie, with the same centres as those of the others; None: where
+        theirs do.
+    """
+
+    patterns: NDArray[np.floating[Any]]
+    patch_mask: Mask
+    dissimilarity: Metric = DEFAULT_DISSIMILARITY
+    params: Mapping[str, Any] = field(default_factory=dict)
+    min_voxels: int = 1
+    ignore_nan: bool = False
+    noise: NoiseModel | None = None
+    patch_size: int | None = None
+    space: Surroundings | None = None
 
 
 def rdms_side_by_side(
@@ -99,7 +105,7 @@ def rdms_side_by_side(
     """
     n_conditions = sets[0].patterns.shape[2]
     n_cells = n_conditions * (n_conditions - 1) // 2
-    if all(one.noise is None for one in sets):
+    if all(one.noise is None and one.space is None for one in sets):
         found = _in_step(sets, center_mask, space, radius_mm, n_threads)
         if found is not None:
             _run_in_step(*found, n_cells, take, n_threads, on_progress)
@@ -110,7 +116,7 @@ def rdms_side_by_side(
     for numbers, chosen in _blocks(center_mask, step):
         rdms = room[:, : len(numbers)]
         for one, out in zip(sets, rdms, strict=True):
-            _fill(one, chosen, space, radius_mm, n_threads, out)
+            _fill(one, chosen, one.space or space, radius_mm, n_threads, out)
         take(numbers, rdms)
         if on_progress is not None:
             on_progress(len(numbers))

@@ -21,6 +21,7 @@ from bids_rsa.patterns.noise_samples import noise_of
 from bids_rsa.patterns.stacking import StackedPatterns, stack_analysis
 from bids_rsa.records import Analysis
 from bids_rsa.settings import RsaSettings
+from bids_rsa.spaces.ribbon import RibbonSpace
 from bids_rsa.words import few
 
 Floats = NDArray[np.float64]
@@ -134,6 +135,8 @@ def read_subject(
         rsa.ignore_nan,
         _noise(subject, stacked, folder, n_threads, progress),
         rsa.patch_size,
+        # voxels of a ribbon are those of a subject's own grid
+        stacked.space if isinstance(stacked.space, RibbonSpace) else None,
     )
     return CeilingSource(
         analysis.subject, patterns, rsa.radius_mm, subject.models, subject.covariance

@@ -123,11 +123,11 @@ class RibbonSpace:
 
         mask, found = patch_mask.reshape(self.volume.shape), []
         slices = self.surface.part_slices().values()
-        for part, own in zip(self.ribbons, slices, strict=True):
+        for part, between, own in zip(self.ribbons, self._between, slices, strict=True):
             found.append(
                 ribbon_patches(
                     part.cortex,
-                    self.voxels_of(part),
+                    between,
                     mask,
                     np.flatnonzero(center_mask[own]),
                     radius_mm,
@@ -138,12 +138,16 @@ class RibbonSpace:
         return joined_patches(*found, same_locations=True)
 
     @cached_property
+    def _between(self) -> list[RibbonVoxels]:
+        """The voxels between the surfaces of each hemisphere."""
+        return [self.voxels_of(part) for part in self.ribbons]
+
+    @cached_property
     def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Vertices of both hemispheres, and a voxel that belongs to each; several of one vertex."""
-        found = [self.voxels_of(part) for part in self.ribbons]
         firsts = [own.start for own in self.surface.part_slices().values()]
-        vertices = [one.vertices + first for one, first in zip(found, firsts, strict=True)]
-        return np.concatenate(vertices), np.concatenate([one.voxels for one in found])
+        vertices = [one.vertices + n for one, n in zip(self._between, firsts, strict=True)]
+        return np.concatenate(vertices), np.concatenate([one.voxels for one in self._between])
 
     def voxels_at(self, vertices: NDArray[Any]) -> NDArray[np.int64]:
         """List the voxels that belong to some vertices, each once, ascending."""

@@ -52,7 +52,8 @@ class RibbonVoxels(NamedTuple):
     vertices : (n_pairs,) int64
         Ascending.
     voxels : (n_pairs,) int64
-        In the order of the flat grid. A voxel in a fold may belong to two vertices.
+        In the order of the flat grid. A voxel belongs to one vertex, but to several where prisms
+        overlap (surfaces that cross themselves) or where its centre lies on the border of two.
     """
 
     vertices: Integers
