@@ -87,7 +87,7 @@ def gather_scores(test: GroupTest) -> GroupScores:
     ContentError
         A map without a finite score, or no voxel that enough subjects have.
     """
-    space = space_of_test(test)
+    space = space_of_test(test, with_areas=True)
     subjects = [_load_member(member, test, space) for member in test.members]
     inside = np.array([one.inside for one in subjects])
     mask, lost = common_voxels(inside, test.settings.coverage)

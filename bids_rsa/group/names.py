@@ -7,6 +7,7 @@ from bids_rsa.core.inference.design import Design
 from bids_rsa.group.records import GroupTest
 from bids_rsa.outputs.derivatives import EXTENSIONS, PlannedFile, with_vectors
 from bids_rsa.outputs.provenance import digest, hash_file
+from bids_rsa.words import listing
 
 P_STATS = (
     "p",
@@ -166,7 +167,23 @@ def _geometry(test: GroupTest) -> dict[str, Any]:
             for one in test.surfaces
             for path in one.files
         ],
+        **_areas(test),
     }
+
+
+def _areas(test: GroupTest) -> dict[str, Any]:
+    """Say whose areas the vertices have."""
+    if test.own_surfaces:
+        files = [path for own in test.own_surfaces for one in own for path in one.meshes]
+        return {
+            "VertexAreas": "mean over the participants' own surfaces",
+            "VertexAreasSHA256": digest([hash_file(path) for path in files]),
+        }
+    why = ""
+    if test.without_surfaces:
+        named = listing([f"sub-{subject}" for subject in test.without_surfaces])
+        why = f"; not the mean over participants, because no own surface was found of {named}"
+    return {"VertexAreas": f"those of SurfaceGeometry{why}"}
 
 
 SMOOTHING = {

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.discovery.surfaces import SurfaceFiles, find_surfaces, refuse_one_for_both
+from bids_rsa.group.own_surfaces import mean_areas_mm2
 from bids_rsa.group.records import GroupTest, ParticipantMap
 from bids_rsa.patterns.places import surface_space
 from bids_rsa.records import Analysis, HemisphereSurfaces
 from bids_rsa.settings import InputSettings
 from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout, open_cifti, read_cifti_map
 from bids_rsa.spaces.gifti import Hemisphere, read_maps
+from bids_rsa.spaces.grayordinates import GrayordinateSpace
 from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.images import grid_of, load_volume, n_volumes, open_image, read_volume
 from bids_rsa.spaces.map_files import maps_header
 from bids_rsa.spaces.space import Space
-from bids_rsa.spaces.surface import VertexLayout
+from bids_rsa.spaces.surface import SurfaceSpace, VertexLayout
 from bids_rsa.spaces.volume import VolumeSpace
 
 Floats = NDArray[np.float64]
@@ -65,11 +67,19 @@ def group_surfaces(one: ParticipantMap, inputs: InputSettings) -> tuple[Hemisphe
     )
 
 
-def space_of_test(test: GroupTest) -> Space:
-    """Find the space of a test's maps by the first of them, and read the surfaces it needs."""
+def space_of_test(test: GroupTest, with_areas: bool = False) -> Space:
+    """Find the space of a test's maps by the first of them, and read the surfaces it needs.
+
+    ``with_areas``: vertices have the mean areas of the participants' own surfaces, if there are.
+    """
     first = test.members[0].maps[0][0]
     if first.form != "volume":
-        return surface_space(layout_of_map(first), test.surfaces, test.title, first.path)
+        space = surface_space(layout_of_map(first), test.surfaces, test.title, first.path)
+        if with_areas and test.own_surfaces and isinstance(space, SurfaceSpace | GrayordinateSpace):
+            areas = mean_areas_mm2(test)
+            parts = [replace(one, areas=own) for one, own in zip(space.parts, areas, strict=True)]
+            return replace(space, parts=tuple(parts))
+        return space
     image = open_image(first.path)
     grid = grid_of(image)
     return VolumeSpace(grid.shape, grid.affine, image)

@@ -16,8 +16,9 @@ from bids_rsa.group.agree import check_agreement, check_layout, check_space
 from bids_rsa.group.identity import with_hashes
 from bids_rsa.group.null_maps import check_draws
 from bids_rsa.group.options import check_options
+from bids_rsa.group.own_surfaces import find_own_surfaces
 from bids_rsa.group.participants import Participants, listed_participants, read_participants
-from bids_rsa.group.places import group_surfaces
+from bids_rsa.group.places import group_surfaces, hemispheres_of, layout_of_map
 from bids_rsa.group.records import GroupTest, Kind, MapKey, Member, ParticipantMap
 from bids_rsa.group.split import refuse_split
 from bids_rsa.settings import GroupSettings, InputSettings, Selection
@@ -90,7 +91,11 @@ def plan_tests(
         test = _with_people(test, people)
         if test.members:
             first = test.members[0].maps[0][0]
-            test = replace(test, surfaces=group_surfaces(first, inputs or InputSettings("")))
+            given = inputs or InputSettings("")
+            test = replace(test, surfaces=group_surfaces(first, given))
+            if test.surfaces and not given.surface:
+                own, without = find_own_surfaces(test.members, hemispheres_of(layout_of_map(first)))
+                test = replace(test, own_surfaces=own, without_surfaces=without)
         tests.append(replace(test, notes=_check_test(test)))
     _check_joint(tests, group)
     _refuse_unused(inputs or InputSettings(""), group, tests)

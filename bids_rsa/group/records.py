@@ -159,6 +159,10 @@ class GroupTest:
         Warnings for the log and the sidecar.
     surfaces : tuple of HemisphereSurfaces
         Of the hemispheres, where the maps lie on surfaces.
+    own_surfaces : tuple of tuple of HemisphereSurfaces
+        Those of each member, whose mean vertex areas are used; empty: those of ``surfaces``.
+    without_surfaces : tuple of str
+        Members without surfaces of their own, where others have some.
     """
 
     kind: Kind
@@ -174,6 +178,8 @@ class GroupTest:
     tested: tuple[tuple[str, tuple[float, ...]], ...] = ()
     notes: tuple[str, ...] = ()
     surfaces: tuple[HemisphereSurfaces, ...] = ()
+    own_surfaces: tuple[tuple[HemisphereSurfaces, ...], ...] = ()
+    without_surfaces: tuple[str, ...] = ()
 
     @property
     def form(self) -> Form:

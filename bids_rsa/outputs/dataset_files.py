@@ -107,6 +107,18 @@ def dataset_links(output_dir: Path) -> dict[str, str]:
     return dict(links) if isinstance(links, dict) else {}
 
 
+def resolve_sources(output_dir: Path, uris: Iterable[str]) -> list[Path]:
+    """Say where the files lie that BIDS URIs name; those of unknown datasets are left out."""
+    links = {"": ".", **dataset_links(output_dir)}
+    found = []
+    for uri in uris:
+        _, name, path = uri.split(":", 2)
+        if name in links:
+            root = Path(links[name].removeprefix("file://"))
+            found.append((output_dir / root / path).resolve())
+    return found
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file under its final name only when it is whole."""
     with replacing(path) as beside:

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import COMPARISONS, Comparison
-from bids_rsa.outputs.dataset_files import dataset_links
 from bids_rsa.outputs.derivatives import EXTENSIONS, read_sidecar, without_extension
 from bids_rsa.reports.map_words import OF_NULL, MapWords, map_words, stat_of
 
@@ -178,18 +177,6 @@ def participant_maps(output_dir: Path, subject: str) -> list[FoundMap]:
 def participant_folder(path: Path) -> Path:
     """Find the participant's folder that a map lies in."""
     return next(one for one in path.parents if one.name.startswith("sub-"))
-
-
-def resolve_sources(output_dir: Path, uris: Iterable[str]) -> list[Path]:
-    """Say where the files lie that BIDS URIs name; those of unknown datasets are left out."""
-    links = {"": ".", **dataset_links(output_dir)}
-    found = []
-    for uri in uris:
-        _, name, path = uri.split(":", 2)
-        if name in links:
-            root = Path(links[name].removeprefix("file://"))
-            found.append((output_dir / root / path).resolve())
-    return found
 
 
 def analyses_of(maps: Sequence[FoundMap]) -> dict[str, list[FoundMap]]:

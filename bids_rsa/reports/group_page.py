@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bids_rsa.outputs.dataset_files import resolve_sources
 from bids_rsa.outputs.derivatives import read_sidecar, without_extension
 from bids_rsa.reports.ceiling_view import CEILING_COLUMNS, ceiling_view
 from bids_rsa.reports.checklist import GROUP_ITEMS, PARTICIPANT_ITEMS, checklist, in_words
 from bids_rsa.reports.collect import (
     participant_folder,
     read_rows,
-    resolve_sources,
 )
 from bids_rsa.reports.designs import find_designs
 from bids_rsa.reports.found_tests import FOLDER, FoundTest, find_tests

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_rsa.core.comparison.table import COMPARISONS
-from bids_rsa.reports.collect import FoundMap, find_statmaps, participant_folder, resolve_sources
+from bids_rsa.outputs.dataset_files import resolve_sources
+from bids_rsa.reports.collect import FoundMap, find_statmaps, participant_folder
 from bids_rsa.reports.drawing import opacity_of, scale_of
 from bids_rsa.reports.found_tests import FoundTest
 from bids_rsa.reports.parts import embed_image

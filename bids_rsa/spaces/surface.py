@@ -123,12 +123,15 @@ class SurfacePart:
     triangles : ndarray, shape (n_triangles, 3)
     vertices : ndarray, shape (n_locations,)
         Ascending; all of them in GIFTI, those outside the medial wall in CIFTI.
+    areas : ndarray, shape (n_vertices,), optional
+        In mm2, where they are not those of this mesh but means over several.
     """
 
     hemisphere: str
     coordinates_mm: NDArray[np.float64]
     triangles: NDArray[np.int32]
     vertices: NDArray[np.int64]
+    areas: NDArray[np.float64] | None = None
 
     @classmethod
     def of_mesh(
@@ -145,7 +148,13 @@ class SurfacePart:
 
     def areas_mm2(self) -> Floats:
         """Area of each location (n_locations,)."""
-        return vertex_areas(self.coordinates_mm, self.triangles)[self.vertices]
+        return self._areas()[self.vertices]
+
+    def _areas(self) -> Floats:
+        """Area of each vertex of the mesh in mm2."""
+        if self.areas is not None:
+            return self.areas
+        return vertex_areas(self.coordinates_mm, self.triangles)
 
     def discs(
         self,
@@ -194,8 +203,7 @@ class SurfacePart:
         """Connect the locations inside a mask (n_locations,) along the edges of the mesh."""
         chosen = np.zeros(len(self.coordinates_mm), dtype=bool)
         chosen[self.vertices[inside]] = True
-        areas = vertex_areas(self.coordinates_mm, self.triangles)
-        return mesh_adjacency(self.triangles, areas, chosen)
+        return mesh_adjacency(self.triangles, self._areas(), chosen)
 
     def smoother(self, mask: Mask, fwhm_mm: float) -> Smoother:
         """Prepare smoothing along the surface of values (n_locations,) inside a mask."""

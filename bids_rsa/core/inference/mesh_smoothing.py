@@ -66,7 +66,7 @@ def mesh_smoother(
     Notes
     -----
     Each vertex becomes the mean of the vertices around it, weighted by their areas and by a
-    Gaussian of their distance along the surface, as in Connectome Workbench
+    Gaussian of their distance along the surface, similarly to Connectome Workbench
     (``-metric-smoothing``, GEO_GAUSS_AREA). A kernel much wider than the distance between
     vertices is applied as several narrower ones in turn, whose variances add up (iterated heat
     kernel smoothing) [1]_. Distances are those of `surface_graph`.
