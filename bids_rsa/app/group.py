@@ -145,7 +145,7 @@ def _checked_regions(
     found = []
     for one in regions:
         people, subjects = region_people(one.subjects, table, group)
-        people.design(len(subjects), f"Regions {one.label}")
+        people.design(len(subjects), f"Regions {one.title}")
         members = tuple(member for member in one.members if member.subject in subjects)
         found.append(replace(one, members=members, people=people))
         from bids_rsa.group.region_data import read_regions  # imports pandas

@@ -51,7 +51,7 @@ def run_region_groups(
     waiting = [job for job in jobs if not _is_complete(job)]
     for job in jobs:
         if job not in waiting:
-            LOGGER.info("%s is complete with the same settings: skipped.", job.group.label)
+            LOGGER.info("%s is complete with the same settings: skipped.", job.group.title)
     failures = _run(waiting, call) if waiting else {}
     if len(failures) < len(jobs):
         write_dataset_files(output, {}, {})
@@ -128,7 +128,9 @@ def _tell(job: RegionGroupJob) -> None:
     group, null = job.group, job.settings.null
     subjects = ", ".join(f"sub-{subject}" for subject in group.subjects)
     how = "permuted conditions" if null == "conditions" else group.people.null
-    LOGGER.info("Regions %s: %s (%s), in: %s.", group.label, group.people.words, how, subjects)
+    LOGGER.info(
+        "Regions %s: %s (%s); participants: %s.", group.title, group.people.words, how, subjects
+    )
     for name, levels in group.people.codings:
         LOGGER.info("Covariate %s: 0 is %s, 1 is %s.", name, *levels)
 
@@ -137,7 +139,7 @@ def _table(jobs: Sequence[RegionGroupJob]) -> str:
     """List the sets with their tables."""
     rows = [
         (
-            job.group.label,
+            job.group.title,
             str(len(job.group.subjects)),
             str(len(job.relmats)),
             str(Path(job.output_dir) / job.tables[0][2].path),

@@ -16,6 +16,7 @@ from bids_rsa.group.names import mask_path
 from bids_rsa.group.places import read_map, space_of_test
 from bids_rsa.group.records import GroupTest
 from bids_rsa.spaces.space import Space
+from bids_rsa.words import few
 
 Floats = NDArray[np.float64]
 
@@ -81,12 +82,30 @@ def check_ceilings(tests: Sequence[GroupTest]) -> None:
                 "session.",
                 "Remove --coverage and --average-sessions.",
             )
+        _refuse_two_calls(test)
         if len(test.members) < MIN_SUBJECTS:
             raise ContentError(
                 f"--noise-ceiling: {test.title} has {len(test.members)} subjects, and the lower "
                 f"ceiling compares each with the others: at least {MIN_SUBJECTS} are needed.",
                 "Remove --noise-ceiling.",
             )
+
+
+def _refuse_two_calls(test: GroupTest) -> None:
+    """Refuse hemispheres that were analysed in two calls: RDMs are made again as in one call."""
+    apart = [
+        f"sub-{member.subject}"
+        for member in test.members
+        for one in member.all_maps
+        if len({half.metadata.get("SettingsHash") for half in one.halves}) > 1
+    ]
+    if apart:
+        raise ContentError(
+            f"--noise-ceiling: the hemispheres of {few(apart)} were analysed in two calls of the "
+            "participant level, and RDMs can be computed again only for both together.",
+            "Analyse both hemispheres in one call, or test each by itself with --bids-filter-file "
+            'and {"statmap": {"hemi": "L"}}.',
+        )
 
 
 @dataclass(frozen=True, eq=False)

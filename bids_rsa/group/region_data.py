@@ -232,7 +232,7 @@ def _null_tables(group: RegionGroup) -> tuple[list[pd.DataFrame], bool]:
     if missing:
         names = listing([f"sub-{one.subject}" for one in missing])
         raise InputError(
-            f"Regions {group.label}: --null conditions needs the scores under permutations of "
+            f"Regions {group.title}: --null conditions needs the scores under permutations of "
             f"every participant, and they are not there for {names}, for example "
             f"{missing[0].null}.",
             MAKE_THEM,
@@ -242,7 +242,7 @@ def _null_tables(group: RegionGroup) -> tuple[list[pd.DataFrame], bool]:
         for key in NULL_KEYS:
             if found is not None and found.get(key) != first.get(key):
                 raise ContentError(
-                    f"Regions {group.label}: the scores under permutations are not of the same "
+                    f"Regions {group.title}: the scores under permutations are not of the same "
                     f"permutations: {key} is {first.get(key)} for sub-{group.members[0].subject} "
                     f"and {found.get(key)} for sub-{one.subject}.",
                     f"{MAKE_THEM} Use the same seed, conditions and numbers for all (--overwrite).",

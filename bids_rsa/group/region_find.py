@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.entities import Pairs, join_entities, name_pairs
+from bids_rsa.entities import Pairs, in_words, join_entities, name_pairs
 from bids_rsa.errors import ContentError, SelectionError
 from bids_rsa.group.agree import AGREEING, value_at
 from bids_rsa.group.find import is_wanted, map_datasets
@@ -70,6 +70,12 @@ class RegionGroup:
     def label(self) -> str:
         """The entities as they stand in file names."""
         return join_entities(self.key)
+
+    @property
+    def title(self) -> str:
+        """The set of regions in words, for people."""
+        others = [(key, value) for key, value in self.key if key != "seg"]
+        return ", ".join(filter(None, (self.seg, in_words(others))))
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -151,7 +157,7 @@ def _check_agreement(group: RegionGroup) -> None:
             first, mine = values[0]
             if mine != theirs:
                 raise ContentError(
-                    f"Regions {group.label}: {key} is {_or_none(mine)} for sub-{first} and "
+                    f"Regions {group.title}: {key} is {_or_none(mine)} for sub-{first} and "
                     f"{_or_none(theirs)} for sub-{subject}.",
                     "Run the participant level with the same settings for all.",
                 )

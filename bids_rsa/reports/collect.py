@@ -122,11 +122,13 @@ class FoundMap:
         return found if found.get("SettingsHash") == self.sidecar.get("SettingsHash") else {}
 
 
-def find_statmaps(folder: Path, figures: Path | None = None) -> list[FoundMap]:
+def find_statmaps(
+    folder: Path, figures: Path | None = None, of_one_call: bool = True
+) -> list[FoundMap]:
     """Find the finished maps below a folder, in the order of their names.
 
     Without ``figures``, the pictures of each map lie in a folder beside it. The hemispheres of one
-    analysis are one map; those analysed in calls of their own are two.
+    analysis are one map; those analysed in calls of their own are two with ``of_one_call``.
     """
     found = []
     paths = {path for ending in _ENDINGS for path in folder.rglob(f"*_statmap{ending}")}
@@ -134,7 +136,7 @@ def find_statmaps(folder: Path, figures: Path | None = None) -> list[FoundMap]:
         sidecar = _sidecar(path)
         if "figures" in path.relative_to(folder).parts or sidecar is None:
             continue
-        other = _other_hemisphere(path, sidecar, paths)
+        other = _other_hemisphere(path, sidecar, paths, of_one_call)
         if other is None or _LEFT in path.name:  # the right one is with the left one
             found.append(FoundMap(path, sidecar, figures or path.parent / "figures", other))
     return found
@@ -145,8 +147,10 @@ def _sidecar(path: Path) -> dict[str, Any] | None:
     return read_sidecar(path.with_name(f"{without_extension(path.name)}.json"))
 
 
-def _other_hemisphere(path: Path, sidecar: dict[str, Any], paths: set[Path]) -> Path | None:
-    """Find the map of the other hemisphere, where both are of one analysis.
+def _other_hemisphere(
+    path: Path, sidecar: dict[str, Any], paths: set[Path], of_one_call: bool
+) -> Path | None:
+    """Find the map of the other hemisphere, where both are of one analysis if that is asked for.
 
     The hash covers all input files, so maps that were analysed apart have another one.
     """
@@ -155,7 +159,9 @@ def _other_hemisphere(path: Path, sidecar: dict[str, Any], paths: set[Path]) -> 
     if other == path or other not in paths:
         return None
     beside = _sidecar(other)
-    if beside is None or beside.get("SettingsHash") != sidecar.get("SettingsHash"):
+    if beside is None:
+        return None
+    if of_one_call and beside.get("SettingsHash") != sidecar.get("SettingsHash"):
         return None
     return other
 

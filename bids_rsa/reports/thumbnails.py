@@ -92,7 +92,7 @@ def _kinds(
         one
         for folder in everyone
         if folder.is_dir()
-        for one in find_statmaps(folder, folder / "figures")
+        for one in find_statmaps(folder, folder / "figures", of_one_call=False)
         if one.is_score
     ]
     kinds: dict[tuple[str, str, str], list[FoundMap]] = {}
@@ -151,6 +151,8 @@ def _surface_sheet(
     mosaic = lay_out_hemispheres(unpack_hemispheres(geometry), PICTURE_WIDTH)
     n_locations = int(mosaic.locations.max()) + 1
     fitting = [one for one in maps if len(one.data) >= n_locations]
+    if not fitting:
+        return _picture_sheet(title, maps, inside)
     _, highest = _mean_and_highest(fitting)
     scale, images = _scale(maps, highest), []
     for one in fitting:

@@ -157,6 +157,19 @@ def test_hemispheres_of_two_calls_are_tested_as_those_of_one(output, apart):
         np.testing.assert_array_equal(both(folder, stat), both(together, stat), err_msg=stat)
 
 
+def test_ceilings_and_pages_of_hemispheres_of_two_calls(apart):
+    """RDMs are computed again for both together; the page shows both of each participant."""
+    data, out, surface = apart
+    done = run_app(data, out, "group", "--noise-ceiling", "--label", "ceiling", *surface)
+    assert done.returncode == 65 and "sub-11, sub-12" in done.stderr, done.stderr
+    assert "analysed in two calls" in done.stderr
+    done = run_app(data, out, "group", "--n-permutations", "50", "--label", "page", *surface)
+    assert done.returncode == 0, done.stderr
+    page = (out / "group.html").read_text()
+    section = page.partition('class="thumbs"')[2].partition("</div>")[0]
+    assert section.count("<img") == len(SUBJECTS) and page.count('class="thumbs"') == 1
+
+
 def test_hemispheres_that_were_analysed_in_different_ways_are_refused(apart, tmp_path):
     data, _, surface = apart
     out = tmp_path / "out"
