@@ -23,6 +23,7 @@ from bids_rsa.settings import RunSettings
 from bids_rsa.spaces.images import open_image
 
 BASE_GB = 0.4  # the libraries, and the permuted maps that threads hold
+SMOOTHING_BYTES = 5000  # a vertex, while the weights of its neighbours are found; measured
 COPIES = 4  # of the scores: three while they are read, and what is tested
 ADVICE = "Give this analysis a name with --label NAME, or choose another output directory (with -d "
 ADVICE += "naming the folder of the participants' maps)"
@@ -95,8 +96,10 @@ def _memory_gb(test: GroupTest) -> float:
     n_voxels = n_grid
     if first.form == "volume":
         n_voxels = int(np.count_nonzero(open_image(first.mask_path).dataobj))
-    nulls = _null_bytes(test, n_voxels)
-    return BASE_GB + (COPIES * n_maps * n_voxels * 8 + (n_maps + 40) * n_grid + nulls) / GIB
+    more = _null_bytes(test, n_voxels)
+    if test.settings.smoothing_fwhm and test.form != "volume":
+        more += SMOOTHING_BYTES * n_grid
+    return BASE_GB + (COPIES * n_maps * n_voxels * 8 + (n_maps + 40) * n_grid + more) / GIB
 
 
 def _null_bytes(test: GroupTest, n_voxels: int) -> int:

@@ -66,8 +66,8 @@ def evaluated_centers(
     evaluated = scores.n_voxels >= rsa.min_voxels
     if not evaluated.any():
         raise ContentError(
-            f"{label}: no centre has {rsa.min_voxels} voxels within {rsa.radius_mm:g} mm; the "
-            f"largest patch has {scores.n_voxels.max(initial=0)}.",
+            f"{label}: no patch of {rsa.radius_mm:g} mm is as large as --min-voxels "
+            f"{rsa.min_voxels}; the largest has {scores.n_voxels.max(initial=0)}.",
             "Choose a larger --radius or a smaller --min-voxels.",
         )
     for comparison, values in scores.scores.items():
