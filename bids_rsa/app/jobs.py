@@ -150,7 +150,9 @@ def plan_job(
         is_drawn=not asked.no_figures,
     )
     if not asked.overwrite:
-        check_replaceable(running.output, job.all_planned)
+        # the runs first: maps made of them could only say that their images differ
+        runs = (file for one in job.estimates for file in one.planned)
+        check_replaceable(running.output, (*runs, *job.all_planned))
     check_maps_beside(running.output, planned)
     return job
 
