@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from bids_rsa.entities import FIELDS, Pairs, name_pairs, others_of
 from bids_rsa.errors import ContentError
 from bids_rsa.estimation.names import bold_stem, without_hemisphere
 from bids_rsa.records import Form
-from bids_rsa.spaces.map_files import maps_header
 
 _KINDS = re.compile(
     r"(?:^|_)(?:bold\.(?:json|nii|nii\.gz|func\.gii|func\.gii\.gz|dtseries\.nii)|events\.tsv|desc-brain_mask\.(?:nii|nii\.gz)"
@@ -35,8 +34,6 @@ _FORMS: dict[str, Form] = {
     ".nii": "volume", ".nii.gz": "volume", ".func.gii": "surface", ".func.gii.gz": "surface",
     ".dtseries.nii": "grayordinates",
 }  # fmt: skip
-# keys of a sidecar that say when volumes were taken
-_TIMES = ("RepetitionTime", "StartTime", "VolumeTiming", "SliceTimingCorrected")
 
 
 @dataclass(frozen=True)
@@ -126,7 +123,7 @@ def find_bold_files(
     -------
     list of BoldFile
         Sorted by path; images of derivative datasets only. Hemispheres are single files; see
-        `join_bold_hemispheres`.
+        `bids_rsa.estimation.bold_hemispheres`.
     """
     everything = [f for dataset, folder in folders for f in _in_folder(dataset, folder, skipped)]
     everything += [f for dataset in datasets for f in _at_root(dataset)]
@@ -140,73 +137,6 @@ def find_bold_files(
             continue
         runs.append(_with_files(file, found))
     return sorted(runs, key=lambda run: run.file.path)
-
-
-def join_bold_hemispheres(files: Sequence[BoldFile]) -> list[BoldFile]:
-    """Make one run of the images of its two hemispheres; those of one side alone stay as they are.
-
-    Raises
-    ------
-    ContentError
-        A run that lacks a hemisphere which other runs have, or that has it twice, or whose
-        hemispheres were taken at other times.
-    """
-    joined = [file for file in files if file.form != "surface"]
-    spaces: dict[Any, dict[Any, dict[str, BoldFile]]] = {}
-    for file in files:
-        if file.form != "surface":
-            continue
-        rest = {k: v for k, v in file.entities.items() if k not in ("hemi", "run")}
-        key = (file.file.dataset.path, *sorted(rest.items()))
-        sides = spaces.setdefault(key, {}).setdefault(file.entities.get("run"), {})
-        side = _side(file)
-        if side in sides:
-            raise ContentError(
-                f"Two BOLD images of one hemisphere and run: {sides[side].file.path} and "
-                f"{file.file.path}.",
-                "Take one of them away.",
-            )
-        sides[side] = file
-    for runs in spaces.values():
-        joined += _joined_runs(list(runs.values()))
-    return sorted(joined, key=lambda run: run.file.path)
-
-
-def _side(file: BoldFile) -> str:
-    """Find the hemisphere of an image by its name, else by its metadata."""
-    named = file.entities.get("hemi")
-    return named or str(maps_header(file.file.path).layout.hemispheres[0][0])
-
-
-def _joined_runs(runs: Sequence[Mapping[str, BoldFile]]) -> list[BoldFile]:
-    """Join the hemispheres of the runs of one space."""
-    alone = [file for sides in runs if len(sides) == 1 for file in sides.values()]
-    there = {side for sides in runs for side in sides}
-    if len(there) == 1:
-        return alone
-    for file in alone:
-        lacking = "R" if _side(file) == "L" else "L"
-        raise ContentError(
-            f"{without_hemisphere(file.label)}: there is no BOLD image of hemi-{lacking} beside "
-            f"{file.file.path}, and other runs have both hemispheres.",
-            "Add the missing file, leave the run out with --run-label, or choose a hemisphere with "
-            '--bids-filter-file: {"bold": {"hemi": "L"}}.',
-        )
-    for sides in runs:
-        _check_same_times(sides["L"], sides["R"])
-    return [replace(sides["L"], right=sides["R"].file.path) for sides in runs]
-
-
-def _check_same_times(left: BoldFile, right: BoldFile) -> None:
-    """Refuse hemispheres whose sidecars say other times."""
-    for key in _TIMES:
-        one, other = left.preproc.get(key), right.preproc.get(key)
-        if one != other:
-            raise ContentError(
-                f"The sidecars of {left.file.path} and {right.file.path} disagree: {key} is "
-                f"{json.dumps(one)} and {json.dumps(other)}.",
-                "Both hemispheres are of the same run: correct the JSON files.",
-            )
 
 
 def _passes(file: NamedFile, filters: Filters) -> bool:

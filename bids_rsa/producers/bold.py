@@ -8,7 +8,8 @@ from typing import Any
 from bids_rsa.discovery.index import Folders
 from bids_rsa.discovery.selection import of_space, same_label
 from bids_rsa.errors import InputError, OptionError, SelectionError
-from bids_rsa.estimation.bold_files import BoldFile, find_bold_files, join_bold_hemispheres
+from bids_rsa.estimation.bold_files import BoldFile, find_bold_files
+from bids_rsa.estimation.bold_hemispheres import join_bold_hemispheres
 from bids_rsa.estimation.names import contrast_labels, estimate_paths
 from bids_rsa.estimation.runs import Schedule, check_estimable, plan_run, read_schedule
 from bids_rsa.producers.search import Search
@@ -87,6 +88,9 @@ class BoldSearch(Search):
             if file.events is None and tasks and file.file.task not in tasks:
                 self._notes.append(f"No run of task-{file.file.task} has events: left out.")
                 continue
+            alone = dict(file.others).get("hemi")
+            if alone:
+                self._notes.append(f"sub-{subject}: there is BOLD of hemi-{alone} alone.")
             schedule = read_schedule(file, self.bold)
             self.runs[file.file.path] = (file, schedule)
             images += self._estimates(file, schedule)

@@ -377,6 +377,7 @@ def test_one_hemisphere_alone_is_analysed_as_such(flat_trees, gifti, surface, tm
     code, said = from_bold(gifti, tmp_path / "out", *options)
     assert code == 0, said
     assert from_bold(flat_trees["gifti"], tmp_path / "both", *surface, "--scale", "none")[0] == 0
+    assert "sub-01: there is BOLD of hemi-R alone" in said
     path = next((tmp_path / "out").glob("sub-01/func/*_hemi-R_*_stat-spearman_*.gii"))
     np.testing.assert_array_equal(
         read_maps(path)[:, 0], scores_of(tmp_path / "both")[COUNTS["L"] :]
