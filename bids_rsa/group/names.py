@@ -94,7 +94,7 @@ def figure_path(test: GroupTest, figure: str) -> str:
     return f"{test.folder}/figures/{test.label}_{figure}.png"
 
 
-def geometry_path(test: GroupTest) -> str:
+def group_geometry_path(test: GroupTest) -> str:
     """Name the surfaces that the maps are drawn on, which are kept for the page."""
     return f"{test.folder}/figures/{test.label}_surfaces.json"
 

@@ -12,7 +12,7 @@ from bids_rsa.entities import DATATYPES, name_pairs
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.records import Analysis, RegionSource
 from bids_rsa.regions.find_on_surfaces import surface_atlas
-from bids_rsa.regions.naming import is_path, labels_of, refuse_elsewhere, seg_label, space_of
+from bids_rsa.regions.naming import is_path, labels_of, refuse_elsewhere, seg_label, space_in_name
 from bids_rsa.regions.shapes import parse_sphere
 from bids_rsa.regions.tables import find_region_table
 from bids_rsa.regions.vertex_atlas import is_surface_atlas, is_surface_mask
@@ -143,7 +143,7 @@ def _by_label(
             return _one_of(fitting, analysis, text)
     elsewhere = [path for path in (*own, *shared) if label in labels_of(path)]
     if elsewhere:
-        spaces = sorted({space_of(path) or "none" for path in elsewhere})
+        spaces = sorted({space_in_name(path) or "none" for path in elsewhere})
         raise ContentError(
             f"{analysis.label}: the atlas {label} is there in another space only "
             f"({', '.join(spaces)}; the images are in {analysis.space or 'none that is named'}): "
@@ -161,7 +161,7 @@ def _by_label(
 def _fits(path: Path, analysis: Analysis) -> bool:
     """Tell whether an atlas is in the images' space, and of their session."""
     session = dict(name_pairs(path.name)).get("ses")
-    space = space_of(path)
+    space = space_in_name(path)
     if path.parent.name in DATATYPES and space != analysis.space:
         return False
     return space in (None, analysis.space) and session in (None, analysis.session)

@@ -12,7 +12,7 @@ from bids_rsa.discovery.templates import FREESURFER, family_of, freesurfer_folde
 from bids_rsa.entities import name_pairs
 from bids_rsa.errors import InputError, OptionError
 from bids_rsa.records import Analysis, HemisphereSurfaces, RegionSource
-from bids_rsa.regions.naming import is_path, labels_of, refuse_elsewhere, seg_label, space_of
+from bids_rsa.regions.naming import is_path, labels_of, refuse_elsewhere, seg_label, space_in_name
 from bids_rsa.regions.vertex_atlas import ANNOTATION, CIFTI_LABELS, GIFTI_LABELS, is_surface_atlas
 from bids_rsa.spaces.gifti import hemisphere_named
 from bids_rsa.spaces.map_files import maps_header
@@ -120,7 +120,7 @@ def _annotations(datasets: Sequence[str], analysis: Analysis) -> Iterator[Path]:
 
 def _fits_space(path: Path, analysis: Analysis) -> bool:
     """Tell whether an atlas is of the images' template, or of no space that its name tells."""
-    space = space_of(path) if not path.name.endswith(ANNOTATION) else None
+    space = space_in_name(path) if not path.name.endswith(ANNOTATION) else None
     session = dict(name_pairs(path.name)).get("ses")
     return (
         space in (None, "T1w") or family_of(space) == family_of(analysis.space)

@@ -26,7 +26,7 @@ def seg_label(path: Path) -> str:
     return "".join(c for c in label if c.isascii() and c.isalnum()) or "atlas"
 
 
-def space_of(path: Path) -> str | None:
+def space_in_name(path: Path) -> str | None:
     """Name the space of a file by its name; anatomical ones without any are the T1w's."""
     pairs = dict(name_pairs(path.name))
     space = pairs.get("space") or pairs.get("tpl")
@@ -43,7 +43,7 @@ def labels_of(path: Path) -> set[str]:
 
 def refuse_elsewhere(path: Path, analysis: Analysis) -> None:
     """Refuse an atlas of another space, or of another participant, by its name."""
-    space, subject = space_of(path), dict(name_pairs(path.name)).get("sub")
+    space, subject = space_in_name(path), dict(name_pairs(path.name)).get("sub")
     if subject not in (None, analysis.subject):
         raise ContentError(
             f"{analysis.label}: the atlas {path.name} is that of sub-{subject}.",

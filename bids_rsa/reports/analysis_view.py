@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bids_rsa.outputs.derivatives import GEOMETRY
 from bids_rsa.reports.collect import FoundMap
 from bids_rsa.reports.drawing import scale_of
-from bids_rsa.reports.packing import Packed, fitting, palettes
+from bids_rsa.reports.packing import PackedNumbers, fitting, palettes
 from bids_rsa.reports.participant_pictures import MNI_TEMPLATE
 from bids_rsa.reports.pictures import Scale
 from bids_rsa.reports.slices import Anatomy, read_anatomy
@@ -93,7 +93,7 @@ def make_surface_viewer(
 
 def view(
     name: str,
-    packed: Sequence[tuple[Packed, Scale]],
+    packed: Sequence[tuple[PackedNumbers, Scale]],
     anatomy: Anatomy,
     place: tuple[list[list[float]], list[float]],
     budget: int,

@@ -75,10 +75,10 @@ def _words(key: str, sidecars: Sequence[Sidecar]) -> list[str]:
         found = counts(sidecars, key)
         return [span(found)] if found else []
     values = [value for value in distinct(sidecars, key) if value != "unknown"]
-    return [in_words(value) for value in values]
+    return [answer_in_words(value) for value in values]
 
 
-def in_words(value: Any) -> str:
+def answer_in_words(value: Any) -> str:
     """Write a value of a sidecar for a reader."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -86,9 +86,11 @@ def in_words(value: Any) -> str:
         return number(value)
     if isinstance(value, dict):
         parts = [
-            f"{key}: {in_words(item)}" for key, item in value.items() if item not in ([], "", None)
+            f"{key}: {answer_in_words(item)}"
+            for key, item in value.items()
+            if item not in ([], "", None)
         ]
         return ", ".join(parts) or "none"
     if isinstance(value, list):
-        return joined([in_words(item) for item in value]) or "none"
+        return joined([answer_in_words(item) for item in value]) or "none"
     return str(value)

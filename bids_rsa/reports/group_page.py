@@ -7,7 +7,7 @@ from typing import Any
 from bids_rsa.outputs.dataset_files import resolve_sources
 from bids_rsa.outputs.derivatives import read_sidecar, without_extension
 from bids_rsa.reports.ceiling_view import CEILING_COLUMNS, ceiling_view
-from bids_rsa.reports.checklist import GROUP_ITEMS, PARTICIPANT_ITEMS, checklist, in_words
+from bids_rsa.reports.checklist import GROUP_ITEMS, PARTICIPANT_ITEMS, answer_in_words, checklist
 from bids_rsa.reports.collect import (
     participant_folder,
     read_rows,
@@ -163,7 +163,7 @@ def _test(test: FoundTest) -> dict[str, Any]:
     return {
         "title": title,
         "rows": [
-            (key.replace("Voxels", test.several.capitalize()), in_words(sidecar[key]))
+            (key.replace("Voxels", test.several.capitalize()), answer_in_words(sidecar[key]))
             for key in keys
             if sidecar.get(key) is not None
         ],
@@ -188,8 +188,8 @@ def _comparisons(tests: Sequence[FoundTest]) -> list[tuple[str, str, str]]:
     return [
         (
             str(test.sidecar.get("Test", test.name)),
-            in_words(test.sidecar.get("VoxelsTested", "not known")),
-            in_words(test.sidecar.get("VoxelsSignificant", "not known")),
+            answer_in_words(test.sidecar.get("VoxelsTested", "not known")),
+            answer_in_words(test.sidecar.get("VoxelsSignificant", "not known")),
         )
         for test in tests
         if "_contrast-" in test.name

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bids_rsa.group.load import GroupScores
-from bids_rsa.group.names import figure_path, geometry_path, map_path
+from bids_rsa.group.names import figure_path, group_geometry_path, map_path
 from bids_rsa.group.statements import interpretation
 from bids_rsa.group.tables import peak_places_mm
 from bids_rsa.group.tests import GroupResult
@@ -64,7 +64,7 @@ def draw_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> list
         if relative in job.others:
             paths += save_figure(draw(job, scores, result), Path(job.output_dir) / relative)
     if job.test.surfaces:
-        kept = Path(job.output_dir) / geometry_path(job.test)
+        kept = Path(job.output_dir) / group_geometry_path(job.test)
         paths.append(keep_geometry(kept, scores.space, job.test.surfaces))
     return paths
 

@@ -17,7 +17,7 @@ STEPS = 8000  # of a map's values, from 0 to the largest
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedNumbers:
     """A map or an anatomy as a viewer reads it, and how many letters it takes in the page."""
 
     content: dict[str, Any]
@@ -75,9 +75,9 @@ def _palette(scale: Scale) -> str:
     return base64.b64encode(table.tobytes()).decode("ascii")
 
 
-def fitting(packed: Sequence[Packed], budget: int) -> tuple[list[Packed], list[str]]:
+def fitting(packed: Sequence[PackedNumbers], budget: int) -> tuple[list[PackedNumbers], list[str]]:
     """Take the first maps that fit into a budget of letters; name the others."""
-    taken: list[Packed] = []
+    taken: list[PackedNumbers] = []
     left: list[str] = []
     for one in packed:
         if one.size <= budget:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bids_rsa.core.plain_statistics import average_ranks
 from bids_rsa.reports.analysis_view import make_surface_viewer, make_viewer, read_background
-from bids_rsa.reports.checklist import PARTICIPANT_ITEMS, checklist, in_words
+from bids_rsa.reports.checklist import PARTICIPANT_ITEMS, answer_in_words, checklist
 from bids_rsa.reports.collect import (
     FoundMap,
     analyses_of,
@@ -156,7 +156,7 @@ def _provenance(subject: str, sidecars: Sequence[dict[str, Any]]) -> list[tuple[
         ("Settings hashes", ", ".join(distinct(sidecars, "SettingsHash"))),
         (
             "Hashes of the input",
-            "; ".join(in_words(one) for one in distinct(sidecars, "InputHashes")),
+            "; ".join(answer_in_words(one) for one in distinct(sidecars, "InputHashes")),
         ),
         ("Settings and logs of each run", f"sub-{subject}/log"),
     ]
@@ -185,7 +185,7 @@ def _analysis(index: int, maps: Sequence[FoundMap], folder: Path, budget: int) -
         "model_rows": _model_rows(modelled),
         **_model_table(modelled),
         "design_correlation": [
-            (key, in_words(value))
+            (key, answer_in_words(value))
             for key, value in first.sidecar.get("DesignCorrelation", {}).items()
         ],
         "searchlight": _searchlight(first.sidecar),
@@ -247,7 +247,7 @@ def _conditions(sidecar: dict[str, Any]) -> list[tuple[str, ...]]:
 def _masks(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
     """Say which masks were used, and what was left out."""
     keys = ("BrainMask", "ROIMask", "VoxelsLeftOut", "MissingRuns", "FoldRuns", "Folds")
-    rows = [(key, in_words(sidecar[key])) for key in keys if key in sidecar]
+    rows = [(key, answer_in_words(sidecar[key])) for key in keys if key in sidecar]
     return [(key, LEFT_OUT.sub(lambda found: WHY[found[0]], words)) for key, words in rows]
 
 
@@ -258,7 +258,7 @@ def _searchlight(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
         "MinVoxels", "PatchSize", "CentersEvaluated", "CentersUndefined", "NoiseNormalization",
         "Normalization",
     )  # fmt: skip
-    return [(key, in_words(sidecar[key])) for key in keys if key in sidecar]
+    return [(key, answer_in_words(sidecar[key])) for key in keys if key in sidecar]
 
 
 def _models(scores: Sequence[FoundMap]) -> list[dict[str, Any]]:
@@ -280,7 +280,7 @@ def _model_rows(scores: Sequence[FoundMap]) -> list[tuple[str, str, str, str]]:
         (
             name,
             str(by_name[name]["Model"].get("File", "not known")),
-            in_words(by_name[name].get("CellsUsed", "not known")),
+            answer_in_words(by_name[name].get("CellsUsed", "not known")),
             str(by_name[name]["Model"].get("SHA256", "not known"))[:16],
         )
         for name in dict.fromkeys(one.model for one in scores)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.reports.packing import Packed, drawn_keys, steps_of, to_text, values_of
+from bids_rsa.reports.packing import PackedNumbers, drawn_keys, steps_of, to_text, values_of
 from bids_rsa.reports.pictures import Scale
 from bids_rsa.reports.surface_view import DrawnHemisphere, is_sulcus
 from bids_rsa.reports.thinning import thin_mesh
@@ -101,7 +101,7 @@ def _unpack_points(packed: Mapping[str, Any]) -> NDArray[np.float64]:
 
 def pack_surface_map(
     name: str, data: NDArray[Any], locations: NDArray[np.int32], scale: Scale
-) -> Packed:
+) -> PackedNumbers:
     """Pack the values of a map at the vertices shown.
 
     Parameters
@@ -116,4 +116,4 @@ def pack_surface_map(
     """
     values = np.where(locations < 0, np.nan, data[locations])
     steps, step = steps_of(values, np.isfinite(values))
-    return Packed({"name": name, "step": step, **drawn_keys(scale), "data": to_text(steps)})
+    return PackedNumbers({"name": name, "step": step, **drawn_keys(scale), "data": to_text(steps)})

@@ -6,7 +6,7 @@ import numpy as np
 from nibabel.affines import apply_affine, from_matvec
 from numpy.typing import NDArray
 
-from bids_rsa.reports.packing import Packed, drawn_keys, steps_of, to_text
+from bids_rsa.reports.packing import PackedNumbers, drawn_keys, steps_of, to_text
 from bids_rsa.reports.pictures import Scale
 from bids_rsa.reports.slices import Anatomy
 
@@ -27,7 +27,7 @@ def _cropped(data: NDArray[Any], used: NDArray[np.bool_], affine: Floats) -> tup
 
 def pack_map(
     name: str, data: NDArray[Any], mask: NDArray[Any], affine: Floats, scale: Scale
-) -> Packed:
+) -> PackedNumbers:
     """Pack a map.
 
     Parameters
@@ -42,7 +42,7 @@ def pack_map(
     shown = mask.astype(bool) & np.isfinite(data)
     steps, step = steps_of(data, shown)
     steps, affine = _cropped(steps, shown, affine)
-    return Packed(
+    return PackedNumbers(
         {
             "name": name,
             "shape": list(steps.shape),
@@ -54,12 +54,12 @@ def pack_map(
     )
 
 
-def pack_anatomy(anatomy: Anatomy) -> Packed:
+def pack_anatomy(anatomy: Anatomy) -> PackedNumbers:
     """Pack the anatomy as grey values from 1 to 255; 0 is nothing."""
     inside = anatomy.inside > 0
     grey = np.where(inside, 1 + np.rint(254 * anatomy.grey / 0.9), 0).astype(np.uint8)
     grey, affine = _cropped(grey, inside, anatomy.affine)
-    return Packed(
+    return PackedNumbers(
         {
             "shape": list(grey.shape),
             "inverse": np.linalg.inv(affine)[:3].ravel().tolist(),
