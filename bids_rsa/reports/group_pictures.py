@@ -233,11 +233,18 @@ def _null(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
         what, sizes_of = f"{what} on the cortex", " on the cortex"
     else:
         sizes_of = ""
+    unit = "voxels" if job.test.form == "volume" else "mm2"
     of_all = f" of all {job.n_joint} maps of this call" if job.n_joint > 1 else ""
     xlabel = (
-        f"cluster size{sizes_of}" if sizes else f"maximum over {what}{of_all} ({group.primary})"
+        f"cluster size{sizes_of} ({unit})"
+        if sizes
+        else f"maximum over {what}{of_all} ({group.primary})"
     )
     axes.set(xlabel=xlabel, ylabel=drawn)
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":  # powers of 10 would be formulas, which are off for names
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter("")
     axes.legend(fontsize=8)
     return figure
 

@@ -229,3 +229,11 @@ def test_maps_are_smoothed_along_the_surface(output, brain):
         np.testing.assert_allclose(found[tested], expected, atol=1e-6)
     sidecar = json.loads(Path(str(path).replace(".shape.gii", ".json")).read_text())
     assert sidecar["SmoothingFWHM"] == 6 and "along the surface" in sidecar["SmoothingMethod"]
+
+
+def test_axes_of_null_distributions_have_plain_numbers(output):
+    """Formulas are off in pictures, because names may hold dollars."""
+    for picture in Path(output, "group", "figures").glob("*.svg"):
+        assert "mathdefault" not in picture.read_text(), picture
+    (null,) = Path(output, "group", "figures").glob("*_null.svg")
+    assert "10000" in null.read_text() or "1e+0" in null.read_text()
