@@ -287,7 +287,8 @@ class Analysis:
     found that no model names. ``bold_runs`` are the runs that the images are estimated from, where
     the app does that itself. ``residuals`` are those of the runs of the images, where they are
     looked for and found. ``surfaces`` are those of the hemispheres that the images lie on; with
-    ``ribbon`` images are volumes, and patches the voxels between white and pial surface.
+    ``ribbon`` images are volumes, and patches the voxels between white and pial surface, with
+    ``on_lines`` those that lines between their vertices hit.
     ``cortex_only`` leaves out the voxels of grayordinates. ``notes`` are sentences for the log and
     the sidecar.
     """
@@ -313,6 +314,7 @@ class Analysis:
     surfaces: tuple[HemisphereSurfaces, ...] = ()
     cortex_only: bool = False
     ribbon: bool = False
+    on_lines: bool = False
 
     @property
     def form(self) -> Form:

@@ -94,7 +94,7 @@ def subject_analyses(
         analysis = _analysis(_empty_analysis(members[0]), members, match, wanted)
         if analysis.form == "volume":
             analysis = _with_masks(analysis, files, wanted)
-            if wanted.inputs.patches == "ribbon":
+            if wanted.inputs.patches != "auto":
                 query = wanted.filters.get("mask", {})
                 analysis = with_ribbon(analysis, files, datasets, wanted.inputs, query)
             analyses.append(analysis)
@@ -226,7 +226,7 @@ def _with_masks(analysis: Analysis, files: Sequence[IndexedFile], wanted: Wanted
     roi = wanted.inputs.roi_mask
     by_label = roi is not None and "{" not in roi and not Path(roi).is_file()
     brain = brain_mask(used, files, wanted.inputs.brain_mask, query, by_label)
-    of_voxels = wanted.inputs.patches != "ribbon"
+    of_voxels = wanted.inputs.patches == "auto"
     centers = roi_mask(used, files, roi, query) if of_voxels else MaskChoice()
     for path in (*brain.paths, *centers.paths):
         refuse_unwritable_name(path)

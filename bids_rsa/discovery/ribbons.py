@@ -66,7 +66,8 @@ def with_ribbon(
     pairs = dict(name_pairs(surfaces[0].surfaces[0]))
     if analysis.space not in (*_NATIVE_IMAGES, pairs.get("space")):
         raise OptionError(
-            f"{analysis.label}: --patches ribbon needs images in the participant's own space, and "
+            f"{analysis.label}: --patches {inputs.patches} needs images in the participant's own "
+            f"space, and "
             f"these are in space-{analysis.space}, in which its surfaces do not lie.",
             "Choose the images in the space of the anatomy (fMRIPrep: --space T1w).",
         )
@@ -78,6 +79,7 @@ def with_ribbon(
         analysis,
         surfaces=surfaces,
         ribbon=True,
+        on_lines=inputs.patches == "lines",
         roi_mask=roi,
         space=space,
         resolution=None,
@@ -121,7 +123,7 @@ def _ribbon(
     if inputs.surface:
         if len(inputs.surface) != 2:
             raise OptionError(
-                f"--patches ribbon needs white and pial surface, and --surface names "
+                f"--patches {inputs.patches} needs white and pial surface, and --surface names "
                 f"{len(inputs.surface)} file{'s' * (len(inputs.surface) != 1)}.",
                 "Give two: --surface WHITE PIAL; their paths may hold {subject} and {hemi}.",
             )

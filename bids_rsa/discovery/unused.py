@@ -33,9 +33,9 @@ def refuse_unused(inputs: InputSettings, analyses: Sequence[Analysis]) -> None:
             "it is for CIFTI images",
         ),
         (
-            inputs.patches == "ribbon",
+            inputs.patches != "auto",
             any(analysis.ribbon for analysis in analyses),
-            "--patches ribbon",
+            f"--patches {inputs.patches}",
             "it is for volumes",
         ),
     )

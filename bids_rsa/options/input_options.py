@@ -203,11 +203,12 @@ def _add_mask_options(add: Callable[..., None]) -> None:
     )
     add(
         "--patches",
-        choices=("auto", "ribbon"),
+        choices=("auto", "ribbon", "lines"),
         help=(
             "auto: spheres in volumes, discs on surfaces; ribbon: in volumes, the voxels between "
             "the participant's white and pial surfaces (or those of --surface WHITE PIAL) within "
-            "the radius along the cortex; centres are the vertices, and nothing is resampled. "
+            "the radius along the cortex; centres are the vertices, and nothing is resampled; "
+            "lines: the same with all voxels that the lines between white and pial vertices hit. "
             "Images must be in the participant's own space, and surfaces in scanner coordinates "
             "(fMRIPrep's, or mris_convert --to-scanner)"
         ),

@@ -18,6 +18,7 @@ from bids_rsa.outputs.sidecars import geometry_settings, map_settings, model_ide
 from bids_rsa.records import Analysis, ModelRdm, RegionSource
 from bids_rsa.regions.region import Region
 from bids_rsa.settings import RegionSettings, RsaSettings
+from bids_rsa.spaces.ribbon import LINES_RULE
 
 NULL_SCORES = "null"
 # what the settings of a map say of its searchlight and its one model
@@ -150,7 +151,9 @@ def _settings_of(
     for comparison in comparisons:
         name = find_comparison(comparison).score_names(names)[0]
         everything |= map_settings(analysis, rsa, comparison, name, models)
-    return {key: value for key, value in everything.items() if key not in _NOT_OF_REGIONS}
+    own = {key: value for key, value in everything.items() if key not in _NOT_OF_REGIONS}
+    # which voxels belong to the vertices of a region
+    return own | ({"SearchlightRule": LINES_RULE} if analysis.on_lines else {})
 
 
 def _source_identity(source: RegionSource, states: Sequence[FileState]) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from bids_rsa.outputs.reliability_files import plan_reliability
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import RsaSettings
 from bids_rsa.spaces.map_files import sidecar_of
+from bids_rsa.spaces.ribbon import LINES_RULE, RibbonSpace
 from bids_rsa.spaces.ribbon import RULE as RIBBON_RULE
-from bids_rsa.spaces.ribbon import RibbonSpace
 from bids_rsa.spaces.volume import VolumeSpace
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _plan_part(
     """List the images of one hemisphere, or of all locations where a map is one file."""
     geometry = geometry_settings(rsa, hashes)
     if analysis.ribbon:
-        geometry |= {"SearchlightRule": RIBBON_RULE}
+        geometry |= {"SearchlightRule": LINES_RULE if analysis.on_lines else RIBBON_RULE}
     # patches of a ribbon hold voxels
     stats = [COUNTS["volume" if analysis.ribbon else analysis.form]]
     stats += [AREA] if analysis.form != "volume" and not analysis.ribbon else []

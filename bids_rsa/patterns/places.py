@@ -36,11 +36,15 @@ def space_of(analysis: Analysis, first: ConditionImage) -> Space:
         grid = source_grid(first)
         template = open_source(first.path, first.reader, first.reference).image
         volume = VolumeSpace(grid.shape, grid.affine, template)
-        return ribbon_space(volume, analysis.surfaces) if analysis.ribbon else volume
+        if not analysis.ribbon:
+            return volume
+        return ribbon_space(volume, analysis.surfaces, analysis.on_lines)
     return surface_space(source_layout(first), analysis.surfaces, analysis.label, first.path)
 
 
-def ribbon_space(volume: VolumeSpace, surfaces: Sequence[HemisphereSurfaces]) -> RibbonSpace:
+def ribbon_space(
+    volume: VolumeSpace, surfaces: Sequence[HemisphereSurfaces], on_lines: bool = False
+) -> RibbonSpace:
     """Read the white and pial surfaces that voxels are searched between.
 
     Raises
@@ -58,7 +62,7 @@ def ribbon_space(volume: VolumeSpace, surfaces: Sequence[HemisphereSurfaces]) ->
         ribbons.append(RibbonPart(white, pial, middle.triangles, inside))
     refuse_swapped(parts)
     origins = "; ".join(dict.fromkeys(one.origin for one in surfaces))
-    return RibbonSpace(volume, SurfaceSpace(tuple(parts), origins), tuple(ribbons))
+    return RibbonSpace(volume, SurfaceSpace(tuple(parts), origins), tuple(ribbons), on_lines)
 
 
 def surface_space(

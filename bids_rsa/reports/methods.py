@@ -17,7 +17,8 @@ from bids_rsa.reports.sidecar_values import (
     span,
     versions,
 )
-from bids_rsa.spaces.ribbon import RULE as RIBBON_RULE
+from bids_rsa.spaces.ribbon import LINES_RULE
+from bids_rsa.spaces.ribbon import RULES as RIBBON_RULES
 
 STATISTICS = {
     "effect": "effect estimates (regression coefficients)",
@@ -121,10 +122,11 @@ def _within_folds(maps: Sequence[Sidecar]) -> str:
 
 def _by_kind_of_patch(maps: Sequence[Sidecar]) -> list[list[Sidecar]]:
     """Sort maps by what their patches hold: voxels, vertices, grayordinates, or a ribbon."""
-    kinds: dict[tuple[bool, bool, bool], list[Sidecar]] = {}
+    kinds: dict[tuple[bool, bool, str], list[Sidecar]] = {}
     for one in maps:
         on_surface = "SurfaceGeometry" in one
-        ribbon = one.get("SearchlightRule") == RIBBON_RULE
+        rule = one.get("SearchlightRule")
+        ribbon = str(rule) if rule in RIBBON_RULES else ""
         kinds.setdefault((on_surface, on_surface and "Hemisphere" in one, ribbon), []).append(one)
     return list(kinds.values())
 
@@ -190,9 +192,11 @@ def _surface_searchlight(maps: Sequence[Sidecar]) -> Iterator[str]:
     many = "vertices" if vertices else "grayordinates"
     centre = "vertices of the cortical surface" if vertices else "grayordinates"
     rules = [str(rule) for rule in distinct(maps, "SearchlightRule")]
-    if RIBBON_RULE in rules:
-        many = "voxels"
-        held = f"voxels between white and pial surface that belong to vertices at most {radii} mm"
+    if any(rule in RIBBON_RULES for rule in rules):
+        many, which = "voxels", "between white and pial surface"
+        if LINES_RULE in rules:
+            which = "on the lines between the vertices of white and pial surface (at six depths)"
+        held = f"voxels {which} that belong to vertices at most {radii} mm"
     else:
         held = f"{many} at most {radii} mm"
     yield (

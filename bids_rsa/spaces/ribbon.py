@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from bids_rsa.core.neighborhood.ribbon import Cortex, RibbonVoxels
 
 RULE = "voxel center between white and pial surface, vertex distance <= radius"
+LINES_RULE = "voxel on a line from white to pial vertex (6 depths), vertex distance <= radius"
+RULES = (RULE, LINES_RULE)
+# as rsatoolbox and AnatSearchlight do
+_DEPTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 # of the vertices of a hemisphere. Of a real brain 99 % are in the brain mask, and after a shift by
 # 25 mm along any axis at most 83 % of one of the hemispheres
 _LEAST_INSIDE = 0.85
@@ -58,11 +62,14 @@ class RibbonSpace:
         Where centres and maps lie: halfway between white and pial surface.
     ribbons : tuple of RibbonPart
         Of its hemispheres, in the space of the voxels.
+    on_lines : bool
+        Voxels are those that the lines between the vertices of white and pial surface hit.
     """
 
     volume: VolumeSpace
     surface: SurfaceSpace
     ribbons: tuple[RibbonPart, ...]
+    on_lines: bool = False
 
     @property
     def n_locations(self) -> int:
@@ -165,8 +172,10 @@ class RibbonSpace:
 
     def voxels_of(self, part: RibbonPart) -> RibbonVoxels:
         """Find the voxels between the surfaces of a hemisphere."""
-        from bids_rsa.core.neighborhood.ribbon import ribbon_voxels
+        from bids_rsa.core.neighborhood.ribbon import ribbon_voxels, voxels_on_lines
 
+        if self.on_lines:
+            return voxels_on_lines(part.cortex, self.volume.affine, self.volume.shape, _DEPTHS)
         return ribbon_voxels(part.cortex, self.volume.affine, self.volume.shape)
 
     def reach(self, center_mask: Mask, radius_mm: float) -> slice:

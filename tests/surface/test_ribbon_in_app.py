@@ -110,6 +110,33 @@ def test_scores_are_those_of_the_voxels_around_each_vertex(output, data, side):
     assert "white and pial" in about["SearchlightRule"]
 
 
+def test_lines_hit_other_voxels(data, tmp_path):
+    done = run_app(data, tmp_path / "out", "--patches", "lines")
+    assert done.returncode == 0, done.stderr
+    volumes = [
+        nib.load(next(data.glob(f"sub-01/func/*contrast-{name}_*.nii.gz"))).get_fdata().ravel()
+        for name in CONDITIONS
+    ]
+    model = np.array([float(a[0] != b[0]) for a, b in combinations(CONDITIONS, 2)])
+    white, pial, triangles = (part.astype(np.float32) for part in surfaces("R"))
+    graph = surface_graph((white + pial) / 2, triangles.astype(np.int32))
+    scores, about = map_of(tmp_path / "out", "R", "pearson")
+    assert "on a line" in about["SearchlightRule"]
+    for center in range(30, len(white), 61):
+        disc = geodesic_discs(graph, [center], RADIUS_MM).members
+        disc = disc[disc >= 30]
+        points = np.concatenate(
+            [white[disc] + d * (pial[disc] - white[disc]) for d in np.linspace(0, 1, 6)]
+        )
+        places = np.rint((points - AFFINE[:3, 3]) @ np.linalg.inv(AFFINE[:3, :3]).T).astype(int)
+        voxels = np.unique(np.ravel_multi_index(tuple(places.T), SHAPE))
+        patch = np.array([volume[voxels] for volume in volumes])
+        rdm = [np.linalg.norm(a - b) for a, b in combinations(patch, 2)]
+        assert scores[center] == pytest.approx(np.corrcoef(rdm, model)[0, 1], abs=1e-5)
+    mixed = run_app(data, tmp_path / "out")
+    assert mixed.returncode != 0 and "settings" in mixed.stderr
+
+
 def test_the_planted_effect_is_found_in_its_hemisphere(output):
     height = surfaces("L")[1][:, 2]
     left, right = map_of(output, "L", "pearson")[0], map_of(output, "R", "pearson")[0]
