@@ -132,6 +132,33 @@ def test_the_official_validator_takes_the_outputs(outputs):
         assert found.returncode == 0, found.stdout
 
 
+def test_regions_of_a_flat_surface_are_those_of_the_slab(trees, tmp_path):
+    """A mask and a disc; all that is computed in a patch, permutations and noise included."""
+    data, surface = trees
+    inside = np.random.default_rng(6).random(SHAPES["L"]) < 0.4
+    nib.save(maps_image(inside.ravel().astype(np.float32), "L"), tmp_path / "m_hemi-L.shape.gii")
+    affine = nib.load(next(data["slab"].glob("sub-01/func/*.nii.gz"))).affine
+    nib.save(nib.Nifti1Image(inside[:, :, None].astype(np.uint8), affine), tmp_path / "m.nii.gz")
+    points, _ = flat("L")
+    place = ",".join(map(str, points[75]))
+    for options in OPTIONS.values():
+        tables = {}
+        for form, mask in (("gifti", "m_hemi-L.shape.gii"), ("slab", "m.nii.gz")):
+            out = tmp_path / f"{form}{len(options)}"
+            regions = ("--rois", f"m={tmp_path}/{mask}", "--roi-sphere", f"s:{place}:4.1")
+            # most of the sphere is above and below the slab
+            given = (*regions, "--roi-only", "--min-voxels", "5", "--min-coverage", "0", *options)
+            found = run_app(data[form], out, *given, *(surface if form == "gifti" else ()))
+            assert found.returncode == 0, found.stderr
+            paths = sorted(out.glob("sub-01/func/*_scores.tsv"))
+            rows = [line.split("\t") for path in paths for line in path.read_text().splitlines()]
+            tables[form] = rows
+        assert len(tables["gifti"]) == len(tables["slab"]) >= 4
+        for own, expected in zip(tables["gifti"], tables["slab"], strict=True):
+            for a, b in zip(own[:3] + own[4:], expected[:3] + expected[4:], strict=True):
+                assert a == b or float(a) == pytest.approx(float(b), abs=1e-9)
+
+
 def test_residuals_of_both_hemispheres_give_the_noise_of_the_slab(trees, tmp_path):
     rng, n_volumes = np.random.default_rng(8), 30
     data = {"gifti": save_gifti(describe(tmp_path / "gifti"), flat_maps()),
