@@ -132,6 +132,7 @@ def _find_norms(
     `row_correlations` does.
     """
     width, share = voxels.width, 0.5 / voxels.n_folds
+    _find_offsets(voxels, lines, fold)
     for center in range(begin, end):
         place, mine = block.positions[center] - block.positions[begin], (center - begin) * 2 * width
         _sum_moments(lines, near, place, sums)
@@ -145,7 +146,7 @@ def _find_norms(
                 total, squared = sums.totals[at], sums.totals[at + LANES]
                 mean = 0.0 if cosine else total * root
                 spread = squared - mean * mean
-                offset = _offset(voxels, lines, fold, side, i)
+                offset = lines.offsets[k]
                 norm = squared + offset * (2.0 * total + offset * size)
                 # NaN, where sums overflowed, is larger than nothing
                 suspect |= not (spread > _TRUSTED * squared and spread > _NEAR_CONSTANT * norm)
@@ -162,13 +163,15 @@ def _find_norms(
 
 
 @kernel_part
-def _offset(voxels: Voxels, lines: FoldLines, fold: int, side: int, i: int) -> float:
-    """Return what was taken away from a condition: of the fold, or of the sum of all others."""
-    offset = 0.0
-    for other in range(voxels.n_folds):
-        if (other == fold) == (side == 1):
-            offset += lines.shift[other * voxels.width + i]
-    return float(offset * lines.scale[i])
+def _find_offsets(voxels: Voxels, lines: FoldLines, fold: int) -> None:
+    """Write what was taken away from each pattern: of the other folds' sum, and the fold."""
+    for i in range(voxels.n_conditions):
+        own = lines.shift[fold * voxels.width + i]
+        others = 0.0
+        for other in range(voxels.n_folds):
+            others += lines.shift[other * voxels.width + i] if other != fold else 0.0
+        put(lines.offsets, i, others * lines.scale[i])
+        put(lines.offsets, voxels.width + i, own * lines.scale[i])
 
 
 @kernel_part

@@ -36,6 +36,8 @@ class FoldLines(NamedTuple):
         Of each fold and condition.
     scale : (width,) float64
         Of each condition.
+    offsets : (2 * width,) float64
+        What shifts took away from the patterns of a line, scaled.
     n_voxels : int
         Voxels there is room for.
     n_moments : int
@@ -47,6 +49,7 @@ class FoldLines(NamedTuple):
     bad: Integers
     shift: Floats
     scale: Floats
+    offsets: Floats
     n_voxels: int
     n_moments: int
 
@@ -61,6 +64,7 @@ def room_for_fold_lines(n_positions: int, voxels: Voxels, near: Neighborhood) ->
         np.empty(n_positions * near.n_groups, dtype=np.int64),
         np.zeros(voxels.n_folds * voxels.width),
         np.zeros(voxels.width),
+        np.zeros(width),
         n_voxels,
         -(-2 * width // (N_X * LANES)) * N_X * LANES,
     )
@@ -71,7 +75,7 @@ def fold_line_pointers(lines: FoldLines) -> FoldLines:
     """Return the same by pointers."""
     return FoldLines(
         pointer_to(lines.packed), pointer_to(lines.bounds), pointer_to(lines.bad),
-        pointer_to(lines.shift), pointer_to(lines.scale),
+        pointer_to(lines.shift), pointer_to(lines.scale), pointer_to(lines.offsets),
         lines.n_voxels, lines.n_moments,
     )  # fmt: skip
 
