@@ -7,9 +7,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bids_rsa.core.comparison.table import COMPARISONS
-from bids_rsa.core.searchlight import searchlight_rsa
+from bids_rsa.core.dissimilarity.table import dissimilarities_with_noise, needs_noise
+from bids_rsa.core.measures import ModelScores
+from bids_rsa.core.neighborhood.patches import Patches
+from bids_rsa.core.searchlight import searchlight, searchlight_rsa
 
 from .data import RADIUS_MM, noise, random_models
+from .noise import N_CONDITIONS, RADII, VOXEL_MM
+from .noise import scene as noise_scene
 from .timing import best_of
 
 N_JOINT = 3  # models of comparisons that fit several
@@ -27,7 +32,8 @@ class Run:
     n_models: int = 1
     dissimilarity: str = "correlation"
     comparison: str = "spearman"
-    one_nan: bool = False
+    missing: str = ""  # one value, or 2 % of the voxels in the first run
+    n_regions: int = 0  # instead of spheres: lists of 250 voxels
     weighted: str = ""  # name of a parameter with an entry for each voxel
 
     def prepared(self) -> tuple[Callable[[], object], int]:
@@ -36,19 +42,35 @@ class Run:
         patterns, params = volume.patterns, {}
         if self.weighted:
             params[self.weighted] = np.random.default_rng(1).uniform(0.5, 1.5, len(patterns))
-        if self.one_nan:
+        if self.missing:
             patterns = patterns.copy()
-            patterns[len(patterns) // 2, 0, 0] = np.nan
+            where = np.random.default_rng(2).random(len(patterns)) < 0.02
+            if self.missing == "2 %":
+                patterns[where, 0] = np.nan
+            else:
+                patterns[len(patterns) // 2, 0, 0] = np.nan
         models = random_models(self.n_models, self.n_conditions)
+        if self.n_regions:
+            return self._of_regions(patterns, models), self.n_regions
 
         def run() -> object:
             return searchlight_rsa(
                 patterns, volume.mask, volume.mask, volume.affine, RADIUS_MM, models,
                 dissimilarity=self.dissimilarity, params=params, comparisons=(self.comparison,),
-                ignore_nan=self.one_nan,
+                ignore_nan=bool(self.missing),
             )  # fmt: skip
 
         return run, len(patterns)
+
+    def _of_regions(self, patterns: np.ndarray, models: np.ndarray) -> Callable[[], object]:
+        """Return what computes the scores of regions."""
+        rng = np.random.default_rng(3)
+        lists = [rng.choice(len(patterns), 250, replace=False) for _ in range(self.n_regions)]
+        regions = Patches.of_lists(lists, len(patterns))
+        return lambda: searchlight(
+            patterns, regions, [ModelScores(models, (self.comparison,))],
+            dissimilarity=self.dissimilarity,
+        )  # fmt: skip
 
 
 def comparisons(repeats: int) -> list[dict[str, object]]:
@@ -95,8 +117,17 @@ def further(repeats: int) -> list[dict[str, object]]:
         ),
         Run(
             "the same with one NaN under ignore_nan",
-            dissimilarity="sqeuclidean", n_folds=8, n_voxels=4000, one_nan=True,
+            dissimilarity="sqeuclidean", n_folds=8, n_voxels=4000, missing="one",
         ),
+        Run(
+            "the same with 2 % of the voxels missing in one run",
+            dissimilarity="sqeuclidean", n_folds=8, n_voxels=4000, missing="2 %",
+        ),
+        Run("crossnobis without noise, 8 folds, 24", dissimilarity="crossnobis", n_folds=8),
+        Run("200 regions of 250 voxels, 24", n_regions=200),
+        Run("200 regions of 250 voxels, 92", 92, n_regions=200),
+        Run("200 regions, sqeuclidean, 8 folds, 24",
+            n_regions=200, dissimilarity="sqeuclidean", n_folds=8),
         Run("euclidean with w, 24", dissimilarity="euclidean", weighted="w"),
         Run("seuclidean with V, 24", dissimilarity="seuclidean", weighted="V"),
         Run("cosine with w, 24", dissimilarity="cosine", weighted="w"),
@@ -113,8 +144,31 @@ def further(repeats: int) -> list[dict[str, object]]:
         ),
     ]  # fmt: skip
     with threadpool_limits(1):
-        times = _in_turns(runs, repeats)
+        times = _in_turns(runs, repeats) | _with_noise(repeats)
     return [{"what": name, "us": us} for name, us in times.items()]
+
+
+def _with_noise(repeats: int) -> dict[str, float]:
+    """Microseconds a centre of each dissimilarity with a noise covariance, in turns."""
+    data, model = noise_scene(), random_models(1, N_CONDITIONS)
+    noise_model, centers = data.noise("residuals"), data.centers(123)
+    affine = np.diag([VOXEL_MM] * 3 + [1.0])
+
+    one_fold = data.patterns.mean(axis=1, keepdims=True)
+
+    def run(name: str) -> object:
+        return searchlight_rsa(
+            one_fold if needs_noise(name) else data.patterns, data.mask, centers, affine,
+            RADII[123], model, dissimilarity=name, noise=noise_model,
+        )  # fmt: skip
+
+    names = [name for name in dissimilarities_with_noise()]
+    rounds = [[best_of(lambda n=name: run(n), 1) for name in names] for _ in range(repeats)]
+    folds = {name: "1 fold" if needs_noise(name) else "12 folds" for name in names}
+    return {
+        f"{name}, noise from residuals, 12, {folds[name]}": 1e6 * min(times) / int(centers.sum())
+        for name, *times in zip(names, *rounds, strict=True)
+    }
 
 
 def _in_turns(runs: list[Run], repeats: int) -> dict[str, float]:
