@@ -194,6 +194,11 @@ class GroupSettings:
     null: str = "subjects"
 
     @property
+    def uses_columns(self) -> bool:
+        """Whether the test uses columns of the table of participants."""
+        return bool(self.covariates or self.test_covariate or self.group_column)
+
+    @property
     def uses_null_maps(self) -> bool:
         """Whether the null comes from the participants' null maps."""
         return self.null != "subjects"

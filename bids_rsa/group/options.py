@@ -12,6 +12,16 @@ def check_options(group: GroupSettings) -> None:
     OptionError
         Options that contradict each other, or miss one another.
     """
+    _check_test(group)
+    _check_groups(group)
+    _check_covariates(group)
+    _check_null(group)
+    _check_stelzer(group)
+    _check_coverage(group)
+
+
+def _check_test(group: GroupSettings) -> None:
+    """Check that one test is asked for, and of two different models."""
     asked = [
         option
         for option, value in (
@@ -29,6 +39,10 @@ def check_options(group: GroupSettings) -> None:
             f"--compare-models {' '.join(pair)}: two different models are expected, or all.",
             "For example --compare-models categories pixels, or --compare-models all.",
         )
+
+
+def _check_groups(group: GroupSettings) -> None:
+    """Check that there are two groups, and a column that says who is in them."""
     if group.groups and not group.group_column:
         raise OptionError(
             f"--groups {' '.join(group.groups)} says which groups, but not in which column they "
@@ -40,6 +54,10 @@ def check_options(group: GroupSettings) -> None:
             f"--groups {' '.join(group.groups)}: two different groups are expected.",
             "The test is first minus second.",
         )
+
+
+def _check_covariates(group: GroupSettings) -> None:
+    """Check that each covariate has one role, and that a table of participants is used."""
     names = [*group.covariates, *filter(None, [group.test_covariate])]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -47,24 +65,21 @@ def check_options(group: GroupSettings) -> None:
             f"The covariate {twice[0]} is asked for twice.",
             "A covariate is either a nuisance (--covariates) or tested (--test-covariate).",
         )
-    if group.participants_file and not (names or group.group_column):
+    if group.participants_file and not group.uses_columns:
         raise OptionError(
             f"--participants-file {group.participants_file}: no option uses a column of it.",
             "Name columns with --group-column, --covariates or --test-covariate.",
         )
-    if group.uses_null_maps and (names or group.group_column or group.coverage < 1):
+
+
+def _check_null(group: GroupSettings) -> None:
+    """Check that null maps can be the null of the test asked for."""
+    if group.uses_null_maps and (group.uses_columns or group.coverage < 1):
         raise OptionError(
             f"--null {group.null} tests mean scores, or the difference of two models, at centres "
             "that all subjects have.",
             "Leave out --group-column, --covariates, --test-covariate and --coverage, or use "
             "--null subjects.",
-        )
-    _check_stelzer(group)
-    if group.coverage < 1 and (names or group.group_column):
-        raise OptionError(
-            f"--coverage {group.coverage:g}: centres that some subjects lack allow only one-sample "
-            "tests and tests of two models, without covariates.",
-            "Use --coverage 1 with groups and covariates.",
         )
 
 
@@ -82,4 +97,14 @@ def _check_stelzer(group: GroupSettings) -> None:
             "--fwe-over models corrects the family-wise error, and --null stelzer the false "
             "discovery rate over the clusters of a map.",
             "Leave out --fwe-over, or use --null conditions.",
+        )
+
+
+def _check_coverage(group: GroupSettings) -> None:
+    """Check that the test asked for allows centres that some subjects lack."""
+    if group.coverage < 1 and group.uses_columns:
+        raise OptionError(
+            f"--coverage {group.coverage:g}: centres that some subjects lack allow only one-sample "
+            "tests and tests of two models, without covariates.",
+            "Use --coverage 1 with groups and covariates.",
         )

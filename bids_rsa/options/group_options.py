@@ -22,39 +22,8 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
     )
     _add_test_options(add)
     _add_scores_options(add)
-    add(
-        "--tail",
-        choices=("greater", "less", "two-sided"),
-        help=(
-            "the alternative hypothesis (default: greater for scores against 0, two-sided for "
-            "differences and slopes)"
-        ),
-    )
-    add(
-        "--n-permutations",
-        metavar="N",
-        type=types.whole_number(1),
-        help=(
-            "number of random relabelings; if no more than that exist, each is used once. With "
-            "--null stelzer, the number of draws of null maps (default there: 100000). No effect "
-            "with --null conditions, which uses each null map once"
-        ),
-    )
-    add(
-        "--random-seed",
-        metavar="N",
-        type=types.whole_number(0),
-        help="seed of the random relabelings; no effect with --null conditions",
-    )
-    add(
-        "--primary",
-        choices=("tfce", "maxt", "cluster-mass", "cluster-size", "fdr", "cluster-fdr"),
-        help=(
-            "the correction for the thresholded map, the tables and the pictures; --null stelzer "
-            "requires cluster-fdr, which is not available otherwise"
-        ),
-    )
-    add("--alpha", metavar="P", type=types.share(), help="significance level")
+    _add_relabeling_options(add)
+    _add_significance_options(add)
     add(
         "--null",
         choices=("subjects", "conditions", "stelzer"),
@@ -73,26 +42,7 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
             "them; the subjects' RDMs are recomputed from their images"
         ),
     )
-    add(
-        "--fwe-over",
-        choices=("none", "models"),
-        help="models: correct over all maps of this call, by the maximum over them",
-    )
-    add(
-        "--cluster-p",
-        metavar="P",
-        type=types.share(),
-        help=(
-            "cluster-forming threshold, as the p of t (with --null stelzer, of the mean); halved "
-            "for each sign in two-sided tests"
-        ),
-    )
-    add(
-        "--connectivity",
-        type=int,
-        choices=(6, 18, 26),
-        help="number of neighbours of a voxel, for TFCE and clusters",
-    )
+    _add_correction_options(add)
 
 
 def _add_test_options(add: Callable[..., None]) -> None:
@@ -175,4 +125,69 @@ def _add_scores_options(add: Callable[..., None]) -> None:
         metavar="MM",
         type=types.number_from_zero("mm"),
         help="smooth the transformed maps inside the mask; on surfaces along the surface",
+    )
+
+
+def _add_relabeling_options(add: Callable[..., None]) -> None:
+    """Add the options that say how the null distribution is drawn."""
+    add(
+        "--tail",
+        choices=("greater", "less", "two-sided"),
+        help=(
+            "the alternative hypothesis (default: greater for scores against 0, two-sided for "
+            "differences and slopes)"
+        ),
+    )
+    add(
+        "--n-permutations",
+        metavar="N",
+        type=types.whole_number(1),
+        help=(
+            "number of random relabelings; if no more than that exist, each is used once. With "
+            "--null stelzer, the number of draws of null maps (default there: 100000). No effect "
+            "with --null conditions, which uses each null map once"
+        ),
+    )
+    add(
+        "--random-seed",
+        metavar="N",
+        type=types.whole_number(0),
+        help="seed of the random relabelings; no effect with --null conditions",
+    )
+
+
+def _add_significance_options(add: Callable[..., None]) -> None:
+    """Add the options that say what counts as significant."""
+    add(
+        "--primary",
+        choices=("tfce", "maxt", "cluster-mass", "cluster-size", "fdr", "cluster-fdr"),
+        help=(
+            "the correction for the thresholded map, the tables and the pictures; --null stelzer "
+            "requires cluster-fdr, which is not available otherwise"
+        ),
+    )
+    add("--alpha", metavar="P", type=types.share(), help="significance level")
+
+
+def _add_correction_options(add: Callable[..., None]) -> None:
+    """Add the options that say over what is corrected, and what clusters are."""
+    add(
+        "--fwe-over",
+        choices=("none", "models"),
+        help="models: correct over all maps of this call, by the maximum over them",
+    )
+    add(
+        "--cluster-p",
+        metavar="P",
+        type=types.share(),
+        help=(
+            "cluster-forming threshold, as the p of t (with --null stelzer, of the mean); halved "
+            "for each sign in two-sided tests"
+        ),
+    )
+    add(
+        "--connectivity",
+        type=int,
+        choices=(6, 18, 26),
+        help="number of neighbours of a voxel, for TFCE and clusters",
     )

@@ -57,6 +57,12 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         ),
     )
     add("--stat", metavar="STAT", help="statistic of the images to use: effect, t, z ...")
+    _add_program_options(add)
+    _add_model_options(add)
+
+
+def _add_program_options(add: Callable[..., None]) -> None:
+    """Add the options that say how images without BIDS names are found and read."""
     add(
         "--betas",
         nargs="+",
@@ -100,7 +106,6 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
             "the canonical response with its derivatives"
         ),
     )
-    _add_model_options(add)
 
 
 def _add_model_options(add: Callable[..., None]) -> None:
