@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.packing import Neighborhood
+from bids_rsa.core.dissimilarity.rows import Block
 from bids_rsa.core.dissimilarity.slabs import Slabs, count_slabs
 from bids_rsa.core.engine.jit import kernel_part
 from bids_rsa.core.engine.push_tiles import MOMENT_SLABS
 from bids_rsa.core.engine.rooms import make_room
-from bids_rsa.core.engine.vectors import WIDE, pointer_to
+from bids_rsa.core.engine.vectors import WIDE, pointer_to, put
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -55,8 +56,8 @@ class Pushed(NamedTuple):
 
     Attributes
     ----------
-    sums : (room,) float64
-        Accumulators of the tiles of a panel.
+    sums, own : (room,) float64
+        Accumulators of the tiles of a panel; of the folds by themselves, where there are several.
     moments : (n_moment_tiles * longest * 2 * MOMENT_SLABS * WIDE,) float64
         Sums and sums of squares of the conditions.
     means, inverses : (n_at_once * n_slabs * WIDE,) float64
@@ -64,6 +65,7 @@ class Pushed(NamedTuple):
     """
 
     sums: Floats
+    own: Floats
     moments: Floats
     means: Floats
     inverses: Floats
@@ -94,8 +96,8 @@ def cut_into_push_tiles(n_conditions: int, longest: int) -> PushTiles:
 def room_for_pushed(near: Neighborhood, tiles: PushTiles, slabs: Slabs) -> Pushed:
     """Make room for the centres that are pending at a time."""
     n_moments = -(-slabs.n_slabs // MOMENT_SLABS) * near.longest * 2 * MOMENT_SLABS * WIDE
-    n_values = slabs.n_at_once * slabs.n_slabs * WIDE
-    return Pushed(*(make_room(n) for n in (tiles.room, n_moments, n_values, n_values)))
+    n_values, n_own = slabs.n_at_once * slabs.n_slabs * WIDE, tiles.room * (slabs.fold_slab > 0)
+    return Pushed(*(make_room(n) for n in (tiles.room, n_own, n_moments, n_values, n_values)))
 
 
 @kernel_part
@@ -108,6 +110,17 @@ def push_tile_pointers(tiles: PushTiles) -> PushTiles:
 def pushed_pointers(pushed: Pushed) -> Pushed:
     """Return the same by pointers."""
     return Pushed(
-        pointer_to(pushed.sums), pointer_to(pushed.moments), pointer_to(pushed.means),
-        pointer_to(pushed.inverses),
+        pointer_to(pushed.sums), pointer_to(pushed.own), pointer_to(pushed.moments),
+        pointer_to(pushed.means), pointer_to(pushed.inverses),
     )  # fmt: skip
+
+
+@kernel_part
+def mark_undefined(block: Block, begin: int, end: int, n: int) -> None:
+    """Set RDMs of centres whose size is negative to NaN, and their size right."""
+    n_cells = n * (n - 1) // 2
+    for center in range(begin, end):
+        if block.sizes[center] < 0:
+            put(block.sizes, center, -1 - block.sizes[center])
+            for c in range(center * n_cells, (center + 1) * n_cells):
+                put(block.rdms, c, np.nan)

@@ -6,24 +6,28 @@ from numpy.typing import NDArray
 from bids_rsa.core.dissimilarity.packing import (
     Neighborhood,
     Voxels,
-    count_voxels,
     neighborhood_pointers,
-    sample,
     voxel_pointers,
 )
 from bids_rsa.core.dissimilarity.pushing import (
     Pushed,
     PushTiles,
+    mark_undefined,
     push_tile_pointers,
     pushed_pointers,
 )
 from bids_rsa.core.dissimilarity.rows import Block, block_pointers, cell_before
-from bids_rsa.core.dissimilarity.slabs import Slabs, pack_positions, slab_pointers
+from bids_rsa.core.dissimilarity.slabs import (
+    Slabs,
+    count_voxels,
+    pack_positions,
+    sample,
+    slab_pointers,
+)
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
+from bids_rsa.core.engine.push_cells import edge_correlations, inner_correlations
 from bids_rsa.core.engine.push_tiles import (
     MOMENT_SLABS,
-    edge_correlations,
-    inner_correlations,
     push_moments,
     push_products,
 )
@@ -80,7 +84,7 @@ def correlations(
                         pushed,
                     )  # fmt: skip
                 center = after
-        _mark_undefined(block, begin, end, voxels.n_conditions)
+        mark_undefined(block, begin, end, voxels.n_conditions)
 
 
 @kernel_part
@@ -194,14 +198,3 @@ def _find_norms(
         put(pushed.inverses, mine + i, 1.0 / np.sqrt(spread) if spread > 0.0 else 0.0)
     put(block.suspects, center, suspect and not undefined and not cosine)
     put(block.sizes, center, -1 - size - n_bad if undefined else size + n_bad)
-
-
-@kernel_part
-def _mark_undefined(block: Block, begin: int, end: int, n: int) -> None:
-    """Set RDMs of centres whose size is negative to NaN, and their size right."""
-    n_cells = n * (n - 1) // 2
-    for center in range(begin, end):
-        if block.sizes[center] < 0:
-            put(block.sizes, center, -1 - block.sizes[center])
-            for c in range(center * n_cells, (center + 1) * n_cells):
-                put(block.rdms, c, np.nan)

@@ -1,12 +1,8 @@
-"""RDMs along rows of the grid, for dissimilarities that are sums over voxels of x y or (x - y)^2.
+"""Sums along rows of the grid of products of folds, whose snapshots are added up over windows.
 
-The neighborhood is a set of columns along the row. Within one column, neighbouring centres share
-almost all voxels, so that each product is computed once per column and row position, summed over
-the columns that are long enough (the tiles' snapshots), and these sums are added up over the
-positions of the window. Nothing is subtracted, hence no rounding piles up along the row.
-
-Cost per centre and pair of conditions: one product per column of the neighborhood (81 for 515
-voxels), one addition per position of the longest column (11).
+As in `pushing`, each product is computed once per column and row position. The sums over the
+columns that are long enough (the tiles' snapshots) are kept for the positions of a window, and
+added up for each centre.
 """
 
 from typing import NamedTuple
@@ -26,8 +22,6 @@ Flags = NDArray[np.uint8]
 
 # bytes of the snapshots of a panel, which stay in a core's own cache with a position's lines
 _PANEL = 2**18
-N_Y = 3  # vectors of the largest tile
-CELLS = (0, N_Y * LANES, 0)  # rows of a tile's cells by themselves, as the tiles' windows take them
 
 
 class Tiles(NamedTuple):
@@ -82,12 +76,9 @@ class Sums(NamedTuple):
 
     Attributes
     ----------
-    ring, own_ring : (longest * n_groups * n_vectors * LANES,) float64
-        Snapshots of the positions of one window; of the folds by themselves.
-    own_bounds : (n_positions * (n_groups + 1),) int64
+    ring : (longest * n_groups * n_vectors * LANES,) float64
+        Snapshots of the positions of one window.
     sources : (longest,) int64
-    cells, own_cells : (N_X * N_Y * LANES,) float64
-        Of one tile.
     moments : (n_positions * n_groups * n_moments,) float64
     totals : (n_moments,) float64
     means, inverses : (n_positions * width,) float64
@@ -95,11 +86,7 @@ class Sums(NamedTuple):
     """
 
     ring: Floats
-    own_ring: Floats
-    own_bounds: Integers
     sources: Integers
-    cells: Floats
-    own_cells: Floats
     moments: Floats
     totals: Floats
     means: Floats
@@ -108,14 +95,9 @@ class Sums(NamedTuple):
 
 def room_for_sums(n_positions: int, voxels: Voxels, near: Neighborhood, tiles: Tiles) -> Sums:
     """Make room for a piece of a row with so many positions."""
-    n_ring, folds = near.longest * near.n_groups * tiles.n_vectors * LANES, voxels.n_folds > 1
     return Sums(
-        np.empty(n_ring),
-        np.empty(n_ring if folds else 1),
-        np.empty(n_positions * (near.n_groups + 1) if folds else 1, dtype=np.int64),
+        np.empty(near.longest * near.n_groups * tiles.n_vectors * LANES),
         np.empty(near.longest, dtype=np.int64),
-        np.empty(N_X * N_Y * LANES),
-        np.empty(N_X * N_Y * LANES),
         np.empty(n_positions * near.n_groups * voxels.n_moments),
         np.empty(voxels.n_moments),
         np.zeros(n_positions * voxels.width + LANES),
@@ -168,10 +150,8 @@ def block_pointers(block: Block) -> Block:
 def sum_pointers(sums: Sums) -> Sums:
     """Return the same by pointers."""
     return Sums(
-        pointer_to(sums.ring), pointer_to(sums.own_ring), pointer_to(sums.own_bounds),
-        pointer_to(sums.sources), pointer_to(sums.cells), pointer_to(sums.own_cells),
-        pointer_to(sums.moments), pointer_to(sums.totals), pointer_to(sums.means),
-        pointer_to(sums.inverses),
+        pointer_to(sums.ring), pointer_to(sums.sources), pointer_to(sums.moments),
+        pointer_to(sums.totals), pointer_to(sums.means), pointer_to(sums.inverses),
     )  # fmt: skip
 
 
@@ -187,14 +167,3 @@ def find_snapshots(near: Neighborhood, tiles: Tiles, place: int, sources: Intege
 def cell_before(i: int, n: int) -> int:
     """Cell (i, j) of a condensed RDM stands at this + j."""
     return i * n - i * (i + 1) // 2 - i - 1
-
-
-@kernel_part
-def copy_cells(
-    cells: Floats, i: int, j: int, n_columns: int, n: int, rdms: Floats, first: int
-) -> None:
-    """Copy those cells of a tile that an RDM has."""
-    for a in range(min(N_X, n - i)):
-        base = first + cell_before(i + a, n)
-        for b in range(max(i + a + 1 - j, 0), min(n_columns, n - j)):
-            put(rdms, base + j + b, cells[a * N_Y * LANES + b])

@@ -5,6 +5,7 @@ the longest columns first, and those outside the mask, or not finite, are left o
 positions are packed at a time, so that they stay in a core's own cache while all tiles use them.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.packing import Neighborhood, Voxels
 from bids_rsa.core.engine.jit import kernel_part
-from bids_rsa.core.engine.push_tiles import MOMENT_SLABS, pack_slabs
+from bids_rsa.core.engine.push_tiles import MOMENT_SLABS, add_lines, pack_slabs
 from bids_rsa.core.engine.rooms import make_room
 from bids_rsa.core.engine.vectors import WIDE, pointer_to, put
 
@@ -21,6 +22,7 @@ Integers = NDArray[np.int64]
 
 # bytes of the patterns that are packed at a time, about half of a core's second cache
 _PACKED = 2**20
+_N_SAMPLES = 48
 _APART = 8 * WIDE  # slabs a power of two apart would share few places of the cache
 
 
@@ -30,16 +32,23 @@ class Slabs(NamedTuple):
     Attributes
     ----------
     packed : (n_slabs * slab,) float64
+        A line for each voxel (the sum of its folds where there are several).
+    folds : (n_slabs * fold_slab,) float64
+        A line for each voxel and fold, where there are several.
     bounds : (n_positions * (n_groups + 1),) int64
         First line of each group of columns at each position, and the end.
+    fold_bounds : (n_positions * (n_groups + 1),) int64
+        The same of the folds' lines.
     bad : (n_positions * n_groups,) int64
         Voxels that are not finite, in a position's groups up to each.
     shift, scale : (n_slabs * WIDE,) float64
         Of each condition.
     pending : (n_at_once * n_groups * reach,) int64
         Centres of each group at the packed positions; see `engine.push_tiles`.
-    slab, n_slabs : int
-        Length of a slab; slabs that hold a condition.
+    slab, fold_slab : int
+        Length of a slab, and of one of folds.
+    n_slabs : int
+        Slabs that hold a condition.
     n_at_once : int
         Positions that are packed at a time.
     reach : int
@@ -47,12 +56,15 @@ class Slabs(NamedTuple):
     """
 
     packed: Floats
+    folds: Floats
     bounds: Integers
+    fold_bounds: Integers
     bad: Integers
     shift: Floats
     scale: Floats
     pending: Integers
     slab: int
+    fold_slab: int
     n_slabs: int
     n_at_once: int
     reach: int
@@ -63,21 +75,27 @@ def count_slabs(n_conditions: int) -> int:
     return -(-n_conditions // WIDE)
 
 
-def room_for_slabs(n_positions: int, n_conditions: int, near: Neighborhood) -> Slabs:
+def room_for_slabs(n_positions: int, voxels: Voxels, near: Neighborhood) -> Slabs:
     """Make room for a piece of a row with so many positions."""
-    n_slabs = count_slabs(n_conditions)
+    n_slabs, n_folds = count_slabs(voxels.n_conditions), voxels.n_folds
     n_read = -(-n_slabs // MOMENT_SLABS) * MOMENT_SLABS  # those without conditions stay 0
-    n_at_once = _PACKED // (near.n_columns * n_slabs * WIDE * 8)
+    n_lines = 1 + n_folds * (n_folds > 1)  # of a voxel
+    n_at_once = _PACKED // (near.n_columns * n_slabs * WIDE * 8 * n_lines)
     n_at_once = min(max(n_at_once, 2), n_positions)
-    slab, reach = n_at_once * near.n_columns * WIDE + _APART, near.longest + 2
+    slab = n_at_once * near.n_columns * WIDE + _APART
+    fold_slab = (slab - _APART) * n_folds + _APART if n_folds > 1 else 0
+    n_bounds, reach = n_positions * (near.n_groups + 1), near.longest + 2
     return Slabs(
         make_room(n_read * slab),
-        np.empty(n_positions * (near.n_groups + 1), dtype=np.int64),
+        make_room(n_slabs * fold_slab),
+        np.empty(n_bounds, dtype=np.int64),
+        np.empty(n_bounds if n_folds > 1 else 0, dtype=np.int64),
         np.empty(n_positions * near.n_groups, dtype=np.int64),
         np.zeros(n_slabs * WIDE),
         np.zeros(n_slabs * WIDE),
         np.empty(n_at_once * near.n_groups * reach, dtype=np.int64),
         slab,
+        fold_slab,
         n_slabs,
         n_at_once,
         reach,
@@ -88,10 +106,43 @@ def room_for_slabs(n_positions: int, n_conditions: int, near: Neighborhood) -> S
 def slab_pointers(slabs: Slabs) -> Slabs:
     """Return the same by pointers."""
     return Slabs(
-        pointer_to(slabs.packed), pointer_to(slabs.bounds), pointer_to(slabs.bad),
-        pointer_to(slabs.shift), pointer_to(slabs.scale), pointer_to(slabs.pending),
-        slabs.slab, slabs.n_slabs, slabs.n_at_once, slabs.reach,
+        pointer_to(slabs.packed), pointer_to(slabs.folds), pointer_to(slabs.bounds),
+        pointer_to(slabs.fold_bounds), pointer_to(slabs.bad), pointer_to(slabs.shift),
+        pointer_to(slabs.scale), pointer_to(slabs.pending), slabs.slab, slabs.fold_slab,
+        slabs.n_slabs, slabs.n_at_once, slabs.reach,
     )  # fmt: skip
+
+
+@kernel_part
+def sample(voxels: Voxels, near: Neighborhood, start: int, length: int, slabs: Slabs) -> None:
+    """Take means of some voxels as shifts, and powers of two near 1 / their size as scales.
+
+    Both serve rounding only: any constants would do. The size is a mean of exponents, so that a
+    single voxel with an enormous value doesn't make all others vanish. Cost: 48 voxels (of the
+    first fold).
+    """
+    n = voxels.n_conditions
+    for i in range(n):
+        put(slabs.shift, i, 0.0)
+        put(slabs.scale, i, 0.0)
+    n_places = near.n_columns * length
+    n_found = 0
+    for place in range(0, n_places, max(1, n_places // _N_SAMPLES)):
+        # a step that is a multiple of the columns would see but one of them
+        column = (place + place // near.n_columns) % near.n_columns
+        row = voxels.rows[start + near.starts[column] + place // near.n_columns]
+        if row >= 0 and voxels.finite[row] > 0:
+            n_found += 1
+            source = row * voxels.n_folds * n
+            for i in range(n):
+                value = np.float64(voxels.values[source + i])
+                put(slabs.shift, i, slabs.shift[i] + value)
+                put(slabs.scale, i, slabs.scale[i] + math.frexp(value)[1])
+    for i in range(n):
+        put(slabs.shift, i, slabs.shift[i] / max(n_found, 1))
+        # within 2^+-900, so that the scale and its inverse are normal numbers
+        exponent = min(max(int(slabs.scale[i] / max(n_found, 1)), -900), 900)
+        put(slabs.scale, i, math.ldexp(1.0, -exponent))
 
 
 @kernel_part
@@ -114,16 +165,46 @@ def pack_positions(
                 if position < length + near.lengths[column] - 1:
                     row = int(voxels.rows[start + near.starts[column] + position])
                 if row >= 0 and voxels.finite[row] > 0:
-                    pack_slabs(
-                        voxels.values, row * voxels.n_conditions, voxels.n_conditions, slabs.shift,
-                        slabs.scale, slabs.packed, count * WIDE, slabs.slab,
-                    )  # fmt: skip
+                    _write_lines(voxels, row, slabs, count)
                     count += 1
                 elif row >= 0:
                     n_bad += 1
             put(slabs.bounds, at + group + 1, count)
             put(slabs.bad, position * near.n_groups + group, n_bad)
+        if voxels.n_folds > 1:
+            for k in range(at, at + near.n_groups + 1):
+                put(slabs.fold_bounds, k, slabs.bounds[k] * voxels.n_folds)
         _find_pending(near, position, length, (position - first) * near.n_groups, slabs)
+
+
+@kernel_part
+def _write_lines(voxels: Voxels, row: int, slabs: Slabs, line: int) -> None:
+    """Write one voxel's line; of several folds each, and their sum.
+
+    Folds are shifted by the first condition's value: differences of conditions don't change by
+    that, and they keep their digits where all conditions share a large value.
+    """
+    n, n_folds = voxels.n_conditions, voxels.n_folds
+    if n_folds == 1:
+        pack_slabs(
+            voxels.values, row * n, n, slabs.shift, slabs.scale, slabs.packed, line * WIDE,
+            slabs.slab,
+        )  # fmt: skip
+    else:
+        first = line * n_folds * WIDE
+        for fold in range(n_folds):
+            source = (row * n_folds + fold) * n
+            for i in range(n):
+                put(slabs.shift, i, np.float64(voxels.values[source]))
+            pack_slabs(
+                voxels.values, source, n, slabs.shift, slabs.scale, slabs.folds,
+                first + fold * WIDE, slabs.fold_slab,
+            )  # fmt: skip
+        for k in range(slabs.n_slabs):
+            add_lines(
+                slabs.folds, first + k * slabs.fold_slab, n_folds, slabs.packed,
+                line * WIDE + k * slabs.slab,
+            )  # fmt: skip
 
 
 @kernel_part
@@ -142,3 +223,16 @@ def _find_pending(near: Neighborhood, position: int, length: int, at: int, slabs
                 n_others = slabs.pending[row + 1]
                 put(slabs.pending, row + 2 + n_others, place % near.longest)
                 put(slabs.pending, row + 1, n_others + 1)
+
+
+@kernel_part
+def count_voxels(near: Neighborhood, slabs: Slabs, place: int) -> tuple[int, int]:
+    """Count the finite voxels of a centre's patch, and those that are not finite."""
+    size = 0
+    n_bad = 0
+    for k in range(near.longest):
+        group = near.group_at[k]
+        at = (place + k) * (near.n_groups + 1)
+        size += slabs.bounds[at + group + 1] - slabs.bounds[at]
+        n_bad += slabs.bad[(place + k) * near.n_groups + group]
+    return size, n_bad

@@ -13,16 +13,16 @@ from bids_rsa.core.dissimilarity.codes import CORRELATION, COSINE, EUCLIDEAN, PR
 from bids_rsa.core.dissimilarity.compiled import compiled_distances, folds_that_lack
 from bids_rsa.core.dissimilarity.fold_source import FoldRowSource
 from bids_rsa.core.dissimilarity.gram_source import GramSource
-from bids_rsa.core.dissimilarity.packing import neighborhood_of, room_for_lines, voxels_of
+from bids_rsa.core.dissimilarity.packing import neighborhood_of, voxels_of
 from bids_rsa.core.dissimilarity.pair_source import PairSource
 from bids_rsa.core.dissimilarity.params import select_voxels
 from bids_rsa.core.dissimilarity.patch import correlate_patch
 from bids_rsa.core.dissimilarity.protocol import RdmSource
-from bids_rsa.core.dissimilarity.pushing import cut_into_push_tiles, room_for_pushed
+from bids_rsa.core.dissimilarity.pushing import Pushed, cut_into_push_tiles, room_for_pushed
 from bids_rsa.core.dissimilarity.rdms import patch_rdm
 from bids_rsa.core.dissimilarity.row_correlations import correlations
 from bids_rsa.core.dissimilarity.row_distances import distances
-from bids_rsa.core.dissimilarity.slabs import room_for_slabs
+from bids_rsa.core.dissimilarity.slabs import Slabs, room_for_slabs
 from bids_rsa.core.dissimilarity.table import Dissimilarity, Metric, find_dissimilarity
 from bids_rsa.core.dissimilarity.weighted import (
     WeightedCorrelations,
@@ -30,7 +30,6 @@ from bids_rsa.core.dissimilarity.weighted import (
     weighted_patterns,
     with_roots,
 )
-from bids_rsa.core.engine.vectors import LANES
 from bids_rsa.core.limits import piece_in_workspace
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 from bids_rsa.core.neighborhood.spheres import SphereRows
@@ -83,7 +82,7 @@ class PatchSource:
 
 
 class RowSource:
-    """RDMs from sums along grid rows; see `_rows`.
+    """RDMs from sums along grid rows; see `pushing`.
 
     Parameters
     ----------
@@ -102,12 +101,8 @@ class RowSource:
         self._code, self._min_voxels = known.gram_code, min_voxels
         self._per_voxel = known.per_voxel
         self._voxels, self._near = voxels_of(patterns, spheres), neighborhood_of(spheres)
-        longest, n_groups = self._near.longest, self._near.n_groups
-        max_vectors = 3 if self._code in PRODUCTS else 2
-        self._tiles = _rows.cut_into_tiles(
-            patterns.shape[2], max_vectors, longest * n_groups * LANES * 8
-        )
-        self._push_tiles = cut_into_push_tiles(patterns.shape[2], longest)
+        longest = self._near.longest
+        self._tiles = cut_into_push_tiles(patterns.shape[2], longest)
         n_folds = patterns.shape[1]
         per_position = self._near.n_columns * self._voxels.width * (1 + n_folds * (n_folds > 1))
         self.max_length = piece_in_workspace(per_position, longest)
@@ -131,11 +126,12 @@ class RowSource:
         )  # fmt: skip
         if not hasattr(self._local, "room"):
             self._local.room = self._make_room()
-        given, (packed, sums) = (self._voxels, self._near, work), self._local.room
+        slabs, pushed = self._local.room
+        given = self._voxels, self._near, work, self._tiles, slabs, pushed
         if self._code in PRODUCTS:
-            correlations(*given, self._push_tiles, packed, sums, self._code == COSINE)
+            correlations(*given, self._code == COSINE)
         else:
-            distances(*given, self._tiles, packed, sums, self._code == EUCLIDEAN)
+            distances(*given, self._code == EUCLIDEAN)
         if self._per_voxel:
             rdms /= np.maximum(sizes, 1)[:, None]
         for k in np.flatnonzero(suspects):
@@ -149,20 +145,14 @@ class RowSource:
         near, voxels = self._near, self._voxels
         n_positions = min(self.max_length, self._spheres.row_length) + near.longest
         return (
-            self._code in PRODUCTS, n_positions, near.longest, near.n_columns, near.n_groups,
-            voxels.width, voxels.n_folds, voxels.n_moments, self._tiles.n_vectors,
+            n_positions, near.longest, near.n_columns, near.n_groups, voxels.n_conditions,
+            voxels.n_folds, self._tiles.room,
         )  # fmt: skip
 
-    def _make_room(self) -> tuple[Any, Any]:
+    def _make_room(self) -> tuple[Slabs, Pushed]:
         """Make room for the longest piece of a row, which each thread keeps."""
-        n_positions = self._room_sizes()[1]
-        if self._code in PRODUCTS:
-            slabs = room_for_slabs(n_positions, self._voxels.n_conditions, self._near)
-            return slabs, room_for_pushed(self._near, self._push_tiles, slabs)
-        return (
-            room_for_lines(n_positions, self._voxels, self._near),
-            _rows.room_for_sums(n_positions, self._voxels, self._near, self._tiles),
-        )
+        slabs = room_for_slabs(self._room_sizes()[0], self._voxels, self._near)
+        return slabs, room_for_pushed(self._near, self._tiles, slabs)
 
 
 class WholeOrLacking:

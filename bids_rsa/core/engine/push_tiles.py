@@ -14,11 +14,10 @@ the nearest cache while a tile goes along a row.
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from bids_rsa.core.engine.tiles import _add_all, _multiply, _row_start, _square, _store_rows
+from bids_rsa.core.engine.tiles import _add_all, _multiply
 from bids_rsa.core.engine.vectors import (
     DOUBLE,
     FUSED,
@@ -36,7 +35,6 @@ from bids_rsa.core.engine.vectors import (
     pointer_at,
     shifted,
     spread_number,
-    store_lanes,
     store_vector,
     variable,
     zeros,
@@ -45,6 +43,12 @@ from bids_rsa.core.engine.vectors import (
 MOMENT_SLABS = 4  # of a tile of sums and sums of squares
 
 Terms = Callable[[Builder, Any, list[Vector]], list[Vector]]
+
+
+def _square(builder: Builder, x: Vector, y: Vector) -> Vector:
+    """(x - y)^2."""
+    difference = builder.fsub(x, y)
+    return _multiply(builder, difference, difference)
 
 
 def _pairs(term: Callable[[Builder, Vector, Vector], Vector]) -> Terms:
@@ -145,92 +149,6 @@ push_squares = tuple(_pushing_tile(n_y, WIDE * n_y, _pairs(_square)) for n_y in 
 push_moments = _pushing_tile(MOMENT_SLABS, 2 * MOMENT_SLABS, _powers)
 
 
-def _load_sums(builder: Builder, n: int, room: Any, at: Any) -> list[Vector]:
-    """Load the sums of a tile."""
-    places = (shifted(builder, at, k * WIDE) for k in range(n))
-    return [load_vector(builder, room, place, lanes=WIDE) for place in places]
-
-
-def _correlations(n_y: int, edge: bool) -> Any:
-    """Make ``cells(room, at, out, rows, means, inverses, first, i, j, n)``.
-
-    The sums s at ``room[at]`` become 1 - (s - mean_i mean_j) / (norm_i norm_j), the cells of
-    conditions i and on, and j and on. The centre's means and inverse norms begin at ``first``.
-    Row a goes to ``out[base + a stride - bend a (a + 3) / 2]`` and on, where rows are (base,
-    stride, bend). Only at the edge of the upper triangle of n conditions cells beyond it are left
-    out.
-    """
-
-    @code
-    def cells(
-        typing_context: Any, room: Any, at: Any, out: Any, rows: Any, means: Any, inverses: Any,
-        first: Any, i: Any, j: Any, n: Any,
-    ) -> Any:  # fmt: skip
-        index = types.int64
-        signature = types.void(room, index, out, rows, means, inverses, index, index, index, index)
-
-        def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
-            room, at, out, rows, means, inverses, first, i, j, n = args
-            sums = _load_sums(builder, WIDE * n_y, room, at)
-            places = builder.add(first, i), builder.add(first, j)
-            cells = _correlate(builder, sums, n_y, means, inverses, *places)
-            if edge:
-                _store_edge(builder, cells, n_y, out, rows, [i, j, n])
-            else:
-                _store_rows(builder, cells, n_y, out, rows)
-            return context.get_dummy_value()
-
-        return signature, codegen
-
-    return cells
-
-
-def _store_edge(
-    builder: Builder, cells: list[Vector], n_y: int, out: Any, rows: Any, place: list[Any]
-) -> None:
-    """Store the cells of a tile at (i, j) that the upper triangle of n conditions has.
-
-    i and j are whole slabs: only a tile's first vectors reach the diagonal.
-    """
-    i, j, n = place
-    kind = ir.VectorType(ir.IntType(1), WIDE)
-    beside = spread_number(builder, builder.icmp_signed("<", i, j), WIDE)
-    inside = []
-    for c in range(n_y):
-        n_left = builder.sub(n, shifted(builder, j, c * WIDE))
-        inside.append(lanes_between(builder, constant(0), n_left, WIDE))
-    for k, value in enumerate(cells):
-        row, column = divmod(k, n_y)
-        mask = inside[column]
-        if column == 0:
-            above = ir.Constant(kind, [int(lane > row) for lane in range(WIDE)])
-            mask = builder.and_(mask, builder.or_(beside, above))
-        start = shifted(builder, _row_start(builder, rows, row), column * WIDE)
-        store_lanes(builder, value, mask, out, start)
-
-
-def _correlate(
-    builder: Builder, sums: list[Vector], n_y: int, means: Any, inverses: Any, i: Any, j: Any
-) -> list[Vector]:
-    """Return 1 - (s - mean_i mean_j) / (norm_i norm_j) for each sum of a tile."""
-    one, cells = ir.Constant(sums[0].type, [1.0] * WIDE), []
-    for k, total in enumerate(sums):
-        left, right = shifted(builder, i, k // n_y), shifted(builder, j, k % n_y * WIDE)
-        mean, norm = (
-            spread_number(builder, load_number(builder, of, left), WIDE) for of in (means, inverses)
-        )
-        others = load_vector(builder, means, right, lanes=WIDE)
-        covariance = builder.fsub(total, _multiply(builder, mean, others), flags=FUSED)
-        inverse = load_vector(builder, inverses, right, lanes=WIDE)
-        scaled = _multiply(builder, _multiply(builder, covariance, norm), inverse)
-        cells.append(builder.fsub(one, scaled, flags=FUSED))
-    return cells
-
-
-inner_correlations = tuple(_correlations(n_y, edge=False) for n_y in (1, 2, 3))
-edge_correlations = tuple(_correlations(n_y, edge=True) for n_y in (1, 2, 3))
-
-
 @code
 def pack_slabs(
     typing_context: Any, patterns: Any, source: Any, n: Any, shift: Any, scale: Any, packed: Any,
@@ -263,6 +181,29 @@ def pack_slabs(
             mask = lanes_between(builder, constant(0), builder.sub(n, n_full), WIDE)
             at = builder.add(source, n_full)
             write(n_full, load_lanes(builder, mask, patterns, at, element, WIDE))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@code
+def add_lines(
+    typing_context: Any, lines: Any, first: Any, n_lines: Any, packed: Any, target: Any
+) -> Any:
+    """``add_lines(lines, first, n_lines, packed, target)``: write the sum of lines of a slab.
+
+    Cost: one load and one addition a line.
+    """
+    index = types.int64
+    signature = types.void(lines, index, index, packed, index)
+
+    def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+        lines, first, n_lines, packed, target = args
+        total = variable(builder, zeros(WIDE))
+        end = builder.add(first, builder.mul(n_lines, constant(WIDE)))
+        with cgutils.for_range_slice(builder, first, end, constant(WIDE)) as (at, _):
+            _add_all(builder, [total], [load_vector(builder, lines, at, lanes=WIDE)])
+        store_vector(builder, builder.load(total), packed, target)
         return context.get_dummy_value()
 
     return signature, codegen

@@ -17,11 +17,9 @@ from numba import types
 from numba.core import cgutils
 
 from bids_rsa.core.engine.vectors import (
-    DOUBLE,
     FUSED,
     INDEX,
     LANES,
-    SINGLE,
     Builder,
     Vector,
     code,
@@ -49,12 +47,6 @@ def _multiply(builder: Builder, x: Vector, y: Vector) -> Vector:
 def _add(builder: Builder, x: Vector, y: Vector) -> Vector:
     """Return x + y."""
     return builder.fadd(x, y, flags=FUSED)
-
-
-def _square(builder: Builder, x: Vector, y: Vector) -> Vector:
-    """(x - y)^2."""
-    difference = builder.fsub(x, y)
-    return _multiply(builder, difference, difference)
 
 
 Terms = Callable[[Builder, Any, Any, list[Vector]], list[Vector]]
@@ -125,8 +117,6 @@ def _add_all(builder: Builder, sums: list[Any], terms: list[Vector]) -> None:
 
 
 products = tuple(_tile(n_y, N_X * n_y, _pairs(_multiply)) for n_y in (1, 2, 3))
-# a difference takes more registers than a product
-squares = tuple(_tile(n_y, N_X * n_y, _pairs(_square)) for n_y in (1, 2))
 # sums and sums of squares of two vectors of conditions
 moments = _tile(2, 4, _powers)
 
@@ -193,80 +183,4 @@ def _window(n_y: int) -> Any:
     return window
 
 
-def _upper_window(n_y: int) -> Any:
-    """Make the same with i, j and n behind: the tile's first row and column, and the conditions.
-
-    Cells that the upper triangle of n conditions lacks are not stored.
-    """
-
-    @code
-    def window(
-        typing_context: Any, ring: Any, sources: Any, count: Any, at: Any, out: Any, rows: Any,
-        i: Any, j: Any, n: Any,
-    ) -> Any:  # fmt: skip
-        index = types.int64
-        signature = types.void(ring, sources, index, index, out, rows, index, index, index)
-
-        def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
-            sums = _window_sums(builder, N_X * n_y, *args[:4])
-            _store_upper(builder, sums, n_y, args[4], args[5], list(args[6:]))
-            return context.get_dummy_value()
-
-        return signature, codegen
-
-    return window
-
-
 windows = tuple(_window(n_y) for n_y in (1, 2))
-upper_windows = tuple(_upper_window(n_y) for n_y in (1, 2))
-
-
-@code
-def pack_line(
-    typing_context: Any, patterns: Any, source: Any, n_full: Any, shift: Any, scale: Any,
-    packed: Any, target: Any,
-) -> Any:  # fmt: skip
-    """``pack_line(patterns, source, n_full, shift, scale, packed, target)``: (x - shift) scale.
-
-    Cost: one copy of the first ``n_full`` values (whole vectors).
-    """
-    index = types.int64
-    signature = types.void(patterns, index, index, shift, scale, packed, index)
-
-    def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
-        patterns, source, n_full, shift, scale, packed, target = args
-        element = SINGLE if signature.args[0].dtype == types.float32 else DOUBLE
-        with cgutils.for_range_slice(builder, constant(0), n_full, constant(LANES)) as (k, _):
-            value = load_vector(builder, patterns, builder.add(source, k), element)
-            moved = builder.fsub(value, load_vector(builder, shift, k))
-            scaled = builder.fmul(moved, load_vector(builder, scale, k))
-            store_vector(builder, scaled, packed, builder.add(target, k))
-        return context.get_dummy_value()
-
-    return signature, codegen
-
-
-@code
-def add_lines(
-    typing_context: Any, lines: Any, first: Any, n_lines: Any, width: Any, packed: Any, target: Any
-) -> Any:
-    """``add_lines(lines, first, n_lines, width, packed, target)``: write the sum of some lines.
-
-    Cost: one load and one addition a value.
-    """
-    index = types.int64
-    signature = types.void(lines, index, index, index, packed, index)
-
-    def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
-        lines, first, n_lines, width, packed, target = args
-        begin = builder.mul(first, width)
-        end = builder.add(begin, builder.mul(n_lines, width))
-        with cgutils.for_range_slice(builder, constant(0), width, constant(LANES)) as (k, _):
-            total = variable(builder, zeros())
-            with cgutils.for_range_slice(builder, begin, end, width) as (line, _):
-                value = load_vector(builder, lines, builder.add(line, k))
-                builder.store(_add(builder, builder.load(total), value), total)
-            store_vector(builder, builder.load(total), packed, builder.add(target, k))
-        return context.get_dummy_value()
-
-    return signature, codegen
