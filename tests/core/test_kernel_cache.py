@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
+from typing import NamedTuple
 
 import numba
 import pytest
@@ -141,10 +143,10 @@ def test_two_processes_that_fill_the_cache_at_once_mix_nothing_up(tmp_path, monk
     monkeypatch.setattr(one._cache_file, "_save_data", meanwhile)
     one.save_overload(signatures[0], compiled.overloads[signatures[0]])
     target = cpu_target.target_context
-    loaded = {types: KernelCache(twice).load_overload(types, target) for types in signatures}
+    loaded = {args: KernelCache(twice).load_overload(args, target) for args in signatures}
     assert any(loaded.values())
-    for types, kernel in loaded.items():
-        assert kernel is None or kernel.signature.args == types
+    for args, kernel in loaded.items():
+        assert kernel is None or kernel.signature.args == args
 
 
 def test_what_was_compiled_from_other_sources_is_removed(tmp_path, monkeypatch):
@@ -155,3 +157,26 @@ def test_what_was_compiled_from_other_sources_is_removed(tmp_path, monkeypatch):
         cache._cache_file._source_stamp = stamp
         cache.save_overload(compiled.signatures[0], compiled.overloads[compiled.signatures[0]])
         assert len(list(tmp_path.rglob("*.nbc"))) == 1
+
+
+def test_an_index_of_types_that_no_longer_exist_is_read_as_empty(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    compiled = numba.njit([numba.int64(numba.int64)])(twice)
+    signature = compiled.signatures[0]
+
+    class Former(NamedTuple):
+        """What a module had before an update."""
+
+        value: int
+
+    former = types.ModuleType("former")
+    former.Former, Former.__module__, Former.__qualname__ = Former, "former", "Former"
+    monkeypatch.setitem(sys.modules, "former", former)
+    before = KernelCache(twice)._cache_file
+    before._save_index({Former(1): "former.nbc"})
+    assert before._load_index() == {Former(1): "former.nbc"}
+    del former.Former
+    target = cpu_target.target_context
+    assert KernelCache(twice).load_overload(signature, target) is None
+    KernelCache(twice).save_overload(signature, compiled.overloads[signature])
+    assert KernelCache(twice).load_overload(signature, target).signature.args == signature

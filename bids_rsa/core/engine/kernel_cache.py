@@ -7,6 +7,7 @@ mixes kernels up when several processes fill one cache.
 
 import ast
 import hashlib
+import pickle
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -76,7 +77,7 @@ class _Files(caching.IndexDataCacheFile):  # type: ignore[misc]
 
     def save(self, key: Any, data: Any) -> None:
         """Save what was compiled; of two that save at once the index may forget one."""
-        known = self._load_index()  # type: ignore[no-untyped-call]
+        known = self._load_index()
         content = repr((key, self._source_stamp, self._version))
         base = self._index_name.removesuffix(".nbi")
         name = f"{base}.{hashlib.sha256(content.encode()).hexdigest()[:16]}.nbc"
@@ -84,6 +85,14 @@ class _Files(caching.IndexDataCacheFile):  # type: ignore[misc]
         self._save_index({**known, key: name})  # type: ignore[no-untyped-call]
         if not known:
             self._remove_all_but(base, name)
+
+    def _load_index(self) -> dict[Any, Any]:
+        """Read the index; one that names types which other sources had is as good as none."""
+        try:
+            known: dict[Any, Any] = super()._load_index()  # type: ignore[no-untyped-call]
+        except (AttributeError, ImportError, EOFError, pickle.UnpicklingError):
+            return {}
+        return known
 
     def _remove_all_but(self, base: str, name: str) -> None:
         """Remove what was compiled from other sources; what another process misses it compiles."""
