@@ -132,7 +132,7 @@ def run_jobs(
         jobs = [job for job in jobs if isinstance(failures[job.name], UnexpectedError)]
         for job in jobs:
             del failures[job.name]
-            LOGGER.warning("%s is damaged, and is made again.", graphs.folders(job)[0])
+            LOGGER.warning("%s is damaged and will be computed again.", graphs.folders(job)[0])
             for folder in graphs.folders(job):
                 shutil.rmtree(folder, ignore_errors=True)
         reused = set()

@@ -60,7 +60,7 @@ def indexed_paths(
     except Exception as error:  # sqlalchemy and sqlite raise many kinds
         raise ReadWriteError(
             f"pybids' index in {folder} cannot be read: {type(error).__name__}: {error}.",
-            "Delete the folder, and it is made again.",
+            "Delete the folder; it is then created again.",
         ) from error
     made = time.strftime("%Y-%m-%d %H:%M", time.localtime(folder.stat().st_mtime))
     LOGGER.info("Using pybids' index of %s in %s, made %s.", dataset.path, folder, made)

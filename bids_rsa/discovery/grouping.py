@@ -151,7 +151,7 @@ def _how_to_choose(first: ConditionImage, second: ConditionImage) -> str:
         key for key in {**one, **other} if one.get(key) != other.get(key) and key not in FIELDS
     ]
     if not differing:
-        return "Take one of them away."
+        return "Remove one of them."
     told = "; ".join(
         f"{key}: {one.get(key, 'none')} and {other.get(key, 'none')}" for key in differing
     )

@@ -67,8 +67,7 @@ def with_ribbon(
     if analysis.space not in (*_NATIVE_IMAGES, pairs.get("space")):
         raise OptionError(
             f"{analysis.label}: --patches {inputs.patches} needs images in the participant's own "
-            f"space, and "
-            f"these are in space-{analysis.space}, in which its surfaces do not lie.",
+            f"space, and these are in space-{analysis.space}, unlike the surfaces.",
             "Choose the images in the space of the anatomy (fMRIPrep: --space T1w).",
         )
     space = pairs.get("space") or NATIVE_MESH
@@ -125,11 +124,11 @@ def _ribbon(
             raise OptionError(
                 f"--patches {inputs.patches} needs white and pial surface, and --surface names "
                 f"{len(inputs.surface)} file{'s' * (len(inputs.surface) != 1)}.",
-                "Give two: --surface WHITE PIAL; their paths may hold {subject} and {hemi}.",
+                "Give two: --surface WHITE PIAL; their paths may contain {subject} and {hemi}.",
             )
         found = given_surfaces(where, inputs.surface)
     else:
-        found = _own(where)
+        found = _own(where, inputs.patches)
     where = replace(where, n_vertices=len(read_surface(found.surfaces[0]).coordinates_mm))
     views = [f.path for f in where.own("inflated", NATIVE)]
     cortex, origin = cortex_of_ribbon(where, inputs.cortex_mask)
@@ -137,7 +136,7 @@ def _ribbon(
     return replace(found, cortex_origin=origin) if origin else found
 
 
-def _own(where: SurfaceFiles) -> HemisphereSurfaces:
+def _own(where: SurfaceFiles, patches: str) -> HemisphereSurfaces:
     """Find the participant's own white and pial surface in the space of its anatomy."""
     for white in where.own("white", NATIVE):
         for pial in where.own("pial", NATIVE):
@@ -149,7 +148,7 @@ def _own(where: SurfaceFiles) -> HemisphereSurfaces:
                 return HemisphereSurfaces(where.hemisphere, (white.path, pial.path), origin)
     there = [f.path.rpartition("/")[2] for f in where.files if f.extension == ".surf.gii"]
     raise InputError(
-        f"{where.analysis.label}: --patches ribbon needs the white and the pial surface of the "
+        f"{where.analysis.label}: --patches {patches} needs the white and the pial surface of the "
         f"{SIDES[where.hemisphere]} hemisphere in the space of the images, and no pair "
         f"..._hemi-{where.hemisphere}_white.surf.gii and ..._pial.surf.gii was found in "
         f"{few(list(where.datasets)) or 'no dataset'}. Surfaces of this participant: "

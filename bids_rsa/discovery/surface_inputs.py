@@ -179,7 +179,7 @@ def _roi(
         raise InputError(
             f"{analysis.label}: no mask ..._desc-{label}_mask on the images' mesh was found for "
             f"--roi-mask {given}. Masks found for this participant: {there}.",
-            "Give a file (its path may hold {hemi}), or a desc- label.",
+            "Give a file (its path may contain {hemi}), or a desc- label.",
         )
     return MaskChoice(paths, f"masks with desc-{label}: {few([Path(p).name for p in paths])}")
 

@@ -288,7 +288,7 @@ def _cortex(
         raise InputError(
             f"{where.analysis.label}: no mask hemi-{where.hemisphere}_..._desc-{label}_mask"
             f"{_LABELS} was found for --cortex-mask {given}. Masks of surfaces there: {there}.",
-            "Give a file (its path may hold {subject} and {hemi}), or a desc- label.",
+            "Give a file (its path may contain {subject} and {hemi}), or a desc- label.",
         )
     for one in sets:
         if one.cortex:

@@ -16,7 +16,7 @@ def refuse_unused(inputs: InputSettings, analyses: Sequence[Analysis]) -> None:
         Names the first such option.
     """
     surfaces = [one for analysis in analyses for one in analysis.surfaces]
-    on_surfaces = "it is for images on surfaces and for --patches ribbon"
+    on_surfaces = "it is for images on surfaces and for --patches ribbon and lines"
     checks = (
         (bool(inputs.surface), bool(surfaces), "--surface", on_surfaces),
         (inputs.cortex_mask is not None, bool(surfaces), "--cortex-mask", on_surfaces),
@@ -24,7 +24,7 @@ def refuse_unused(inputs: InputSettings, analyses: Sequence[Analysis]) -> None:
             inputs.center_density is not None,
             any(one.coarse for one in surfaces),
             f"--center-density {inputs.center_density}",
-            "it is for GIFTI images on fsaverage",
+            "it is for GIFTI images on fsaverage or fsLR",
         ),
         (
             inputs.cifti_volume == "skip",
@@ -44,13 +44,13 @@ def refuse_unused(inputs: InputSettings, analyses: Sequence[Analysis]) -> None:
             forms = ", ".join(sorted({_form(analysis) for analysis in analyses}))
             raise OptionError(
                 f"{option} would be ignored: {what}, and the images found are {forms}.",
-                "Leave the option away, or choose other images (--space, --bids-filter-file, -d).",
+                "Omit the option, or choose other images (--space, --bids-filter-file, -d).",
             )
 
 
 def _form(analysis: Analysis) -> str:
     """Say what the images of an analysis are."""
     if analysis.ribbon:
-        return "volumes (with --patches ribbon)"
+        return f"volumes (with --patches {'lines' if analysis.on_lines else 'ribbon'})"
     names = {"volume": "volumes", "surface": "GIFTI maps", "grayordinates": "CIFTI maps"}
     return names[analysis.form]

@@ -239,7 +239,7 @@ def _nearest(files: Iterable[NamedFile], run: Mapping[str, str]) -> str | None:
     if len(best) > 1:
         raise ContentError(
             f"Two files belong to the same run: {best[0].path} and {best[1].path}.",
-            "Take one of them away.",
+            "Remove one of them.",
         )
     return best[0].path
 

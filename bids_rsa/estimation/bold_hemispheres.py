@@ -36,7 +36,7 @@ def join_bold_hemispheres(files: Sequence[BoldFile]) -> list[BoldFile]:
             raise ContentError(
                 f"Two BOLD images of one hemisphere and run: {sides[side].file.path} and "
                 f"{file.file.path}.",
-                "Take one of them away.",
+                "Remove one of them.",
             )
         sides[side] = file
     for runs in spaces.values():

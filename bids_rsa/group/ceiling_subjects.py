@@ -86,7 +86,7 @@ def check_comparable(subjects: Sequence[CeilingSubject], models: Collection[str]
 
     for alike, what, remedy in (
         (in_order, "the order of conditions", "give the conditions in one order"),
-        (of_cells, "the cells left out (--exclude-within run)", "leave --exclude-within away"),
+        (of_cells, "the cells left out (--exclude-within run)", "omit --exclude-within"),
         (
             of_covariance,
             "the covariance of the condition estimates (--condition-covariance design)",

@@ -113,7 +113,7 @@ def _refuse_unused(inputs: InputSettings, group: GroupSettings, tests: Sequence[
         raise OptionError(
             f"--connectivity {group.connectivity} would be ignored: it is for voxels, and "
             "neighbours on a surface are the vertices that share an edge.",
-            "Leave the option away.",
+            "Omit the option.",
         )
     if any(test.surfaces for test in tests):
         return
@@ -122,7 +122,7 @@ def _refuse_unused(inputs: InputSettings, group: GroupSettings, tests: Sequence[
             raise OptionError(
                 f"{option} would be ignored: it is for maps on surfaces, and the maps found are "
                 "volumes.",
-                "Leave the option away.",
+                "Omit the option.",
             )
 
 

@@ -231,8 +231,8 @@ def _check_halves(analysis: Analysis, plan: StackPlan, rsa: RsaSettings, held_ou
             f"{analysis.label}: --reliability compares odd and even runs, and the noise of one "
             "half cannot be estimated from its own images"
             f"{': without one of its folds no condition has two images' if held_out else ''}.",
-            "Name the residuals of the first-level model with --residuals, leave --reliability "
-            "away, or use --noise none.",
+            "Name the residuals of the first-level model with --residuals, omit --reliability, "
+            "or use --noise none.",
         )
 
 

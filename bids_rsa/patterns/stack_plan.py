@@ -74,8 +74,8 @@ def plan_stack(analysis: Analysis, rsa: ReadingSettings) -> StackPlan:
     _refuse_empty_cells(analysis, plan)
     if rsa.center == "conditions" and not labels and len(conditions) < 3:
         raise OptionError(
-            f"{analysis.label}: --center conditions takes the mean over conditions away; of "
-            f"{len(conditions)} conditions without folds only a pattern and its negative are left.",
+            f"{analysis.label}: --center conditions subtracts the mean over conditions; of "
+            f"{len(conditions)} conditions without folds only a pattern and its negative remain.",
             "Use --folds, more conditions, or --center none.",
         )
     return plan

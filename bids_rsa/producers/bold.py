@@ -312,5 +312,5 @@ def _check_one_each(files: Sequence[BoldFile], selection: Selection) -> None:
             raise OptionError(
                 f"Two BOLD images of one run: {first.file.path} and {file.path}"
                 + (f"; they differ in {', '.join(differ)}." if differ else "."),
-                "Name the dataset to use with -d/--derivatives, or take one of them away.",
+                "Name the dataset to use with -d/--derivatives, or remove one of them.",
             )

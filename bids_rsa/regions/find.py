@@ -148,12 +148,12 @@ def _by_label(
             f"{analysis.label}: the atlas {label} is there in another space only "
             f"({', '.join(spaces)}; the images are in {analysis.space or 'none that is named'}): "
             f"{elsewhere[0].name}.",
-            "Give the atlas in the images' space; it is resampled, but never moved.",
+            "Give the atlas in the images' space; it is resampled, but not registered.",
         )
     there = sorted({name for path in (*own, *shared) for name in labels_of(path)})
     raise InputError(
         f"{analysis.label}: no atlas {label} was found for --atlas {text}: no file ..._dseg.nii.gz "
-        f"with this atlas-, seg- or desc- label. Labels there are: {listing(there) or 'none'}.",
+        f"with this atlas-, seg- or desc- label. Available labels: {listing(there) or 'none'}.",
         "Give a file, or set TEMPLATEFLOW_HOME to the folder of TemplateFlow's files.",
     )
 

@@ -77,9 +77,9 @@ def _by_label(
     raise InputError(
         f"{analysis.label}: no atlas {label} on the mesh of the images was found for --atlas "
         f"{text}: no ..._dseg.label.gii (or .dlabel.nii) with this atlas-, seg- or desc- label, "
-        "and no FreeSurfer annotation of this name. Labels there are: "
+        "and no FreeSurfer annotation of this name. Available labels: "
         f"{listing(sorted(there)) or 'none'}.",
-        "Give a file (its path may hold {hemi}), or set TEMPLATEFLOW_HOME or SUBJECTS_DIR.",
+        "Give a file (its path may contain {hemi}), or set TEMPLATEFLOW_HOME or SUBJECTS_DIR.",
     )
 
 

@@ -46,7 +46,7 @@ def refuse_elsewhere(path: Path, analysis: Analysis) -> None:
     space, subject = space_in_name(path), dict(name_pairs(path.name)).get("sub")
     if subject not in (None, analysis.subject):
         raise ContentError(
-            f"{analysis.label}: the atlas {path.name} is that of sub-{subject}.",
+            f"{analysis.label}: the atlas {path.name} belongs to sub-{subject}.",
             "Write {subject} in its path, or give the atlas by its label.",
         )
     native = ("T1w", "fsnative") if analysis.form != "volume" else ()
@@ -55,5 +55,5 @@ def refuse_elsewhere(path: Path, analysis: Analysis) -> None:
         raise ContentError(
             f"{analysis.label}: the atlas {path.name} is in the space {space}, and the images are "
             f"in {analysis.space}.",
-            "Give the atlas in the images' space; it is resampled, but never moved.",
+            "Give the atlas in the images' space; it is resampled, but not registered.",
         )

@@ -158,7 +158,7 @@ class VertexDiscs:
             members.append(np.sort(found.rows).astype(np.int64))
             structure, vertex = space.structure_of(center)
             at = f"{structure}, vertex {vertex}" if vertex is not None else structure
-            notes.append(f"{sphere.name} lies around {at}, {distance:.1f} mm from the place given.")
+            notes.append(f"{sphere.name}: the centre is {at}, {distance:.1f} mm from that given.")
         return Placement(members, np.ones(len(members)), tuple(notes))
 
 

@@ -474,7 +474,7 @@ def coarser_part(
         raise ContentError(
             f"The vertices of {path} are not among those of the images' mesh: its edges would "
             f"measure {_edge_mm(coarse):.3g} mm there, {expected:.3g} mm are expected.",
-            "Leave --center-density away.",
+            "Omit --center-density.",
         )
     return coarse
 

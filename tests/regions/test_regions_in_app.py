@@ -168,7 +168,7 @@ def test_masks_score_as_the_regions_of_the_atlas(region_dataset, region_run, atl
 
 
 BAD = {
-    "no such label": (["--atlas", "Nowhere"], 66, "Labels there are: Octants"),
+    "no such label": (["--atlas", "Nowhere"], 66, "Available labels: Octants"),
     "no such file": (["--atlas", "/no/such_dseg.nii.gz"], 66, "no file"),
     "no such region": (["--atlas", "Octants", "--roi", "octant 9"], 2, "Did you mean"),
     "no regions": (["--roi", "V1"], 2, "needs regions"),
@@ -197,7 +197,7 @@ def test_bad_options_are_refused_before_anything_is_written(region_dataset, tmp_
     ("name", "code", "told"),
     [
         ("tpl-MNI152NLin6Asym_atlas-A_dseg.nii.gz", 65, "in the space MNI152NLin6Asym"),
-        ("sub-02_atlas-A_dseg.nii.gz", 65, "is that of sub-02"),
+        ("sub-02_atlas-A_dseg.nii.gz", 65, "belongs to sub-02"),
         ("atlas-A_dseg.nii.gz", 65, "no column index"),
     ],
 )
