@@ -109,6 +109,19 @@ def test_the_order_of_vertices_does_not_matter(cortex):
         np.testing.assert_allclose([disc[int(order[v])] for v in other], list(other.values()))
 
 
+def test_the_order_of_triangles_does_not_matter_nor_do_those_listed_twice(cortex):
+    points, triangles = cortex
+    rng = np.random.default_rng(2)
+    collapsed = triangles[::90][:, [0, 1, 1]]
+    more = rng.permutation(np.concatenate([triangles, triangles[::7], collapsed]))
+    # random triangles have edges that more than two share
+    odd = np.concatenate([triangles, rng.permuted(triangles[::50], axis=0)])
+    for plain, other in ((triangles, more), (odd, rng.permutation(odd))):
+        expected, found = surface_graph(points, plain), surface_graph(points, other)
+        for one, same in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(one, same)
+
+
 def test_the_nearest_so_many_of_the_vertices_allowed(cortex):
     graph = surface_graph(*cortex)
     allowed = np.random.default_rng(1).random(len(cortex[0])) < 0.7

@@ -138,7 +138,12 @@ def _checked(coordinates_mm: ArrayLike, triangles: ArrayLike) -> tuple[Floats, I
 
 
 def _edges_and_opposite(faces: Integers) -> tuple[Integers, Integers]:
-    """List each edge once, and the vertices opposite of it in its first two triangles (or -1)."""
+    """List each edge once, and the vertices opposite of it in two triangles (-1 without a second).
+
+    The order of triangles does not matter, nor do triangles that are listed twice or have the same
+    corner twice. Of more than two opposite vertices, the first and the last are taken.
+    """
+    faces = faces[(np.diff(np.sort(faces, axis=1), axis=1) > 0).all(axis=1)]
     sides = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     third = np.concatenate([faces[:, 2], faces[:, 0], faces[:, 1]])
     sides = np.sort(sides, axis=1)
@@ -146,13 +151,11 @@ def _edges_and_opposite(faces: Integers) -> tuple[Integers, Integers]:
     order = np.argsort(keys, kind="stable")
     keys, third = keys[order], third[order]
     first = np.flatnonzero(np.diff(keys, prepend=-1) != 0)
-    edges = sides[order[first]]
-    opposite = np.full((len(edges), 2), -1, dtype=np.int64)
-    opposite[:, 0] = third[first]
-    two = np.diff(np.append(first, len(keys))) >= 2
-    # the smaller first: the order of triangles does not matter
-    opposite[two] = np.sort(np.column_stack([third[first[two]], third[first[two] + 1]]), axis=1)
-    return edges, opposite
+    opposite = np.column_stack(
+        [np.minimum.reduceat(third, first), np.maximum.reduceat(third, first)]
+    )
+    opposite[opposite[:, 0] == opposite[:, 1], 1] = -1
+    return sides[order[first]], opposite
 
 
 def _unfolded(
