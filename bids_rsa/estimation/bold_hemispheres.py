@@ -28,7 +28,8 @@ def join_bold_hemispheres(files: Sequence[BoldFile]) -> list[BoldFile]:
     for file in files:
         if file.form != "surface":
             continue
-        rest = {k: v for k, v in file.entities.items() if k not in ("hemi", "run")}
+        # estimates have no desc-: images that differ in nothing else would have the same names
+        rest = {k: v for k, v in file.entities.items() if k not in ("hemi", "run", "desc")}
         key = (file.file.dataset.path, *sorted(rest.items()))
         sides = spaces.setdefault(key, {}).setdefault(file.entities.get("run"), {})
         side = _side(file)
@@ -45,8 +46,19 @@ def join_bold_hemispheres(files: Sequence[BoldFile]) -> list[BoldFile]:
 
 
 def _side(file: BoldFile) -> str:
-    """Find the hemisphere of an image by its name, else by its metadata."""
+    """Find the hemisphere of an image by its name, else by its metadata.
+
+    Raises
+    ------
+    ContentError
+        Another label than those of BIDS.
+    """
     named = file.entities.get("hemi")
+    if named not in (None, "L", "R"):
+        raise ContentError(
+            f"{file.file.path}: hemi-{named} is no hemisphere of BIDS.",
+            "Rename the file: hemi-L or hemi-R.",
+        )
     return named or str(maps_header(file.file.path).layout.hemispheres[0][0])
 
 

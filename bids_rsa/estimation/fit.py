@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from bids_rsa.estimation.design import RunDesign, trial_designs
 
+_LEAST_MEAN = 0.01  # of the extent of a voxel's series
 _BLOCK = 1024  # voxels: nilearn holds several arrays of a block in double precision
 
 
@@ -46,18 +47,22 @@ def scale_factors(series: NDArray[np.float32], scale: str) -> NDArray[np.float64
     Raises
     ------
     ValueError
-        With ``run``, if the mean is not above 0.
+        The mean over all voxels and volumes is not above 0, or the series vary around 0.
     """
     if scale == "none":
         return np.ones(series.shape[1])
     means = series.mean(axis=0, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # of infinite values
+        extents = series.max(axis=0).astype(np.float64) - series.min(axis=0)
+    counted = np.isfinite(means) & (extents > 0)
+    total = means[counted].mean() if counted.any() else np.nan
+    extent = np.median(extents[counted]) if counted.any() else np.nan
+    # series without their means leave a mean of rounding errors or noise
+    if not total > _LEAST_MEAN * extent:
+        raise ValueError(f"the mean over voxels and volumes is {total:g}")
     if scale == "voxel":
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(means > 0, 100.0 / means, np.nan)
-    counted = np.isfinite(means) & ~_constant(series)
-    total = means[counted].mean() if counted.any() else np.nan
-    if not total > 0:
-        raise ValueError(f"the mean over voxels and volumes is {total:g}")
     return np.full(series.shape[1], 100.0 / total)
 
 

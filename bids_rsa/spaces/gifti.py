@@ -147,7 +147,7 @@ def read_maps(path: str | os.PathLike[str]) -> VertexMaps:
     arrays = [array for array in image.darrays if array.data is not None]
     lengths = sorted({len(array.data) for array in arrays})
     if len(lengths) != 1 or any(array.data.ndim > 2 for array in arrays):
-        found = ", ".join(str(array.data.shape) for array in arrays) or "none"
+        found = ", ".join(dict.fromkeys(str(array.data.shape) for array in arrays)) or "none"
         raise ContentError(
             f"{name} holds arrays of shape {found}; maps of the same vertices are expected."
         )

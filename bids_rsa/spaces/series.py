@@ -29,7 +29,7 @@ from bids_rsa.spaces.images import (
     reading,
     volume_image,
 )
-from bids_rsa.spaces.map_files import is_gifti, is_series, maps_header
+from bids_rsa.spaces.map_files import MapsHeader, is_gifti, is_series, maps_header
 from bids_rsa.spaces.surface import VertexLayout
 
 Floats = NDArray[np.float32]
@@ -152,8 +152,8 @@ class VertexSeries:
         self._paths = tuple(paths)
         headers = [maps_header(path) for path in paths]
         self.layout: VertexLayout = headers[0].layout
-        self.n_volumes, (value, unit) = headers[0].n_maps, headers[0].step
-        self.step = Step(value, unit, "TimeStep of the image")
+        self.n_volumes = headers[0].n_maps
+        self.step = _common_step(paths, headers)
         _refuse_short(paths[0], self.n_volumes)
         for path, header in zip(paths[1:], headers[1:], strict=True):
             self.layout = self.layout.followed_by(header.layout)
@@ -196,6 +196,21 @@ class VertexSeries:
         for path, (_, side, own, columns) in zip(paths, self._hemispheres(inside), strict=True):
             volumes = (_spread(one, inside[own]) for one in series[:, columns])
             write_series(path, volumes, len(series), side, step_s)
+
+
+def _common_step(paths: Sequence[str], headers: Sequence[MapsHeader]) -> Step:
+    """Find the time step that the hemispheres of a run say; one of them may say nothing."""
+    said = {
+        path: header.step for path, header in zip(paths, headers, strict=True) if header.step[0]
+    }
+    if len(set(said.values())) > 1:
+        steps = " and ".join(f"{value:g} ({path})" for path, (value, _) in said.items())
+        raise ContentError(
+            f"The hemispheres of a run have different values of TimeStep: {steps}.",
+            "Are both of the same run? Copy or write the files again.",
+        )
+    value, unit = next(iter(said.values()), headers[0].step)
+    return Step(value, unit, "TimeStep of the image")
 
 
 def _spread(values: Floats, inside: Inside) -> Floats:

@@ -101,10 +101,10 @@ def _sidecar(path):
     write_json(str(path).partition("_bold.")[0] + "_bold.json", SIDECAR)
 
 
-def save_func_gii(path, values, side):
+def save_func_gii(path, values, side, metadata=None):
     """Write a .func.gii with an array for each volume, as fMRIPrep's are."""
     arrays = [GiftiDataArray(one, "NIFTI_INTENT_TIME_SERIES") for one in values]
-    meta = GiftiMetaData({"AnatomicalStructurePrimary": STRUCTURES[side]})
+    meta = GiftiMetaData({"AnatomicalStructurePrimary": STRUCTURES[side], **(metadata or {})})
     nib.save(GiftiImage(meta=meta, darrays=arrays), path)
 
 

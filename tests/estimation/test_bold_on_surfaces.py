@@ -332,6 +332,22 @@ def other_times(root):
     write_json(str(path).replace(".func.gii", ".json"), keys)
 
 
+def other_steps(root):
+    for side, step in (("L", "2000"), ("R", "2500")):
+        (path,) = bold_files(root, f"*_run-1_hemi-{side}_*")
+        save_func_gii(path, read_maps(path).T, side, {"TimeStep": step})
+
+
+def twice_with_another_desc(root):
+    (path,) = bold_files(root, "*_run-2_hemi-L_*")
+    shutil.copy(path, path.with_name(path.name.replace("_bold", "_desc-preproc_bold")))
+
+
+def lower_case(root):
+    for path in bold_files(root):
+        path.rename(str(path).replace("hemi-L", "hemi-l").replace("hemi-R", "hemi-r"))
+
+
 def one_volume(root):
     (path,) = bold_files(root, "*_run-1_hemi-L_*")
     save_func_gii(path, read_maps(path).T[:1], "L")
@@ -350,6 +366,9 @@ def damaged(root):
         (no_right, (), 65, ("run-2", "no BOLD image of hemi-R", "--bids-filter-file")),
         (shorter_right, (), 65, ("run-2", "100 volumes", "99", "same volumes")),
         (other_times, (), 65, ("run-1", "disagree", "StartTime", "1.0 and 0.0")),
+        (other_steps, (), 65, ("TimeStep", "2000", "2500", "same run")),
+        (twice_with_another_desc, (), 65, ("Two BOLD images of one hemisphere", "desc-preproc")),
+        (lower_case, (), 65, ("hemi-l", "hemi-L or hemi-R")),
         (one_volume, (), 65, ("run-1", "a single volume", "series")),
         (damaged, (), 65, ("run-1_hemi-L", "cannot be read as GIFTI")),
         (None, ("--brain-mask", "{bold}"), 2, ("--brain-mask names voxels", "--cortex-mask")),

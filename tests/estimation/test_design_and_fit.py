@@ -217,6 +217,10 @@ def test_scaling_multiplies_and_nothing_else():
     np.testing.assert_allclose(voxel.variances, plain.variances * factors**2, rtol=1e-5)
     with pytest.raises(ValueError, match="mean"):
         scale_factors(np.zeros((4, 3), np.float32), "run")
+    without_means = series - series.mean(axis=0) + np.float32(1e-5)
+    for scale in ("run", "voxel"):
+        with pytest.raises(ValueError, match="mean"):
+            scale_factors(without_means, scale)
 
 
 def test_residuals_are_what_the_design_leaves():
