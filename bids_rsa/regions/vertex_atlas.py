@@ -272,7 +272,7 @@ def _labels(
     both = [name for _, name, _ in named]
     named += [("", table.get(k) or str(k), k) for k in used if (table.get(k) or str(k)) not in both]
     if not named:
-        raise ContentError(f"The atlas {path} holds no region: all its labels are of nothing.")
+        raise ContentError(f"The atlas {path} holds no region: all labels are background.")
     twice = {name for name in both if both.count(name) > 1}
     titles = [f"{side} {name}" if name in twice else name for side, name, _ in named]
     if len(set(titles)) < len(titles):
