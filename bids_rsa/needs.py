@@ -21,7 +21,7 @@ from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.map_files import maps_header
 from bids_rsa.spaces.masks import load_mask
-from bids_rsa.spaces.surface import VertexLayout
+from bids_rsa.spaces.vertex_layout import VertexLayout
 
 # a process that has imported its libraries and compiled or loaded the kernels (measured: 0.3)
 _LIBRARIES_GB = 0.4

@@ -22,7 +22,8 @@ from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.images import grid_of, load_volume, n_volumes, open_image, read_volume
 from bids_rsa.spaces.map_files import maps_header
 from bids_rsa.spaces.space import Space
-from bids_rsa.spaces.surface import SurfaceSpace, VertexLayout
+from bids_rsa.spaces.surface import SurfaceSpace
+from bids_rsa.spaces.vertex_layout import VertexLayout
 from bids_rsa.spaces.volume import VolumeSpace
 
 Floats = NDArray[np.float64]

@@ -13,8 +13,10 @@ from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
 from bids_rsa.spaces.grayordinates import GrayordinateSpace
 from bids_rsa.spaces.ribbon import RibbonPart, RibbonSpace
 from bids_rsa.spaces.space import Space
-from bids_rsa.spaces.surface import SurfacePart, SurfaceSpace, coarser_part, refuse_swapped
+from bids_rsa.spaces.surface import SurfaceSpace
+from bids_rsa.spaces.surface_checks import refuse_swapped
 from bids_rsa.spaces.surface_files import cortex_within, load_cortex, load_middle, read_surface
+from bids_rsa.spaces.surface_part import SurfacePart, coarser_part
 from bids_rsa.spaces.volume import VolumeSpace
 
 # what a space that is saved may be made of

@@ -16,7 +16,7 @@ from bids_rsa.regions.region import Placement, Region, make_regions
 from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
 from bids_rsa.spaces.gifti import hemisphere_named, hemisphere_of, open_gifti
 from bids_rsa.spaces.images import reading
-from bids_rsa.spaces.surface import VertexLayout
+from bids_rsa.spaces.vertex_layout import VertexLayout
 from bids_rsa.tables import refuse_special
 from bids_rsa.words import listing
 

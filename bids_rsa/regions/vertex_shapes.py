@@ -18,7 +18,8 @@ from bids_rsa.spaces.gifti import hemisphere_named, read_maps
 from bids_rsa.spaces.images import reading
 from bids_rsa.spaces.map_files import is_gifti
 from bids_rsa.spaces.masks import inside_of
-from bids_rsa.spaces.surface import SurfaceSpace, layout_of
+from bids_rsa.spaces.surface import SurfaceSpace
+from bids_rsa.spaces.vertex_layout import layout_of
 from bids_rsa.tables import refuse_special
 
 FREESURFER_LABEL = ".label"

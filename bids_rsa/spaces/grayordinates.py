@@ -25,12 +25,9 @@ from bids_rsa.spaces.cifti import (
 )
 from bids_rsa.spaces.masks import inside_of
 from bids_rsa.spaces.space import Floats, FoundMask, Mask, Smoother
-from bids_rsa.spaces.surface import (
-    SurfacePart,
-    check_surface_radius,
-    smoothing_apart,
-    surface_keys,
-)
+from bids_rsa.spaces.surface_checks import check_surface_radius
+from bids_rsa.spaces.surface_keys import surface_keys
+from bids_rsa.spaces.surface_part import SurfacePart, smoothing_apart
 from bids_rsa.spaces.volume import VolumeSpace
 
 _CENTERS_PER_BLOCK = 4096

@@ -28,7 +28,7 @@ from bids_rsa.spaces.gifti import (
     time_step_of,
 )
 from bids_rsa.spaces.images import as_float, reading
-from bids_rsa.spaces.surface import VertexLayout, layout_of
+from bids_rsa.spaces.vertex_layout import VertexLayout, layout_of
 from bids_rsa.tables import refuse_special
 
 GIFTI_ENDINGS = (".gii", ".gii.gz")

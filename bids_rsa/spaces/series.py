@@ -30,7 +30,7 @@ from bids_rsa.spaces.images import (
     volume_image,
 )
 from bids_rsa.spaces.map_files import MapsHeader, is_gifti, is_series, maps_header
-from bids_rsa.spaces.surface import VertexLayout
+from bids_rsa.spaces.vertex_layout import VertexLayout
 
 Floats = NDArray[np.float32]
 Inside = NDArray[np.bool_]

@@ -22,7 +22,7 @@ from bids_rsa.core.inference.tfce import tfce
 from bids_rsa.spaces.cifti import GrayordinateLayout, scalar_image
 from bids_rsa.spaces.gifti import STRUCTURES, Mesh
 from bids_rsa.spaces.grayordinates import GrayordinateSpace
-from bids_rsa.spaces.surface import SurfacePart
+from bids_rsa.spaces.surface_part import SurfacePart
 
 SIDE, N_SUBJECTS = 15, 10  # vertices along each edge of a hemisphere
 N_VERTICES = SIDE**2

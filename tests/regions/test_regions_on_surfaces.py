@@ -25,7 +25,7 @@ from bids_rsa.errors import ContentError
 from bids_rsa.regions.vertex_atlas import cifti_labels, gifti_labels
 from bids_rsa.spaces.cifti import GrayordinateLayout
 from bids_rsa.spaces.gifti import STRUCTURES, maps_image
-from bids_rsa.spaces.surface import VertexLayout
+from bids_rsa.spaces.vertex_layout import VertexLayout
 
 CONDITIONS = ("a1", "a2", "b1", "b2", "b3")
 N = 240

@@ -10,7 +10,7 @@ from bids_rsa.core.neighborhood.mesh import surface_graph
 from bids_rsa.errors import ContentError
 from bids_rsa.patterns.places import surface_space
 from bids_rsa.records import HemisphereSurfaces
-from bids_rsa.spaces.surface import VertexLayout
+from bids_rsa.spaces.vertex_layout import VertexLayout
 
 RADIUS_MM = 9.0
 

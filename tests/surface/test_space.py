@@ -12,7 +12,9 @@ from bids_rsa.core.searchlight import searchlight
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.spaces.gifti import Mesh, maps_image
 from bids_rsa.spaces.space import Space
-from bids_rsa.spaces.surface import SurfacePart, SurfaceSpace, refuse_swapped
+from bids_rsa.spaces.surface import SurfaceSpace
+from bids_rsa.spaces.surface_checks import refuse_swapped
+from bids_rsa.spaces.surface_part import SurfacePart
 from bids_rsa.spaces.volume import VolumeSpace
 
 STEP_MM = 2.0
