@@ -18,7 +18,8 @@ from bids_rsa.outputs.derivatives import is_complete
 from bids_rsa.outputs.estimates import PlannedRun
 from bids_rsa.outputs.maps import metric_parameters
 from bids_rsa.patterns.noise_samples import noise_of
-from bids_rsa.patterns.stacking import StackedPatterns, stack_analysis
+from bids_rsa.patterns.stacked import StackedPatterns
+from bids_rsa.patterns.stacking import stack_analysis
 from bids_rsa.records import Analysis
 from bids_rsa.settings import RsaSettings
 from bids_rsa.spaces.ribbon import RibbonSpace

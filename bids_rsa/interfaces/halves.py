@@ -11,7 +11,7 @@ from bids_rsa.core.reliability import split_half_reliability
 from bids_rsa.core.side_by_side import PatternSet, rdms_side_by_side
 from bids_rsa.outputs.maps import metric_parameters
 from bids_rsa.outputs.reliability_files import reliability_comparison
-from bids_rsa.patterns.stacking import StackedPatterns
+from bids_rsa.patterns.stacked import StackedPatterns
 from bids_rsa.regions.compute import RegionPatches, RegionScores, region_rdms
 from bids_rsa.settings import IMAGES, RsaSettings
 

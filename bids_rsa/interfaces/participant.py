@@ -45,7 +45,8 @@ from bids_rsa.outputs.null_files import relabeling_notes, unequal_images_warning
 from bids_rsa.outputs.provenance import refuse_changed
 from bids_rsa.patterns.noise_samples import unusable_noise
 from bids_rsa.patterns.stack_plan import HALVES, half_labels, plan_stack
-from bids_rsa.patterns.stacking import StackedPatterns, stack_analysis
+from bids_rsa.patterns.stacked import StackedPatterns
+from bids_rsa.patterns.stacking import stack_analysis
 from bids_rsa.records import Analysis
 from bids_rsa.reports.details import write_details
 from bids_rsa.settings import ReadingSettings, RsaSettings

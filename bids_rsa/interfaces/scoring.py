@@ -17,7 +17,7 @@ from bids_rsa.interfaces.work_files import Compared
 from bids_rsa.models.cells import scored
 from bids_rsa.models.loading import condensed
 from bids_rsa.outputs.maps import metric_parameters
-from bids_rsa.patterns.stacking import StackedPatterns
+from bids_rsa.patterns.stacked import StackedPatterns
 from bids_rsa.settings import RsaSettings
 
 

@@ -15,7 +15,7 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from bids_rsa.patterns.places import SPACES
-from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
+from bids_rsa.patterns.stacked import MaskUse, StackedPatterns
 from bids_rsa.records import ModelRdm
 from bids_rsa.spaces.images import volume_image
 

@@ -16,7 +16,7 @@ from bids_rsa.records import ModelRdm
 from bids_rsa.settings import POOLED_IMAGES
 
 if TYPE_CHECKING:
-    from bids_rsa.patterns.stacking import StackedPatterns
+    from bids_rsa.patterns.stacked import StackedPatterns
 
 # correlations between condition estimates, and of the designs' RDM with the model
 HIGH, HIGH_RANK, WEAK = 0.5, 0.3, 0.1

@@ -36,7 +36,7 @@ from bids_rsa.outputs.sidecars import (
 )
 from bids_rsa.outputs.whole_files import replacing_together
 from bids_rsa.patterns.noise_samples import NoiseSamples
-from bids_rsa.patterns.stacking import StackedPatterns
+from bids_rsa.patterns.stacked import StackedPatterns
 from bids_rsa.records import ModelRdm
 from bids_rsa.settings import RsaSettings
 

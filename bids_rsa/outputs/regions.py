@@ -32,7 +32,7 @@ from bids_rsa.patterns.noise_samples import NoiseSamples
 from bids_rsa.records import ModelRdm
 
 if TYPE_CHECKING:
-    from bids_rsa.patterns.stacking import StackedPatterns
+    from bids_rsa.patterns.stacked import StackedPatterns
     from bids_rsa.regions.compute import RegionScores
 
 

@@ -27,7 +27,7 @@ from bids_rsa.spaces.volume import VolumeSpace
 
 if TYPE_CHECKING:
     from bids_rsa.patterns.noise_samples import NoiseSamples
-    from bids_rsa.patterns.stacking import MaskUse, StackedPatterns
+    from bids_rsa.patterns.stacked import MaskUse, StackedPatterns
 
 SEARCHLIGHT = "searchlight"
 # the stat- label of the map of patch sizes

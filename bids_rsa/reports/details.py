@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.noise.model import NoiseModel
 from bids_rsa.outputs.dataset_files import write_json
 from bids_rsa.outputs.derivatives import PlannedFile, details_path
-from bids_rsa.patterns.stacking import StackedPatterns
+from bids_rsa.patterns.stacked import StackedPatterns
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.reports.collect import map_vector
 from bids_rsa.reports.peaks import MOST_CONDITIONS, describe_peaks

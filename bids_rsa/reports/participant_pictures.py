@@ -14,7 +14,7 @@ from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.derivatives import PlannedFile, anatomy_path, map_figure_path
 from bids_rsa.outputs.whole_files import save_image
-from bids_rsa.patterns.stacking import StackedPatterns
+from bids_rsa.patterns.stacked import StackedPatterns
 from bids_rsa.records import Analysis
 from bids_rsa.reports.drawing import COUNTS_OPACITY, is_count, opacity_of, scale_of
 from bids_rsa.reports.map_words import OF_NULL, MapWords, map_words, stat_of

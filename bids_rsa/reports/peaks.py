@@ -12,7 +12,7 @@ from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.noise.model import NoiseModel
 from bids_rsa.core.searchlight import searchlight
 from bids_rsa.outputs.maps import metric_parameters
-from bids_rsa.patterns.stacking import StackedPatterns
+from bids_rsa.patterns.stacked import StackedPatterns
 from bids_rsa.settings import RsaSettings
 from bids_rsa.spaces.space import Space
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.outputs.derivatives import PlannedFile, geometry_path, map_figure_path
-from bids_rsa.patterns.stacking import StackedPatterns
+from bids_rsa.patterns.stacked import StackedPatterns
 from bids_rsa.records import Analysis
 from bids_rsa.reports.details import map_values
 from bids_rsa.reports.drawing import COUNTS_OPACITY, is_count, opacity_of, scale_of
