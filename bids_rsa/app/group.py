@@ -24,6 +24,8 @@ from bids_rsa.group.statements import Tried, count_tried
 from bids_rsa.group.write import GroupJob
 from bids_rsa.outputs.derivatives import EXTENSIONS
 from bids_rsa.settings import GroupSettings, InputSettings, RunSettings, Settings
+from bids_rsa.spaces.gifti import of_hemisphere
+from bids_rsa.spaces.surface_files import SIDES
 from bids_rsa.tables import existing_file, expanded
 
 LOGGER = logging.getLogger(__name__)
@@ -160,9 +162,10 @@ def make_tests(
     """Find the maps, and make the tests of them."""
     output_dir = run.output_dir
     if group.group_mask:  # Nipype's nodes work in folders of their own
-        for path in {group.group_mask.replace("{hemi}", side) for side in "LR"}:
-            existing_file(path, "--group-mask")
-        group = replace(group, group_mask=str(expanded(group.group_mask).absolute()))
+        mask = str(expanded(group.group_mask).absolute())
+        for side in SIDES:
+            existing_file(of_hemisphere(mask, side), "--group-mask")
+        group = replace(group, group_mask=mask)
     if group.participants_file:
         table = existing_file(group.participants_file, "--participants-file").absolute()
         group = replace(group, participants_file=str(table))

@@ -11,6 +11,7 @@ from bids_rsa.discovery.selection import passes, same_label
 from bids_rsa.entities import OF_SPACE
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.records import Analysis, ConditionImage, MaskChoice
+from bids_rsa.spaces.gifti import Hemisphere, of_hemisphere
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.images import missing_file
@@ -130,20 +131,14 @@ def _nothing_passes(
     )
 
 
-# what {hemi} may stand for: BIDS' and FreeSurfer's names
-_SIDES = {"L": ("L", "lh", "left"), "R": ("R", "rh", "right")}
-
-
-def given_files(pattern: str, analysis: Analysis, option: str, sides: Sequence[str]) -> list[str]:
+def given_files(
+    pattern: str, analysis: Analysis, option: str, sides: Sequence[Hemisphere]
+) -> list[str]:
     """Find the file of each hemisphere; one file for both where the path has no ``{hemi}``."""
     if "{hemi}" not in pattern:
         return [given_file(pattern, analysis, option)]
-    found = []
-    for side in sides:
-        named = [pattern.replace("{hemi}", name) for name in _SIDES[side]]
-        there = (one for one in named if Path(_filled(one, analysis, option)).is_file())
-        found.append(given_file(next(there, named[0]), analysis, option))
-    return found
+    filled = _filled(pattern, analysis, option)
+    return [given_file(of_hemisphere(filled, side), analysis, option) for side in sides]
 
 
 def given_file(pattern: str, analysis: Analysis, option: str) -> str:

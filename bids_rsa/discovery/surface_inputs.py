@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bids_rsa.discovery.hemispheres import with_density
 from bids_rsa.discovery.index import IndexedFile
-from bids_rsa.discovery.masks import given_file
+from bids_rsa.discovery.masks import given_files
 from bids_rsa.discovery.surfaces import (
     TEMPLATE_WARNING,
     SurfaceFiles,
@@ -157,8 +157,7 @@ def _roi(
     if given is None:
         return MaskChoice()
     if "{" in given or Path(given).is_file():
-        named = dict.fromkeys(given.replace("{hemi}", side) for side in n_vertices)
-        paths = tuple(given_file(pattern, analysis, "--roi-mask") for pattern in named)
+        paths = tuple(given_files(given, analysis, "--roi-mask", tuple(n_vertices)))
         return MaskChoice(paths, f"--roi-mask {given}")
     label = given.removeprefix("desc-")
     is_cifti = analysis.form == "grayordinates"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bids_rsa.discovery.index import IndexedFile
-from bids_rsa.discovery.masks import given_file
+from bids_rsa.discovery.masks import given_files
 from bids_rsa.discovery.templates import (
     SurfaceSet,
     family_of,
@@ -174,7 +174,7 @@ def _given(where: SurfaceFiles, patterns: Sequence[str]) -> HemisphereSurfaces |
 
 def _given_file(pattern: str, where: SurfaceFiles, option: str) -> str:
     """Fill in the entities of a path that the user gave."""
-    return given_file(pattern.replace("{hemi}", where.hemisphere), where.analysis, option)
+    return given_files(pattern, where.analysis, option, (where.hemisphere,))[0]
 
 
 def _middle_of(where: SurfaceFiles, spaces: Sequence[str | None]) -> Iterator[tuple[str, ...]]:

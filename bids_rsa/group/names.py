@@ -7,6 +7,7 @@ from bids_rsa.core.inference.design import Design
 from bids_rsa.group.records import GroupTest
 from bids_rsa.outputs.derivatives import EXTENSIONS, PlannedFile, with_vectors
 from bids_rsa.outputs.provenance import digest, hash_file
+from bids_rsa.spaces.gifti import of_hemisphere
 from bids_rsa.words import listing
 
 P_STATS = (
@@ -139,7 +140,7 @@ def group_mask_paths(test: GroupTest) -> tuple[str, ...]:
     mask = test.settings.group_mask
     if not mask:
         return ()
-    named = [mask.replace("{hemi}", one.hemisphere) for one in test.surfaces]
+    named = [of_hemisphere(mask, one.hemisphere) for one in test.surfaces]
     return tuple(dict.fromkeys(named or [mask]))
 
 

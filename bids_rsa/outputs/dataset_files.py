@@ -43,17 +43,21 @@ README = """# Searchlight RSA
 
 Made by bids_rsa {version}. Each `sub-*/[ses-*/]func` folder holds
 
-- `*_stat-<comparison>_desc-<model>_statmap.nii.gz`: at each voxel the agreement between the
+- `*_stat-<comparison>_desc-<model>_statmap.*`: at each centre the agreement between the
   representational dissimilarity matrix (RDM) of the patch around it and a model RDM;
-- `*_desc-searchlight_mask.nii.gz`: the centres that were evaluated; a map is 0 outside of them,
-  and NaN where its score is undefined;
-- `*_stat-nvoxels_desc-searchlight_statmap.nii.gz`: the number of voxels in each patch;
-- `*_stat-shrinkage_desc-searchlight_statmap.nii.gz`, with noise normalisation: how much the noise
+- `*_desc-searchlight_mask.*`: the centres that were evaluated; a score that is undefined is NaN,
+  and outside the centres a map is 0 in volumes, NaN on surfaces and in grayordinates;
+- `*_stat-nvoxels_desc-searchlight_statmap.*` (`nvertices`, `ngrayordinates`): the size of each
+  patch; `*_stat-area_*`, on surfaces: its area in mm2;
+- `*_stat-shrinkage_desc-searchlight_statmap.*`, with noise normalisation: how much the noise
   covariance of each patch was shrunk, from 0 (not at all) to 1;
 - `*_seg-<regions>_scores.tsv`, `*_rdms.tsv.gz` and `*_label-<region>_*_relmat.tsv`, where regions
   were asked for: their scores, all their RDMs in one table, and each RDM as a square.
 
 `group` holds the tests across subjects, once the group level was run: maps, tables and `figures`.
+
+Maps are volumes (`.nii.gz`), of one hemisphere (`.shape.gii`, masks `.label.gii`), or of
+grayordinates (`.dscalar.nii`).
 
 The JSON beside each image says how it was made. `sub-*/figures` holds a picture of each map as
 PNG and SVG, `sub-*/log` the settings and the log of each run; `descriptions.tsv` explains the

@@ -18,6 +18,7 @@ from bids_rsa.regions.tables import find_region_table
 from bids_rsa.regions.vertex_atlas import is_surface_atlas, is_surface_mask
 from bids_rsa.settings import RegionSettings
 from bids_rsa.spaces.headers import header_of
+from bids_rsa.spaces.surface_files import SIDES
 from bids_rsa.tables import existing_file, refuse_unwritable_name
 from bids_rsa.words import listing
 
@@ -196,7 +197,7 @@ def _one_of(paths: Sequence[Path], analysis: Analysis, text: str) -> Path:
 
 def _masks(given: Sequence[str], analysis: Analysis) -> RegionSource:
     """Find single masks; one without a name is named by its file."""
-    sides = [one.hemisphere for one in analysis.surfaces] or ["L", "R"]
+    sides = [one.hemisphere for one in analysis.surfaces] or list(SIDES)
     names, paths, kinds = [], [], set()
     own_names = []
     for text in given:

@@ -16,7 +16,7 @@ from bids_rsa.regions.naming import is_path, labels_of, refuse_elsewhere, seg_la
 from bids_rsa.regions.vertex_atlas import ANNOTATION, CIFTI_LABELS, GIFTI_LABELS, is_surface_atlas
 from bids_rsa.spaces.gifti import hemisphere_named
 from bids_rsa.spaces.map_files import maps_header
-from bids_rsa.spaces.surface_files import read_surface
+from bids_rsa.spaces.surface_files import SIDES, read_surface
 from bids_rsa.tables import existing_file
 from bids_rsa.words import listing
 
@@ -38,7 +38,7 @@ def surface_atlas(
     BidsRsaError
         No such file or label, another space or another participant.
     """
-    sides = [one.hemisphere for one in analysis.surfaces] or ["L", "R"]
+    sides = [one.hemisphere for one in analysis.surfaces] or list(SIDES)
     if is_surface_atlas(given):
         paths = given_files(given, analysis, "--atlas", sides)
     elif is_path(given):

@@ -32,6 +32,10 @@ STRUCTURES: dict[Hemisphere, str] = {"L": "CortexLeft", "R": "CortexRight"}
 STRUCTURE_KEY = "AnatomicalStructurePrimary"
 TIME_KEY = "TimeStep"
 _BUFFER_BYTES = 2**20
+# what {hemi} in a path may stand for: BIDS' and FreeSurfer's names
+_IN_PATHS: dict[Hemisphere, tuple[str, ...]] = {
+    "L": ("L", "lh", "left"), "R": ("R", "rh", "right"),
+}  # fmt: skip
 # hemi-L of BIDS; lh. of FreeSurfer; .L. of the Human Connectome Project
 _NAMED = (
     re.compile(r"(?:^|_)hemi-([LR])(?:_|\.)"),
@@ -229,6 +233,12 @@ def hemisphere_of(image: GiftiImage, name: str) -> Hemisphere | None:
             "Left and right may have been swapped: check which hemisphere the file is of.",
         )
     return next(iter(inside), named)
+
+
+def of_hemisphere(pattern: str, side: Hemisphere) -> str:
+    """Replace ``{hemi}`` in a path by L, lh or left (R, rh or right): the first that is a file."""
+    named = [pattern.replace("{hemi}", name) for name in _IN_PATHS[side]]
+    return next((path for path in named if Path(path).is_file()), named[0])
 
 
 def hemisphere_named(name: str) -> Hemisphere | None:

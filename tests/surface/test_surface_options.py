@@ -1,5 +1,6 @@
 """Options for surfaces are used or refused, and masks by label are of the images' mesh."""
 
+import shutil
 import subprocess
 import sys
 
@@ -95,3 +96,29 @@ def test_a_roi_mask_by_label_is_that_of_the_mesh(tmp_path):
     assert done.returncode == 0, done.stderr
     for side, scores in maps_of(tmp_path / "out", "pearson").items():
         np.testing.assert_array_equal(np.isfinite(scores), inside[side])
+
+
+def test_hemispheres_in_paths_may_have_freesurfers_names(trees, tmp_path):
+    """For --surface, --cortex-mask and --roi-mask alike: the same map as with L and R."""
+    data, surface, cortex = trees
+    maps = []
+    for names in ({"L": "L", "R": "R"}, {"L": "lh", "R": "rh"}, {"L": "left", "R": "right"}):
+        place = tmp_path / names["L"]
+        place.mkdir()
+        for side, name in names.items():
+            for kind, path in (("mid.surf.gii", surface), ("cortex.label.gii", cortex)):
+                shutil.copy(path.replace("{hemi}", side), place / f"{name}.{kind}")
+            save_mask(place / f"{name}.roi.label.gii", np.arange(len(flat(side)[0])) < 80, side)
+        paths = ("--surface", f"{place}/{{hemi}}.mid.surf.gii",
+                 "--cortex-mask", f"{place}/{{hemi}}.cortex.label.gii",
+                 "--roi-mask", f"{place}/{{hemi}}.roi.label.gii")  # fmt: skip
+        done = run_app(data["gifti"], place / "out", *paths)
+        assert done.returncode == 0, done.stderr
+        maps.append(maps_of(place / "out", "pearson"))
+        assert all(np.isfinite(scores).sum() == 80 for scores in maps[-1].values())
+    for other in maps[1:]:
+        for side in "LR":
+            np.testing.assert_array_equal(other[side], maps[0][side])
+    readme = (place / "out" / "README.md").read_text(encoding="utf-8")
+    for path in (place / "out" / "sub-01" / "func").glob("*.gii"):
+        assert path.name.partition(".")[2] in readme  # the endings of what was written
