@@ -204,7 +204,7 @@ def _masks(given: Sequence[str], analysis: Analysis) -> RegionSource:
         name, pattern = _parted(text)
         found = given_files(pattern, analysis, "--rois", sides)
         for path in found:
-            refuse_elsewhere(Path(path), analysis)
+            refuse_elsewhere(Path(path), analysis, "mask")
             kinds.add(is_surface_mask(path))
         own_names.append(name or _mask_name(Path(found[0]), of_both=len(found) > 1))
         names += own_names[-1:] * len(found)

@@ -41,19 +41,20 @@ def labels_of(path: Path) -> set[str]:
     return {pairs[key] for key in ("atlas", "seg", "desc") if key in pairs} | {seg_label(path)}
 
 
-def refuse_elsewhere(path: Path, analysis: Analysis) -> None:
-    """Refuse an atlas of another space, or of another participant, by its name."""
+def refuse_elsewhere(path: Path, analysis: Analysis, kind: str = "atlas") -> None:
+    """Refuse an atlas or a mask of another space, or of another participant, by its name."""
     space, subject = space_in_name(path), dict(name_pairs(path.name)).get("sub")
     if subject not in (None, analysis.subject):
         raise ContentError(
-            f"{analysis.label}: the atlas {path.name} belongs to sub-{subject}.",
-            "Write {subject} in its path, or give the atlas by its label.",
+            f"{analysis.label}: the {kind} {path.name} belongs to sub-{subject}.",
+            "Write {subject} in its path"
+            + (", or give the atlas by its label." if kind == "atlas" else "."),
         )
     native = ("T1w", "fsnative") if analysis.form != "volume" else ()
     same = space == analysis.space or (space in native and analysis.space in native)
     if None not in (space, analysis.space) and not same:
         raise ContentError(
-            f"{analysis.label}: the atlas {path.name} is in the space {space}, and the images are "
+            f"{analysis.label}: the {kind} {path.name} is in the space {space}, and the images are "
             f"in {analysis.space}.",
-            "Give the atlas in the images' space; it is resampled, but not registered.",
+            f"Give the {kind} in the images' space; it is resampled, but not registered.",
         )

@@ -171,7 +171,9 @@ def _center(space: Any, sphere: Sphere, places: NDArray[np.float64]) -> tuple[in
         here = np.flatnonzero(parts[side].vertices == number) if side in parts else np.empty(0, int)
         if not len(here):
             raise ContentError(
-                f"--roi-sphere {sphere.name}: the images have no vertex {number} in hemi-{side}."
+                f"--roi-sphere {sphere.name}: the images have no vertex {number} in hemi-{side}.",
+                "Vertices are counted from 0 on the mesh of the images; grayordinates have only "
+                "those of the cortex.",
             )
         return int(space.part_slices()[side].start + here[0]), 0.0
     distances = np.linalg.norm(places - sphere.center_mm, axis=1)

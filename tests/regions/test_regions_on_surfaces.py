@@ -255,6 +255,22 @@ def test_a_sphere_is_the_disc_of_the_searchlight_at_its_centre(data, tmp_path, k
     assert 20 < int(rows["a"]["n_voxels"]) < 45
 
 
+@pytest.mark.parametrize(("option", "told"), [
+    (("--roi-sphere", "a:L99999:7"), ("no vertex 99999 in hemi-L", "counted from 0")),
+    (("--roi-sphere", "a:0,0,900:7"), ("more than the radius of 7 mm", "NAME:L1234:8")),
+    (("--rois", "MASK"), ("the mask sub-02_hemi-L_mask.shape.gii",)),
+])  # fmt: skip
+def test_shapes_that_are_elsewhere_are_refused(data, tmp_path, option, told):
+    root, _ = data
+    mask = tmp_path / "sub-02_hemi-L_mask.shape.gii"
+    nib.save(maps_image(np.ones(N, np.float32), "L"), mask)
+    words = [str(mask) if word == "MASK" else word for word in option]
+    done = run_app(root, "gifti", tmp_path / "out", *words)
+    assert done.returncode in (65, 66) and "Traceback" not in done.stderr
+    for text in told:
+        assert text in " ".join(done.stderr.split())
+
+
 def test_annotations_and_atlases_by_name_are_read_as_label_files(data, tmp_path):
     root, _ = data
     colors = np.array([[k, 9, 9, 0, k] for k in range(10)])
