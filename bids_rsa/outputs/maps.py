@@ -11,29 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import find_comparison
-from bids_rsa.core.condition_null import NullOfScore
 from bids_rsa.core.scores import Scores
 from bids_rsa.errors import ContentError
-from bids_rsa.models.cells import in_fit, scored
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete, pictures_of
-from bids_rsa.outputs.null_files import (
-    null_sidecar,
-    null_values,
-    outside,
-    unequal_images_warning,
-)
+from bids_rsa.outputs.map_contents import MapContent, MapContents
 from bids_rsa.outputs.provenance import bids_uri
-from bids_rsa.outputs.reliability_files import reliability_sidecar, reliability_values
-from bids_rsa.outputs.sidecars import (
-    hemisphere_keys,
-    is_area,
-    is_shrinkage,
-    map_sidecar,
-    mask_sidecar,
-    noise_keys,
-    shared_keys,
-)
 from bids_rsa.outputs.whole_files import replacing_together
 from bids_rsa.patterns.noise_samples import NoiseSamples
 from bids_rsa.patterns.stacked import StackedPatterns
@@ -104,52 +87,16 @@ def write_maps(
     list of Path
         The images.
     """
-    evaluated = scores.n_voxels >= rsa.min_voxels
-    n_voxels = scores.n_voxels[evaluated]
     used = (*stacked.files, *(noise.files if noise is not None else ()))
     sources = [bids_uri(path, links) for path in used]
-    shrinkage = np.empty(0) if scores.shrinkage is None else scores.shrinkage[evaluated]
-    own = scored(models)
-    names = [model.name for model in own]
+    contents = MapContents(stacked, scores, models, rsa, sources, noise)
     sidecars: dict[Path, dict[str, Any]] = {}
     paths = [output_dir / file.path for file in planned]
     with replacing_together(paths, _described(output_dir, planned, sidecars)) as beside:
         for file, path in zip(planned, paths, strict=True):
-            fill = stacked.space.outside
-            if file.kind.startswith("reliability") and scores.reliability is not None:
-                data: NDArray[Any] = reliability_values(file, scores.reliability[evaluated])
-                shared = shared_keys(stacked, sources, file.path)
-                content = reliability_sidecar(file, data, shared, scores.halves)
-            elif file.kind:
-                null = _null_of(file, scores, names)
-                data = null_values(file, null, evaluated)
-                content = _null_content(file, null, stacked, sources, evaluated, rsa)
-                fill = outside(file) if fill == 0 else fill
-            elif file.model:
-                entry = find_comparison(file.comparison)
-                row = entry.score_names(names).index(file.model)
-                values = scores.scores[file.comparison][row, evaluated]
-                data = values.astype(np.float32)
-                fitted = in_fit(models, joint=True) if entry.joint else [own[row]]
-                source = "" if entry.pooled else own[row].path
-                content = map_sidecar(file, stacked, source, fitted, values, n_voxels, sources)
-            elif is_area(file) and scores.areas is not None:
-                data = scores.areas[evaluated].astype(np.float32)
-                content = mask_sidecar(file, stacked, n_voxels, sources)
-            elif is_shrinkage(file):
-                data = shrinkage.astype(np.float32)
-                content = mask_sidecar(file, stacked, n_voxels, sources)
-            else:
-                fill = 0.0
-                ones = np.ones(n_voxels.size, np.uint8)
-                data = ones if file.is_mask else n_voxels.astype(np.int32)
-                content = mask_sidecar(file, stacked, n_voxels, sources)
-            if noise is not None:
-                content |= noise_keys(content, noise, shrinkage)
-            areas = np.empty(0) if scores.areas is None else scores.areas[evaluated]
-            content |= hemisphere_keys(file, areas)
-            nib.save(_image(data, stacked, evaluated, fill, file), beside[path])
-            sidecars[output_dir / file.sidecar] = content
+            content = contents.of(file)
+            nib.save(_image(content, stacked, contents.evaluated, file), beside[path])
+            sidecars[output_dir / file.sidecar] = content.sidecar
     return paths
 
 
@@ -173,40 +120,14 @@ def _described(
             write_json(path, content)
 
 
-def _null_of(file: PlannedFile, scores: Scores, names: Sequence[str]) -> NullOfScore:
-    """Find the null that a file is of."""
-    settings = {key: json.loads(text) for key, text in file.settings}
-    entry = find_comparison(settings["Comparison"])
-    return scores.nulls[entry.name][entry.score_names(names).index(settings["Model"]["Name"])]
-
-
-def _null_content(
-    file: PlannedFile,
-    null: NullOfScore,
-    stacked: StackedPatterns,
-    sources: Sequence[str],
-    evaluated: NDArray[np.bool_],
-    rsa: RsaSettings,
-) -> dict[str, Any]:
-    """Gather the sidecar of a file of a null."""
-    told = list(unequal_images_warning(stacked.images_per_condition))
-    if null.smallest_p > rsa.alpha:
-        told.append(
-            f"The smallest possible p is {null.smallest_p:.3g}, above alpha "
-            f"{rsa.alpha:g}: nothing can be significant."
-        )
-    return null_sidecar(file, null, shared_keys(stacked, sources, file.path), evaluated, told)
-
-
 def _image(
-    values: NDArray[Any],
+    content: MapContent,
     stacked: StackedPatterns,
     evaluated: NDArray[np.bool_],
-    fill: float,
     file: PlannedFile,
 ) -> Any:
     """Put values (n_centers, ...) at the evaluated centres, and another value elsewhere."""
-    space = stacked.space.centers
-    everywhere = np.full((space.n_locations, *values.shape[1:]), fill, values.dtype)
+    space, values = stacked.space.centers, content.values
+    everywhere = np.full((space.n_locations, *values.shape[1:]), content.fill, values.dtype)
     everywhere[np.flatnonzero(stacked.center_mask)[evaluated]] = values
     return space.image(everywhere, file.part, is_mask=file.is_mask)
