@@ -1,6 +1,6 @@
 """The group's page, from what lies in the output folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,12 @@ def write_group_page(output_dir: Path) -> Path:
     -------
     Path
     """
-    tests = find_tests(output_dir)
+    content = _content(output_dir, find_tests(output_dir))
+    return write_page(page_path(output_dir), content | {"sections": _sections(content)})
+
+
+def _content(output_dir: Path, tests: Sequence[FoundTest]) -> dict[str, Any]:
+    """Gather what the page shows."""
     sidecars = [test.sidecar for test in tests]
     of_participants = participant_sidecars(output_dir, sidecars)
     designs = [
@@ -57,7 +62,7 @@ def write_group_page(output_dir: Path) -> Path:
     text = methods_text(of_participants, sidecars, designs)
     viewers = group_viewers(tests)
     sheets, not_shown = make_sheets(output_dir, tests)
-    content: dict[str, Any] = {
+    return {
         "title": "Group: representational similarity analysis",
         "made_from": group_made_from(output_dir, tests),
         "warnings": _sentences(sidecars, "Warnings"),
@@ -76,17 +81,26 @@ def write_group_page(output_dir: Path) -> Path:
         "not_shown": not_shown,
         "checklist": checklist(PARTICIPANT_ITEMS, [*of_participants, *designs])
         + checklist(GROUP_ITEMS, sidecars),
-        "provenance": [
-            ("Software", "; ".join(distinct(sidecars, "SoftwareVersions"))),
-            ("Settings hashes", ", ".join(distinct(sidecars, "SettingsHash"))),
-            ("Settings and logs of each run", "group/log"),
-        ],
+        "provenance": _provenance(sidecars),
         "files": [
             one.path.relative_to(output_dir).as_posix() for test in tests for one in test.maps
         ],
         "sources": sorted({uri for one in sidecars for uri in one.get("Sources", ())}),
         **methods_content(text),
     }
+
+
+def _provenance(sidecars: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Name the software and settings that the tests were made with."""
+    return [
+        ("Software", "; ".join(distinct(sidecars, "SoftwareVersions"))),
+        ("Settings hashes", ", ".join(distinct(sidecars, "SettingsHash"))),
+        ("Settings and logs of each run", "group/log"),
+    ]
+
+
+def _sections(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """List the sections that have content, as (key, heading)."""
     sections = (
         ("summary", "Summary", True),
         ("participants", "Participants", True),
@@ -100,8 +114,7 @@ def write_group_page(output_dir: Path) -> Path:
         ("checklist", "Reporting checklist", True),
         ("provenance", "Provenance", True),
     )
-    content["sections"] = [(key, name) for key, name, there in sections if there]
-    return write_page(page_path(output_dir), content)
+    return [(key, name) for key, name, there in sections if there]
 
 
 def participant_sidecars(
