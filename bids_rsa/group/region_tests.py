@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.ceilings import subject_ceilings
 from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.core.inference.design import Design
+from bids_rsa.core.inference.plan import Tail
 from bids_rsa.core.inference.region_tests import (
     RegionTests,
     condition_region_tests,
@@ -46,59 +49,99 @@ class ComparedRegions:
     has_ceiling: NDArray[np.bool_]
 
 
+@dataclass(frozen=True, eq=False)
+class _Tester:
+    """Tests the scores of regions as the settings ask for it.
+
+    Values are (n_subjects, n_sets, n_regions), a set being a model or a pair of models, and
+    ``known`` (n_sets, n_regions) says how finely they are known.
+    """
+
+    settings: GroupSettings
+    design: Design | None
+    exhaustive: bool
+
+    def families(self, values: Floats) -> list[NDArray[np.intp]]:
+        """Correct over regions, and over models where asked for."""
+        _, n_sets, n_regions = values.shape
+        columns = np.arange(n_sets * n_regions).reshape(n_sets, n_regions)
+        return [columns.ravel()] if self.settings.fwe_over == "models" else list(columns)
+
+    def test(
+        self, values: Floats, tail: Tail, known: Floats, draws: Floats | None = None
+    ) -> RegionTests:
+        """Test by the draws of a null of conditions if given, else by relabeling subjects."""
+        if draws is None:
+            return self.relabel(values, tail, known, self.design)
+        return condition_region_tests(
+            values.reshape(len(values), -1), draws.reshape(*draws.shape[:2], -1), tail,
+            self.exhaustive, self.families(values), known.ravel(),
+        )  # fmt: skip
+
+    def relabel(
+        self, values: Floats, tail: Tail, known: Floats, design: Design | None
+    ) -> RegionTests:
+        """Test by relabeling subjects; against 0 where there is no design."""
+        return region_tests(
+            values.reshape(len(values), -1), tail, self.settings.n_permutations,
+            self.settings.random_seed, self.families(values), design, known.ravel(),
+        )  # fmt: skip
+
+
 def compare_regions(data: RegionData, comparison: str, settings: GroupSettings) -> ComparedRegions:
     """Test the scores of all models in all regions, their differences, and the noise ceiling."""
     scores = data.scores[comparison]
     n_subjects, n_models, n_regions = scores.shape
-    rdms, left_out = data.rdms, data.left_out
-    if left_out is not None and left_out.any():
-        rdms = np.where(left_out, np.nan, rdms)
-    n_left_out = 0 if left_out is None else int(left_out.sum())
-    transform = transformer(comparison, settings, rdms.shape[2] - n_left_out)
+    rdms, transform = _used_cells(data, comparison, settings)
     transformed = data.transformed.get(comparison, transform(scores))
     nulls = data.nulls.get(comparison)
-    design = data.people.design(n_subjects, "Regions")
-
-    def families(n_sets: int) -> list[NDArray[np.intp]]:
-        """Correct over regions, and over models where asked for."""
-        columns = np.arange(n_sets * n_regions).reshape(n_sets, n_regions)
-        return [columns.ravel()] if settings.fwe_over == "models" else list(columns)
-
-    def test(values: Floats, tail: Any, known: Floats, draws: Floats | None = None) -> RegionTests:
-        """Test (n_subjects, n_sets, n_regions), by the draws of a null of conditions if given."""
-        flat, own = values.reshape(n_subjects, -1), families(values.shape[1])
-        if draws is not None:
-            of_draws = draws.reshape(n_subjects, draws.shape[1], -1)
-            return condition_region_tests(flat, of_draws, tail, data.exhaustive, own, known.ravel())
-        return region_tests(
-            flat, tail, settings.n_permutations, settings.random_seed, own, design, known.ravel()
-        )
-
-    pairs = tuple(itertools.combinations(range(n_models), 2))
-    first, second = [one for one, _ in pairs], [two for _, two in pairs]
-    apart = transformed[:, first] - transformed[:, second]
     known = data.resolution.get(comparison, np.zeros((n_models, n_regions)))
-    known_apart = np.hypot(known[first], known[second])
-    lower, upper, to_ceiling = np.full(n_regions, np.nan), np.full(n_regions, np.nan), None
+    design = data.people.design(n_subjects, "Regions")
+    tester = _Tester(settings, design, data.exhaustive)
+    tail: Any = tail_of(data.people, settings)
+    pairs = tuple(itertools.combinations(range(n_models), 2))
     without = data.no_ceiling.get(comparison, {})
     has_ceiling = np.array([model not in without for model in data.models[comparison]])
+    lower, upper, to_ceiling = np.full(n_regions, np.nan), np.full(n_regions, np.nan), None
     if ceilings_wanted(comparison, n_subjects, settings) and has_ceiling.any():
         by_subject, upper = ceilings_of_regions(rdms, comparison)
         lower = np.where(np.isfinite(by_subject).any(axis=0), mean_known(by_subject), np.nan)
         apart_from_it = transformed - transform(by_subject)[:, None]
         apart_from_it[:, ~has_ceiling] = np.nan
-        to_ceiling = region_tests(
-            apart_from_it.reshape(n_subjects, -1), "two-sided", settings.n_permutations,
-            settings.random_seed, families(n_models), None, known.ravel(),
-        )  # fmt: skip
-    apart_draws = None if nulls is None else nulls[:, :, first] - nulls[:, :, second]
-    tail: Any = tail_of(data.people, settings)
+        to_ceiling = tester.relabel(apart_from_it, "two-sided", known, None)
     return ComparedRegions(
-        data.models[comparison], scores, transformed, test(transformed, tail, known, nulls),
-        pairs,
-        test(apart, "two-sided", known_apart, apart_draws) if pairs else None,
+        data.models[comparison], scores, transformed,
+        tester.test(transformed, tail, known, nulls),
+        pairs, _test_differences(tester, transformed, known, nulls, pairs),
         lower, upper, to_ceiling, has_ceiling,
     )  # fmt: skip
+
+
+def _used_cells(
+    data: RegionData, comparison: str, settings: GroupSettings
+) -> tuple[Floats, Callable[[Floats], Floats]]:
+    """Take the RDMs without the cells left out, and how scores of so many are transformed."""
+    rdms, left_out = data.rdms, data.left_out
+    if left_out is not None and left_out.any():
+        rdms = np.where(left_out, np.nan, rdms)
+    n_left_out = 0 if left_out is None else int(left_out.sum())
+    return rdms, transformer(comparison, settings, rdms.shape[2] - n_left_out)
+
+
+def _test_differences(
+    tester: _Tester,
+    transformed: Floats,
+    known: Floats,
+    nulls: Floats | None,
+    pairs: Sequence[tuple[int, int]],
+) -> RegionTests | None:
+    """Test the differences of pairs of models; None where there is one model."""
+    if not pairs:
+        return None
+    first, second = [one for one, _ in pairs], [two for _, two in pairs]
+    apart = transformed[:, first] - transformed[:, second]
+    draws = None if nulls is None else nulls[:, :, first] - nulls[:, :, second]
+    return tester.test(apart, "two-sided", np.hypot(known[first], known[second]), draws)
 
 
 def ceilings_wanted(comparison: str, n_subjects: int, settings: GroupSettings) -> bool:

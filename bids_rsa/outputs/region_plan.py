@@ -91,16 +91,7 @@ def plan_regions(
         "Regions": _source_identity(source, states),
     }
     chosen = {"RegionNames": [[region.index, region.name] for region in regions]}
-    of_scores = _settings_of(analysis, rsa, models, hashes, rsa.comparisons) | {
-        "Comparisons": list(rsa.comparisons),
-        "Models": [model_identity(model) for model in models],
-        "Standardize": rsa.standardize,
-    }
-    if rsa.condition_permutations:
-        of_scores["ConditionPermutations"] = rsa.condition_permutations
-        of_scores["RandomSeed"] = rsa.random_seed
-    if rsa.reliability:
-        of_scores["ReliabilityComparison"] = reliability_comparison(rsa.comparisons)
+    of_scores = _score_settings(analysis, rsa, models, hashes) | shared | chosen
     stat, own = dissimilarity_label(rsa.dissimilarity), _of_all_vertices(analysis)
     session = f"ses-{analysis.session}/" if analysis.session else ""
     folder = f"sub-{analysis.subject}/{session}func"
@@ -116,18 +107,19 @@ def plan_regions(
         for region in regions
         if region.present
     ]
-    of_null = of_scores | shared | chosen | {"KeptNullMaps": rsa.keep_null}
-    null = f"{folder}/{region_stem(own.label, source.name)}_desc-{NULL_SCORES}_scores.tsv.gz"
+    null = path(f"desc-{NULL_SCORES}_scores.tsv.gz")
     picture = f"{region_stem(own.label, source.name, stat=stat)}_rdms.png"
     return RegionPlan(
         source=source,
         regions=tuple(regions),
-        scores=plan_file(path("scores.tsv"), of_scores | shared | chosen),
+        scores=plan_file(path("scores.tsv"), of_scores),
         rdms=plan_file(path("rdms.tsv.gz", stat=stat), shared | chosen),
         relmats=tuple(relmats),
         figures=with_vectors([f"sub-{analysis.subject}/figures/{picture}"]),
         files=states,
-        null=plan_file(null, of_null) if rsa.keep_null else None,
+        null=plan_file(null, of_scores | {"KeptNullMaps": rsa.keep_null})
+        if rsa.keep_null
+        else None,
     )
 
 
@@ -136,6 +128,23 @@ def _of_all_vertices(analysis: Analysis) -> Analysis:
     if not any(one.coarse for one in analysis.surfaces):
         return analysis
     return replace(analysis, others=with_density(analysis.others, analysis.images[0]))
+
+
+def _score_settings(
+    analysis: Analysis, rsa: RsaSettings, models: Sequence[ModelRdm], hashes: InputHashes
+) -> dict[str, Any]:
+    """List the settings that determine scores, and what goes with them in their table."""
+    settings = _settings_of(analysis, rsa, models, hashes, rsa.comparisons) | {
+        "Comparisons": list(rsa.comparisons),
+        "Models": [model_identity(model) for model in models],
+        "Standardize": rsa.standardize,
+    }
+    if rsa.condition_permutations:
+        settings["ConditionPermutations"] = rsa.condition_permutations
+        settings["RandomSeed"] = rsa.random_seed
+    if rsa.reliability:
+        settings["ReliabilityComparison"] = reliability_comparison(rsa.comparisons)
+    return settings
 
 
 def _settings_of(
