@@ -15,9 +15,9 @@ from bids_rsa.core.dissimilarity.fold_lines import (
     sample_folds,
 )
 from bids_rsa.core.dissimilarity.packing import (
-    Neighborhood,
+    SphereColumns,
     Voxels,
-    neighborhood_pointers,
+    column_pointers,
     voxel_pointers,
 )
 from bids_rsa.core.dissimilarity.rows import (
@@ -51,14 +51,14 @@ _window_1 = windows[0]
 
 @summing_kernel
 def fold_correlations(
-    voxels: Voxels, near: Neighborhood, block: Block, tiles: Tiles, lines: FoldLines, sums: Sums,
+    voxels: Voxels, near: SphereColumns, block: Block, tiles: Tiles, lines: FoldLines, sums: Sums,
     cosine: bool,
 ) -> None:  # fmt: skip
     """Cross-validated correlation (or cosine) distances: 1 - mean of train x test / norms.
 
     Cost: 2 products per fold, pair and column.
     """
-    voxels, near, tiles = voxel_pointers(voxels), neighborhood_pointers(near), tile_pointers(tiles)
+    voxels, near, tiles = voxel_pointers(voxels), column_pointers(near), tile_pointers(tiles)
     block, lines, sums = block_pointers(block), fold_line_pointers(lines), sum_pointers(sums)
     n_cells, width = voxels.n_conditions * (voxels.n_conditions - 1) // 2, 2 * voxels.width
     fold_step = lines.n_voxels * width
@@ -95,7 +95,7 @@ def fold_correlations(
 
 
 @kernel_part
-def _count(near: Neighborhood, block: Block, begin: int, end: int, lines: FoldLines) -> None:
+def _count(near: SphereColumns, block: Block, begin: int, end: int, lines: FoldLines) -> None:
     """Write patch sizes, and mark centres that are too small or reach bad voxels."""
     for center in range(begin, end):
         place = block.positions[center] - block.positions[begin]
@@ -107,7 +107,7 @@ def _count(near: Neighborhood, block: Block, begin: int, end: int, lines: FoldLi
 
 @kernel_part
 def _sum_up(
-    voxels: Voxels, near: Neighborhood, n_positions: int, lines: FoldLines, fold: int, sums: Sums
+    voxels: Voxels, near: SphereColumns, n_positions: int, lines: FoldLines, fold: int, sums: Sums
 ) -> None:
     """Sum the values of a position's groups up to each, and their squares, of one fold."""
     width, step = 2 * voxels.width, lines.n_moments
@@ -123,7 +123,7 @@ def _sum_up(
 
 @kernel_part
 def _find_norms(
-    voxels: Voxels, near: Neighborhood, block: Block, begin: int, end: int, lines: FoldLines,
+    voxels: Voxels, near: SphereColumns, block: Block, begin: int, end: int, lines: FoldLines,
     fold: int, sums: Sums, cosine: bool,
 ) -> None:  # fmt: skip
     """Means times the root of the size, and inverse norms, of one fold's patterns at each centre.
@@ -175,7 +175,7 @@ def _find_offsets(voxels: Voxels, lines: FoldLines, fold: int) -> None:
 
 
 @kernel_part
-def _sum_moments(lines: FoldLines, near: Neighborhood, place: int, sums: Sums) -> None:
+def _sum_moments(lines: FoldLines, near: SphereColumns, place: int, sums: Sums) -> None:
     """Add the sums and the sums of squares up over a centre's window."""
     for k in range(near.longest):
         snapshot = (place + k) * near.n_groups + near.group_at[k]
@@ -187,7 +187,7 @@ def _sum_moments(lines: FoldLines, near: Neighborhood, place: int, sums: Sums) -
 
 @kernel_part
 def _multiply(
-    lines: FoldLines, first: int, width: int, near: Neighborhood, tiles: Tiles, panel: int,
+    lines: FoldLines, first: int, width: int, near: SphereColumns, tiles: Tiles, panel: int,
     position: int, sums: Sums,
 ) -> None:  # fmt: skip
     """Sum products of one position and fold in both directions, for the tiles of a panel."""
@@ -218,7 +218,7 @@ def _multiply(
 
 @kernel_part
 def _correlate(
-    voxels: Voxels, near: Neighborhood, tiles: Tiles, panel: int, center: int, mine: int,
+    voxels: Voxels, near: SphereColumns, tiles: Tiles, panel: int, center: int, mine: int,
     sums: Sums, rdms: Floats,
 ) -> None:  # fmt: skip
     """Add one fold to the cells of a panel of one centre, which is number ``mine`` of its row."""

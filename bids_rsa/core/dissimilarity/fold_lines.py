@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.packing import Neighborhood, Voxels
+from bids_rsa.core.dissimilarity.packing import SphereColumns, Voxels
 from bids_rsa.core.engine.fold_tiles import add_other_folds, pack_fold
 from bids_rsa.core.engine.jit import kernel_part
 from bids_rsa.core.engine.tiles import N_X
@@ -54,7 +54,7 @@ class FoldLines(NamedTuple):
     n_moments: int
 
 
-def room_for_fold_lines(n_positions: int, voxels: Voxels, near: Neighborhood) -> FoldLines:
+def room_for_fold_lines(n_positions: int, voxels: Voxels, near: SphereColumns) -> FoldLines:
     """Make room for a piece of a row with so many positions."""
     n_voxels, width = n_positions * near.n_columns, 2 * voxels.width
     return FoldLines(
@@ -82,7 +82,7 @@ def fold_line_pointers(lines: FoldLines) -> FoldLines:
 
 @kernel_part
 def sample_folds(
-    voxels: Voxels, near: Neighborhood, start: int, length: int, lines: FoldLines
+    voxels: Voxels, near: SphereColumns, start: int, length: int, lines: FoldLines
 ) -> None:
     """Take means of some voxels as shifts, and powers of two near 1 / their size as scales.
 
@@ -116,7 +116,7 @@ def sample_folds(
 
 @kernel_part
 def pack_folds(
-    voxels: Voxels, near: Neighborhood, start: int, length: int, lines: FoldLines,
+    voxels: Voxels, near: SphereColumns, start: int, length: int, lines: FoldLines,
     voxel_step: int, fold_step: int,
 ) -> None:  # fmt: skip
     """Write the lines around a piece of a row, shifted and scaled, and count them.
@@ -162,7 +162,7 @@ def _write_folds(voxels: Voxels, row: int, lines: FoldLines, target: int, fold_s
 
 
 @kernel_part
-def count_fold_voxels(near: Neighborhood, lines: FoldLines, place: int) -> tuple[int, int]:
+def count_fold_voxels(near: SphereColumns, lines: FoldLines, place: int) -> tuple[int, int]:
     """Count the finite voxels of a centre's patch, and those that are not finite."""
     size = 0
     n_bad = 0

@@ -11,7 +11,7 @@ from bids_rsa.core.dissimilarity.codes import COSINE
 from bids_rsa.core.dissimilarity.fold_correlations import fold_correlations
 from bids_rsa.core.dissimilarity.fold_lines import FoldLines, room_for_fold_lines
 from bids_rsa.core.dissimilarity.gram_source import GramSource
-from bids_rsa.core.dissimilarity.packing import neighborhood_of, voxels_of
+from bids_rsa.core.dissimilarity.packing import sphere_columns, voxels_of
 from bids_rsa.core.dissimilarity.table import Dissimilarity
 from bids_rsa.core.engine.vectors import LANES
 from bids_rsa.core.limits import piece_in_workspace
@@ -45,7 +45,7 @@ class FoldRowSource:
     ) -> None:
         self._spheres, self._code, self._min_voxels = spheres, known.gram_code, min_voxels
         self._careful = GramSource(patterns, spheres, known, min_voxels)
-        self._voxels, self._near = voxels_of(patterns, spheres), neighborhood_of(spheres)
+        self._voxels, self._near = voxels_of(patterns, spheres), sphere_columns(spheres)
         self._tiles = self._cut_into_tiles()
         n_folds, longest = patterns.shape[1], self._near.longest
         per_position = self._near.n_columns * 2 * self._voxels.width * n_folds

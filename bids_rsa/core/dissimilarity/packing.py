@@ -52,8 +52,8 @@ class Voxels(NamedTuple):
     n_moments: int
 
 
-class Neighborhood(NamedTuple):
-    """The columns of a neighborhood; see `SphereRows.starts` and `Columns`."""
+class SphereColumns(NamedTuple):
+    """The columns of spheres, as kernels take them; see `SphereRows.starts` and `Columns`."""
 
     starts: Integers
     lengths: Integers
@@ -81,10 +81,10 @@ def voxels_of(patterns: NDArray[np.floating[Any]], spheres: SphereRows) -> Voxel
     )
 
 
-def neighborhood_of(spheres: SphereRows) -> Neighborhood:
+def sphere_columns(spheres: SphereRows) -> SphereColumns:
     """Return the columns of spheres as the kernels take them."""
     columns = spheres.columns
-    return Neighborhood(
+    return SphereColumns(
         spheres.starts, columns.lengths, columns.first, columns.group_at,
         len(columns.lengths), len(columns.first) - 1, len(columns.group_at),
     )  # fmt: skip
@@ -100,9 +100,9 @@ def voxel_pointers(voxels: Voxels) -> Voxels:
 
 
 @kernel_part
-def neighborhood_pointers(near: Neighborhood) -> Neighborhood:
+def column_pointers(near: SphereColumns) -> SphereColumns:
     """Return the same by pointers."""
-    return Neighborhood(
+    return SphereColumns(
         pointer_to(near.starts), pointer_to(near.lengths), pointer_to(near.first),
         pointer_to(near.group_at), near.n_columns, near.n_groups, near.longest,
     )  # fmt: skip

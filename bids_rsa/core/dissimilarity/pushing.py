@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.packing import Neighborhood
+from bids_rsa.core.dissimilarity.packing import SphereColumns
 from bids_rsa.core.dissimilarity.rows import Block
 from bids_rsa.core.dissimilarity.slabs import Slabs, count_slabs
 from bids_rsa.core.engine.jit import kernel_part
@@ -93,7 +93,7 @@ def cut_into_push_tiles(n_conditions: int, longest: int) -> PushTiles:
     return PushTiles(np.array(tiles).ravel(), edges, len(panels), most)
 
 
-def room_for_pushed(near: Neighborhood, tiles: PushTiles, slabs: Slabs) -> Pushed:
+def room_for_pushed(near: SphereColumns, tiles: PushTiles, slabs: Slabs) -> Pushed:
     """Make room for the centres that are pending at a time."""
     n_moments = -(-slabs.n_slabs // MOMENT_SLABS) * near.longest * 2 * MOMENT_SLABS * WIDE
     n_values, n_own = slabs.n_at_once * slabs.n_slabs * WIDE, tiles.room * (slabs.fold_slab > 0)

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.packing import (
-    Neighborhood,
+    SphereColumns,
     Voxels,
-    neighborhood_pointers,
+    column_pointers,
     voxel_pointers,
 )
 from bids_rsa.core.dissimilarity.pushing import (
@@ -47,14 +47,14 @@ _edge_1, _edge_2, _edge_3 = edge_correlations
 
 @summing_kernel
 def correlations(
-    voxels: Voxels, near: Neighborhood, block: Block, tiles: PushTiles, slabs: Slabs,
+    voxels: Voxels, near: SphereColumns, block: Block, tiles: PushTiles, slabs: Slabs,
     pushed: Pushed, cosine: bool,
 ) -> None:  # fmt: skip
     """Correlation (or cosine) distances: 1 - (sum x y - mean mean) / norms.
 
     Cost: one product per pair and column; see the module.
     """
-    voxels, near, block = voxel_pointers(voxels), neighborhood_pointers(near), block_pointers(block)
+    voxels, near, block = voxel_pointers(voxels), column_pointers(near), block_pointers(block)
     tiles, slabs, pushed = push_tile_pointers(tiles), slab_pointers(slabs), pushed_pointers(pushed)
     for segment in range(block.n_segments):
         begin, end = block.segments[2 * segment], block.segments[2 * segment + 1]
@@ -89,7 +89,7 @@ def correlations(
 
 @kernel_part
 def _correlate(
-    voxels: Voxels, near: Neighborhood, block: Block, start: int, center: int, after: int,
+    voxels: Voxels, near: SphereColumns, block: Block, start: int, center: int, after: int,
     tiles: PushTiles, tile: int, first: int, last: int, slabs: Slabs, pushed: Pushed,
 ) -> None:  # fmt: skip
     """Go along the packed positions with one tile; write the cells of each complete centre."""
@@ -107,7 +107,7 @@ def _correlate(
 
 @kernel_part
 def _push(
-    near: Neighborhood, tiles: PushTiles, tile: int, position: int, first: int, slabs: Slabs,
+    near: SphereColumns, tiles: PushTiles, tile: int, position: int, first: int, slabs: Slabs,
     sums: Floats,
 ) -> None:  # fmt: skip
     """Sum products of one position, and add them to the pending centres."""
@@ -158,7 +158,7 @@ def _write_cells(
 
 @kernel_part
 def _sum_moments(
-    near: Neighborhood, position: int, first: int, slabs: Slabs, moments: Floats
+    near: SphereColumns, position: int, first: int, slabs: Slabs, moments: Floats
 ) -> None:
     """Add the sums and sums of squares of one position to the pending centres."""
     at, row = position * (near.n_groups + 1), (position - first) * near.n_groups * slabs.reach
@@ -171,7 +171,7 @@ def _sum_moments(
 
 @kernel_part
 def _find_norms(
-    voxels: Voxels, near: Neighborhood, block: Block, center: int, place: int, mine: int,
+    voxels: Voxels, near: SphereColumns, block: Block, center: int, place: int, mine: int,
     slabs: Slabs, pushed: Pushed, cosine: bool,
 ) -> None:  # fmt: skip
     """Means times the root of the size, and inverse norms, of each condition at a centre.

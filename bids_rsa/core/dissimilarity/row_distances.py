@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.packing import (
-    Neighborhood,
+    SphereColumns,
     Voxels,
-    neighborhood_pointers,
+    column_pointers,
     voxel_pointers,
 )
 from bids_rsa.core.dissimilarity.pushing import (
@@ -38,7 +38,7 @@ _store_1, _store_2, _store_3 = store_cells
 
 @summing_kernel
 def distances(
-    voxels: Voxels, near: Neighborhood, block: Block, tiles: PushTiles, slabs: Slabs,
+    voxels: Voxels, near: SphereColumns, block: Block, tiles: PushTiles, slabs: Slabs,
     pushed: Pushed, rooted: bool,
 ) -> None:  # fmt: skip
     """(Squared) Euclidean distances of all pairs, cross-validated where there are several folds.
@@ -46,7 +46,7 @@ def distances(
     The products of the differences d_f of different folds add up to (sum d_f)^2 - sum d_f^2, so
     that F + 1 squares per voxel do for F (F - 1) / 2 products.
     """
-    voxels, near, block = voxel_pointers(voxels), neighborhood_pointers(near), block_pointers(block)
+    voxels, near, block = voxel_pointers(voxels), column_pointers(near), block_pointers(block)
     tiles, slabs, pushed = push_tile_pointers(tiles), slab_pointers(slabs), pushed_pointers(pushed)
     for segment in range(block.n_segments):
         begin, end = block.segments[2 * segment], block.segments[2 * segment + 1]
@@ -89,7 +89,7 @@ def _take_one_scale(slabs: Slabs, n: int) -> float:
 
 @kernel_part
 def _measure(
-    voxels: Voxels, near: Neighborhood, block: Block, start: int, center: int, end: int,
+    voxels: Voxels, near: SphereColumns, block: Block, start: int, center: int, end: int,
     tiles: PushTiles, tile: int, first: int, last: int, slabs: Slabs, pushed: Pushed,
     rooted: bool, unit: float,
 ) -> int:  # fmt: skip
@@ -156,7 +156,7 @@ def _write_cells(
 
 
 @kernel_part
-def _find_size(near: Neighborhood, block: Block, center: int, place: int, slabs: Slabs) -> None:
+def _find_size(near: SphereColumns, block: Block, center: int, place: int, slabs: Slabs) -> None:
     """Count the voxels of a patch; the size becomes negative where it is undefined."""
     size, n_bad = count_voxels(near, slabs, place)
     undefined = size + n_bad < block.min_voxels or n_bad > 0

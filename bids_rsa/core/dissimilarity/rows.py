@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.packing import Neighborhood, Voxels, padded_width
+from bids_rsa.core.dissimilarity.packing import SphereColumns, Voxels, padded_width
 from bids_rsa.core.engine.jit import kernel_part
 from bids_rsa.core.engine.tiles import N_X
 from bids_rsa.core.engine.vectors import LANES, pointer_to, put
@@ -93,7 +93,7 @@ class Sums(NamedTuple):
     inverses: Floats
 
 
-def room_for_sums(n_positions: int, voxels: Voxels, near: Neighborhood, tiles: Tiles) -> Sums:
+def room_for_sums(n_positions: int, voxels: Voxels, near: SphereColumns, tiles: Tiles) -> Sums:
     """Make room for a piece of a row with so many positions."""
     return Sums(
         np.empty(near.longest * near.n_groups * tiles.n_vectors * LANES),
@@ -156,7 +156,7 @@ def sum_pointers(sums: Sums) -> Sums:
 
 
 @kernel_part
-def find_snapshots(near: Neighborhood, tiles: Tiles, place: int, sources: Integers) -> None:
+def find_snapshots(near: SphereColumns, tiles: Tiles, place: int, sources: Integers) -> None:
     """Find the snapshots of a centre's window, in slots that are used in turns."""
     for k in range(near.longest):
         slot = (place + k) % near.longest

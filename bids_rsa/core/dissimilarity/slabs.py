@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.packing import Neighborhood, Voxels
+from bids_rsa.core.dissimilarity.packing import SphereColumns, Voxels
 from bids_rsa.core.engine.jit import kernel_part
 from bids_rsa.core.engine.push_tiles import MOMENT_SLABS, add_lines, pack_slabs
 from bids_rsa.core.engine.rooms import make_room
@@ -75,7 +75,7 @@ def count_slabs(n_conditions: int) -> int:
     return -(-n_conditions // WIDE)
 
 
-def room_for_slabs(n_positions: int, voxels: Voxels, near: Neighborhood) -> Slabs:
+def room_for_slabs(n_positions: int, voxels: Voxels, near: SphereColumns) -> Slabs:
     """Make room for a piece of a row with so many positions."""
     n_slabs, n_folds = count_slabs(voxels.n_conditions), voxels.n_folds
     n_read = -(-n_slabs // MOMENT_SLABS) * MOMENT_SLABS  # those without conditions stay 0
@@ -114,7 +114,7 @@ def slab_pointers(slabs: Slabs) -> Slabs:
 
 
 @kernel_part
-def sample(voxels: Voxels, near: Neighborhood, start: int, length: int, slabs: Slabs) -> None:
+def sample(voxels: Voxels, near: SphereColumns, start: int, length: int, slabs: Slabs) -> None:
     """Take means of some voxels as shifts, and powers of two near 1 / their size as scales.
 
     Both serve rounding only: any constants would do. The size is a mean of exponents, so that a
@@ -147,7 +147,7 @@ def sample(voxels: Voxels, near: Neighborhood, start: int, length: int, slabs: S
 
 @kernel_part
 def pack_positions(
-    voxels: Voxels, near: Neighborhood, start: int, length: int, first: int, last: int,
+    voxels: Voxels, near: SphereColumns, start: int, length: int, first: int, last: int,
     slabs: Slabs,
 ) -> None:  # fmt: skip
     """Pack the positions from first up to, not with, last of a piece of a row.
@@ -208,7 +208,7 @@ def _write_lines(voxels: Voxels, row: int, slabs: Slabs, line: int) -> None:
 
 
 @kernel_part
-def _find_pending(near: Neighborhood, position: int, length: int, at: int, slabs: Slabs) -> None:
+def _find_pending(near: SphereColumns, position: int, length: int, at: int, slabs: Slabs) -> None:
     """List the centres whose windows hold a position, by the group that they take of it."""
     for group in range(near.n_groups):
         put(slabs.pending, (at + group) * slabs.reach, -1)
@@ -226,7 +226,7 @@ def _find_pending(near: Neighborhood, position: int, length: int, at: int, slabs
 
 
 @kernel_part
-def count_voxels(near: Neighborhood, slabs: Slabs, place: int) -> tuple[int, int]:
+def count_voxels(near: SphereColumns, slabs: Slabs, place: int) -> tuple[int, int]:
     """Count the finite voxels of a centre's patch, and those that are not finite."""
     size = 0
     n_bad = 0

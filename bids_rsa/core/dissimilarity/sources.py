@@ -13,7 +13,7 @@ from bids_rsa.core.dissimilarity.codes import CORRELATION, COSINE, EUCLIDEAN, PR
 from bids_rsa.core.dissimilarity.compiled import compiled_distances, folds_that_lack
 from bids_rsa.core.dissimilarity.fold_source import FoldRowSource
 from bids_rsa.core.dissimilarity.gram_source import GramSource
-from bids_rsa.core.dissimilarity.packing import neighborhood_of, voxels_of
+from bids_rsa.core.dissimilarity.packing import sphere_columns, voxels_of
 from bids_rsa.core.dissimilarity.pair_source import PairSource
 from bids_rsa.core.dissimilarity.params import select_voxels
 from bids_rsa.core.dissimilarity.patch import correlate_patch
@@ -100,7 +100,7 @@ class RowSource:
         self._patterns, self._spheres = patterns, spheres
         self._code, self._min_voxels = known.gram_code, min_voxels
         self._per_voxel = known.per_voxel
-        self._voxels, self._near = voxels_of(patterns, spheres), neighborhood_of(spheres)
+        self._voxels, self._near = voxels_of(patterns, spheres), sphere_columns(spheres)
         longest = self._near.longest
         self._tiles = cut_into_push_tiles(patterns.shape[2], longest)
         n_folds = patterns.shape[1]
