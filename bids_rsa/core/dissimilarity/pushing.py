@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _MAX_SLABS = 3  # of the columns of a tile
+_REGISTERS = {4: 16, 8: 32}  # of AVX2, of AVX-512
 # bytes of the accumulators of a panel
 _PANEL = 2**24
 
@@ -71,14 +72,19 @@ class Pushed(NamedTuple):
     inverses: Floats
 
 
-def cut_into_push_tiles(n_conditions: int, longest: int) -> PushTiles:
-    """Cover the upper triangle by tiles, those of the same rows about equally wide."""
+def cut_into_push_tiles(n_conditions: int, longest: int, squares: bool = False) -> PushTiles:
+    """Cover the upper triangle by tiles, those of the same rows about equally wide.
+
+    A squared difference takes one register more than a product, which AVX2 has not left.
+    """
+    needed = _MAX_SLABS * (WIDE + 1) + 1 + squares
+    max_slabs = _MAX_SLABS if needed <= _REGISTERS[WIDE] else _MAX_SLABS - 1
     n_slabs = count_slabs(n_conditions)
     size, limit = longest * WIDE * WIDE, _PANEL // 8
     tiles: list[tuple[int, int, int, int]] = []
     panels, used, most = [0], 0, 0
     for i in range(n_slabs):
-        n_tiles = -(-(n_slabs - i) // _MAX_SLABS)
+        n_tiles = -(-(n_slabs - i) // max_slabs)
         j = i
         for k in range(n_tiles):
             wide = (n_slabs - i) // n_tiles + (k < (n_slabs - i) % n_tiles)

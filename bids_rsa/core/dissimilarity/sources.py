@@ -102,7 +102,9 @@ class RowSource:
         self._per_voxel = known.per_voxel
         self._voxels, self._near = voxels_of(patterns, spheres), sphere_columns(spheres)
         longest = self._near.longest
-        self._tiles = cut_into_push_tiles(patterns.shape[2], longest)
+        self._tiles = cut_into_push_tiles(
+            patterns.shape[2], longest, squares=self._code not in PRODUCTS
+        )
         n_folds = patterns.shape[1]
         per_position = self._near.n_columns * self._voxels.width * (1 + n_folds * (n_folds > 1))
         self.max_length = piece_in_workspace(per_position, longest)
