@@ -79,8 +79,9 @@ def positive_number(unit: str) -> Callable[[str], float]:
     return read
 
 
-def number_from_zero(unit: str) -> Callable[[str], float]:
-    """Make the reader of a finite number that is not below 0."""
+def number_from_zero(unit: str, most: float = math.inf) -> Callable[[str], float]:
+    """Make the reader of a finite number that is not below 0 and not above ``most``."""
+    upper = "on" if most == math.inf else f"to {most:g}"
 
     def read(text: str) -> float:
         """Read the number."""
@@ -88,9 +89,9 @@ def number_from_zero(unit: str) -> Callable[[str], float]:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not (math.isfinite(value) and value >= 0):
+        if not (math.isfinite(value) and 0 <= value <= most):
             raise ArgumentTypeError(
-                f"{text!r} was given where a number of {unit} from 0 on is expected."
+                f"{text!r} was given where a number of {unit} from 0 {upper} is expected."
             )
         return value
 

@@ -123,8 +123,9 @@ def _add_scores_options(add: Callable[..., None]) -> None:
     add(
         "--smoothing-fwhm",
         metavar="MM",
-        type=types.number_from_zero("mm"),
-        help="smooth the transformed maps inside the mask; on surfaces along the surface",
+        type=types.number_from_zero("mm", most=50),
+        help="smooth the transformed maps inside the mask (at most 50 mm); on surfaces along the "
+        "surface",
     )
 
 

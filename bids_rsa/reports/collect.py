@@ -197,7 +197,7 @@ def entities_label(stem: str) -> str:
     """Write the entities of a file's name as words."""
     words = {
         "ses": "session", "acq": "acquisition", "res": "resolution", "seg": "regions",
-        "meas": "comparison", "label": "region",
+        "meas": "comparison", "label": "region", "den": "density",
     }  # fmt: skip
     pairs = [part.split("-", 1) for part in stem.split("_") if "-" in part]
     return ", ".join(

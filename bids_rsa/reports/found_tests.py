@@ -38,9 +38,10 @@ class FoundTest:
     @property
     def title(self) -> str:
         """The test in words: model and comparison first."""
-        analysis = self.folder.name.removeprefix("analysis-")
-        analysis_words = f"analysis {analysis}" if analysis != self.folder.name else ""
         parts = dict(part.split("-", 1) for part in self.name.split("_") if "-" in part)
+        analysis = self.folder.name.removeprefix("analysis-")
+        named = analysis == self.folder.name or "analysis" in parts
+        analysis_words = "" if named else f"analysis {analysis}"
         desc, contrast = parts.get("desc", ""), parts.get("contrast", "")
         first = [f"contrast {contrast}"] if contrast else []
         if desc != contrast:

@@ -394,6 +394,7 @@ def test_a_comparison_without_maps(call, places):
         ("--connectivity", "8"),
         ("--n-permutations", "0"),
         ("--smoothing-fwhm", "-1"),
+        ("--smoothing-fwhm", "51"),
         ("--coverage", "0.9", "--group-column", "group"),
         ("--coverage", "0.9", "--covariates", "age"),
         ("--groups", "a", "b"),
