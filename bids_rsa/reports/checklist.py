@@ -21,7 +21,7 @@ PARTICIPANT_ITEMS = (
     ("Region of interest", ("ROIMask",)),
     ("Voxels left out", ("VoxelsLeftOut",)),
     ("Searchlight radius (mm)", ("SearchlightRadius",)),
-    ("Patch sizes (voxels, vertices or grayordinates)", ("PatchSize", "MaxPatchSize")),
+    ("Patch sizes (number of locations)", ("PatchSize", "MaxPatchSize")),
     ("Least patch size", ("MinVoxels",)),
     ("Dissimilarity", ("Dissimilarity",)),
     ("Cross-validation", ("Folds",)),
