@@ -14,9 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.packing import SphereColumns
-from bids_rsa.core.dissimilarity.rows import Block
-from bids_rsa.core.dissimilarity.slabs import Slabs, count_slabs
+from bids_rsa.core.dissimilarity.packing import (
+    SphereColumns,
+    Voxels,
+    column_pointers,
+    voxel_pointers,
+)
+from bids_rsa.core.dissimilarity.rows import Block, block_pointers
+from bids_rsa.core.dissimilarity.slabs import Slabs, count_slabs, slab_pointers
 from bids_rsa.core.engine.jit import kernel_part
 from bids_rsa.core.engine.push_tiles import MOMENT_SLABS
 from bids_rsa.core.engine.rooms import make_room
@@ -72,6 +77,37 @@ class Pushed(NamedTuple):
     inverses: Floats
 
 
+class RowWork(NamedTuple):
+    """What a kernel reads and writes along the rows of a block."""
+
+    voxels: Voxels
+    near: SphereColumns
+    block: Block
+    tiles: PushTiles
+    slabs: Slabs
+    pushed: Pushed
+
+
+class Stretch(NamedTuple):
+    """The packed positions of a piece of a row, and the centres that become complete there.
+
+    Attributes
+    ----------
+    start : int
+        Where the piece begins in the row.
+    first, last : int
+        The first packed position, and the one after the last, from the start on.
+    center, after : int
+        The first centre that is not complete, and one after the last that may become so.
+    """
+
+    start: int
+    first: int
+    last: int
+    center: int
+    after: int
+
+
 def cut_into_push_tiles(n_conditions: int, longest: int, squares: bool = False) -> PushTiles:
     """Cover the upper triangle by tiles, those of the same rows about equally wide.
 
@@ -107,13 +143,22 @@ def room_for_pushed(near: SphereColumns, tiles: PushTiles, slabs: Slabs) -> Push
 
 
 @kernel_part
-def push_tile_pointers(tiles: PushTiles) -> PushTiles:
+def work_pointers(work: RowWork) -> RowWork:
+    """Return the same by pointers."""
+    return RowWork(
+        voxel_pointers(work.voxels), column_pointers(work.near), block_pointers(work.block),
+        _push_tile_pointers(work.tiles), slab_pointers(work.slabs), _pushed_pointers(work.pushed),
+    )  # fmt: skip
+
+
+@kernel_part
+def _push_tile_pointers(tiles: PushTiles) -> PushTiles:
     """Return the same by pointers."""
     return PushTiles(pointer_to(tiles.of), pointer_to(tiles.panels), tiles.n_panels, tiles.room)
 
 
 @kernel_part
-def pushed_pointers(pushed: Pushed) -> Pushed:
+def _pushed_pointers(pushed: Pushed) -> Pushed:
     """Return the same by pointers."""
     return Pushed(
         pointer_to(pushed.sums), pointer_to(pushed.own), pointer_to(pushed.moments),

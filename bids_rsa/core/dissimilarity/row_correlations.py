@@ -3,27 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.packing import (
-    SphereColumns,
-    Voxels,
-    column_pointers,
-    voxel_pointers,
-)
-from bids_rsa.core.dissimilarity.pushing import (
-    Pushed,
-    PushTiles,
-    mark_undefined,
-    push_tile_pointers,
-    pushed_pointers,
-)
-from bids_rsa.core.dissimilarity.rows import Block, block_pointers, cell_before
-from bids_rsa.core.dissimilarity.slabs import (
-    Slabs,
-    count_voxels,
-    pack_positions,
-    sample,
-    slab_pointers,
-)
+from bids_rsa.core.dissimilarity.packing import SphereColumns
+from bids_rsa.core.dissimilarity.pushing import RowWork, Stretch, mark_undefined, work_pointers
+from bids_rsa.core.dissimilarity.rows import cell_before
+from bids_rsa.core.dissimilarity.slabs import Slabs, count_voxels, pack_positions, sample
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
 from bids_rsa.core.engine.push_cells import edge_correlations, inner_correlations
 from bids_rsa.core.engine.push_tiles import (
@@ -46,16 +29,15 @@ _edge_1, _edge_2, _edge_3 = edge_correlations
 
 
 @summing_kernel
-def correlations(
-    voxels: Voxels, near: SphereColumns, block: Block, tiles: PushTiles, slabs: Slabs,
-    pushed: Pushed, cosine: bool,
-) -> None:  # fmt: skip
+def correlations(work: RowWork, cosine: bool) -> None:
     """Correlation (or cosine) distances: 1 - (sum x y - mean mean) / norms.
 
     Cost: one product per pair and column; see the module.
     """
-    voxels, near, block = voxel_pointers(voxels), column_pointers(near), block_pointers(block)
-    tiles, slabs, pushed = push_tile_pointers(tiles), slab_pointers(slabs), pushed_pointers(pushed)
+    work = work_pointers(work)
+    voxels, near, block, tiles, slabs = (
+        work.voxels, work.near, work.block, work.tiles, work.slabs,
+    )  # fmt: skip
     for segment in range(block.n_segments):
         begin, end = block.segments[2 * segment], block.segments[2 * segment + 1]
         start = block.positions[begin]
@@ -72,46 +54,37 @@ def correlations(
                 pack_positions(voxels, near, start, length, first, last, slabs)
                 after = center
                 for position in range(first, last):
-                    _sum_moments(near, position, first, slabs, pushed.moments)
+                    _sum_moments(near, position, first, slabs, work.pushed.moments)
                     place = position - near.longest + 1
                     if place == block.positions[after] - start:
                         mine = (after - center) * slabs.n_slabs * WIDE
-                        _find_norms(voxels, near, block, after, place, mine, slabs, pushed, cosine)
+                        _find_norms(work, after, place, mine, cosine)
                         after += 1
+                stretch = Stretch(start, first, last, center, after)
                 for tile in range(tiles.panels[panel], tiles.panels[panel + 1]):
-                    _correlate(
-                        voxels, near, block, start, center, after, tiles, tile, first, last, slabs,
-                        pushed,
-                    )  # fmt: skip
+                    _correlate(work, stretch, tile)
                 center = after
         mark_undefined(block, begin, end, voxels.n_conditions)
 
 
 @kernel_part
-def _correlate(
-    voxels: Voxels, near: SphereColumns, block: Block, start: int, center: int, after: int,
-    tiles: PushTiles, tile: int, first: int, last: int, slabs: Slabs, pushed: Pushed,
-) -> None:  # fmt: skip
+def _correlate(work: RowWork, stretch: Stretch, tile: int) -> None:
     """Go along the packed positions with one tile; write the cells of each complete centre."""
-    complete = center
-    for position in range(first, last):
-        _push(near, tiles, tile, position, first, slabs, pushed.sums)
+    near, block, complete = work.near, work.block, stretch.center
+    for position in range(stretch.first, stretch.last):
+        _push(work, tile, position, position - stretch.first)
         place = position - near.longest + 1
-        if complete < after and place == block.positions[complete] - start:
+        if complete < stretch.after and place == block.positions[complete] - stretch.start:
             slot = place % near.longest
-            _write_cells(
-                voxels, tiles, tile, slot, complete, complete - center, slabs, pushed, block.rdms
-            )
+            _write_cells(work, tile, slot, complete, complete - stretch.center)
             complete += 1
 
 
 @kernel_part
-def _push(
-    near: SphereColumns, tiles: PushTiles, tile: int, position: int, first: int, slabs: Slabs,
-    sums: Floats,
-) -> None:  # fmt: skip
+def _push(work: RowWork, tile: int, position: int, packed_at: int) -> None:
     """Sum products of one position, and add them to the pending centres."""
-    at, row = position * (near.n_groups + 1), (position - first) * near.n_groups * slabs.reach
+    near, tiles, slabs, sums = work.near, work.tiles, work.slabs, work.pushed.sums
+    at, row = position * (near.n_groups + 1), packed_at * near.n_groups * slabs.reach
     x, y = tiles.of[4 * tile] * slabs.slab, tiles.of[4 * tile + 1] * slabs.slab
     n_y, base = tiles.of[4 * tile + 2], tiles.of[4 * tile + 3]
     if n_y == 3:
@@ -132,12 +105,10 @@ def _push(
 
 
 @kernel_part
-def _write_cells(
-    voxels: Voxels, tiles: PushTiles, tile: int, slot: int, center: int, mine: int, slabs: Slabs,
-    pushed: Pushed, rdms: Floats,
-) -> None:  # fmt: skip
+def _write_cells(work: RowWork, tile: int, slot: int, center: int, mine: int) -> None:
     """Write a tile's cells of one centre, which is number ``mine`` of those with norms."""
-    n, norms = voxels.n_conditions, mine * slabs.n_slabs * WIDE
+    tiles, pushed, rdms = work.tiles, work.pushed, work.block.rdms
+    n, norms = work.voxels.n_conditions, mine * work.slabs.n_slabs * WIDE
     i, j, n_y = tiles.of[4 * tile] * WIDE, tiles.of[4 * tile + 1] * WIDE, tiles.of[4 * tile + 2]
     at = tiles.of[4 * tile + 3] + slot * n_y * WIDE * WIDE
     rows = (center * (n * (n - 1) // 2) + cell_before(i, n) + j, n - i, 1)
@@ -170,19 +141,17 @@ def _sum_moments(
 
 
 @kernel_part
-def _find_norms(
-    voxels: Voxels, near: SphereColumns, block: Block, center: int, place: int, mine: int,
-    slabs: Slabs, pushed: Pushed, cosine: bool,
-) -> None:  # fmt: skip
+def _find_norms(work: RowWork, center: int, place: int, mine: int, cosine: bool) -> None:
     """Means times the root of the size, and inverse norms, of each condition at a centre.
 
     They go to ``mine`` and on. Marks the centre where a pattern's spread is small beside its mean,
     or next to nothing, and where it is undefined: its size becomes negative.
     """
+    near, block, slabs, pushed = work.near, work.block, work.slabs, work.pushed
     size, n_bad = count_voxels(near, slabs, place)
     root, slot = 1.0 / np.sqrt(max(size, 1)), place % near.longest * 2 * MOMENT_SLABS * WIDE
     suspect, undefined = False, size + n_bad < block.min_voxels or n_bad > 0
-    for i in range(voxels.n_conditions):
+    for i in range(work.voxels.n_conditions):
         slab = i // WIDE
         tile = slab // MOMENT_SLABS * near.longest * 2 * MOMENT_SLABS * WIDE
         at = tile + slot + slab % MOMENT_SLABS * 2 * WIDE + i % WIDE

@@ -1,29 +1,14 @@
 """(Squared) Euclidean distances along rows of the grid, also cross-validated; see `pushing`."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.packing import (
-    SphereColumns,
-    Voxels,
-    column_pointers,
-    voxel_pointers,
-)
-from bids_rsa.core.dissimilarity.pushing import (
-    Pushed,
-    PushTiles,
-    mark_undefined,
-    push_tile_pointers,
-    pushed_pointers,
-)
-from bids_rsa.core.dissimilarity.rows import Block, block_pointers, cell_before
-from bids_rsa.core.dissimilarity.slabs import (
-    Slabs,
-    count_voxels,
-    pack_positions,
-    sample,
-    slab_pointers,
-)
+from bids_rsa.core.dissimilarity.packing import SphereColumns
+from bids_rsa.core.dissimilarity.pushing import RowWork, Stretch, mark_undefined, work_pointers
+from bids_rsa.core.dissimilarity.rows import Block, cell_before
+from bids_rsa.core.dissimilarity.slabs import Slabs, count_voxels, pack_positions, sample
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
 from bids_rsa.core.engine.push_cells import finish_folds, finish_squares, store_cells
 from bids_rsa.core.engine.push_tiles import push_squares
@@ -36,18 +21,26 @@ _push_1, _push_2, _push_3 = push_squares
 _store_1, _store_2, _store_3 = store_cells
 
 
+class _Lines(NamedTuple):
+    """Packed patterns, or those of the folds, and the sums that they are added to."""
+
+    values: Floats
+    slab: int
+    bounds: Integers
+    sums: Floats
+
+
 @summing_kernel
-def distances(
-    voxels: Voxels, near: SphereColumns, block: Block, tiles: PushTiles, slabs: Slabs,
-    pushed: Pushed, rooted: bool,
-) -> None:  # fmt: skip
+def distances(work: RowWork, rooted: bool) -> None:
     """(Squared) Euclidean distances of all pairs, cross-validated where there are several folds.
 
     The products of the differences d_f of different folds add up to (sum d_f)^2 - sum d_f^2, so
     that F + 1 squares per voxel do for F (F - 1) / 2 products.
     """
-    voxels, near, block = voxel_pointers(voxels), column_pointers(near), block_pointers(block)
-    tiles, slabs, pushed = push_tile_pointers(tiles), slab_pointers(slabs), pushed_pointers(pushed)
+    work = work_pointers(work)
+    voxels, near, block, tiles, slabs = (
+        work.voxels, work.near, work.block, work.tiles, work.slabs,
+    )  # fmt: skip
     for segment in range(block.n_segments):
         begin, end = block.segments[2 * segment], block.segments[2 * segment + 1]
         start = block.positions[begin]
@@ -59,11 +52,10 @@ def distances(
             for first in range(0, length + near.longest - 1, slabs.n_at_once):
                 last = min(first + slabs.n_at_once, length + near.longest - 1)
                 pack_positions(voxels, near, start, length, first, last, slabs)
+                stretch = Stretch(start, first, last, center, end)
+                after = center
                 for tile in range(tiles.panels[panel], tiles.panels[panel + 1]):
-                    after = _measure(
-                        voxels, near, block, start, center, end, tiles, tile, first, last, slabs,
-                        pushed, rooted, unit,
-                    )  # fmt: skip
+                    after = _measure(work, stretch, tile, rooted, unit)
                 if panel == 0:
                     for c in range(center, after):
                         _find_size(near, block, c, block.positions[c] - start, slabs)
@@ -88,54 +80,52 @@ def _take_one_scale(slabs: Slabs, n: int) -> float:
 
 
 @kernel_part
-def _measure(
-    voxels: Voxels, near: SphereColumns, block: Block, start: int, center: int, end: int,
-    tiles: PushTiles, tile: int, first: int, last: int, slabs: Slabs, pushed: Pushed,
-    rooted: bool, unit: float,
-) -> int:  # fmt: skip
+def _measure(work: RowWork, stretch: Stretch, tile: int, rooted: bool, unit: float) -> int:
     """Go along the packed positions with one tile; return the first centre that is incomplete."""
-    for position in range(first, last):
-        at, row = position * (near.n_groups + 1), (position - first) * near.n_groups * slabs.reach
-        if voxels.n_folds > 1:
-            _push(
-                slabs.folds, slabs.fold_slab, slabs.fold_bounds, at, near.n_groups, tiles, tile,
-                slabs.pending, row, slabs.reach, pushed.own,
-            )  # fmt: skip
-        _push(
-            slabs.packed, slabs.slab, slabs.bounds, at, near.n_groups, tiles, tile, slabs.pending,
-            row, slabs.reach, pushed.sums,
-        )  # fmt: skip
+    near, block, slabs, pushed = work.near, work.block, work.slabs, work.pushed
+    whole = _Lines(slabs.packed, slabs.slab, slabs.bounds, pushed.sums)
+    folds = _Lines(slabs.folds, slabs.fold_slab, slabs.fold_bounds, pushed.own)
+    center = stretch.center
+    for position in range(stretch.first, stretch.last):
+        if work.voxels.n_folds > 1:
+            _push(work, folds, tile, position, position - stretch.first)
+        _push(work, whole, tile, position, position - stretch.first)
         place = position - near.longest + 1
-        if center < end and place == block.positions[center] - start:
-            slot = place % near.longest
-            if _write_cells(voxels, tiles, tile, slot, center, pushed, rooted, unit, block.rdms):
+        if center < stretch.after and place == block.positions[center] - stretch.start:
+            if _write_cells(work, tile, place % near.longest, center, rooted, unit):
                 put(block.suspects, center, 1)
             center += 1
     return center
 
 
 @kernel_part
-def _push(
-    packed: Floats, slab: int, bounds: Integers, at: int, n_groups: int, tiles: PushTiles,
-    tile: int, pending: Integers, row: int, reach: int, sums: Floats,
-) -> None:  # fmt: skip
+def _push(work: RowWork, lines: _Lines, tile: int, position: int, packed_at: int) -> None:
     """Sum squared differences of one position, and add them to the pending centres."""
-    x, y = tiles.of[4 * tile] * slab, tiles.of[4 * tile + 1] * slab
-    n_y, base = tiles.of[4 * tile + 2], tiles.of[4 * tile + 3]
+    values, slab, bounds, sums = lines
+    of, pending, reach, n_groups = (
+        work.tiles.of, work.slabs.pending, work.slabs.reach, work.near.n_groups,
+    )  # fmt: skip
+    at, row = position * (n_groups + 1), packed_at * n_groups * reach
+    x, y, n_y, base = (
+        of[4 * tile] * slab,
+        of[4 * tile + 1] * slab,
+        of[4 * tile + 2],
+        of[4 * tile + 3],
+    )
     if n_y == 3:
-        _push_3(packed, x, y, slab, bounds, at, n_groups, pending, row, reach, sums, base)
+        _push_3(values, x, y, slab, bounds, at, n_groups, pending, row, reach, sums, base)
     elif n_y == 2:
-        _push_2(packed, x, y, slab, bounds, at, n_groups, pending, row, reach, sums, base)
+        _push_2(values, x, y, slab, bounds, at, n_groups, pending, row, reach, sums, base)
     else:
-        _push_1(packed, x, y, slab, bounds, at, n_groups, pending, row, reach, sums, base)
+        _push_1(values, x, y, slab, bounds, at, n_groups, pending, row, reach, sums, base)
 
 
 @kernel_part
 def _write_cells(
-    voxels: Voxels, tiles: PushTiles, tile: int, slot: int, center: int, pushed: Pushed,
-    rooted: bool, unit: float, rdms: Floats,
-) -> bool:  # fmt: skip
+    work: RowWork, tile: int, slot: int, center: int, rooted: bool, unit: float
+) -> bool:
     """Write a tile's cells of one centre; tell whether one is not finite."""
+    voxels, tiles, pushed, rdms = work.voxels, work.tiles, work.pushed, work.block.rdms
     n, n_folds, n_y = voxels.n_conditions, voxels.n_folds, tiles.of[4 * tile + 2]
     i, j = tiles.of[4 * tile] * WIDE, tiles.of[4 * tile + 1] * WIDE
     at = tiles.of[4 * tile + 3] + slot * n_y * WIDE * WIDE

@@ -18,7 +18,12 @@ from bids_rsa.core.dissimilarity.pair_source import PairSource
 from bids_rsa.core.dissimilarity.params import select_voxels
 from bids_rsa.core.dissimilarity.patch import correlate_patch
 from bids_rsa.core.dissimilarity.protocol import RdmSource
-from bids_rsa.core.dissimilarity.pushing import Pushed, cut_into_push_tiles, room_for_pushed
+from bids_rsa.core.dissimilarity.pushing import (
+    Pushed,
+    RowWork,
+    cut_into_push_tiles,
+    room_for_pushed,
+)
 from bids_rsa.core.dissimilarity.rdms import patch_rdm
 from bids_rsa.core.dissimilarity.row_correlations import correlations
 from bids_rsa.core.dissimilarity.row_distances import distances
@@ -122,18 +127,18 @@ class RowSource:
         """Write the RDMs of a block; return the patch sizes."""
         positions = self._spheres.positions[block.start : block.stop]
         sizes, suspects = np.empty(len(rdms), np.int32), np.zeros(len(rdms), np.uint8)
-        work = _rows.Block(
+        centers = _rows.Block(
             positions, block.segments.ravel(), rdms.reshape(-1), sizes, suspects,
             len(block.segments), self._min_voxels,
         )  # fmt: skip
         if not hasattr(self._local, "room"):
             self._local.room = self._make_room()
         slabs, pushed = self._local.room
-        given = self._voxels, self._near, work, self._tiles, slabs, pushed
+        work = RowWork(self._voxels, self._near, centers, self._tiles, slabs, pushed)
         if self._code in PRODUCTS:
-            correlations(*given, self._code == COSINE)
+            correlations(work, self._code == COSINE)
         else:
-            distances(*given, self._code == EUCLIDEAN)
+            distances(work, self._code == EUCLIDEAN)
         if self._per_voxel:
             rdms /= np.maximum(sizes, 1)[:, None]
         for k in np.flatnonzero(suspects):
