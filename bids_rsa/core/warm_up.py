@@ -25,8 +25,11 @@ from bids_rsa.core.inference.observed import observe
 from bids_rsa.core.inference.permute import permutation_null
 from bids_rsa.core.inference.plan import prepare_test
 from bids_rsa.core.inference.relabel import draw_relabelings
+from bids_rsa.core.neighborhood.geodesics import geodesic_discs
+from bids_rsa.core.neighborhood.mesh import surface_graph
+from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.noise.model import noise_from_images, noise_from_residuals
-from bids_rsa.core.searchlight import searchlight_rsa
+from bids_rsa.core.searchlight import plain_source, searchlight_rsa
 
 _SHAPE = (7, 3, 3)
 _N_CONDITIONS = 5
@@ -40,10 +43,33 @@ def warm_up() -> None:
             _search(patterns, metric, ignore_nan)
     for dtype, metric in product((np.float32, np.float64), dissimilarities_with_noise()):
         _search_with_noise(dtype, metric)
+    for dtype, of_rows in product((np.float32, np.float64), (np.int32, np.int64)):
+        _search_lists(dtype, of_rows)
+    _find_discs()
     _search_with_null()
     for design in _designs():
         _test(design, "greater")
         _test(design, "two-sided")
+
+
+def _search_lists(dtype: type, of_rows: type) -> None:
+    """Compute RDMs of patches that are lists of rows, as regions and surfaces have them."""
+    patterns = _patterns(dtype, 1, False)
+    frozen = patterns.view()
+    frozen.flags.writeable = False  # mapped from a file
+    patches = Patches(np.array([0, 4, 9]), np.arange(9, dtype=of_rows), len(patterns))
+    for given in (patterns, frozen):
+        source = plain_source(given, patches, "correlation", {}, False, 2)
+        for block in patches.blocks(2, source.max_length):
+            source.fill(block, np.empty((2, _N_CONDITIONS * (_N_CONDITIONS - 1) // 2)))
+
+
+def _find_discs() -> None:
+    """Find discs on a surface of four triangles."""
+    corners = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (-1, 0, 0), (0, -1, 0)]
+    graph = surface_graph(corners, [(0, 1, 2), (0, 2, 3), (0, 3, 4), (0, 4, 1)])
+    for with_distances in (False, True):
+        geodesic_discs(graph, np.arange(5), 1.5, with_distances=with_distances)
 
 
 def _search_with_null() -> None:
