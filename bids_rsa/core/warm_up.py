@@ -58,10 +58,12 @@ def _search_lists(dtype: type, of_rows: type) -> None:
     frozen = patterns.view()
     frozen.flags.writeable = False  # mapped from a file
     patches = Patches(np.array([0, 4, 9]), np.arange(9, dtype=of_rows), len(patterns))
-    for given in (patterns, frozen):
-        source = plain_source(given, patches, "correlation", {}, False, 2)
-        for block in patches.blocks(2, source.max_length):
-            source.fill(block, np.empty((2, _N_CONDITIONS * (_N_CONDITIONS - 1) // 2)))
+    rdms = np.empty((2, _N_CONDITIONS * (_N_CONDITIONS - 1) // 2))
+    for given, metric in product((patterns, frozen), DISSIMILARITIES):
+        with suppress(ValueError):  # no such metric without parameters
+            source = plain_source(given, patches, metric, {}, False, 2)
+            for block in patches.blocks(2, source.max_length):
+                source.fill(block, rdms)
 
 
 def _find_discs() -> None:
