@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.fold_lines import (
     FoldLines,
-    count_fold_voxels,
     fold_line_pointers,
     pack_folds,
     sample_folds,
@@ -30,6 +29,7 @@ from bids_rsa.core.dissimilarity.rows import (
     sum_pointers,
     tile_pointers,
 )
+from bids_rsa.core.dissimilarity.slabs import count_voxels
 from bids_rsa.core.engine.fold_tiles import edge_fold_windows, fold_windows
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
 from bids_rsa.core.engine.tiles import N_X, moments, products, windows
@@ -99,7 +99,7 @@ def _count(near: SphereColumns, block: Block, begin: int, end: int, lines: FoldL
     """Write patch sizes, and mark centres that are too small or reach bad voxels."""
     for center in range(begin, end):
         place = block.positions[center] - block.positions[begin]
-        size, n_bad = count_fold_voxels(near, lines, place)
+        size, n_bad = count_voxels(near, lines, place)
         put(block.sizes, center, size + n_bad)
         undefined = size + n_bad < block.min_voxels or n_bad > 0
         put(block.suspects, center, _UNDEFINED if undefined else 0)

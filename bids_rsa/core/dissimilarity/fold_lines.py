@@ -159,16 +159,3 @@ def _write_folds(voxels: Voxels, row: int, lines: FoldLines, target: int, fold_s
         for i in range(n, width):
             put(lines.packed, test + i, 0.0)
     add_other_folds(lines.packed, target, fold_step, voxels.n_folds, width)
-
-
-@kernel_part
-def count_fold_voxels(near: SphereColumns, lines: FoldLines, place: int) -> tuple[int, int]:
-    """Count the finite voxels of a centre's patch, and those that are not finite."""
-    size = 0
-    n_bad = 0
-    for k in range(near.longest):
-        group = near.group_at[k]
-        at = (place + k) * (near.n_groups + 1)
-        size += lines.bounds[at + group + 1] - lines.bounds[at]
-        n_bad += lines.bad[(place + k) * near.n_groups + group]
-    return size, n_bad

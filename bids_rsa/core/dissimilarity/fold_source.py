@@ -1,6 +1,5 @@
 """Cross-validated correlation and cosine distances from sums along grid rows."""
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from bids_rsa.core.dissimilarity.fold_correlations import fold_correlations
 from bids_rsa.core.dissimilarity.fold_lines import FoldLines, room_for_fold_lines
 from bids_rsa.core.dissimilarity.gram_source import GramSource
 from bids_rsa.core.dissimilarity.packing import sphere_columns, voxels_of
+from bids_rsa.core.dissimilarity.row_source import GridRowSource
 from bids_rsa.core.dissimilarity.table import Dissimilarity
 from bids_rsa.core.engine.vectors import LANES
 from bids_rsa.core.limits import piece_in_workspace
@@ -24,7 +24,7 @@ Patterns = NDArray[np.floating[Any]]
 _MAX_VECTORS = 3
 
 
-class FoldRowSource:
+class FoldRowSource(GridRowSource):
     """Distances of each fold from the mean of all others, from sums along grid rows.
 
     See `fold_correlations`.
@@ -43,39 +43,24 @@ class FoldRowSource:
     def __init__(
         self, patterns: Patterns, spheres: SphereRows, known: Dissimilarity, min_voxels: int
     ) -> None:
-        self._spheres, self._code, self._min_voxels = spheres, known.gram_code, min_voxels
+        super().__init__(spheres, min_voxels)
+        self._code = known.gram_code
         self._careful = GramSource(patterns, spheres, known, min_voxels)
         self._voxels, self._near = voxels_of(patterns, spheres), sphere_columns(spheres)
         self._tiles = self._cut_into_tiles()
         n_folds, longest = patterns.shape[1], self._near.longest
         per_position = self._near.n_columns * 2 * self._voxels.width * n_folds
         self.max_length = piece_in_workspace(per_position, longest)
-        self._local = threading.local()
-
-    def share_room(self, other: object) -> None:
-        """Work in the memory of another source, if its shapes are the same.
-
-        A thread then fills a block of one at a time.
-        """
-        if isinstance(other, FoldRowSource) and self._room_sizes() == other._room_sizes():
-            self._local = other._local
 
     def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
         """Write the RDMs of a block; return the patch sizes."""
-        positions = self._spheres.positions[block.start : block.stop]
-        sizes, suspects = np.empty(len(rdms), np.int32), np.zeros(len(rdms), np.uint8)
-        work = _rows.Block(
-            positions, block.segments.ravel(), rdms.reshape(-1), sizes, suspects,
-            len(block.segments), self._min_voxels,
-        )  # fmt: skip
-        if not hasattr(self._local, "room"):
-            self._local.room = self._make_room()
-        lines, sums = self._local.room
-        given = self._voxels, self._near, work, self._tiles, lines, sums
+        centers = self._as_kernels_take_it(block, rdms)
+        lines, sums = self._room()
+        given = self._voxels, self._near, centers, self._tiles, lines, sums
         fold_correlations(*given, self._code == COSINE)
-        for k in np.flatnonzero(suspects):
+        for k in np.flatnonzero(centers.suspects):
             self._careful.fill(block.only(int(k)), rdms[k : k + 1])
-        return sizes
+        return centers.sizes
 
     def _cut_into_tiles(self) -> _rows.Tiles:
         """Cover the upper triangle by tiles, two of each: one for each direction."""

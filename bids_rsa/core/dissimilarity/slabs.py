@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.dissimilarity.fold_lines import FoldLines
 from bids_rsa.core.dissimilarity.packing import SphereColumns, Voxels
 from bids_rsa.core.engine.jit import kernel_part
 from bids_rsa.core.engine.push_tiles import MOMENT_SLABS, add_lines, pack_slabs
@@ -226,7 +227,7 @@ def _find_pending(near: SphereColumns, position: int, length: int, at: int, slab
 
 
 @kernel_part
-def count_voxels(near: SphereColumns, slabs: Slabs, place: int) -> tuple[int, int]:
+def count_voxels(near: SphereColumns, slabs: Slabs | FoldLines, place: int) -> tuple[int, int]:
     """Count the finite voxels of a centre's patch, and those that are not finite."""
     size = 0
     n_bad = 0

@@ -1,6 +1,5 @@
 """Where RDMs come from: sums along grid rows, inner products of patches, pairs, or scipy."""
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity import rows as _rows
 from bids_rsa.core.dissimilarity.codes import CORRELATION, COSINE, EUCLIDEAN, PRODUCTS
 from bids_rsa.core.dissimilarity.compiled import compiled_distances, folds_that_lack
 from bids_rsa.core.dissimilarity.fold_source import FoldRowSource
@@ -27,6 +25,7 @@ from bids_rsa.core.dissimilarity.pushing import (
 from bids_rsa.core.dissimilarity.rdms import patch_rdm
 from bids_rsa.core.dissimilarity.row_correlations import correlations
 from bids_rsa.core.dissimilarity.row_distances import distances
+from bids_rsa.core.dissimilarity.row_source import GridRowSource
 from bids_rsa.core.dissimilarity.slabs import Slabs, room_for_slabs
 from bids_rsa.core.dissimilarity.table import Dissimilarity, Metric, find_dissimilarity
 from bids_rsa.core.dissimilarity.weighted import (
@@ -86,7 +85,7 @@ class PatchSource:
         return np.diff(starts).astype(np.int32)
 
 
-class RowSource:
+class RowSource(GridRowSource):
     """RDMs from sums along grid rows; see `pushing`.
 
     Parameters
@@ -102,9 +101,8 @@ class RowSource:
     def __init__(
         self, patterns: Patterns, spheres: SphereRows, known: Dissimilarity, min_voxels: int
     ) -> None:
-        self._patterns, self._spheres = patterns, spheres
-        self._code, self._min_voxels = known.gram_code, min_voxels
-        self._per_voxel = known.per_voxel
+        super().__init__(spheres, min_voxels)
+        self._patterns, self._code, self._per_voxel = patterns, known.gram_code, known.per_voxel
         self._voxels, self._near = voxels_of(patterns, spheres), sphere_columns(spheres)
         longest = self._near.longest
         self._tiles = cut_into_push_tiles(
@@ -113,39 +111,22 @@ class RowSource:
         n_folds = patterns.shape[1]
         per_position = self._near.n_columns * self._voxels.width * (1 + n_folds * (n_folds > 1))
         self.max_length = piece_in_workspace(per_position, longest)
-        self._local = threading.local()
-
-    def share_room(self, other: object) -> None:
-        """Work in the memory of another source, if its shapes are the same.
-
-        A thread then fills a block of one at a time.
-        """
-        if isinstance(other, RowSource) and self._room_sizes() == other._room_sizes():
-            self._local = other._local
 
     def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
         """Write the RDMs of a block; return the patch sizes."""
-        positions = self._spheres.positions[block.start : block.stop]
-        sizes, suspects = np.empty(len(rdms), np.int32), np.zeros(len(rdms), np.uint8)
-        centers = _rows.Block(
-            positions, block.segments.ravel(), rdms.reshape(-1), sizes, suspects,
-            len(block.segments), self._min_voxels,
-        )  # fmt: skip
-        if not hasattr(self._local, "room"):
-            self._local.room = self._make_room()
-        slabs, pushed = self._local.room
+        centers = self._as_kernels_take_it(block, rdms)
+        slabs, pushed = self._room()
         work = RowWork(self._voxels, self._near, centers, self._tiles, slabs, pushed)
         if self._code in PRODUCTS:
             correlations(work, self._code == COSINE)
         else:
             distances(work, self._code == EUCLIDEAN)
         if self._per_voxel:
-            rdms /= np.maximum(sizes, 1)[:, None]
-        for k in np.flatnonzero(suspects):
-            correlate_patch(
-                self._patterns, self._spheres.rows, positions[k], self._spheres.shifts, rdms[k]
-            )
-        return sizes
+            rdms /= np.maximum(centers.sizes, 1)[:, None]
+        rows, shifts = self._spheres.rows, self._spheres.shifts
+        for k in np.flatnonzero(centers.suspects):
+            correlate_patch(self._patterns, rows, centers.positions[k], shifts, rdms[k])
+        return centers.sizes
 
     def _room_sizes(self) -> tuple[int, ...]:
         """Return all that the room depends on."""
