@@ -4,12 +4,12 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from . import app, beside, engine, growth, memory, noise, nulls, report, surfaces
+from . import app, beside, engine, growth, memory, noise, nulls, report, surfaces, weights
 from .timing import machine
 
 PARTS = (
     *("engine", "many_models", "two_threads", "growth", "memory", "app", "surfaces"),
-    *("noise", "noise_memory", "nulls", "comparisons", "further", "floor"),
+    *("noise", "noise_memory", "nulls", "comparisons", "further", "floor", "weights"),
 )
 
 
@@ -59,6 +59,7 @@ def run(parts: list[str], wanted: str | None, repeats: int, out: Path) -> dict:
         ("comparisons", beside.comparisons),
         ("further", beside.further),
         ("floor", beside.floor),
+        ("weights", weights.measure),
     ):
         if name in parts:
             found[name] = measure(repeats)

