@@ -14,8 +14,8 @@ from bids_rsa.errors import InputError, OptionError
 from bids_rsa.group.ceiling_write import CeilingJob
 from bids_rsa.group.ceilings import check_ceilings
 from bids_rsa.group.find import find_maps, map_datasets, select_maps
+from bids_rsa.group.limits import parts_tested, warnings_of
 from bids_rsa.group.options import check_options
-from bids_rsa.group.permutation_run import warnings_of
 from bids_rsa.group.plan import people_of, plan_tests
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.region_find import RegionGroup, find_region_groups
@@ -193,7 +193,7 @@ def _tell_tests(tests: Sequence[GroupTest], tried: Tried) -> None:
         if (test.subjects, test.left_out) != people:
             people = test.subjects, test.left_out
             _tell_people(test)
-        for warning in warnings_of(test):
+        for warning in warnings_of(test, parts_tested(test)):
             LOGGER.warning("%s: %s", test.title, warning)
     LOGGER.info(tried.sentence())
 

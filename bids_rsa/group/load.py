@@ -91,7 +91,7 @@ def gather_scores(test: GroupTest) -> GroupScores:
     subjects = [_load_member(member, test, space) for member in test.members]
     inside = np.array([one.inside for one in subjects])
     mask, lost = common_voxels(inside, test.settings.coverage)
-    mask = _narrowed(mask, test, space)
+    mask = narrowed(mask, test, space)
     if not mask.any():
         raise ContentError(
             f"{test.title}: no {test.words[0]} has a score in {test.settings.coverage:.0%} of the "
@@ -241,7 +241,7 @@ def _known(values: Floats, one: ParticipantMap, test: GroupTest) -> Floats:
     return score_resolution(values, n_cells, step, test.transform == "fisher")
 
 
-def _narrowed(mask: NDArray[np.bool_], test: GroupTest, space: Space) -> NDArray[np.bool_]:
+def narrowed(mask: NDArray[np.bool_], test: GroupTest, space: Space) -> NDArray[np.bool_]:
     """Keep the voxels inside --group-mask."""
     if test.settings.group_mask is None:
         return mask

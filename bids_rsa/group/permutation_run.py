@@ -1,7 +1,6 @@
 """The permutations of a test: prepared, run in blocks that are kept, and gone on with."""
 
 import hashlib
-import math
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,19 +11,11 @@ import numpy as np
 
 from bids_rsa._version import __version__
 from bids_rsa.core.inference.adjacency import Adjacency
-from bids_rsa.core.inference.design import Design
 from bids_rsa.core.inference.permute import Null, permutation_null
 from bids_rsa.core.inference.plan import Plan, prepare_test
-from bids_rsa.core.inference.relabel import (
-    Relabelings,
-    draw_relabelings,
-    n_distinct,
-    smallest_p,
-    smallest_possible_p,
-)
+from bids_rsa.core.inference.relabel import Relabelings, draw_relabelings, smallest_p
 from bids_rsa.errors import ContentError
 from bids_rsa.group.load import GroupScores
-from bids_rsa.group.null_maps import find_draws
 from bids_rsa.group.plan import design_of
 from bids_rsa.group.records import GroupTest
 from bids_rsa.outputs.whole_files import replacing
@@ -160,80 +151,3 @@ def read_null(path: Path) -> Null | None:
             return Null(maxima, arrays[COUNTS])
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-
-
-def warnings_of(test: GroupTest) -> tuple[str, ...]:
-    """List what a reader must know about the test's limits, and the participants' own warnings."""
-    if test.settings.uses_null_maps:
-        limits = _limits_of_conditions(test) if test.settings.null == "conditions" else []
-        return (*limits, *test.notes, *_participants_warnings(test))
-    told = []
-    group, design = test.settings, design_of(test)
-    relabelings = draw_relabelings(design, group.n_permutations, group.random_seed)
-    smallest = smallest_p(design, relabelings, test.two_sided)
-    if smallest > group.alpha:
-        told.append(_what_limits(test, design, relabelings, smallest))
-    if len(test.members) < 6:
-        told.append(f"{len(test.members)} subjects are few for a test across subjects.")
-    if test.kind == "one-sample" and test.tail != "greater":
-        told.append(
-            f"--tail {test.tail} on scores against 0: without an effect the scores of a "
-            "categorical model are skewed, and sign flips then find too much (a family-wise "
-            "error up to .3 was simulated for less, where .05 was asked for). --null conditions "
-            "does not."
-        )
-    return (*told, *test.notes, *_participants_warnings(test))
-
-
-def _limits_of_conditions(test: GroupTest) -> list[str]:
-    """Say when permuted conditions cannot give a p of alpha, and what limits it."""
-    draws, alpha = find_draws(test), test.settings.alpha
-    if draws.smallest_p <= alpha:
-        return []
-    few = draws.smallest_p <= 1 / draws.n_distinct
-    limit = (
-        f"The model has {draws.n_distinct} distinct relabelings of its conditions"
-        if few
-        else f"{draws.n_draws} null maps were kept; at least {math.ceil(1 / alpha - 1e-9) - 1} "
-        "are needed"
-    )
-    return [
-        f"The smallest possible p is {draws.smallest_p:.3g}, above alpha {alpha:g}: "
-        f"nothing can be significant. {limit}."
-    ]
-
-
-def _what_limits(test: GroupTest, design: Design, draws: Relabelings, smallest: float) -> str:
-    """Say whether the subjects or the draws keep p above alpha, and how many would do."""
-    n, alpha, kind = len(test.members), test.settings.alpha, draws.exchange
-    what = "sign flips" if kind == "flip" else "distinct permutations"
-    told = (
-        f"The smallest possible p is {smallest:.3g}, above alpha {alpha:g}: nothing can "
-        "be significant. "
-    )
-    sides = 2 if test.two_sided else 1
-    if not draws.exhaustive and smallest_possible_p(design, test.two_sided) <= alpha:
-        needed = math.ceil(1 / alpha - 1e-9) - 1
-        return f"{told}{draws.n_draws} permutations limit it: at least {needed} are needed."
-    told += f"The {n} subjects limit it: they have {n_distinct(design)} {what}."
-    if kind == "flip":
-        told += f" At least {math.ceil(math.log2(sides / alpha) - 1e-9)} subjects are needed."
-    n_conditions = len(test.metadata.get("Conditions", ()))
-    orders = math.factorial(min(n_conditions, 20))
-    if n_conditions and orders < 1 / alpha:
-        told += (
-            f" {n_conditions} conditions have {orders} orders, so that permuting conditions "
-            f"could not reach alpha either (smallest p {1 / orders:.3g})."
-        )
-    return told
-
-
-def _participants_warnings(test: GroupTest) -> list[str]:
-    """Count the participants whose maps carry a warning."""
-    whose: dict[str, set[str]] = {}
-    for member in test.members:
-        for half in (half for one in member.all_maps for half in one.halves):
-            for text in half.metadata.get("Warnings", []):
-                whose.setdefault(str(text), set()).add(member.subject)
-    n = len(test.members)
-    return [f"{len(who)} of {n} participants: {text}" for text, who in whose.items()]

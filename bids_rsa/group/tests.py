@@ -24,10 +24,11 @@ from bids_rsa.core.inference.observed import Observed, little_spread, observe
 from bids_rsa.core.inference.parts import clusters_of_parts, masks_of_parts
 from bids_rsa.core.inference.permute import Null
 from bids_rsa.core.inference.stelzer import StelzerTest
+from bids_rsa.group.limits import corrections, warnings_of
 from bids_rsa.group.load import GroupScores
 from bids_rsa.group.names import say_degrees_of_freedom, stats_of
 from bids_rsa.group.null_maps import find_draws
-from bids_rsa.group.permutation_run import Prepared, warnings_of
+from bids_rsa.group.permutation_run import Prepared
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.spread import resolution_warnings, spread_warnings
 
@@ -221,6 +222,7 @@ def _found(
 ) -> dict[str, Any]:
     """Gather what came out on the way, for the sidecar."""
     n_voxels, group = int(scores.mask.sum()), test.settings
+    n_parts = max(1, len(ready.adjacency.parts))
     n_little = int(little_spread(ready.plan).sum())
     limited = resolution_warnings(n_little, n_voxels, test.words[1])
     for warning in limited:
@@ -239,9 +241,19 @@ def _found(
         "LeftOut": {f"sub-{subject}": why for subject, why in test.left_out},
         **draws,
         "VoxelsNeededForFDR": needed,
-        **({"PartsCorrectedFor": len(ready.adjacency.parts)} if ready.adjacency.parts else {}),
+        **_said_of_parts(test, draws["SmallestP"], n_parts),
         "DegreesOfFreedom": say_degrees_of_freedom(ready.plan.design, test.words[0]),
         "ClusterFormingThreshold": threshold if np.ndim(threshold) == 0 else None,
         "CriticalValue": None if critical is None or np.isinf(critical) else critical,
-        "Warnings": [*spread_warnings(test, scores.scores), *limited, *warnings_of(test)],
+        "Warnings": [*spread_warnings(test, scores.scores), *limited, *warnings_of(test, n_parts)],
     }
+
+
+def _said_of_parts(test: GroupTest, smallest: float, n_parts: int) -> dict[str, Any]:
+    """Say how many parts are corrected for, and how small a corrected p can be then."""
+    if n_parts == 1:
+        return {}
+    found: dict[str, Any] = {"PartsCorrectedFor": n_parts}
+    if test.settings.null != "stelzer":  # its clusters have a false discovery rate
+        found["SmallestCorrectedP"] = min(1.0, corrections(test, n_parts) * smallest)
+    return found

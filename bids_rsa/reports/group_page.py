@@ -168,8 +168,8 @@ def _test(test: FoundTest) -> dict[str, Any]:
     keys = (
         "Test", "Tail", "Transform", "SmoothingFWHM", "Covariates", "VoxelsTested", "LeftOut",
         "RelabelingsUsed", "RelabelingsExhaustive", "RandomSeed", "PrimaryMethod", "Alpha",
-        "CriticalValue", "SmallestP", "VoxelsNeededForFDR", "VoxelsSignificant",
-        "ClusterFormingThreshold",
+        "CriticalValue", "SmallestP", "SmallestCorrectedP", "VoxelsNeededForFDR",
+        "VoxelsSignificant", "ClusterFormingThreshold",
     )  # fmt: skip
     columns, rows = read_rows(folder / f"{name}_clusters.tsv")
     names, subjects = read_rows(folder / f"{name}_subjects.tsv")
@@ -193,7 +193,12 @@ def _relabelings(sidecar: dict[str, Any]) -> str:
     if used is None or smallest is None:
         return ""
     drawn = "All" if sidecar.get("RelabelingsExhaustive") else "A random sample of"
-    return f"{drawn} {used} distinct relabelings were used; p cannot be below {smallest:.3g}."
+    told = f"{drawn} {used} distinct relabelings were used; p cannot be below {smallest:.3g}"
+    corrected = sidecar.get("SmallestCorrectedP", smallest)
+    if corrected == smallest:
+        return f"{told}."
+    n_parts = sidecar.get("PartsCorrectedFor")
+    return f"{told}, and p corrected for {n_parts} parts not below {corrected:.3g}."
 
 
 def _comparisons(tests: Sequence[FoundTest]) -> list[tuple[str, str, str]]:

@@ -203,3 +203,45 @@ def test_null_maps_that_are_not_there_are_told(output):
     done = run_group(output.parent, "--null", "conditions", "--label", "null")
     assert done.returncode == 66, done.stderr
     assert "--keep-null" in done.stderr
+
+
+NOTHING = "nothing can be significant"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        # 1/501 = .002 is below alpha, twice that is not
+        (("--n-permutations", "500"), ("0.00399", "666 are needed")),
+        (("--n-permutations", "666"), ()),  # 2/667 is not above alpha
+        (("--n-permutations", "500", "--primary", "cluster-size"), ("0.00399", "666 are needed")),
+        (("--n-permutations", "500", "--primary", "maxt"), ()),  # one maximum over all
+        (("--n-permutations", "500", "--group-mask", "{cortex}"), ()),  # one part
+        (("--n-permutations", "2000", "--tail", "two-sided"), ("0.00391", "11 subjects")),
+    ],
+)
+def test_a_corrected_p_that_cannot_reach_alpha_is_warned_about(output, layout, options, told):
+    """10 participants have 1,024 sign flips; alpha is .003."""
+    cortex = output.parent / "cortex.dscalar.nii"
+    nib.save(scalar_image(cortex_of(layout).astype(np.float32), layout), cortex)
+    asked = [option.format(cortex=cortex) for option in options]
+    done = run_group(output.parent, "--alpha", "0.003", "--dry-run", "--label", "dry", *asked)
+    assert done.returncode == 0, done.stderr
+    assert (NOTHING in done.stderr) == bool(told), done.stderr
+    for text in told:
+        assert text in done.stderr
+
+
+def test_the_sidecar_states_the_smallest_corrected_p(output):
+    options = ("--alpha", "0.003", "--n-permutations", "500", "--label", "few")
+    done = run_group(output.parent, *options)
+    assert done.returncode == 0, done.stderr
+    (path,) = Path(output, "group", "analysis-few").glob("*_stat-tfceFWEp_desc-m_statmap.json")
+    sidecar = json.loads(path.read_text())
+    assert sidecar["SmallestP"] == pytest.approx(1 / 501)
+    assert sidecar["SmallestCorrectedP"] == pytest.approx(2 / 501)
+    assert sidecar["VoxelsSignificant"] == 0
+    assert any(NOTHING in text for text in sidecar["Warnings"])
+    p = np.asarray(nib.load(str(path).replace(".json", ".dscalar.nii")).dataobj)
+    assert p.min() >= 2 / 501 * (1 - 1e-6)
+    assert "corrected for 2 parts not below 0.00399" in Path(output, "group.html").read_text()
