@@ -13,7 +13,7 @@ from bids_rsa.discovery.grouping import (
     pair_variances,
     refuse_duplicates,
     run_level_wins,
-    same_runs,
+    same_indices,
 )
 from bids_rsa.discovery.hemispheres import join_hemispheres
 from bids_rsa.discovery.masks import check_given
@@ -124,7 +124,7 @@ class _Outcome:
         """Select images, one per record, renamed as asked; by participant."""
         inputs = wanted.inputs
         where = search.where(inputs)
-        everything = same_runs(search.images)
+        everything = same_indices(search.images)
         chosen = select(everything, inputs.selection, inputs.stat, wanted.filters, where)
         chosen = pair_variances(chosen, everything)
         failed = {subject for subject, _ in self.failures}

@@ -26,12 +26,19 @@ FIELDS = {
     "sub": "subject", "ses": "session", "task": "task", "acq": "acquisition", "run": "run",
     "space": "space", "res": "resolution",
 }  # fmt: skip
+# keys whose labels are numbers in BIDS: 1 and 01 are the same
+INDICES = ("run", "echo", "flip", "inv", "split", "chunk")
 # keys that say what an image is, not which analysis it belongs to
 CONTENT = {"contrast", "stat", "desc"}
 # a file without these is not of the space that an image with them is in
 OF_SPACE = ("cohort", "hemi", "den")
 DATATYPES = {"anat", "func", "dwi", "perf", "pet", "fmap", "beh", "eeg", "meg", "ieeg", "nirs"}
 _POSITION = {key: position for position, key in enumerate(ENTITIES)}
+
+
+def by_value(label: str | None) -> str | None:
+    """Write an index as its number, so that 1 and 01 compare equal; other labels as they are."""
+    return str(int(label)) if label and label.isdecimal() else label
 
 
 def stem_of(path: str) -> str:

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from bids_rsa.discovery.findings import values
-from bids_rsa.entities import FIELDS, Pairs, file_facts, name_pairs
+from bids_rsa.entities import (
+    FIELDS,
+    INDICES,
+    Pairs,
+    by_value,
+    file_facts,
+    in_order,
+    name_pairs,
+)
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.records import ConditionImage
 from bids_rsa.settings import Selection
@@ -35,20 +43,32 @@ def group_images(images: Iterable[ConditionImage]) -> dict[Key, list[ConditionIm
     )
 
 
-def same_runs(images: Iterable[ConditionImage]) -> list[ConditionImage]:
-    """Write each run of a participant in one way: 1 and 01 are one run."""
+def same_indices(images: Iterable[ConditionImage]) -> list[ConditionImage]:
+    """Write each run, echo ... of a participant in one way: 1 and 01 are the same."""
     images = list(images)
-    spelled: dict[tuple[str, int], str] = {}
+    spelled: dict[tuple[str, str, str | None], str] = {}
     for image in images:
-        if image.run and image.run.isdigit():
-            key = (image.subject, int(image.run))
-            spelled[key] = max(spelled.get(key, ""), image.run, key=lambda run: (len(run), run))
+        for key, label in _indices(image):
+            known = (image.subject, key, by_value(label))
+            spelled[known] = max(spelled.get(known, ""), label, key=len)
+
+    def written(image: ConditionImage, key: str, label: str) -> str:
+        return spelled.get((image.subject, key, by_value(label)), label)
+
     return [
-        replace(image, run=spelled[image.subject, int(image.run)])
-        if image.run and image.run.isdigit()
-        else image
+        replace(
+            image,
+            run=image.run and written(image, "run", image.run),
+            others=tuple((key, written(image, key, label)) for key, label in image.others),
+        )
         for image in images
     ]
+
+
+def _indices(image: ConditionImage) -> list[tuple[str, str]]:
+    """List the entities of an image whose labels are numbers."""
+    pairs = in_order((("run", image.run), *image.others))
+    return [(key, label) for key, label in pairs if key in INDICES]
 
 
 def lowest_node_wins(images: Sequence[ConditionImage]) -> tuple[list[ConditionImage], list[str]]:
@@ -127,8 +147,7 @@ def refuse_duplicates(images: Iterable[ConditionImage]) -> None:
     """
     seen: dict[tuple[Any, ...], ConditionImage] = {}
     for image in images:
-        run = int(image.run) if image.run and image.run.isdigit() else image.run
-        key = (*analysis_key(image), run, image.condition, image.statistic)
+        key = (*analysis_key(image), by_value(image.run), image.condition, image.statistic)
         first = seen.setdefault(key, image)
         # volumes of one file are repeats of their condition, not duplicates
         if first is not image and (first.path != image.path or first.volume == image.volume):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_rsa.discovery.findings import WORDS, found_images, values
-from bids_rsa.entities import ENTITIES, FIELDS, file_facts, name_pairs, short_key
+from bids_rsa.entities import ENTITIES, FIELDS, by_value, file_facts, name_pairs, short_key
 from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.records import ConditionImage
 from bids_rsa.settings import Selection
@@ -32,7 +32,7 @@ def same_label(found: str | None, wanted: str) -> bool:
     """Compare labels: 1 and 01 are one run; ``none`` asks for images without the entity."""
     if found is None:
         return wanted == "none"
-    return found == wanted or (found.isdigit() and wanted.isdigit() and int(found) == int(wanted))
+    return by_value(found) == by_value(wanted)
 
 
 def select(

@@ -7,6 +7,7 @@ from typing import Any
 
 from bids_rsa.discovery.index import Folders
 from bids_rsa.discovery.selection import of_space, same_label
+from bids_rsa.entities import by_value
 from bids_rsa.errors import InputError, OptionError, SelectionError
 from bids_rsa.estimation.bold_files import BoldFile, find_bold_files
 from bids_rsa.estimation.bold_hemispheres import join_bold_hemispheres
@@ -299,7 +300,7 @@ def _check_one_each(files: Sequence[BoldFile], selection: Selection) -> None:
     seen: dict[tuple[Any, ...], BoldFile] = {}
     for bold in files:
         file = bold.file
-        run = int(file.run) if file.run and file.run.isdigit() else file.run
+        run = by_value(file.run)
         space = (file.space, file.resolution)
         key = (file.session, file.task, file.acquisition, run, *space, bold.others, bold.form)
         first = seen.setdefault(key, bold)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bids_rsa.discovery.assemble import Wanted
 from bids_rsa.discovery.index import IndexedFile
-from bids_rsa.entities import name_pairs
+from bids_rsa.entities import by_value, name_pairs
 from bids_rsa.errors import ContentError, InputError
 from bids_rsa.producers import afni, feat, spm
 from bids_rsa.producers.common import volume_file
@@ -209,8 +209,9 @@ def _named_like(image: ConditionImage, files: Sequence[IndexedFile]) -> str | No
         and f.dataset.path == image.dataset
         and _form_of(f.path) == image.form
         and dict(f.others).get("hemi") == side
-        and (f.session, f.task, f.acquisition, f.run, f.space, f.resolution)
-        == (image.session, image.task, image.acquisition, image.run, image.space, image.resolution)
+        and by_value(f.run) == by_value(image.run)
+        and (f.session, f.task, f.acquisition, f.space, f.resolution)
+        == (image.session, image.task, image.acquisition, image.space, image.resolution)
     ]
     _refuse_several(same, image)
     return same[0] if same else None

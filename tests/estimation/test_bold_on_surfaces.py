@@ -404,6 +404,19 @@ def test_one_hemisphere_alone_is_analysed_as_such(flat_trees, gifti, surface, tm
     assert not list((tmp_path / "out").rglob("*hemi-L*"))
 
 
+def test_hemispheres_that_write_a_run_differently_are_of_one_run(
+    flat_trees, gifti, surface, tmp_path, from_bold
+):
+    for path in bold_files(gifti, "*_run-2_hemi-R_*"):
+        for one in (path, Path(str(path).replace(".func.gii", ".json"))):
+            one.rename(str(one).replace("_run-2_", "_run-02_"))
+    code, said = from_bold(gifti, tmp_path / "out", *surface)
+    assert code == 0, said
+    assert from_bold(flat_trees["gifti"], tmp_path / "plain", *surface)[0] == 0
+    np.testing.assert_array_equal(scores_of(tmp_path / "out"), scores_of(tmp_path / "plain"))
+    assert "BOLD runs found: 2." in said
+
+
 def test_the_repetition_time_of_the_image_is_compared_with_the_sidecars(
     cifti, gifti, surface, tmp_path, from_bold
 ):

@@ -199,6 +199,13 @@ def test_residuals_of_both_hemispheres_give_the_noise_of_the_slab(trees, tmp_pat
     wanted = maps_of(tmp_path / "a", "spearman")
     for side, scores in maps_of(tmp_path / "c", "spearman").items():
         np.testing.assert_array_equal(scores, wanted[side])
+    # a run is its number, however the maps of a hemisphere write it
+    for path in [*(data["gifti"] / "sub-01" / "func").glob("*_run-2_hemi-R_*_contrast-*")]:
+        path.rename(str(path).replace("_run-2_", "_run-02_"))
+    found = run_app(data["gifti"], tmp_path / "n", *given, *trees[1])
+    assert found.returncode == 0, found.stderr
+    for side, scores in maps_of(tmp_path / "n", "spearman").items():
+        np.testing.assert_array_equal(scores, wanted[side])
     # of one hemisphere alone, those of the other one are not taken
     only = tmp_path / "filter.json"
     only.write_text(json.dumps({"statmap": {"hemi": "R"}}))
