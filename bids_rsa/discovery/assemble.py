@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bids_rsa.discovery.conditions import Match, match_names, unmatched_error
 from bids_rsa.discovery.grouping import check_files, check_variances, group_images
+from bids_rsa.discovery.hemispheres import refuse_mixed_densities
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.masks import background, brain_mask, roi_mask
 from bids_rsa.discovery.ribbons import with_ribbon
@@ -86,8 +87,12 @@ def subject_analyses(
     """
     analyses = []
     idle = []
-    for members in group_images(images).values():
-        match = match_names({i.condition for i in members}, wanted.conditions)
+    groups = [
+        (members, match_names({i.condition for i in members}, wanted.conditions))
+        for members in group_images(images).values()
+    ]
+    refuse_mixed_densities(members for members, match in groups if match.names)
+    for members, match in groups:
         if not match.names:
             idle.append(listing(sorted({i.condition for i in members})))
             continue

@@ -67,6 +67,32 @@ def _join(maps: Sequence[dict[str, ConditionImage]]) -> list[ConditionImage]:
     ]
 
 
+def refuse_mixed_densities(analyses: Iterable[Sequence[ConditionImage]]) -> None:
+    """Refuse runs that no analysis has together because they are on meshes of other densities.
+
+    Raises
+    ------
+    ContentError
+        Names a file of each of two analyses that differ in den- only and have no run in common.
+    """
+    seen: dict[Any, ConditionImage] = {}
+    runs: dict[Any, set[str | None]] = {}
+    for images in analyses:
+        fields, others = analysis_key(images[0])
+        rest = (fields, tuple(pair for pair in others if pair[0] != "den"))
+        own = {image.run for image in images}
+        if None in own:
+            continue
+        first = seen.setdefault(rest, images[0])
+        if runs.setdefault(rest, own).isdisjoint(own):
+            raise ContentError(
+                f"sub-{first.subject}: runs are on meshes of different densities, and no run is on "
+                f"both: {first.layout_file} and {images[0].layout_file}.",
+                "Resample all runs to one mesh, or choose one density with --space SPACE:den-X "
+                "or --bids-filter-file.",
+            )
+
+
 def with_density(others: Pairs, image: ConditionImage, of_centers: str | None = None) -> Pairs:
     """Write the density as BIDS does (den-10k), where the mesh or the grayordinates are known.
 

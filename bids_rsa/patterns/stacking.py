@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +66,20 @@ def check_analysis(analysis: Analysis, rsa: RsaSettings) -> StackPlan:
     if rsa.reliability:
         half_labels(analysis, rsa.reading)
     for image in plan.images:
-        _check_layout(source_layout(image), masked, image.path)
+        if not masked.space.layout.equals(source_layout(image)):
+            _refuse_layout(image, plan.images[0])
         if rsa.normalize == "variance" and not image.is_estimate:  # which share their BOLD's grid
             _check_layout(variance_layout(image), masked, variance_of(image))
     plan_noise(analysis, plan, rsa, masked.space.layout)
     return plan
+
+
+def _refuse_layout(image: ConditionImage, first: ConditionImage) -> None:
+    """Name the files in which an image's locations and those of the first differ."""
+    for half, expected in zip(image.halves, first.halves, strict=True):
+        own, wanted = (source_layout(replace(one, right=None)) for one in (half, expected))
+        if not wanted.equals(own):
+            wanted.refuse_other(own, half.layout_file, expected.layout_file)
 
 
 def _check_layout(layout: Any, masked: MaskedSpace, path: str) -> None:

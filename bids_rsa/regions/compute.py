@@ -86,7 +86,7 @@ def region_patches(
         coverage.append(share * placement.in_view[place] if region.present else np.nan)
     return RegionPatches(
         regions, rows, np.array(coverage, dtype=np.float64), int(patch_mask.sum()),
-        placement.notes, found.warnings,
+        placement.notes, (*found.warnings, *placement.warnings),
     )  # fmt: skip
 
 

@@ -12,11 +12,19 @@ from bids_rsa.entities import DATATYPES, name_pairs
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.records import Analysis, RegionSource
 from bids_rsa.regions.find_on_surfaces import surface_atlas
-from bids_rsa.regions.naming import is_path, labels_of, refuse_elsewhere, seg_label, space_in_name
+from bids_rsa.regions.naming import (
+    is_path,
+    labels_of,
+    plain_name,
+    refuse_elsewhere,
+    seg_label,
+    space_in_name,
+)
 from bids_rsa.regions.shapes import parse_sphere
 from bids_rsa.regions.tables import find_region_table
 from bids_rsa.regions.vertex_atlas import is_surface_atlas, is_surface_mask
 from bids_rsa.settings import RegionSettings
+from bids_rsa.spaces.gifti import hemisphere_named
 from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.surface_files import SIDES
 from bids_rsa.tables import existing_file, refuse_unwritable_name
@@ -120,14 +128,14 @@ def _atlas(
     if is_path(given):
         path = Path(given_file(given, analysis, "--atlas"))
         refuse_elsewhere(path, analysis)
+        label = seg_label(Path(given))
     else:
         path = _by_label(given, analysis, files, datasets)
+        label = seg_label(path)
     found = existing_file(table, "--atlas-table").absolute() if table else find_region_table(path)
     if header_of(path).n_volumes == 1:
         threshold = 0.0  # of probabilistic atlases alone
-    return RegionSource(
-        name or seg_label(path), (str(path),), str(found or ""), threshold=threshold
-    )
+    return RegionSource(name or label, (str(path),), str(found or ""), threshold=threshold)
 
 
 def _by_label(
@@ -206,7 +214,8 @@ def _masks(given: Sequence[str], analysis: Analysis) -> RegionSource:
         for path in found:
             refuse_elsewhere(Path(path), analysis, "mask")
             kinds.add(is_surface_mask(path))
-        own_names.append(name or _mask_name(Path(found[0]), of_both=len(found) > 1))
+        side = None if len(found) > 1 else hemisphere_named(found[0])
+        own_names.append(name or _mask_name(Path(pattern).name, side, of_both=len(found) > 1))
         names += own_names[-1:] * len(found)
         paths += found
     _refuse_twice(own_names, "--rois")
@@ -225,14 +234,12 @@ def _masks(given: Sequence[str], analysis: Analysis) -> RegionSource:
     return RegionSource(MASKS, tuple(paths), names=tuple(names), on_surface=kinds == {True})
 
 
-def _mask_name(path: Path, of_both: bool = False) -> str:
+def _mask_name(name: str, side: str | None, of_both: bool = False) -> str:
     """Name a mask: by its hemisphere and label, as BIDS has it, else by its file."""
     # names without a suffix are common: hemi-B_label-FFA.nii
-    pairs = dict(name_pairs(f"{path.name.split('.')[0]}_mask"))
+    pairs = dict(name_pairs(f"{name.split('.')[0]}_mask"))
     label = pairs.get("label") or pairs.get("desc")
-    if label:
-        return f"{pairs['hemi']} {label}" if "hemi" in pairs and not of_both else label
-    stem = path.name.removesuffix(".label")
-    if stem.startswith(("lh.", "rh.")):
-        return stem[3:] if of_both else f"{stem[0].upper()} {stem[3:]}"
-    return stem.split(".")[0]
+    if side is None and not of_both and label:
+        side = pairs.get("hemi")
+    label = label or plain_name(name, of_both or side is not None).split(".")[0] or "mask"
+    return f"{side} {label}" if side else label

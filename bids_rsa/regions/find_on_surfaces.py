@@ -54,7 +54,8 @@ def surface_atlas(
         refuse_elsewhere(Path(path), analysis)
     found = str(existing_file(table, "--atlas-table").absolute()) if table else ""
     # a label in the name of one hemisphere's file names both
-    return RegionSource(name or seg_label(Path(paths[0])), tuple(paths), found)
+    label = seg_label(Path(given if is_surface_atlas(given) else paths[0]))
+    return RegionSource(name or label, tuple(paths), found)
 
 
 def _by_label(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from bids_rsa.entities import name_pairs
@@ -10,6 +11,12 @@ from bids_rsa.records import Analysis
 
 # entities that name an atlas, in the order in which its label is made of them
 _NAMING = ("atlas", "seg", "scale", "desc")
+_ENDING = re.compile(
+    r"(\.(label|shape|func|dlabel|dscalar))?\.(gii|nii|img|mgz)(\.gz)?$|\.(annot|label)$"
+)
+# parts of a name that say whose a file is: a participant's, or a field of the path
+_WHOSE = re.compile(r"(sub|ses)-.*|.*\{\w+\}.*")
+_HEMISPHERE = re.compile(r"hemi-[LR]|[LR]|[lr]h|left|right")
 
 
 def is_path(text: str) -> bool:
@@ -18,12 +25,33 @@ def is_path(text: str) -> bool:
 
 
 def seg_label(path: Path) -> str:
-    """Make the ``seg-`` label of an atlas from its file's name."""
+    """Make the ``seg-`` label of an atlas from its file's name, or from the path it was given by.
+
+    It names no participant and no hemisphere, so that it is the same for all of them.
+    """
     if path.name.endswith(".annot"):  # lh.aparc.annot
-        return "".join(c for c in path.name.split(".", 1)[-1][:-6] if c.isascii() and c.isalnum())
-    pairs = dict(name_pairs(path.name))
-    label = "".join(pairs[key] for key in _NAMING if key in pairs) or path.name.split(".")[0]
+        label = plain_name(path.name, of_hemisphere=True)
+    else:
+        pairs = dict(name_pairs(path.name))
+        label = "".join(pairs[key] for key in _NAMING if key in pairs)
+        of_surface = path.name.endswith((".gii", ".gii.gz"))
+        label = label or plain_name(path.name, of_surface).split(".")[0]
     return "".join(c for c in label if c.isascii() and c.isalnum()) or "atlas"
+
+
+def plain_name(name: str, of_hemisphere: bool) -> str:
+    """Take from a file's name its ending, and the parts that say whose it is.
+
+    ``of_hemisphere``: also those that name a hemisphere.
+    """
+    parts = re.findall(r"[^._]+[._]*", _ENDING.sub("", name))
+    kept = [
+        part
+        for part in parts
+        if not _WHOSE.fullmatch(own := part.rstrip("._"))
+        and not (of_hemisphere and _HEMISPHERE.fullmatch(own))
+    ]
+    return "".join(kept).rstrip("._")
 
 
 def space_in_name(path: Path) -> str | None:

@@ -1,5 +1,6 @@
 """Regions in the space of the images: those of surfaces also among the voxels of a ribbon."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,4 +35,4 @@ def place_regions(found: RegionSet, where: Any) -> Placement:
     if not any(map(len, members)):
         raise ContentError("No region of the surfaces holds a voxel of the images.")
     shares = [there[own].mean() if len(own) else 0.0 for own in placed.members]
-    return Placement(members, placed.in_view * np.array(shares), placed.notes)
+    return replace(placed, members=members, in_view=placed.in_view * np.array(shares))

@@ -47,11 +47,14 @@ class Placement:
         Share of each region that lies inside the grid.
     notes : tuple of str
         How it was brought there, in sentences.
+    warnings : tuple of str
+        What it lacks there, in sentences.
     """
 
     members: list[Integers]
     in_view: NDArray[np.float64]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class RegionSet(Protocol):

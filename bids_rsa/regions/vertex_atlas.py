@@ -16,6 +16,7 @@ from bids_rsa.regions.region import Placement, Region, make_regions
 from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
 from bids_rsa.spaces.gifti import hemisphere_named, hemisphere_of, open_gifti
 from bids_rsa.spaces.images import reading
+from bids_rsa.spaces.surface_files import SIDES
 from bids_rsa.spaces.vertex_layout import VertexLayout
 from bids_rsa.tables import refuse_special
 from bids_rsa.words import listing
@@ -95,7 +96,16 @@ class VertexLabels:
         own = np.bincount(np.concatenate([*self.by_side.values(), [*self.voxels.values()]])
                           .astype(np.int64), minlength=len(self.regions) + 1)[1:]  # fmt: skip
         seen = np.array([len(one) for one in members])
-        return Placement(members, seen / np.maximum(own, 1))
+        return Placement(members, seen / np.maximum(own, 1), warnings=self._lacking(layout, places))
+
+    def _lacking(self, layout: VertexLayout | GrayordinateLayout, places: Keys) -> tuple[str, ...]:
+        """Name the hemispheres of the images that have no region."""
+        return tuple(
+            f"The atlas {self.name} has no region in the {SIDES[side]} hemisphere, although the "
+            "images cover it."
+            for side, own, _, _ in layout.cortices()
+            if not places[own].any()
+        )
 
     def _of_side(self, side: str, n_vertices: int, vertices: NDArray[Any]) -> Keys:
         """Give the regions of some vertices of a hemisphere."""

@@ -326,6 +326,17 @@ def shorter_right(root):
     save_func_gii(path, values[:-1], "R")
 
 
+def other_mesh(root):
+    (path,) = bold_files(root, "*_run-2_hemi-R_*")
+    save_func_gii(path, read_maps(path)[:-6].T, "R")
+
+
+def other_density(root):
+    for run, density in ((1, "10k"), (2, "41k")):
+        for path in bold_files(root, f"*_run-{run}_hemi-*"):
+            path.rename(str(path).replace("space-flat", f"space-flat_den-{density}"))
+
+
 def other_times(root):
     (path,) = bold_files(root, "*_run-1_hemi-R_*")
     keys = {"RepetitionTime": TR, "StartTime": 0.0}
@@ -365,6 +376,11 @@ def damaged(root):
         (swap_metadata, (), 65, ("CortexRight", "hemi-L", "swapped")),
         (no_right, (), 65, ("run-2", "no BOLD image of hemi-R", "--bids-filter-file")),
         (shorter_right, (), 65, ("run-2", "100 volumes", "99", "same volumes")),
+        (other_mesh, (), 65, ("numbers of vertices differ",
+                              "_run-1_hemi-R_space-flat_bold.func.gii: 156 vertices",
+                              "_run-2_hemi-R_space-flat_bold.func.gii: 150")),
+        (other_density, (), 65, ("different densities", "_run-1_hemi-L_space-flat_den-10k_bold",
+                                 "_run-2_hemi-L_space-flat_den-41k_bold", "--space")),
         (other_times, (), 65, ("run-1", "disagree", "StartTime", "1.0 and 0.0")),
         (other_steps, (), 65, ("TimeStep", "2000", "2500", "same run")),
         (twice_with_another_desc, (), 65, ("Two BOLD images of one hemisphere", "desc-preproc")),

@@ -142,6 +142,48 @@ def test_scores_are_those_of_the_regions_vertices(data, tmp_path, kind):
         assert float(rows[name]["coverage"]) == 1.0
 
 
+@pytest.mark.parametrize("pattern", ["hemi-{hemi}_parts.label.gii", "{hemi}.parts.annot",
+                                     "sub-{subject}_parts.{hemi}.label.gii"])  # fmt: skip
+def test_tables_are_not_named_after_a_hemisphere_or_a_participant(data, tmp_path, pattern):
+    root, _ = data
+    for side, named in (("L", "lh"), ("R", "rh")):
+        path = tmp_path / pattern.format(hemi="{hemi}", subject="01").replace(
+            "{hemi}", named if pattern.endswith("annot") else side
+        )
+        if path.suffix == ".annot":
+            colours = np.array([[k, k, k, 0] for k in range(1, 5)])
+            write_annot(path, np.minimum(KEYS[side], 3), colours, ["???", "v1", "m1", "x"])
+        else:
+            save_labels(path, KEYS[side], side)
+    done = run_app(root, "gifti", tmp_path / "out", "--atlas", f"{tmp_path}/{pattern}")
+    assert done.returncode == 0, done.stderr
+    (path,) = (tmp_path / "out" / "sub-01" / "func").glob("*_scores.tsv")
+    assert "_seg-parts_" in path.name
+    assert "no region in the" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["gifti", "cifti"])
+def test_a_hemisphere_without_regions_is_named(data, tmp_path, kind):
+    root, _ = data
+    path = root / "atlas-test_hemi-R.label.gii"
+    done = run_app(root, kind, tmp_path / "out", "--atlas", path)
+    assert done.returncode == 0, done.stderr
+    (table,) = (tmp_path / "out" / "sub-01" / "func").glob("*_scores.json")
+    for told in (done.stderr, *json.loads(table.read_text())["Warnings"][-1:]):
+        assert "has no region in the left hemisphere" in told
+    assert "right hemisphere" not in done.stderr
+
+
+def test_masks_of_single_hemispheres_are_not_warned_about(data, tmp_path):
+    """A region in one hemisphere is usual; its name says which."""
+    root, _ = data
+    save_labels(tmp_path / "hemi-R_V1.label.gii", (KEYS["R"] == 1).astype(int), "R")
+    done = run_app(root, "gifti", tmp_path / "out", "--rois", f"{tmp_path}/hemi-R_V1.label.gii")
+    assert done.returncode == 0, done.stderr
+    assert set(table_of(tmp_path / "out")) == {"R V1"}
+    assert "WARNING" not in done.stderr
+
+
 def test_an_atlas_of_another_mesh_or_kind_is_refused(data, tmp_path):
     root, _ = data
     labels = gifti_labels([str(root / "atlas-test_hemi-L.label.gii")])
