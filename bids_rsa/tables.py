@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,11 @@ def read_table(path: Path) -> list[list[str]]:
         ) from error
     except OSError as error:
         raise ReadWriteError(f"{path} cannot be read: {error.strerror}.") from error
+    if _is_json(text):
+        raise ContentError(
+            f"{path} is a JSON file, and a table was expected.",
+            "Expected a table with tabs or commas (TSV or CSV).",
+        )
     lines = text.splitlines()
     delimiter = _delimiter(lines)
     rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
@@ -128,6 +134,22 @@ def read_table(path: Path) -> list[list[str]]:
     if not rows:
         raise ContentError(f"{path} is empty, and a table was expected.")
     return rows
+
+
+def _is_json(text: str) -> bool:
+    """Tell whether a text is a JSON object or list."""
+    try:
+        return text.lstrip()[:1] in ("{", "[") and isinstance(json_of(text), (dict, list))
+    except ValueError:
+        return False
+
+
+def composed(name: str) -> str:
+    """Return a name with composed accents, as keyboards write it (Unicode's NFC).
+
+    Some programs write an accent as a character of its own; both look the same.
+    """
+    return unicodedata.normalize("NFC", name)
 
 
 def _delimiter(lines: Sequence[str]) -> str:

@@ -7,8 +7,8 @@ from bids_rsa.words import few
 
 Layout = Callable[[Sequence[Sequence[str]]], str]
 HEADER = (
-    "run", "volumes", "TR (s)", "StartTime (s)", "confounds", "spikes", "high-pass", "columns",
-    "rank", "dof",
+    "run", "volumes", "TR (s)", "StartTime (s)", "confounds", "spike volumes (from 0)",
+    "high-pass", "columns", "rank", "dof",
 )  # fmt: skip
 
 

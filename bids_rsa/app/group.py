@@ -16,7 +16,7 @@ from bids_rsa.group.ceilings import check_ceilings
 from bids_rsa.group.find import find_maps, map_datasets, select_maps
 from bids_rsa.group.limits import parts_tested, warnings_of
 from bids_rsa.group.options import check_options
-from bids_rsa.group.plan import people_of, plan_tests
+from bids_rsa.group.plan import NOT_ASKED_FOR, people_of, plan_tests
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.region_find import RegionGroup, find_region_groups
 from bids_rsa.group.region_people import region_people
@@ -27,6 +27,7 @@ from bids_rsa.settings import GroupSettings, InputSettings, RunSettings, Setting
 from bids_rsa.spaces.gifti import of_hemisphere
 from bids_rsa.spaces.surface_files import SIDES
 from bids_rsa.tables import existing_file, expanded
+from bids_rsa.words import listing
 
 LOGGER = logging.getLogger(__name__)
 
@@ -202,4 +203,8 @@ def _tell_people(test: GroupTest) -> None:
     """Say who is tested, and who is left out and why."""
     LOGGER.info("Participants: %s.", ", ".join(f"sub-{subject}" for subject in test.subjects))
     for subject, why in test.left_out:
-        LOGGER.warning("Left out: sub-%s, %s.", subject, why)
+        if why != NOT_ASKED_FOR:
+            LOGGER.warning("Left out: sub-%s, %s.", subject, why)
+    unasked = [f"sub-{subject}" for subject, why in test.left_out if why == NOT_ASKED_FOR]
+    if unasked:
+        LOGGER.info("Left out, %s: %s.", NOT_ASKED_FOR, listing(unasked))

@@ -2,8 +2,9 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bids_rsa.app.summary import show, text_table
 from bids_rsa.group.ceiling_write import CeilingJob
@@ -31,19 +32,24 @@ def tell_end(jobs: Sequence[GroupJob]) -> None:
                 str(output / table),
             )
         )
-        LOGGER.info(
-            "%s: for the FDR at %g, %s %s would have to reach the smallest p, %.3g.",
-            job.test.title,
-            job.test.settings.alpha,
-            sidecar.get("VoxelsNeededForFDR"),
-            job.test.words[1],
-            sidecar.get("SmallestP", float("nan")),
-        )
+        if sidecar.get("VoxelsNeededForFDR") is not None:
+            said = fdr_words(sidecar, job.test.words, job.test.settings.alpha)
+            LOGGER.info("%s: %s", job.test.title, said)
     if rows:
         kinds = {job.test.words[1] for job in jobs}
         tested = kinds.pop() if len(kinds) == 1 else "tested"
         header = ("test", "subjects", tested, "significant", "clusters", "table")
         show(f"\n{text_table(header, rows)}")
+
+
+def fdr_words(sidecar: Mapping[str, Any], words: tuple[str, str], alpha: float) -> str:
+    """Say how many voxels must reach the smallest p for any to be significant by the FDR."""
+    needed, tested = sidecar["VoxelsNeededForFDR"], sidecar["VoxelsTested"]
+    return (
+        f"for the FDR at {alpha:g}, {needed} {words[needed != 1]} would have to reach the smallest "
+        f"p, {sidecar['SmallestP']:.3g}"
+        + (f"; as only {tested} are tested, none can be significant." if needed > tested else ".")
+    )
 
 
 def tell_group_plan(jobs: Sequence[GroupJob], ceilings: Sequence[CeilingJob]) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from bids_rsa.errors import ContentError
 from bids_rsa.records import ConditionImage
-from bids_rsa.tables import existing_file, read_table
+from bids_rsa.tables import composed, existing_file, read_table
 from bids_rsa.words import listing
 
 LEFT_OUT = {"", "n/a"}
@@ -86,7 +86,7 @@ def apply_map(
 
 def plain(name: str) -> str:
     """Return a name without case and punctuation."""
-    return re.sub(r"[\W_]", "", name).casefold()
+    return re.sub(r"[\W_]", "", composed(name)).casefold()
 
 
 def spellings(name: str) -> set[str]:

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
-from bids_rsa.tables import MISSING, read_table
+from bids_rsa.tables import MISSING, composed, read_table
 from bids_rsa.words import few, listing
 
 # an event that began this long before the first volume has no response left in the run
 EARLIEST_S = -24.0
+# an event that ends later than this after the last volume was probably written wrongly
+BEYOND_THE_END_S = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +70,13 @@ def read_events(
     Raises
     ------
     ContentError
-        A column is missing, a cell is no number, a duration is missing or negative, or no event is
-        left.
+        A column is missing or occurs twice, a cell is no number, a duration is missing or
+        negative, or no event is left.
     """
     header, *rows = read_table(Path(path))
     column = _columns(path, header, condition_column, event_duration)
     _check_widths(path, header, rows)
-    names = [row[column["condition"]] for row in rows]
+    names = [composed(row[column["condition"]]) for row in rows]
     numbers = [i for i, name in enumerate(names) if name.lower() not in MISSING]
     if not numbers:
         raise ContentError(
@@ -92,7 +94,7 @@ def read_events(
     )
     without = len(rows) - len(numbers)
     notes = (f"{without} of {len(rows)} events have no {condition_column} and were left out.",)
-    return _without_duplicates(replace(events, notes=notes if without else ()))
+    return _overlaps_told(_without_duplicates(replace(events, notes=notes if without else ())))
 
 
 def _columns(
@@ -101,6 +103,11 @@ def _columns(
     """Find the columns that are needed."""
     needed = {"onset": "onset", "duration": "duration", "condition": condition_column}
     found = {key: header.index(name) for key, name in needed.items() if name in header}
+    if twice := [name for name in needed.values() if header.count(name) > 1]:
+        raise ContentError(
+            f"{path} has several columns {' and several columns '.join(map(repr, twice))}.",
+            "Rename or remove all but one.",
+        )
     if event_duration is not None:
         needed.pop("duration")
     missing = [name for key, name in needed.items() if key not in found]
@@ -195,6 +202,25 @@ def _without_duplicates(events: Events) -> Events:
     return replace(_subset(events, first), warnings=(*events.warnings, warning))
 
 
+def _overlaps_told(events: Events) -> Events:
+    """Warn where events of one condition overlap: their responses are added up."""
+    ends: dict[str, float] = {}
+    found = []
+    for name, onset, duration in zip(
+        events.conditions, events.onsets_s, events.durations_s, strict=True
+    ):
+        if onset < ends.get(name, -np.inf):
+            found.append(f"{name} at {onset:g} s")
+        ends[name] = max(ends.get(name, -np.inf), onset + duration)
+    if not found:
+        return events
+    warning = (
+        "Events that begin before the previous one of their condition has ended (their responses "
+        f"are added up): {few(found)}."
+    )
+    return replace(events, warnings=(*events.warnings, warning))
+
+
 def _subset(events: Events, kept: Sequence[int]) -> Events:
     """Keep some of the events."""
     index = np.array(kept, dtype=np.intp)
@@ -221,7 +247,7 @@ def within_run(events: Events, frame_times_s: NDArray[np.float64]) -> Events:
     Raises
     ------
     ContentError
-        No event is left.
+        No event is left, or most of them last longer than the run.
     """
     early = events.onsets_s < frame_times_s[0] + EARLIEST_S
     late = events.onsets_s >= frame_times_s[-1]
@@ -242,4 +268,32 @@ def within_run(events: Events, frame_times_s: NDArray[np.float64]) -> Events:
                 for i in np.flatnonzero(chosen)
             ]
             warnings.append(f"{len(told)} events begin {where} and were left out: {few(told)}.")
-    return replace(_subset(events, kept.tolist()), warnings=tuple(warnings))
+    inside = _subset(events, kept.tolist())
+    warnings += _overlong(inside, frame_times_s)
+    return replace(inside, warnings=tuple(warnings))
+
+
+def _overlong(events: Events, frame_times_s: NDArray[np.float64]) -> list[str]:
+    """Say which events last beyond the run; refuse durations that cannot be seconds.
+
+    An event may end a little after the last volume, when the scanner was stopped.
+    """
+    end, length = frame_times_s[-1], frame_times_s[-1] - frame_times_s[0]
+    if len(events.conditions) > 1 and np.median(events.durations_s) > length:
+        raise ContentError(
+            f"Most of the {len(events.conditions)} events last longer than the run ({length:.4g} "
+            f"s from the first volume to the last): their durations go from "
+            f"{events.durations_s.min():g} to {events.durations_s.max():g}.",
+            "Durations are seconds; are these in milliseconds?",
+        )
+    late = events.onsets_s + events.durations_s > end + BEYOND_THE_END_S
+    told = [
+        f"{events.conditions[i]} at {events.onsets_s[i]:g} s for {events.durations_s[i]:g} s"
+        for i in np.flatnonzero(late)
+    ]
+    if not told:
+        return []
+    return [
+        f"Events that last more than {BEYOND_THE_END_S:g} s beyond the last volume (taken at "
+        f"{end:.4g} s): {few(told)}."
+    ]

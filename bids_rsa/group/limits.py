@@ -60,9 +60,9 @@ def warnings_of(test: GroupTest, n_parts: int) -> tuple[str, ...]:
     if test.kind == "one-sample" and test.tail != "greater":
         told.append(
             f"--tail {test.tail} on scores against 0: without an effect the scores of a "
-            "categorical model are skewed, and sign flips then find too much (a family-wise "
-            "error up to .3 was simulated for less, where .05 was asked for). --null conditions "
-            "does not."
+            "categorical model are skewed, and sign flips then give too many false positives "
+            "(family-wise error rates up to .3 instead of .05 in simulations). Use --null "
+            "conditions."
         )
     return (*told, *test.notes, *_participants_warnings(test))
 

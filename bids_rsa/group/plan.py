@@ -26,6 +26,7 @@ from bids_rsa.spaces.masks import load_mask
 from bids_rsa.words import listing
 
 LeftOut = list[tuple[str, str]]
+NOT_ASKED_FOR = "not among --participant-label"
 Variables = tuple[tuple[str, tuple[float, ...]], ...]
 FACES = 6  # of a voxel: the neighbours unless asked for more
 
@@ -158,7 +159,7 @@ def _choose_participants(
         if subject in selection.exclude_participant_label:
             out.append((subject, "excluded by --exclude-participant-label"))
         elif selection.participant_label and subject not in selection.participant_label:
-            out.append((subject, "not among --participant-label"))
+            out.append((subject, NOT_ASKED_FOR))
         elif subject not in there:
             out.append((subject, "no map of this kind in the output folder"))
     wanted = there - {subject for subject, _ in out}

@@ -34,7 +34,7 @@ class RegionPeople:
         elif self.tested:
             what = f"slope of {self.tested[0][0]}"
         names = ", ".join(name for name, _ in self.covariates)
-        return f"{what}, without what {names} explain" if names else what
+        return f"{what}, adjusted for {names}" if names else what
 
     @property
     def is_two_sided(self) -> bool:

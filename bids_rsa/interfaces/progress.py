@@ -13,10 +13,10 @@ from tqdm import tqdm
 LOGGER = logging.getLogger(__name__)
 
 FORMAT = (
-    "{desc}: {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt}{unit}, {elapsed} gone, "
+    "{desc}: {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt}{unit}, {elapsed} elapsed, "
     "{remaining} left{postfix}"
 )
-COMPILING = "Compiling kernels for this machine, once: {n_fmt} done, {elapsed} gone"
+COMPILING = "Compiling kernels for this machine, once: {n_fmt} done, {elapsed} elapsed"
 SECONDS_BETWEEN_LINES = 30.0  # where the output is a file, each update is a line
 
 

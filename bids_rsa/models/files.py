@@ -8,7 +8,7 @@ import numpy.typing as npt
 import scipy
 
 from bids_rsa.errors import ContentError, OptionError
-from bids_rsa.tables import check_unique, read_number, read_table
+from bids_rsa.tables import check_unique, composed, read_number, read_table
 
 Floats = npt.NDArray[np.float64]
 
@@ -16,6 +16,7 @@ Floats = npt.NDArray[np.float64]
 def read_square(path: Path) -> tuple[list[str], Floats]:
     """Return names and cells of a square table with condition names as header and first column."""
     rows = read_table(path)
+    _refuse_nameless(rows, path)
     n_rows = len(rows) - 1
     # a header may lack the corner: then it is one shorter than the rows
     header = rows[0][1:] if n_rows == 0 or len(rows[0]) == len(rows[1]) else rows[0]
@@ -27,7 +28,8 @@ def read_square(path: Path) -> tuple[list[str], Floats]:
             f"of values under {len(header)} names.",
             "Expected: condition names as header and first column, and a value for each pair.",
         )
-    names = [row[0] for row in rows[1:]]
+    names = [composed(row[0]) for row in rows[1:]]
+    header = [composed(name) for name in header]
     check_unique(names, path)
     check_unique(header, path)
     if set(header) != set(names):
@@ -38,6 +40,25 @@ def read_square(path: Path) -> tuple[list[str], Floats]:
         )
     place = {name: i for i, name in enumerate(header)}
     return names, _numbers(rows[1:], header, path)[:, [place[name] for name in names]]
+
+
+def _refuse_nameless(rows: Sequence[Sequence[str]], path: Path) -> None:
+    """Refuse a square of numbers alone: its first row and column would be taken for names.
+
+    Names may be numbers, but then they are not a symmetric matrix with equal numbers on its
+    diagonal.
+    """
+    try:
+        cells = np.array(rows, dtype=np.float64)
+    except ValueError:  # a text, or rows of different widths
+        return
+    square = cells.ndim == 2 and cells.shape[0] == cells.shape[1] > 1
+    if square and np.array_equal(cells, cells.T) and len(set(np.diag(cells))) == 1:
+        raise ContentError(
+            f"{path}: the model has no condition names: its {len(cells)} rows and columns hold "
+            "numbers only.",
+            "Expected: condition names as header and first column, and a value for each pair.",
+        )
 
 
 def _numbers(rows: Sequence[Sequence[str]], header: Sequence[str], path: Path) -> Floats:
@@ -55,7 +76,15 @@ def read_npy(path: Path, conditions: Sequence[str]) -> tuple[list[str], Floats]:
     """Return names from --conditions, cells from a square or condensed array."""
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise ContentError(f"{path} cannot be read as an .npy array: {error}.") from error
+        raise ContentError(
+            f"{path} holds a Python object, and an array of numbers is needed. Objects are never "
+            "opened, because they can execute code.",
+            "Save the RDM alone: numpy.save(file, numpy.asarray(rdm, dtype=float)).",
+        ) from None
+    except (EOFError, OSError) as error:
         raise ContentError(f"{path} cannot be read as an .npy array: {error}.") from error
     if array.dtype.kind not in "biuf":
         raise ContentError(f"{path}: an array of numbers is needed, and this holds {array.dtype}.")
@@ -95,7 +124,7 @@ def read_features(path: Path) -> tuple[list[str], Floats]:
             f"{len(header)} columns ({', '.join(header)}) and at least one feature column."
         )
     key = header.index("condition")
-    names = [row[key] for row in rows]
+    names = [composed(row[key]) for row in rows]
     check_unique(names, path)
     columns = [i for i in range(len(header)) if i != key]
     values = [[read_number(row[i], path, row[key], header[i]) for i in columns] for row in rows]

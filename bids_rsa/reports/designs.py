@@ -6,6 +6,7 @@ from typing import Any
 
 from bids_rsa.outputs.derivatives import read_sidecar
 from bids_rsa.reports.sidecar_values import Sidecar, counts, distinct, joined, number, span
+from bids_rsa.words import listing
 
 ESTIMATORS = {"OLS": "ordinary least squares", "AR(1)": "least squares with an AR(1) noise model"}
 
@@ -29,7 +30,7 @@ def design_rows(designs: dict[str, dict[str, Any]]) -> list[tuple[str, ...]]:
             str(one.get("HRF", "not known")),
             number(one["RepetitionTime"]),
             span(counts([one], "EventsPerCondition")),
-            str(len(one.get("Confounds", ()))),
+            str(len(_confounds(one.get("Confounds", ())))),
             str(len(one.get("SpikeVolumes", ()))),
             number(one["DegreesOfFreedom"]),
         )
@@ -41,6 +42,29 @@ DESIGN_COLUMNS = (
     *("run", "estimator", "response function", "repetition time (s)", "events of a condition"),
     *("confounds", "spikes", "degrees of freedom"),
 )
+
+
+def _nuisance_sentences(designs: Sequence[Sidecar]) -> Iterator[str]:
+    """Name the confounds, and count the cosines and the volumes modelled as spikes."""
+    columns = [[str(name) for name in one.get("Confounds", ())] for one in designs]
+    named = list(dict.fromkeys(name for names in columns for name in _confounds(names)))
+    if named:
+        counts_of = span(len(_confounds(names)) for names in columns)
+        yield f"The design contained {counts_of} confounds per run ({listing(named)})."
+    cosines = [sum(name.startswith("cosine") for name in names) for names in columns]
+    if any(cosines):
+        yield (
+            "Drifts were modelled with the cosine regressors of the confounds table "
+            f"({span(cosines)} per run)."
+        )
+    spikes = [len(one.get("SpikeVolumes", ())) for one in designs]
+    if any(spikes):
+        yield f"Volumes modelled as spikes, with one regressor each: {span(spikes)} per run."
+
+
+def _confounds(columns: Sequence[str]) -> list[str]:
+    """Leave out the cosines and the spikes."""
+    return [name for name in columns if not name.startswith(("cosine", "spike_"))]
 
 
 def design_sentences(designs: Sequence[Sidecar]) -> Iterator[str]:
@@ -59,11 +83,6 @@ def design_sentences(designs: Sequence[Sidecar]) -> Iterator[str]:
     known = [number(seconds) for seconds in cutoffs if seconds]
     if known:
         yield f"Drifts were modelled with a high-pass cut-off of {joined(known)} s."
-    confounds = [len(one.get("Confounds", ())) for one in designs]
-    if any(confounds):
-        yield f"Confounds in the design: {span(confounds)} per run."
-    spikes = [len(one.get("SpikeVolumes", ())) for one in designs]
-    if any(spikes):
-        yield f"Volumes modelled as spikes: {span(spikes)} per run."
+    yield from _nuisance_sentences(designs)
     freedom = span(one["DegreesOfFreedom"] for one in designs)
     yield f"The residual degrees of freedom were {freedom} per run."

@@ -138,3 +138,45 @@ def test_onsets_in_milliseconds_are_an_error(write):
     with pytest.raises(ContentError, match="5000 to 9000") as error:
         within_run(events, np.arange(100) * 2.0)
     assert "milliseconds" in error.value.hint
+
+
+def test_one_spelling_of_an_accent(write):
+    composed, decomposed = "Gr\u00fc\u00dfe", "Gru\u0308\u00dfe"
+    events = read_events(
+        write(f"onset\tduration\ttrial_type\n1\t1\t{composed}\n9\t1\t{decomposed}\n")
+    )
+    assert events.names == (composed,) and events.count(composed) == 2
+
+
+@pytest.mark.parametrize("name", ["onset", "duration", "trial_type"])
+def test_a_column_that_occurs_twice_is_refused(write, name):
+    content = PLAIN.replace("trial_type", f"trial_type\t{name}", 1)
+    content = "\n".join(
+        line + "\t3" * (i > 0) for i, line in enumerate(content.strip().split("\n"))
+    )
+    with pytest.raises(ContentError, match=f"several columns '{name}'"):
+        read_events(write(content))
+
+
+def test_overlapping_events_of_a_condition_are_told(write):
+    told = read_events(write(PLAIN + "9.5\t1\tface\n10\t1\thouse\n12\t1\tface\n"))
+    (warning,) = told.warnings
+    assert "added up" in warning and "face at 9.5 s" in warning
+    assert "house" not in warning and "12 s" not in warning
+    assert read_events(write(PLAIN + "11\t2\tface\n")).warnings == ()
+
+
+def test_durations_in_milliseconds_are_refused(write):
+    frame_times = np.arange(0.5, 60, 1.0)
+    events = read_events(write(PLAIN.replace("\t2\t", "\t2000\t")))
+    with pytest.raises(ContentError, match="last longer than the run") as caught:
+        within_run(events, frame_times)
+    assert "milliseconds" in str(caught.value.hint)
+
+
+def test_an_event_beyond_the_end_is_told(write):
+    frame_times = np.arange(0.5, 60, 1.0)
+    kept = within_run(read_events(write(PLAIN + "50\t30\thouse\n")), frame_times)
+    (warning,) = kept.warnings
+    assert "house at 50 s for 30 s" in warning and "59.5 s" in warning
+    assert within_run(read_events(write(PLAIN + "50\t12\thouse\n")), frame_times).warnings == ()

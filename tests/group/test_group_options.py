@@ -20,6 +20,8 @@ from group_trees import (
 )
 from scipy import stats
 
+from bids_rsa.app.group_told import fdr_words
+
 FAST = ("--n-permutations", "150")
 ALL = ("--n-permutations", "256")  # every flip of eight subjects
 N = 8
@@ -320,3 +322,24 @@ def test_the_settings_of_a_run_repeat_it(call, places, tmp_path):
     assert code == 0, said
     assert "complete with the same settings: skipped" in said
     assert group_sidecar(out, "t")["Connectivity"] == 18
+
+
+@pytest.mark.parametrize(
+    ("needed", "words"),
+    [(1, "1 voxel would"), (175, "175 voxels would"), (219, "175 are tested, none can be")],
+)
+def test_an_fdr_out_of_reach_is_told(needed, words):
+    sidecar = {"VoxelsNeededForFDR": needed, "VoxelsTested": 175, "SmallestP": 0.0625}
+    said = fdr_words(sidecar, ("voxel", "voxels"), 0.05)
+    assert words in said
+    assert ("none can be" in said) == (needed > 175)
+
+
+def test_participants_not_asked_for_are_no_warning(call, places):
+    bids, out = places
+    code, said = call(
+        bids, out, "group", *FAST, "--participant-label", "01", "02", "03", "05", "06"
+    )
+    assert code == 0, said
+    (line,) = [line for line in said.splitlines() if "not among --participant-label" in line]
+    assert "INFO" in line and "sub-08" in line

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
+from bids_rsa.discovery.conditions import match_names
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.models.loading import check_models, condensed, load_models
 from bids_rsa.settings import InputSettings
@@ -152,6 +153,9 @@ def test_content_errors_name_file_and_finding(tmp_path, names, cells, columns, w
         (b"", ["empty"]),
         (b"c\ta\tb\na\t0\tx\nb\t1\t0\n", ["'x'", "row 'a'", "column 'b'"]),
         (b"\x1f\x8b\xff\x00", ["not a text file"]),
+        (b'{"conditions": ["a", "b"], "rdm": [[0, 1], [1, 0]]}', ["JSON", "TSV or CSV"]),
+        (b"[[0, 1], [1, 0]]\n", ["JSON", "TSV or CSV"]),
+        (b"0,.2,.3\n.2,0,.4\n.3,.4,0\n", ["no condition names", "3 rows", "header"]),
     ],
 )
 def test_unreadable_tables(tmp_path, content, words):
@@ -182,8 +186,21 @@ def test_npy_errors(tmp_path, array, error, words):
 
 def test_a_pickled_npy_is_not_opened(tmp_path):
     np.save(tmp_path / "net.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(ContentError, match=r"net\.npy"):
+    with pytest.raises(ContentError, match=r"net\.npy holds a Python object"):
         load(f"{tmp_path}/net.npy", conditions=tuple(NAMES))
+
+
+def test_numbers_may_be_names(tmp_path):
+    path = table(tmp_path / "numbered.tsv", ["1", "2", "3", "4"], rdm())
+    assert load(path)[0].conditions == ("1", "2", "3", "4")
+
+
+def test_one_spelling_of_an_accent(tmp_path):
+    composed, decomposed = "H\u00e4user", "Ha\u0308user"
+    names, header = [decomposed, *NAMES[1:]], [composed, *NAMES[1:]]
+    path = table(tmp_path / "accents.tsv", names, rdm(), columns=header)
+    assert load(path)[0].conditions == (composed, *NAMES[1:])
+    assert match_names([decomposed], [composed]).names == {decomposed: composed}
 
 
 @pytest.mark.parametrize("name", ["my-model", "a_b", "a b", "über", ""])

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from bids_rsa.reports.designs import DESIGN_COLUMNS, design_rows, design_sentences
 from bids_rsa.reports.methods import methods_text
 from bids_rsa.reports.references import _all, bibtex, cited_keys, with_names
 from bids_rsa.spaces.ribbon import RULE
@@ -167,3 +168,17 @@ def test_volumes_surfaces_and_grayordinates_have_a_paragraph_each(sidecars):
         (wanted,) = [one for one in alone if words in one]
         assert paragraphs.count(wanted) == 1
         assert ("4321" in wanted or "4,321" in wanted) == bool(keys)
+
+
+def test_confounds_are_named_without_cosines_and_spikes():
+    names = ["rot_x", "trans_y", "cosine00", "cosine01", "spike_000"]
+    design = {
+        "Estimator": "OLS", "HRF": "spm", "RepetitionTime": 2.0, "DegreesOfFreedom": 75,
+        "HighPass": {"CutoffSeconds": None}, "Confounds": names, "SpikeVolumes": [0],
+    }  # fmt: skip
+    said = " ".join(design_sentences([design, design]))
+    assert "2 confounds per run (rot_x, trans_y)" in said
+    assert "cosine regressors of the confounds table (2 per run)" in said
+    assert "spikes, with one regressor each: 1 per run" in said
+    (row,) = design_rows({"sub-01_run-1": design | {"EventsPerCondition": {"face": 3}}})
+    assert row[DESIGN_COLUMNS.index("confounds")] == "2"
