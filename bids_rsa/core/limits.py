@@ -1,10 +1,10 @@
 """How much is computed at a time, and the memory that a thread needs for it; light to import."""
 
-import numpy as np
-
-# about 2 MB of RDMs, so that they are still in the cache when they are measured
-BLOCK_CELLS = 2**18
-BLOCK_CENTERS = 2048
+# 8 MB of RDMs: what computes them finds a core's own cache full of words and ranks in each block
+BLOCK_CELLS = 2**20
+BLOCK_CENTERS = 1024
+# of few centres, so that all threads have work up to the end
+_MIN_BLOCKS = 16
 # RDMs of a piece of a grid row, which is computed together (8 bytes a cell)
 _PIECE_CELLS = 2**24
 # bytes of packed patterns in each thread, for pieces of rows that are not shorter than this
@@ -14,9 +14,10 @@ MIN_LENGTH = 16
 _MEASURED = 24
 
 
-def centers_of_block(n_cells: int) -> int:
-    """Return how many centres are computed at a time, for RDMs with so many cells."""
-    return int(np.clip(BLOCK_CELLS // max(n_cells, 1), 1, BLOCK_CENTERS))
+def centers_of_block(n_cells: int, n_centers: int) -> int:
+    """Return how many of all centres are computed at a time, for RDMs with so many cells."""
+    most = min(BLOCK_CENTERS, -(-n_centers // _MIN_BLOCKS))
+    return max(1, min(BLOCK_CELLS // max(n_cells, 1), most))
 
 
 def longest_piece(n_cells: int, max_length: int) -> int:
@@ -47,7 +48,7 @@ def thread_bytes(
         lists.
     """
     n_cells = n_conditions * (n_conditions - 1) // 2
-    at_once, workspace = centers_of_block(n_cells), WORKSPACE
+    at_once, workspace = centers_of_block(n_cells, n_centers), WORKSPACE
     if columns:
         per_position = columns * values_of_voxel(n_folds, n_conditions)
         length = longest_piece(n_cells, piece_in_workspace(per_position, longest))

@@ -1,15 +1,13 @@
 """Searchlight RSA: the RDM of the patch around each centre, and what is measured of it."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from threadpoolctl import threadpool_limits
 
+from bids_rsa.core.block_threads import run_blocks
 from bids_rsa.core.comparison.blocks import cut_into_blocks
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
 from bids_rsa.core.condition_null import ConditionNull
@@ -116,11 +114,8 @@ def searchlight(
         return len(rdms)
 
     length = longest_piece(n_cells, source.max_length)
-    blocks = neighborhood.blocks(centers_of_block(n_cells), length)
-    with pool_for_blocks(n_threads) as pool:
-        for n_done in pool.map(run, blocks):
-            if on_progress is not None:
-                on_progress(n_done)
+    blocks = neighborhood.blocks(centers_of_block(n_cells, len(n_voxels)), length)
+    run_blocks(run, blocks, n_threads, on_progress)
     if noise is not None and shrinkage is not None:
         shrinkage[:] = source.shrinkage  # type: ignore[attr-defined]
     return n_voxels
@@ -152,17 +147,6 @@ def plain_source(
     known = find_dissimilarity(dissimilarity)
     rule = PatchRule(dissimilarity, params, ignore_nan, max(min_voxels, known.min_voxels))
     return choose_source(patterns, neighborhood, rule)
-
-
-@contextmanager
-def pool_for_blocks(n_threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Open a pool of threads with one thread of BLAS in each; after an error nothing is started."""
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_threads) as pool:
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _check(

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.block_threads import run_blocks
 from bids_rsa.core.dissimilarity.fold_source import FoldRowSource
 from bids_rsa.core.dissimilarity.sources import RowSource
 from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, Metric
@@ -15,7 +16,7 @@ from bids_rsa.core.limits import longest_piece
 from bids_rsa.core.measures import RdmWriter
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 from bids_rsa.core.noise.model import NoiseModel
-from bids_rsa.core.searchlight import plain_source, pool_for_blocks, searchlight
+from bids_rsa.core.searchlight import plain_source, searchlight
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -194,10 +195,7 @@ def _run_in_step(
         take(block.centers, rdms)
         return n
 
-    with pool_for_blocks(n_threads) as pool:
-        for n_done in pool.map(run, blocks):
-            if on_progress is not None:
-                on_progress(n_done)
+    run_blocks(run, blocks, n_threads, on_progress)
 
 
 def _blocks(center_mask: Mask, step: int) -> Iterator[tuple[NDArray[np.intp], Mask]]:

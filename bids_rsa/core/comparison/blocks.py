@@ -149,7 +149,10 @@ class RdmBlock:
 
 
 def cut_into_blocks(rdms: Floats, centers: Integers) -> Iterator[RdmBlock]:
-    """Cut RDMs (n_rdms, n_cells) of so many centres into blocks of some MB."""
-    step = max(_MIN_ROWS, _BLOCK_CELLS // max(rdms.shape[1], 1))
-    for start in range(0, len(rdms), step):
-        yield RdmBlock(rdms[start : start + step], centers[start : start + step])
+    """Cut RDMs (n_rdms, n_cells) of so many centres into blocks of about the same size, some MB."""
+    n = len(rdms)
+    most = max(_MIN_ROWS, _BLOCK_CELLS // max(rdms.shape[1], 1))
+    n_blocks = -(-n // most)
+    for k in range(n_blocks):
+        part = slice(n * k // n_blocks, n * (k + 1) // n_blocks)
+        yield RdmBlock(rdms[part], centers[part])
