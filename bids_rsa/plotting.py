@@ -126,6 +126,7 @@ def plot_rdms(
     """
     from matplotlib import pyplot as plt
 
+    rdms = _by_title(rdms, "rdms")
     if not rdms:
         raise ValueError("there is no RDM to plot")
     n_columns = min(len(rdms), 4)
@@ -143,6 +144,13 @@ def plot_rdms(
     for axes in grid.flat[len(rdms) :]:
         axes.set_axis_off()
     return figure
+
+
+def _by_title(given: Any, name: str) -> dict[str, Any]:
+    """Return a dictionary of a mapping or of a DataFrame's columns."""
+    if not hasattr(given, "items"):
+        raise TypeError(f"{name} is a {type(given).__name__}; a dictionary by title is expected")
+    return dict(given.items())
 
 
 def _shared_ends(rdms: Mapping[str, ArrayLike]) -> tuple[float, float]:
@@ -212,7 +220,7 @@ def plot_model_scores(
 
     Parameters
     ----------
-    scores : mapping of str to (n_participants,) array_like
+    scores : mapping of str to (n_participants,) array_like, or DataFrame
         The scores of each model; NaN is left out.
     ceiling : tuple of float, optional
         Lower and upper noise ceiling, drawn as a band.
@@ -232,6 +240,7 @@ def plot_model_scores(
     """
     from scipy import stats
 
+    scores = _by_title(scores, "scores")
     if not scores:
         raise ValueError("there are no scores to plot")
     axes = _axes(ax, figsize=(1.6 + 1.1 * len(scores), 4))

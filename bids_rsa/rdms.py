@@ -122,6 +122,11 @@ def compare_rdms(
 def _numbers(data: ArrayLike, axes: tuple[str, ...]) -> NDArray[np.float64]:
     """Convert data to float64 of the expected number of axes."""
     given = np.asarray(data)
+    if np.ma.is_masked(data):
+        raise ContentError(
+            "The data are a masked array, and masked cells would be used.",
+            "Write NaN where a value is missing: data.filled(numpy.nan).",
+        )
     if given.dtype.kind not in "biufO":
         raise ContentError(f"The data hold {given.dtype} values; real numbers are expected.")
     array = given.astype(np.float64)

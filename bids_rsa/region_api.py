@@ -91,6 +91,8 @@ def rsa_regions(
     n_threads = n_threads_of(n_jobs)
     find_dissimilarity(image_dsm_metric)
     comparison = find_comparison(rsa_metric)
+    if not 0 <= min_coverage <= 1:
+        raise OptionError(f"min_coverage is {min_coverage:g}; a share from 0 to 1 is expected.")
     series = open_series(image)
     assignment = assign(len(series.readers), y, n_folds)
     models, _ = condensed_models(dsm_model, assignment.items, named=y is not None)

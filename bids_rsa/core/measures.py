@@ -72,7 +72,10 @@ class ModelScores:
     def start(self, n_centers: int, n_cells: int) -> None:
         """Make room for the scores; see `Measure.start`."""
         if self._n_cells != n_cells:
-            raise ValueError(f"the RDMs have {n_cells} cells, the models have {self._n_cells}")
+            raise ValueError(
+                f"the RDMs have {n_cells} cells, the models have {self._n_cells}; models are "
+                f"condensed, (n_models, {n_cells})"
+            )
         self.scores = {
             plan.comparison.name: np.full((plan.n_scores, n_centers), np.nan)
             for plan in self._plans

@@ -188,7 +188,7 @@ def searchlight_rsa(
     radius_mm: float | None,
     models: ArrayLike,
     *,
-    comparisons: Sequence[str] = (DEFAULT_COMPARISON,),
+    comparisons: str | Sequence[str] = (DEFAULT_COMPARISON,),
     standardize: bool = False,
     nuisance: ArrayLike | None = None,
     condition_covariance: ArrayLike | None = None,
@@ -209,7 +209,7 @@ def searchlight_rsa(
         None: one patch of all patch voxels, and one centre.
     models : (n_models, n_cells) array_like
         Condensed model RDMs; NaN cells are left out.
-    comparisons : sequence of str
+    comparisons : str or sequence of str
         See `bids_rsa.core.comparison.table.COMPARISONS`.
     standardize : bool
         z-score RDMs and models (changes the weights of regressions only).
@@ -229,10 +229,10 @@ def searchlight_rsa(
     ValueError
         Arrays do not match, or metrics are unknown, or parameters are invalid.
     """
-    neighborhood = _spheres(patch_mask, center_mask, affine, radius_mm)
+    neighborhood = _spheres(_as_mask(patch_mask), _as_mask(center_mask), affine, radius_mm)
     measure = ModelScores(
         models,
-        comparisons,
+        (comparisons,) if isinstance(comparisons, str) else comparisons,
         standardize=standardize,
         nuisance=nuisance,
         condition_covariance=condition_covariance,
@@ -243,6 +243,14 @@ def searchlight_rsa(
         shrinkage = np.full(neighborhood.n_centers, np.nan)
     sizes = searchlight(patterns, neighborhood, measures, shrinkage=shrinkage, **options)
     return Scores(measures.scores, sizes, shrinkage, measures.nulls())
+
+
+def _as_mask(mask: ArrayLike) -> NDArray[np.bool_]:
+    """Convert a mask of zeros and ones; numbers would choose voxels by their position."""
+    array = np.asarray(mask)
+    if array.dtype != bool and not np.isin(array, (0, 1)).all():
+        raise ValueError("masks must be boolean, or hold zeros and ones only")
+    return array.astype(bool)
 
 
 def _spheres(

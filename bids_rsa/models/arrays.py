@@ -54,6 +54,12 @@ def condensed_models(
     rows = []
     for index, model in enumerate(given):
         own = f"{name}[{index}]" if several else name
+        rows_of_one = several and isinstance(model, list | tuple) and len(model) == len(items)
+        if rows_of_one and len(given) == len(items) != 3:  # three items have three cells
+            raise ContentError(
+                f"{name} is a list of {len(given)} lists, and each would be one model.",
+                "Make one square RDM an array: numpy.array(rdm).",
+            )
         row = _condensed(model, items, named, own)
         if np.isinf(row).any():
             raise ContentError(f"{own} holds infinite cells; a cell is a finite number or NaN.")

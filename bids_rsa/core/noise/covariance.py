@@ -1,6 +1,7 @@
 """The noise covariance of one patch, by its four estimators."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -82,6 +83,8 @@ def check_method(method: str) -> None:
 
 def check_dof(dof: float) -> None:
     """Refuse degrees of freedom that are not a number above 0."""
+    if not isinstance(dof, Real):
+        raise TypeError(f"the degrees of freedom must be a number, not {dof!r}")
     if not (np.isfinite(dof) and dof > 0):
         raise ValueError(f"the degrees of freedom must be above 0, not {dof:g}")
 

@@ -12,9 +12,12 @@ from bids_rsa.core.dissimilarity.table import (
     dissimilarities_with_noise,
     find_dissimilarity,
 )
+from bids_rsa.core.noise.covariance import NoiseCovariance
 from bids_rsa.core.noise.lapack import is_definite
 
 Floats = NDArray[np.float64]
+
+ASYMMETRY = 1e-6  # of the largest entry: more than the rounding of a covariance kept as float32
 
 
 def crossnobis(folds: ArrayLike, covariance: ArrayLike | None = None) -> Floats:
@@ -165,7 +168,9 @@ _NOT_DEFINITE = "the noise covariance is not positive definite, so it cannot be 
 
 
 def _checked(covariance: ArrayLike, n_voxels: int) -> Floats:
-    """Check the shape of a covariance, and that it is finite."""
+    """Check the shape of a covariance, and that it is finite and symmetric."""
+    if isinstance(covariance, NoiseCovariance):
+        raise TypeError("the noise covariance must be an array: pass its attribute matrix")
     matrix = np.asarray(covariance, dtype=np.float64)
     if matrix.shape != (n_voxels, n_voxels):
         raise ValueError(
@@ -174,6 +179,8 @@ def _checked(covariance: ArrayLike, n_voxels: int) -> Floats:
         )
     if not np.isfinite(matrix).all():
         raise ValueError("the noise covariance holds values that are not finite")
+    if np.abs(matrix - matrix.T).max(initial=0.0) > ASYMMETRY * np.abs(matrix).max(initial=0.0):
+        raise ValueError("the noise covariance is not symmetric")
     return matrix
 
 

@@ -180,8 +180,8 @@ def noise_from_images(
         out also without one of the folds.
     """
     samples = _checked(images, "images", "n_images")
-    conditions = _labels(condition_of, samples.shape[1], "condition_of").astype(np.int64)
-    folds = _labels(fold_of, samples.shape[1], "fold_of").astype(np.int64)
+    conditions = _positions(condition_of, samples.shape[1], "condition_of")
+    folds = _positions(fold_of, samples.shape[1], "fold_of")
     return _of_images(samples, conditions, folds, method, held_out, None)
 
 
@@ -239,7 +239,8 @@ def no_noise(n_voxels: int) -> NoiseModel:
 
 
 def _checked(samples: Any, name: str, axis: str) -> NDArray[np.floating[Any]]:
-    """Check the samples' shape and type."""
+    """Check the samples' shape and type; a memory map stays one."""
+    samples = np.asanyarray(samples)
     if samples.ndim != 2 or samples.dtype not in (np.float32, np.float64):
         raise ValueError(
             f"{name} must be (n_voxels, {axis}) of float32 or float64, not {samples.dtype} of "
@@ -255,6 +256,17 @@ def _labels(labels: ArrayLike | None, n: int, name: str) -> NDArray[Any]:
     if array.shape != (n,):
         raise ValueError(f"{name} must have one entry for each of {n}, not shape {array.shape}")
     return array
+
+
+def _positions(labels: ArrayLike | None, n: int, name: str) -> Integers:
+    """Return the position that each sample's label has among those of the patterns."""
+    array = _labels(labels, n, name)
+    if array.dtype.kind not in "iu" or (array < 0).any():
+        raise ValueError(
+            f"{name} must hold positions (whole numbers from 0) among the conditions or folds of "
+            "the patterns; numpy.unique(names, return_inverse=True) finds those of sorted names"
+        )
+    return array.astype(np.int64)
 
 
 def _groups(labels: NDArray[Any]) -> tuple[Integers, ...]:
