@@ -18,8 +18,9 @@ from bids_rsa.group.limits import parts_tested, warnings_of
 from bids_rsa.group.options import check_options
 from bids_rsa.group.plan import NOT_ASKED_FOR, people_of, plan_tests
 from bids_rsa.group.records import GroupTest
-from bids_rsa.group.region_find import RegionGroup, find_region_groups
+from bids_rsa.group.region_find import find_region_groups
 from bids_rsa.group.region_people import region_people
+from bids_rsa.group.region_records import RegionGroup
 from bids_rsa.group.statements import Tried, count_tried
 from bids_rsa.group.write import GroupJob
 from bids_rsa.outputs.derivatives import EXTENSIONS

@@ -13,8 +13,8 @@ from bids_rsa.app.running import Call, Running
 from bids_rsa.app.summary import show, text_table
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.group.records import FOLDER
-from bids_rsa.group.region_find import RegionGroup
 from bids_rsa.group.region_job import RUN_WORKFLOW, RegionGroupJob, plan_region_group
+from bids_rsa.group.region_records import RegionGroup
 from bids_rsa.outputs.analysis_job import node_name
 from bids_rsa.outputs.dataset_files import dataset_lock, write_dataset_files
 from bids_rsa.outputs.derivatives import check_replaceable, is_complete
@@ -131,6 +131,11 @@ def _tell(job: RegionGroupJob) -> None:
     LOGGER.info(
         "Regions %s: %s (%s); participants: %s.", group.title, group.people.words, how, subjects
     )
+    if group.is_joined:
+        LOGGER.info(
+            "Regions %s: the two hemispheres were analysed in two calls; they are tested together.",
+            group.title,
+        )
     for name, levels in group.people.codings:
         LOGGER.info("Covariate %s: 0 is %s, 1 is %s.", name, *levels)
 

@@ -1,6 +1,6 @@
 """Participants' maps of the left and of the right hemisphere become one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +39,14 @@ def join_maps(
             joined.append(one)
         else:
             halves.setdefault((one.subject, _both(one.key), one.model), {})[side] = one
-    _refuse_alone(halves, is_wanted)
+    refuse_alone(
+        {
+            (subject, (key, model)): {side: one.path for side, one in found.items()}
+            for (subject, key, model), found in halves.items()
+            if is_wanted(subject)
+        },
+        "maps",
+    )
     for (_, key, _), found in halves.items():
         if len(found) < 2:
             joined += found.values()
@@ -57,22 +64,29 @@ def join_maps(
     return joined
 
 
-def _refuse_alone(halves: Halves, is_wanted: Callable[[str], bool]) -> None:
-    """Refuse participants who have one hemisphere where others have the other one."""
-    sides: dict[tuple[MapKey, str], set[str]] = {}
-    for (subject, key, model), found in halves.items():
-        if is_wanted(subject):
-            sides.setdefault((key, model), set()).update(found)
+def refuse_alone(halves: Mapping[tuple[str, Hashable], Mapping[str, str]], what: str) -> None:
+    """Refuse participants who have one hemisphere where others have the other one.
+
+    Parameters
+    ----------
+    halves : mapping
+        The file of each hemisphere, by participant and whatever must be equal in both.
+    what : str
+        What the files are.
+    """
+    sides: dict[Hashable, set[str]] = {}
+    for (_, key), found in halves.items():
+        sides.setdefault(key, set()).update(found)
     alone = [
-        f"sub-{subject}: {Path(one.path).name} has no hemi-{'R' if side == 'L' else 'L'} beside it."
-        for (subject, key, model), found in halves.items()
-        if is_wanted(subject) and len(found) == 1 and len(sides[key, model]) == 2
-        for side, one in found.items()
+        f"sub-{subject}: {Path(path).name} has no hemi-{'R' if side == 'L' else 'L'} beside it."
+        for (subject, key), found in halves.items()
+        if len(found) == 1 and len(sides[key]) == 2
+        for side, path in found.items()
     ]
     if alone:
         raise InputError(
-            "Both hemispheres are tested together, and some participants have maps of one only:\n  "
-            + "\n  ".join(alone),
+            f"Both hemispheres are tested together, and some participants have {what} of one only:"
+            "\n  " + "\n  ".join(alone),
             "Run the participant level for the other hemisphere, leave the participants out with "
             "--exclude-participant-label, or test one hemisphere with --bids-filter-file and "
             '{"statmap": {"hemi": "L"}}.',

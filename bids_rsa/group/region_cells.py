@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.table import find_comparison
-from bids_rsa.group.region_find import RegionGroup
+from bids_rsa.group.region_records import RegionGroup
 
 # a participant's sidecar: numbers of cells by comparison and model, and pairs that no model has
 CELLS = "CellsCompared"

@@ -1,10 +1,9 @@
-"""Participants' tables of regions, read and aligned by the names of regions."""
+"""Participants' scores and RDMs of regions, aligned by the names of regions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,18 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.inference.group_scores import fisher_z
 from bids_rsa.core.inference.resolution import score_resolution
-from bids_rsa.errors import ContentError, InputError, OptionError
-from bids_rsa.group.null_maps import MAKE_THEM, NULL_KEYS
+from bids_rsa.errors import OptionError
 from bids_rsa.group.region_cells import cells_left_out, cells_used, why_no_ceiling
-from bids_rsa.group.region_find import RegionGroup
 from bids_rsa.group.region_people import RegionPeople
-from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.group.region_read import DRAW, read_nulls, read_rdms, read_scores
+from bids_rsa.group.region_records import RegionGroup
 from bids_rsa.settings import GroupSettings
 from bids_rsa.words import listing
 
-_DRAW = "permutation_"
 _FEWEST_CELLS = 3  # fewer give no score
-_NUMBERS = ("score", "coverage", "value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +115,7 @@ def read_regions(
     OptionError
         A region, a comparison or a model that no table has.
     """
-    tables = [_read(one.scores) for one in group.members]
+    tables, of_both = read_scores(group)
     everything = pd.concat(tables)
     order = everything.drop_duplicates("name").sort_values(["index", "name"])
     names = _chosen(list(order["name"]), wanted, "--roi")
@@ -127,10 +123,9 @@ def read_regions(
         list(dict.fromkeys(everything["comparison"])), settings.comparison, "--comparison"
     )
     _chosen(list(dict.fromkeys(everything["model"])), settings.model, "--model")
-    rdms = np.stack(
-        [_read_rdms(one.rdms, names, len(group.metadata["Conditions"])) for one in group.members]
-    )
-    nulls, exhaustive = _null_tables(group) if settings.null == "conditions" else ([], False)
+    rdms = read_rdms(group, names, of_both)
+    by_conditions = settings.null == "conditions"
+    nulls, exhaustive = read_nulls(group, of_both) if by_conditions else ([], False)
     found = RegionData(
         tuple(names), tuple(int(k) for k in order.set_index("name")["index"][names]), {}, {},
         _over_sessions(rdms, group), exhaustive=exhaustive, people=group.people,
@@ -155,7 +150,7 @@ def read_regions(
         found.resolution[comparison] = _resolution(wide, group, comparison, settings, n_cells)
         found.no_ceiling[comparison] = why_no_ceiling(group, comparison, models)
         if nulls:
-            draws = [name for name in nulls[0].columns if name.startswith(_DRAW)]
+            draws = [name for name in nulls[0].columns if name.startswith(DRAW)]
             of_draws = np.stack([_wide(one, comparison, models, names, draws) for one in nulls])
             found.nulls[comparison] = _over_sessions(transform(of_draws), group)
     return found
@@ -212,81 +207,6 @@ def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Average over the first axis what is there; NaN where nothing is."""
     n = np.isfinite(values).sum(axis=0)
     return np.asarray(np.nansum(values, axis=0) / np.where(n > 0, n, np.nan))
-
-
-def _null_tables(group: RegionGroup) -> tuple[list[pd.DataFrame], bool]:
-    """Read the scores under permutations, which must be of the same permutations.
-
-    Raises
-    ------
-    InputError
-        Participants without them.
-    ContentError
-        Other permutations.
-    """
-    sidecars = [
-        read_sidecar(Path(one.null.removesuffix(".tsv.gz") + ".json")) for one in group.members
-    ]
-    pairs = list(zip(group.members, sidecars, strict=True))
-    missing = [one for one, found in pairs if found is None or not Path(one.null).is_file()]
-    if missing:
-        names = listing([f"sub-{one.subject}" for one in missing])
-        raise InputError(
-            f"Regions {group.title}: --null conditions needs the scores under permutations of "
-            f"every participant, and they are not there for {names}, for example "
-            f"{missing[0].null}.",
-            MAKE_THEM,
-        )
-    first = sidecars[0] or {}
-    for one, found in pairs:
-        for key in NULL_KEYS:
-            if found is not None and found.get(key) != first.get(key):
-                raise ContentError(
-                    f"Regions {group.title}: the scores under permutations are not of the same "
-                    f"permutations: {key} is {first.get(key)} for sub-{group.members[0].subject} "
-                    f"and {found.get(key)} for sub-{one.subject}.",
-                    f"{MAKE_THEM} Use the same seed, conditions and numbers for all (--overwrite).",
-                )
-    return [_read(one.null) for one in group.members], bool(first["Relabelings"]["Exhaustive"])
-
-
-def _read(path: str) -> pd.DataFrame:
-    """Read a table; a region may be called NA.
-
-    Raises
-    ------
-    ContentError
-        No table, or a text where a number is expected.
-    """
-    types = {"name": str, "comparison": str, "model": str}
-    try:
-        table = pd.read_csv(
-            path, sep="\t", dtype=types, keep_default_na=False, quoting=3,
-            na_values={column: ["n/a"] for column in _NUMBERS}, float_precision="round_trip",
-        )  # fmt: skip
-        draws = [column for column in table.columns if column.startswith(_DRAW)]
-        table[draws] = table[draws].replace("n/a", np.nan)
-        own = [column for column in (*_NUMBERS, *draws) if column in table]
-        return table.astype(dict.fromkeys(own, np.float64))
-    except (ValueError, EOFError, OSError) as error:
-        raise ContentError(
-            f"{path} cannot be read as a table of regions: {error}.",
-            "Run the participant level again with --overwrite.",
-        ) from None
-
-
-def _read_rdms(path: str, names: Sequence[str], n_conditions: int) -> NDArray[np.float64]:
-    """Read the RDMs of some regions, (n_regions, n_cells); NaN for one that is not there."""
-    n_cells = n_conditions * (n_conditions - 1) // 2
-    table = _read(path)
-    rows = table["name"].to_numpy()[::n_cells]
-    cells = table["value"].to_numpy(dtype=np.float64).reshape(-1, n_cells)
-    place = {name: row for row, name in enumerate(rows)}
-    found = np.full((len(names), n_cells), np.nan)
-    for row, name in enumerate(names):
-        if name in place:
-            found[row] = cells[place[name]]
-    return found
 
 
 def _chosen(there: list[str], wanted: Sequence[str], option: str) -> list[str]:

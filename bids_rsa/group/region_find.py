@@ -3,84 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.entities import Pairs, in_words, join_entities, name_pairs
+from bids_rsa.entities import Pairs, name_pairs
 from bids_rsa.errors import ContentError, SelectionError
 from bids_rsa.group.agree import AGREEING, value_at
 from bids_rsa.group.find import is_wanted, map_datasets
-from bids_rsa.group.region_people import RegionPeople
+from bids_rsa.group.region_cells import CELLS
+from bids_rsa.group.region_hemispheres import join_tables
+from bids_rsa.group.region_records import SUFFIX, RegionGroup, RegionTables
 from bids_rsa.outputs.derivatives import read_sidecar
 from bids_rsa.settings import RegionSettings, Selection
 from bids_rsa.words import listing
 
-_SUFFIX = "_scores.tsv"
 _SELECTED = (("ses", "session_label"), ("task", "task_label"), ("space", "space"), ("res", "res"))
 # what must be equal in all participants' sidecars
 _AGREE = (*AGREEING, "Models", "Standardize", "IgnoreNaN", "MinVoxels", "MinCoverage")
 # what only some comparisons have: a participant without these agrees with all
 _OF_SOME_COMPARISONS = ("NuisanceModels", "ConditionCovariance")
-
-
-@dataclass(frozen=True)
-class RegionTables:
-    """One participant's tables of one set of regions."""
-
-    subject: str
-    scores: str
-    rdms: str
-    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
-
-    @property
-    def null(self) -> str:
-        """Where the scores under permutations lie, if the participant level has kept any."""
-        return f"{self.scores.removesuffix(_SUFFIX)}_desc-null_scores.tsv.gz"
-
-
-@dataclass(frozen=True)
-class RegionGroup:
-    """The tables of all participants of one set of regions; ``key`` is their common entities.
-
-    ``members`` has several tables of a participant where sessions are averaged; ``people`` are
-    groups and variables in the order of ``subjects``.
-    """
-
-    key: Pairs
-    members: tuple[RegionTables, ...]
-    people: RegionPeople = field(default_factory=RegionPeople)
-
-    @property
-    def subjects(self) -> tuple[str, ...]:
-        """The participants, each once."""
-        return tuple(dict.fromkeys(one.subject for one in self.members))
-
-    @property
-    def is_averaged(self) -> bool:
-        """Whether a participant has tables of several sessions."""
-        return len(self.subjects) < len(self.members)
-
-    @property
-    def seg(self) -> str:
-        """The label of the set of regions."""
-        return dict(self.key)["seg"]
-
-    @property
-    def label(self) -> str:
-        """The entities as they stand in file names."""
-        return join_entities(self.key)
-
-    @property
-    def title(self) -> str:
-        """The set of regions in words, for people."""
-        others = [(key, value) for key, value in self.key if key != "seg"]
-        return ", ".join(filter(None, (self.seg, in_words(others))))
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """The first participant's sidecar, with which all others agree."""
-        return self.members[0].metadata
 
 
 def find_region_groups(
@@ -98,15 +39,21 @@ def find_region_groups(
     ------
     SelectionError
         An atlas that no table is of.
+    InputError
+        Participants with tables of one hemisphere, where others have the other one.
     ContentError
-        Tables that were made in different ways.
+        Tables that were made in different ways, or twice.
     """
     found: dict[Pairs, list[RegionTables]] = {}
-    for key, tables in _tables(output_dir, derivatives):
-        if is_wanted(tables.subject, selection) and _is_selected(dict(key), selection):
-            if average_sessions:
-                key = tuple(pair for pair in key if pair[0] != "ses")
-            found.setdefault(key, []).append(tables)
+    wanted = [
+        (key, tables)
+        for key, tables in _tables(output_dir, derivatives)
+        if is_wanted(tables.subject, selection) and _is_selected(dict(key), selection)
+    ]
+    for key, tables in join_tables(wanted):
+        if average_sessions:
+            key = tuple(pair for pair in key if pair[0] != "ses")
+        found.setdefault(key, []).append(tables)
     there = sorted({dict(key)["seg"] for key in found})
     unknown = [label for label in regions.atlas if label not in there]
     if unknown:
@@ -121,16 +68,17 @@ def find_region_groups(
     ]
     for group in groups:
         _check_agreement(group)
+        _check_cells(group)
     return tuple(group for group in groups if len(group.subjects) > 1)
 
 
 def _tables(output_dir: str, derivatives: Sequence[str]) -> Iterator[tuple[Pairs, RegionTables]]:
     """List the tables of scores that are finished, with their entities but for the subject."""
     for dataset in map_datasets(output_dir, derivatives):
-        for path in sorted(Path(dataset.path).glob(f"sub-*/**/*_seg-*{_SUFFIX}")):
+        for path in sorted(Path(dataset.path).glob(f"sub-*/**/*_seg-*{SUFFIX}")):
             pairs = dict(name_pairs(path.name))
             metadata = read_sidecar(path.with_name(path.name.removesuffix(".tsv") + ".json"))
-            stem = path.name.removesuffix(_SUFFIX)
+            stem = path.name.removesuffix(SUFFIX)
             rdms = sorted(path.parent.glob(f"{stem}_stat-*_rdms.tsv.gz"))
             if metadata is None or len(rdms) != 1 or "sub" not in pairs:
                 continue
@@ -150,17 +98,32 @@ def _is_selected(pairs: Mapping[str, str], selection: Selection) -> bool:
 def _check_agreement(group: RegionGroup) -> None:
     """Refuse participants whose tables were made in different ways."""
     for key in _AGREE:
-        values = [(one.subject, value_at(one.metadata, key)) for one in group.members]
+        values = [
+            (one.title, value_at(one.metadata, key))
+            for member in group.members
+            for one in member.halves
+        ]
         if key in _OF_SOME_COMPARISONS:
             values = [(subject, value) for subject, value in values if value is not None]
         for subject, theirs in values[1:]:
             first, mine = values[0]
             if mine != theirs:
                 raise ContentError(
-                    f"Regions {group.title}: {key} is {_or_none(mine)} for sub-{first} and "
-                    f"{_or_none(theirs)} for sub-{subject}.",
+                    f"Regions {group.title}: {key} is {_or_none(mine)} for {first} and "
+                    f"{_or_none(theirs)} for {subject}.",
                     "Run the participant level with the same settings for all.",
                 )
+
+
+def _check_cells(group: RegionGroup) -> None:
+    """Refuse hemispheres of one participant whose scores are of different cells."""
+    for one in group.members:
+        if any(half.metadata.get(CELLS) != one.metadata.get(CELLS) for half in one.halves):
+            raise ContentError(
+                f"Regions {group.title}: the scores of the two hemispheres of sub-{one.subject} "
+                "are of different cells.",
+                "Run the participant level with the same settings and runs for both.",
+            )
 
 
 def _or_none(value: Any) -> Any:

@@ -12,7 +12,7 @@ from bids_rsa.group.records import FOLDER
 from bids_rsa.group.region_cells import CELLS
 from bids_rsa.group.region_columns import tail_of
 from bids_rsa.group.region_data import read_regions
-from bids_rsa.group.region_find import RegionGroup
+from bids_rsa.group.region_records import RegionGroup
 from bids_rsa.outputs.derivatives import PlannedFile, with_vectors
 from bids_rsa.outputs.provenance import digest, hash_file
 from bids_rsa.outputs.region_plan import dissimilarity_label
@@ -93,7 +93,8 @@ def _settings(group: RegionGroup, settings: GroupSettings, wanted: Sequence[str]
         [one.subject, hash_file(one.scores), hash_file(one.rdms)]
         + ([hash_file(one.null)] if by_conditions else [])
         + ([one.metadata[CELLS]] if CELLS in one.metadata else [])
-        for one in group.members
+        for member in group.members
+        for one in member.halves
     ]
     people = group.people
     return {

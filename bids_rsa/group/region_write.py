@@ -15,8 +15,8 @@ from bids_rsa.core.inference.region_tests import RegionTests
 from bids_rsa.errors import ContentError
 from bids_rsa.group.region_columns import LONG, difference_columns, score_columns
 from bids_rsa.group.region_data import RegionData, read_regions
-from bids_rsa.group.region_find import RegionGroup
 from bids_rsa.group.region_job import RegionGroupJob
+from bids_rsa.group.region_records import RegionGroup
 from bids_rsa.group.region_tests import (
     ComparedRegions,
     ceilings_wanted,

@@ -8,7 +8,18 @@ import sys
 import nibabel as nib
 import numpy as np
 import pytest
-from surface_data import describe, flat, flat_maps, save_flat_surfaces, save_gifti, save_slab
+from nibabel.gifti import GiftiLabel
+from surface_data import (
+    SHAPES,
+    describe,
+    flat,
+    flat_maps,
+    save_flat_surfaces,
+    save_gifti,
+    save_slab,
+)
+
+from bids_rsa.spaces.gifti import maps_image
 
 SUBJECTS = (11, 12, 13, 14)
 
@@ -139,15 +150,93 @@ def apart(output, tmp_path_factory):
     return data, root / "out", surface
 
 
-def run_side(data, out, surface, side, radius="4.1"):
+def run_side(data, out, surface, side, radius="4.1", more=()):
     """Run the participant level on one hemisphere."""
+    out.parent.mkdir(exist_ok=True)
     only = out.parent / f"{side}.json"
     only.write_text(json.dumps({"statmap": {"hemi": side}}))
     done = run_app(
         data, out, "participant", "--model", data / "models/kind.tsv", "--radius", radius,
         "--min-voxels", "5", "--no-report", "--no-figures", "--bids-filter-file", only, *surface,
+        *more,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def save_atlas(folder, side):
+    """Strips of a hemisphere as regions 1 to 4; 1 and 2 have the same names on both sides."""
+    _, j = np.indices(SHAPES[side])
+    keys = (1 + 4 * j // SHAPES[side][1]).ravel()
+    image = maps_image(keys.astype(np.int32), side, ("strips",), "NIFTI_INTENT_LABEL")
+    for key in range(1, 5):
+        label = GiftiLabel(key, 0.5, 0.5, 0.5, 1.0)
+        label.label = f"strip {key}" if key < 3 else f"{side} only {key}"
+        image.labeltable.labels.append(label)
+    nib.save(image, folder / f"hemi-{side}_strips.label.gii")
+
+
+@pytest.fixture(scope="module")
+def regions(output, tmp_path_factory):
+    """Tables of regions that one call has made, and the same by a call for each hemisphere."""
+    data, _, surface = output
+    root = tmp_path_factory.mktemp("regions")
+    for side in "LR":
+        save_atlas(root, side)
+    more = ("--atlas", f"{root}/hemi-{{hemi}}_strips.label.gii", "--roi-only",
+            "--condition-permutations", "60", "--keep-null", "60")  # fmt: skip
+    done = run_app(
+        data, root / "one", "participant", "--model", data / "models/kind.tsv", "--radius", "4.1",
+        "--min-voxels", "5", "--no-report", "--no-figures", *surface, *more,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for side in "LR":
+        run_side(data, root / "two", surface, side, more=more)
+    return root
+
+
+@pytest.mark.parametrize("null", ["subjects", "conditions"])
+def test_regions_of_two_calls_are_tested_as_those_of_one(output, regions, null):
+    found = {}
+    for calls in ("one", "two"):
+        done = run_app(
+            output[0], regions / calls, "group", "--null", null, "--no-figures", "--no-report",
+            "--label", null,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert ("analysed in two calls; they are tested together" in done.stderr) == (
+            calls == "two"
+        )
+        folder = regions / calls / "group" / f"analysis-{null}"
+        found[calls] = {path.name: path.read_text() for path in folder.glob("*.tsv")}
+    assert found["one"] == found["two"]
+    (table,) = (text for name, text in found["one"].items() if "meas-spearman_scores" in name)
+    rows = [line.split("\t") for line in table.splitlines()]
+    names = [row[rows[0].index("name")] for row in rows[1:]]
+    assert names[:4] == ["L strip 1", "L strip 2", "L only 3", "L only 4"] and len(names) == 8
+
+
+def test_regions_of_one_hemisphere_only_are_refused(output, regions, tmp_path):
+    shutil.copytree(regions / "two", tmp_path / "out", ignore=shutil.ignore_patterns("group*"))
+    for path in (tmp_path / "out").glob("sub-12/func/*_hemi-R_*"):
+        path.unlink()
+    done = run_app(output[0], tmp_path / "out", "group", "--no-figures", "--no-report")
+    assert done.returncode == 66, done.stderr
+    assert "sub-12" in done.stderr and "no hemi-R beside it" in done.stderr
+    # one hemisphere alone is tested as such
+    for path in (tmp_path / "out").glob("sub-*/func/*_hemi-R_*"):
+        path.unlink()
+    done = run_app(output[0], tmp_path / "out", "group", "--no-figures", "--no-report")
+    assert done.returncode == 0, done.stderr
+    assert len([*(tmp_path / "out" / "group").glob("*_hemi-L_*_meas-spearman_scores.tsv")]) == 1
+
+
+def test_regions_that_one_call_and_two_have_analysed_are_refused(output, regions, tmp_path):
+    shutil.copytree(regions / "two", tmp_path / "out", ignore=shutil.ignore_patterns("group*"))
+    for path in (regions / "one").glob("sub-11/func/*"):
+        shutil.copy(path, tmp_path / "out" / "sub-11" / "func" / path.name)
+    done = run_app(output[0], tmp_path / "out", "group", "--no-figures", "--no-report")
+    assert done.returncode == 65, done.stderr
+    assert "sub-11 is there twice" in done.stderr
 
 
 def test_hemispheres_of_two_calls_are_tested_as_those_of_one(output, apart):
