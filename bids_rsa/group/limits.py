@@ -75,11 +75,12 @@ def _nothing_can_be(test: GroupTest, smallest: float, factor: int) -> str:
             f"The smallest possible p is {smallest:.3g}, above alpha {group.alpha:g}: nothing can "
             "be significant."
         )
+    hint = "; --primary maxt does not" * (smallest <= group.alpha)
     return (
         f"The smallest possible corrected p is {min(1.0, factor * smallest):.3g}, above alpha "
         f"{group.alpha:g}: nothing can be significant. It is {factor} times the smallest p, "
         f"{smallest:.3g}, because --primary {group.primary} corrects the cortex and the voxels "
-        "below it separately; --primary maxt does not."
+        f"below it separately{hint}."
     )
 
 

@@ -27,6 +27,7 @@ from bids_rsa.core.inference.plan import Plan
 from bids_rsa.core.inference.relabel import Relabelings
 from bids_rsa.core.inference.stelzer import StelzerTest
 from bids_rsa.group.load import GroupScores, gather_scores
+from bids_rsa.group.names import group_geometry_path
 from bids_rsa.group.null_tests import run_by_null_maps
 from bids_rsa.group.permutation_run import (
     Prepared,
@@ -187,7 +188,13 @@ class SinkGroup(RecordingInterface):
         """Write the result of a test."""
         with self.recorded(runtime):
             result = load_record(self.inputs.result, GroupResult, Cluster)
-            images = write_result(self.inputs.job, _scores(self.inputs.scores), result)
+            job, scores = self.inputs.job, _scores(self.inputs.scores)
+            images = write_result(job, scores, result)
+            if job.test.surfaces:  # the viewer of the page shows maps also where none is drawn
+                from bids_rsa.reports.surface_viewer import keep_geometry  # imports matplotlib
+
+                path = Path(job.output_dir) / group_geometry_path(job.test)
+                keep_geometry(path, scores.space, job.test.surfaces)
             self._results["images"] = as_texts(images)
         return runtime
 

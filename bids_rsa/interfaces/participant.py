@@ -39,6 +39,7 @@ from bids_rsa.interfaces.work_files import (
     load_stacked,
     save_record,
 )
+from bids_rsa.outputs.derivatives import geometry_path
 from bids_rsa.outputs.design_keys import design_warnings
 from bids_rsa.outputs.maps import evaluated_centers, write_maps
 from bids_rsa.outputs.null_files import relabeling_notes, unequal_images_warning
@@ -253,6 +254,11 @@ class DrawMaps(RecordingInterface):
 
                 draw = draw_analysis if inputs.analysis.form == "volume" else draw_hemispheres
                 figures = draw(output_dir, inputs.planned, inputs.analysis, stacked)
+            if inputs.analysis.is_drawable and inputs.analysis.form != "volume":
+                from bids_rsa.reports.surface_viewer import keep_geometry
+
+                path = output_dir / geometry_path(inputs.analysis)
+                figures.append(keep_geometry(path, stacked.space.centers, inputs.analysis.surfaces))
             details = write_details(
                 output_dir,
                 inputs.planned,

@@ -54,7 +54,7 @@ def make_viewer(
     packed = []
     for one in maps:
         inside = mask if mask.shape == one.data.shape else np.nan_to_num(one.data) != 0
-        values, scale = _as_drawn(one)
+        values, scale = as_drawn(one)
         packed.append((pack_map(one.title, values, inside, one.image.affine, scale), scale))
     if not packed:
         return None
@@ -63,7 +63,7 @@ def make_viewer(
     return view(name, packed, anatomy, place, budget)
 
 
-def _as_drawn(one: FoundMap) -> tuple[NDArray[Any], Scale]:
+def as_drawn(one: FoundMap) -> tuple[NDArray[Any], Scale]:
     """Give what is drawn of a map's values, and in which colours."""
     values = one.words.drawn(one.data)
     return values, scale_of(np.nan_to_num(values), one.words.unit, one.words.kind)
@@ -87,7 +87,7 @@ def make_surface_viewer(
     geometry = read_geometry(folder / "figures" / f"{maps[0].analysis}{GEOMETRY}")
     if geometry is None:
         return None
-    drawn = [(one.title, *_as_drawn(one)) for one in maps]
+    drawn = [(one.title, *as_drawn(one)) for one in maps]
     return surface_viewer(name, drawn, geometry, budget)
 
 

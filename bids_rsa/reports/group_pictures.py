@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bids_rsa.group.load import GroupScores
-from bids_rsa.group.names import figure_path, group_geometry_path, map_path
+from bids_rsa.group.names import figure_path, map_path
 from bids_rsa.group.statements import interpretation
 from bids_rsa.group.tables import peak_places_mm
 from bids_rsa.group.tests import GroupResult
@@ -33,7 +33,6 @@ from bids_rsa.reports.pictures import (
 )
 from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out, read_anatomy
 from bids_rsa.reports.surface_maps import drawn_on, surface_mosaic
-from bids_rsa.reports.surface_viewer import keep_geometry
 from bids_rsa.reports.template import mni_template
 from bids_rsa.settings import GroupSettings
 
@@ -63,9 +62,6 @@ def draw_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> list
         relative = figure_path(job.test, name)
         if relative in job.others:
             paths += save_figure(draw(job, scores, result), Path(job.output_dir) / relative)
-    if job.test.surfaces:
-        kept = Path(job.output_dir) / group_geometry_path(job.test)
-        paths.append(keep_geometry(kept, scores.space, job.test.surfaces))
     return paths
 
 

@@ -18,6 +18,8 @@ from bids_rsa.reports.surface_packing import Geometry
 from bids_rsa.reports.surface_viewer import SurfaceMap, read_geometry, surface_viewer
 from bids_rsa.reports.template import mni_template
 from bids_rsa.reports.volumes import box_mm, highest_mm, pack_map
+from bids_rsa.reports.voxel_viewer import layout_of_voxels, voxel_viewer
+from bids_rsa.spaces.cifti import GrayordinateLayout
 
 VIEWER_BUDGET = 5_000_000
 # what is shown of a test, where there is room: stat- label, unit
@@ -30,7 +32,11 @@ def group_viewers(tests: Sequence[FoundTest]) -> list[Viewer]:
     budget = VIEWER_BUDGET // max(1, len(tests))
     made: list[Viewer] = []
     on_surfaces: dict[str, tuple[Geometry, list[FoundTest]]] = {}
+    with_voxels: dict[str, tuple[GrayordinateLayout, list[FoundTest]]] = {}
     for number, test in enumerate(tests):
+        if layout := layout_of_voxels(test.maps[0]):
+            key = digest([layout.structures, layout.voxels.tolist(), layout.affine.tolist()])
+            with_voxels.setdefault(key, (layout, []))[1].append(test)
         geometry = read_geometry(test.geometry_file)
         if geometry is not None:
             on_surfaces.setdefault(digest(geometry), (geometry, []))[1].append(test)
@@ -38,19 +44,22 @@ def group_viewers(tests: Sequence[FoundTest]) -> list[Viewer]:
         viewer = _volume_viewer(f"viewer-{number}", test, budget)
         made += [{"label": test.title, "viewer": viewer}] if viewer else []
     for number, (geometry, own) in enumerate(on_surfaces.values()):
-        maps = [(title, one.data, scale) for test in own for title, one, scale in _shown(test)]
-        viewer = _of_surfaces(f"surfaces-{number}", maps, geometry, budget * len(own))
+        viewer = surface_viewer(f"surfaces-{number}", _in_order(own), geometry, budget * len(own))
         label = own[0].title if len(own) == 1 else f"{len(own)} tests on the same surfaces"
         made += [{"label": label, "viewer": viewer}] if viewer else []
+    for number, (layout, own) in enumerate(with_voxels.values()):
+        viewer = voxel_viewer(
+            f"voxels-{number}", _in_order(own), layout, "_space-fsLR_" in own[0].name, budget
+        )
+        label = "Voxels below the cortex"
+        made += [{"label": label, "viewer": viewer, "is_drawn": False}] if viewer else []
     return made
 
 
-def _of_surfaces(
-    name: str, maps: Sequence[SurfaceMap], geometry: Geometry, budget: int
-) -> Viewer | None:
-    """Pack maps on surfaces: first t of every test, so that none is left out for lack of room."""
-    in_order = sorted(maps, key=lambda one: one[2].unit != "t")
-    return surface_viewer(name, in_order, geometry, budget)
+def _in_order(tests: Sequence[FoundTest]) -> list[SurfaceMap]:
+    """List the maps of tests: first t of every test, so that none is left out for lack of room."""
+    maps = [(title, one.data, scale) for test in tests for title, one, scale in _shown(test)]
+    return sorted(maps, key=lambda one: one[2].unit != "t")
 
 
 def _shown(test: FoundTest) -> list[tuple[str, FoundMap, Scale]]:

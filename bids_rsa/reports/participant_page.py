@@ -33,6 +33,7 @@ from bids_rsa.reports.region_view import tables_content
 from bids_rsa.reports.sidecar_values import distinct, number
 from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out
 from bids_rsa.reports.surface_viewer import geometries_of
+from bids_rsa.reports.voxel_viewer import participant_voxels
 
 _SIZES = re.compile(r"_stat-n(voxels|vertices|grayordinates)_")
 VIEWER_BUDGET = 3_200_000  # letters of packed volumes in a page
@@ -199,9 +200,11 @@ def _analysis(index: int, maps: Sequence[FoundMap], folder: Path, budget: int) -
         else None,
         "maps": [_map(one, mask) for one in shown],
         "is_drawn": any(one.picture.exists() for one in maps),
+        "is_drawable": first.is_volume or "SurfaceGeometry" in first.sidecar,
         "viewer": make_viewer(f"viewer-{index}", shown, mask, anatomy, budget)
         if anatomy
         else make_surface_viewer(f"viewer-{index}", shown, folder, budget),
+        "voxels": participant_voxels(f"voxels-{index}", shown, budget // 2),
     }
 
 
@@ -330,6 +333,8 @@ def _peak(rank: int, peak: dict[str, Any], one: FoundMap) -> dict[str, Any]:
     return {
         "place": place,
         "mm": peak["Place"],
+        "structure": peak.get("Structure", ""),
+        "in_voxels": bool(peak.get("Structure")) and not peak["Structure"].startswith("cortex"),
         "score": f"{peak['Score']:g}",
         "voxels": str(peak["Voxels"]),
         "rdm": rdm_picture(cells, names, f"Peak {rank} at ({place}) mm") if cells else None,

@@ -14,6 +14,7 @@ from bids_rsa.core.searchlight import searchlight
 from bids_rsa.outputs.maps import metric_parameters
 from bids_rsa.patterns.stacked import StackedPatterns
 from bids_rsa.settings import RsaSettings
+from bids_rsa.spaces.grayordinates import GrayordinateSpace
 from bids_rsa.spaces.space import Space
 
 N_PEAKS = 10
@@ -90,7 +91,7 @@ def describe_peaks(
     rdms: Any = [None] * len(peaks)
     if peaks and stacked.patterns.shape[2] <= MOST_CONDITIONS:
         rdms = _rdms(patches, stacked, rsa, noise)
-    described = []
+    described: list[dict[str, Any]] = []
     for peak, place, rows, cells in zip(peaks, places, patches, rdms, strict=True):
         rdm = None
         if cells is not None and cells_compared is not None:
@@ -105,6 +106,8 @@ def describe_peaks(
                 "RDM": rdm,
             }
         )
+        if isinstance(stacked.space, GrayordinateSpace):
+            described[-1]["Structure"] = stacked.space.structure_of(peak)[0].replace("_", " ")
     return described
 
 

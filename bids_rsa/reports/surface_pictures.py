@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.outputs.derivatives import PlannedFile, geometry_path, map_figure_path
+from bids_rsa.outputs.derivatives import PlannedFile, map_figure_path
 from bids_rsa.patterns.stacked import StackedPatterns
 from bids_rsa.records import Analysis
 from bids_rsa.reports.details import map_values
@@ -17,7 +17,6 @@ from bids_rsa.reports.participant_pictures import words_of
 from bids_rsa.reports.pictures import mosaic_figure, paint, save_figure
 from bids_rsa.reports.surface_maps import drawn_on, surface_mosaic
 from bids_rsa.reports.surface_view import SurfaceMosaic
-from bids_rsa.reports.surface_viewer import keep_geometry
 
 FAINT = "Colours are fainter the nearer a value is to 0, so that the folding shows."
 
@@ -30,7 +29,7 @@ def draw_hemispheres(
     Returns
     -------
     list of Path
-        The pictures, and the surfaces that are kept for the viewer.
+        The pictures.
     """
     mosaic = surface_mosaic(stacked.space.centers, analysis.surfaces)
     said = drawn_on(stacked.space.centers, analysis.surfaces)
@@ -44,8 +43,7 @@ def draw_hemispheres(
         drawn += draw_surface_map(
             mosaic, values, path, f"{analysis.title}: {held.title}", held, said
         )
-    kept = output_dir / geometry_path(analysis)
-    return [*drawn, keep_geometry(kept, stacked.space.centers, analysis.surfaces)]
+    return drawn
 
 
 def draw_surface_map(

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 from browser import Browser, find_browser
+from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 from report_inputs import FAST, write_inputs
-from surface_inputs import write_surface_inputs
+from surface_inputs import write_grayordinate_inputs, write_surface_inputs
 
 from bids_rsa.cli import main
+from bids_rsa.spaces.gifti import STRUCTURES
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +64,30 @@ def surface_results(tmp_path_factory, middle):
     plugin = ("--use-plugin", "Linear", "--nprocs", "1")
     assert main([*places, "participant", *call, *plugin]) == 0
     assert main([*places, "group", *FAST]) == 0
+    return root / "out"
+
+
+@pytest.fixture(scope="session")
+def grayordinate_results(tmp_path_factory, middle):
+    """The output of both levels in grayordinates; read only."""
+    from nilearn.datasets import load_fsaverage
+
+    root = tmp_path_factory.mktemp("grayordinates")
+    write_grayordinate_inputs(root / "data", middle)
+    for side, name in (("L", "left"), ("R", "right")):
+        faces = load_fsaverage("fsaverage5")["pial"].parts[name].faces
+        arrays = [
+            GiftiDataArray(middle[side].astype(np.float32), "NIFTI_INTENT_POINTSET"),
+            GiftiDataArray(np.asarray(faces, np.int32), "NIFTI_INTENT_TRIANGLE"),
+        ]
+        meta = GiftiMetaData({"AnatomicalStructurePrimary": STRUCTURES[side]})
+        nib.save(GiftiImage(meta=meta, darrays=arrays), root / f"hemi-{side}_mid.surf.gii")
+    places = [str(root / "data"), str(root / "out")]
+    surface = ("--surface", f"{root}/hemi-{{hemi}}_mid.surf.gii")
+    call = ("--model", f"{root}/data/kind.tsv", "--comparison", "pearson", "--radius", "8")
+    plugin = ("--use-plugin", "Linear", "--nprocs", "1")
+    assert main([*places, "participant", *call, *plugin, *surface]) == 0
+    assert main([*places, "group", *FAST, *surface]) == 0
     return root / "out"
 
 

@@ -28,7 +28,8 @@ CHANGE = "element => element.dispatchEvent(new Event('change'))"
 
 
 @pytest.fixture(params=["results/sub-01", "results/group", "surface_results/sub-01",
-                        "surface_results/group"])  # fmt: skip
+                        "surface_results/group", "grayordinate_results/sub-01",
+                        "grayordinate_results/group"])  # fmt: skip
 def any_page(request, browser):
     """The browser with a page of volumes or of surfaces open."""
     fixture, _, name = request.param.partition("/")

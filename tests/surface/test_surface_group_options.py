@@ -239,6 +239,16 @@ def test_regions_that_one_call_and_two_have_analysed_are_refused(output, regions
     assert "sub-11 is there twice" in done.stderr
 
 
+def test_the_group_page_has_a_viewer_without_pictures_too(output):
+    data, out, surface = output
+    done = run_app(
+        data, out, "group", "--n-permutations", "50", "--no-figures", "--label", "quiet", *surface
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list((out / "group" / "analysis-quiet").rglob("*.png"))
+    assert 'class="viewer surfaces"' in (out / "group.html").read_text()
+
+
 def test_hemispheres_of_two_calls_are_tested_as_those_of_one(output, apart):
     together = run_group(output, "--no-figures", "--label", "plain")
     folder = run_group(apart, "--no-figures", "--label", "plain")

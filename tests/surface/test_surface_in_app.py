@@ -391,6 +391,18 @@ def test_one_hemisphere_alone_can_be_analysed(trees, tmp_path):
     np.testing.assert_array_equal(one["R"], two["R"])
 
 
+def test_the_page_has_a_viewer_without_pictures_too(trees, tmp_path):
+    given = (*RADIUS, "--comparison", "pearson", "--no-figures")
+    for kind, more in (("gifti", trees[1]), ("cifti", trees[1]), ("slab", ())):
+        found = run_app(trees[0][kind], tmp_path / kind, *given, *more)
+        assert found.returncode == 0, found.stderr
+        page = (tmp_path / kind / "sub-01.html").read_text()
+        assert page.count('class="viewer ') == 1 and "No pictures of these maps" in page
+        assert not list(tmp_path.glob(f"{kind}/sub-01/figures/*.png"))
+        again = run_app(trees[0][kind], tmp_path / kind, *given, *more)
+        assert again.returncode == 0 and "complete" in again.stderr
+
+
 def test_hemispheres_of_two_calls_are_two_analyses_of_the_page(trees, tmp_path):
     n_pictures = []
     for side in "LR":
@@ -541,7 +553,8 @@ def test_a_file_of_voxels_alone_is_searched_as_a_volume(tmp_path):
     scores, wanted = (maps_of(tmp_path / out, "pearson")[""].ravel() for out in "ab")
     assert np.isfinite(scores).all()
     np.testing.assert_allclose(scores, wanted, atol=2e-6)
-    assert (tmp_path / "a" / "sub-01.html").exists()
+    page = (tmp_path / "a" / "sub-01.html").read_text()
+    assert 'class="viewer slices"' in page and "--no-figures" not in page
     found = run_app(data, tmp_path / "c", "--radius", "1.5")
     assert found.returncode == 2 and "the voxels of" in found.stderr
     found = run_app(data, tmp_path / "c", *given, "--cifti-volume", "skip")
