@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from plain_searchlight import patches_by_mm, plain_cv_rdm, plain_rdm
+from plain_searchlight import patches_by_mm, plain_cv_rdm, plain_left_out_rdm, plain_rdm
 from test_searchlight import ISOTROPIC, KINDS, OBLIQUE, hard
 
 from bids_rsa.core.comparison.plans import compare
@@ -118,7 +118,7 @@ def test_inner_products_are_as_exact_as_scipy(metric, kind, n_folds):
             expected = plain_cv_rdm(folds, "sqeuclidean" if per_voxel else metric)
             expected = expected / (len(rows) if per_voxel else 1)
         else:
-            expected = patch_rdm(folds, metric, False, {})
+            expected = plain_left_out_rdm(folds, metric)
         scale = np.nanmax(np.abs(expected), initial=0)
         np.testing.assert_allclose(rdm, expected, rtol=1e-10, atol=1e-13 * scale)
 

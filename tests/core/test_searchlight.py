@@ -137,9 +137,9 @@ def test_little_room_changes_nothing(
         # short pieces of rows and few tiles at a time, as many conditions have them
         patch.setattr("bids_rsa.core.limits.WORKSPACE", workspace)
         patch.setattr("bids_rsa.core.limits.MIN_LENGTH", min_length)
-        patch.setattr("bids_rsa.core.dissimilarity.rows._PANEL", panel)
         patch.setattr("bids_rsa.core.dissimilarity.pushing._PANEL", panel)
         patch.setattr("bids_rsa.core.dissimilarity.slabs._PACKED", packed)
+        patch.setattr("bids_rsa.core.dissimilarity.fold_slabs._PACKED", packed)
         check(patterns, patch_mask, center_mask, OBLIQUE, radius_mm, metric)
 
 

@@ -1,16 +1,20 @@
 """Cross-validated correlation and cosine distances along rows of the grid.
 
-For each fold, the products of the test patterns with the means of all other folds are summed as
-those of patterns are in `rows`; the mean itself would only divide by a number that cancels.
+For each fold, the products of the training patterns (the sums of all other folds; the mean would
+only divide by a number that cancels) with the test patterns are added to the pending centres, as
+those of patterns are in `pushing`. Voxels may have weights.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.fold_lines import (
-    FoldLines,
-    fold_line_pointers,
-    pack_folds,
+from bids_rsa.core.dissimilarity.fold_slabs import (
+    FoldSlabs,
+    find_offsets,
+    fold_slab_pointers,
+    pack_fold_positions,
     sample_folds,
 )
 from bids_rsa.core.dissimilarity.packing import (
@@ -19,241 +23,249 @@ from bids_rsa.core.dissimilarity.packing import (
     column_pointers,
     voxel_pointers,
 )
-from bids_rsa.core.dissimilarity.rows import (
-    Block,
-    Sums,
-    Tiles,
-    block_pointers,
-    cell_before,
-    find_snapshots,
-    sum_pointers,
-    tile_pointers,
+from bids_rsa.core.dissimilarity.pushing import (
+    Pushed,
+    PushTiles,
+    Stretch,
+    mark_undefined,
+    push_tile_pointers,
+    pushed_pointers,
 )
+from bids_rsa.core.dissimilarity.rows import Block, block_pointers, cell_before
 from bids_rsa.core.dissimilarity.slabs import count_voxels
-from bids_rsa.core.engine.fold_tiles import edge_fold_windows, fold_windows
+from bids_rsa.core.engine.fold_tiles import push_weighted_moments, subtract_products
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
-from bids_rsa.core.engine.tiles import N_X, moments, products, windows
-from bids_rsa.core.engine.vectors import LANES, put
+from bids_rsa.core.engine.norms import SUSPECT, UNDEFINED, find_norms
+from bids_rsa.core.engine.push_cells import store_cells
+from bids_rsa.core.engine.push_tiles import MOMENT_SLABS, push_moments, push_products
+from bids_rsa.core.engine.rooms import make_room
+from bids_rsa.core.engine.vectors import WIDE, put
 
 Floats = NDArray[np.float64]
 
-# correlation from sums is trusted while the mean stands out of the noise by less than 16 times
-_TRUSTED = 1.0 / 256.0
-# share of the squared norm below which a pattern may be constant (1e-12 of the norm, with room)
-_NEAR_CONSTANT = 1e-20
-_SUSPECT, _UNDEFINED = 1, 2
+_push_1, _push_2, _push_3 = push_products
+_subtract_1, _subtract_2, _subtract_3 = subtract_products
+_store_1, _store_2, _store_3 = store_cells
 
-_products_1, _products_2, _products_3 = products
-_fold_1, _fold_2, _fold_3 = fold_windows
-_edge_1, _edge_2, _edge_3 = edge_fold_windows
-_window_1 = windows[0]
+
+class FoldWork(NamedTuple):
+    """What the kernel reads and writes along the rows of a block.
+
+    ``tiles`` have room for each fold and direction; ``pushed.own`` are the cells of a tile, of the
+    centres that are complete.
+    """
+
+    voxels: Voxels
+    near: SphereColumns
+    block: Block
+    tiles: PushTiles
+    slabs: FoldSlabs
+    pushed: Pushed
+
+
+def room_for_fold_sums(near: SphereColumns, tiles: PushTiles, slabs: FoldSlabs) -> Pushed:
+    """Make room for the centres that are pending at a time."""
+    n_moments = -(-slabs.n_all // MOMENT_SLABS) * near.longest * 2 * MOMENT_SLABS * WIDE
+    n_cells = slabs.n_at_once * int(tiles.of[2::4].max()) * WIDE * WIDE
+    n_values = slabs.n_at_once * slabs.n_all * WIDE
+    return Pushed(*(make_room(n) for n in (tiles.room, n_cells, n_moments, n_values, n_values)))
 
 
 @summing_kernel
-def fold_correlations(
-    voxels: Voxels, near: SphereColumns, block: Block, tiles: Tiles, lines: FoldLines, sums: Sums,
-    cosine: bool,
-) -> None:  # fmt: skip
+def fold_correlations(work: FoldWork, cosine: bool) -> None:
     """Cross-validated correlation (or cosine) distances: 1 - mean of train x test / norms.
 
     Cost: 2 products per fold, pair and column.
     """
-    voxels, near, tiles = voxel_pointers(voxels), column_pointers(near), tile_pointers(tiles)
-    block, lines, sums = block_pointers(block), fold_line_pointers(lines), sum_pointers(sums)
-    n_cells, width = voxels.n_conditions * (voxels.n_conditions - 1) // 2, 2 * voxels.width
-    fold_step = lines.n_voxels * width
+    work = _work_pointers(work)
+    voxels, near, block, tiles, slabs = (
+        work.voxels, work.near, work.block, work.tiles, work.slabs,
+    )  # fmt: skip
     for segment in range(block.n_segments):
         begin, end = block.segments[2 * segment], block.segments[2 * segment + 1]
         start = block.positions[begin]
         length = block.positions[end - 1] - start + 1
+        sample_folds(voxels, near, start, length, slabs)
+        find_offsets(voxels.n_folds, slabs, cosine)
         n_positions = length + near.longest - 1
-        sample_folds(voxels, near, start, length, lines)
-        if cosine:
-            for k in range(voxels.n_folds * voxels.width):
-                put(lines.shift, k, 0.0)
-        pack_folds(voxels, near, start, length, lines, width, fold_step)
-        _count(near, block, begin, end, lines)
-        for cell in range(begin * n_cells, end * n_cells):
-            put(block.rdms, cell, 1.0)
-        for fold in range(voxels.n_folds):
-            _sum_up(voxels, near, n_positions, lines, fold, sums)
-            _find_norms(voxels, near, block, begin, end, lines, fold, sums, cosine)
-            for panel in range(tiles.n_panels):
-                center = begin
-                for position in range(n_positions):
-                    _multiply(
-                        lines, fold * fold_step, voxels.width, near, tiles, panel, position, sums
-                    )
+        for panel in range(tiles.n_panels):
+            center = begin
+            for first in range(0, n_positions, slabs.n_at_once):
+                last = min(first + slabs.n_at_once, n_positions)
+                pack_fold_positions(voxels, near, start, length, first, last, slabs)
+                after = center
+                for position in range(first, last):
+                    _sum_moments(work, position, first)
                     place = position - near.longest + 1
-                    if place == block.positions[center] - start:
-                        find_snapshots(near, tiles, place, sums.sources)
-                        _correlate(
-                            voxels, near, tiles, panel, center, center - begin, sums, block.rdms
-                        )
-                        center += 1
-        _mark_undefined(block, begin, end, n_cells)
+                    if place == block.positions[after] - start:
+                        _find_norms(work, after, place, after - center, cosine)
+                        after += 1
+                stretch = Stretch(start, first, last, center, after)
+                for tile in range(tiles.panels[panel], tiles.panels[panel + 1]):
+                    _correlate(work, stretch, tile)
+                center = after
+        mark_undefined(block, begin, end, voxels.n_conditions)
 
 
 @kernel_part
-def _count(near: SphereColumns, block: Block, begin: int, end: int, lines: FoldLines) -> None:
-    """Write patch sizes, and mark centres that are too small or reach bad voxels."""
-    for center in range(begin, end):
-        place = block.positions[center] - block.positions[begin]
-        size, n_bad = count_voxels(near, lines, place)
-        put(block.sizes, center, size + n_bad)
-        undefined = size + n_bad < block.min_voxels or n_bad > 0
-        put(block.suspects, center, _UNDEFINED if undefined else 0)
+def _work_pointers(work: FoldWork) -> FoldWork:
+    """Return the same by pointers."""
+    return FoldWork(
+        voxel_pointers(work.voxels), column_pointers(work.near), block_pointers(work.block),
+        push_tile_pointers(work.tiles), fold_slab_pointers(work.slabs),
+        pushed_pointers(work.pushed),
+    )  # fmt: skip
 
 
 @kernel_part
-def _sum_up(
-    voxels: Voxels, near: SphereColumns, n_positions: int, lines: FoldLines, fold: int, sums: Sums
-) -> None:
-    """Sum the values of a position's groups up to each, and their squares, of one fold."""
-    width, step = 2 * voxels.width, lines.n_moments
-    first = fold * lines.n_voxels * width
-    for position in range(n_positions):
-        at, target = position * (near.n_groups + 1), position * near.n_groups * step
-        for i in range(0, width, 2 * LANES):
-            moments(
-                lines.packed, first + i, first + i, width, lines.bounds, at, near.n_groups,
-                sums.moments, target + 2 * i, step,
+def _sum_moments(work: FoldWork, position: int, first: int) -> None:
+    """Add the (weighted) sums and the sums of squares of one position to the pending centres."""
+    near, slabs, moments = work.near, work.slabs, work.pushed.moments
+    at, row = position * (near.n_groups + 1), (position - first) * near.n_groups * slabs.reach
+    roots = (slabs.n_all - 1) * slabs.slab
+    for k in range(0, slabs.n_all, MOMENT_SLABS):
+        y, base = k * slabs.slab, k * near.longest * 2 * WIDE
+        if slabs.weighted:
+            push_weighted_moments(
+                slabs.packed, roots, y, slabs.slab, slabs.bounds, at, near.n_groups,
+                slabs.pending, row, slabs.reach, moments, base,
+            )  # fmt: skip
+        else:
+            push_moments(
+                slabs.packed, y, y, slabs.slab, slabs.bounds, at, near.n_groups, slabs.pending,
+                row, slabs.reach, moments, base,
             )  # fmt: skip
 
 
 @kernel_part
-def _find_norms(
-    voxels: Voxels, near: SphereColumns, block: Block, begin: int, end: int, lines: FoldLines,
-    fold: int, sums: Sums, cosine: bool,
-) -> None:  # fmt: skip
-    """Means times the root of the size, and inverse norms, of one fold's patterns at each centre.
+def _find_norms(work: FoldWork, center: int, place: int, mine: int, cosine: bool) -> None:
+    """Means times the root of the weight, and inverse norms, of each pattern at a centre.
 
-    Those of test patterns include the share of a fold and a direction. Marks centres as
-    `row_correlations` does.
+    They belong to number ``mine`` of the complete centres; those of test patterns include the share
+    of a fold and a direction. Marks centres as `row_correlations` does.
     """
-    width, share = voxels.width, 0.5 / voxels.n_folds
-    _find_offsets(voxels, lines, fold)
-    for center in range(begin, end):
-        place, mine = block.positions[center] - block.positions[begin], (center - begin) * 2 * width
-        _sum_moments(lines, near, place, sums)
-        size = block.sizes[center]
-        root = 1.0 / np.sqrt(max(size, 1))
-        suspect, undefined = False, False
-        for side in range(2):
-            for i in range(voxels.n_conditions):
-                k = side * width + i
-                at = k // LANES * 2 * LANES + k % LANES
-                total, squared = sums.totals[at], sums.totals[at + LANES]
-                mean = 0.0 if cosine else total * root
-                spread = squared - mean * mean
-                offset = lines.offsets[k]
-                norm = squared + offset * (2.0 * total + offset * size)
-                # NaN, where sums overflowed, is larger than nothing
-                suspect |= not (spread > _TRUSTED * squared and spread > _NEAR_CONSTANT * norm)
-                undefined |= cosine and not 0.0 < squared < np.inf
-                inverse = 1.0 / np.sqrt(spread) if spread > 0.0 else 0.0
-                put(sums.means, mine + k, mean)
-                put(sums.inverses, mine + k, inverse * share if side == 1 else inverse)
-        mark = block.suspects[center]
-        if undefined:
-            mark |= _UNDEFINED
-        if suspect and not cosine:
-            mark |= _SUSPECT
-        put(block.suspects, center, mark)
+    near, block, slabs, pushed = work.near, work.block, work.slabs, work.pushed
+    n, n_slabs = work.voxels.n_conditions, slabs.n_slabs
+    size, n_bad = count_voxels(near, slabs, place)
+    slot, weight = place % near.longest, float(size)
+    if slabs.weighted:
+        weight = pushed.moments[_moment_at(near, slabs.n_all - 1, slot)]
+    root = 1.0 / np.sqrt(weight) if weight > 0.0 and not cosine else 0.0
+    flags = 0
+    for slab in range(2 * n_slabs * work.voxels.n_folds):
+        share = 0.5 / work.voxels.n_folds if slab // n_slabs % 2 == 1 else 1.0
+        flags |= find_norms(
+            pushed.moments, _moment_at(near, slab, slot), n - slab % n_slabs * WIDE,
+            slabs.offsets, slab * WIDE, (weight, root, share), pushed.means, pushed.inverses,
+            (mine * slabs.n_all + slab) * WIDE,
+        )  # fmt: skip
+    undefined = size + n_bad < block.min_voxels or n_bad > 0
+    undefined |= cosine and flags & UNDEFINED != 0
+    put(block.suspects, center, flags & SUSPECT != 0 and not undefined and not cosine)
+    put(block.sizes, center, -1 - size - n_bad if undefined else size + n_bad)
 
 
 @kernel_part
-def _find_offsets(voxels: Voxels, lines: FoldLines, fold: int) -> None:
-    """Write what was taken away from each pattern: of the other folds' sum, and the fold."""
-    for i in range(voxels.n_conditions):
-        own = lines.shift[fold * voxels.width + i]
-        others = 0.0
-        for other in range(voxels.n_folds):
-            others += lines.shift[other * voxels.width + i] if other != fold else 0.0
-        put(lines.offsets, i, others * lines.scale[i])
-        put(lines.offsets, voxels.width + i, own * lines.scale[i])
+def _moment_at(near: SphereColumns, slab: int, slot: int) -> int:
+    """Return where the sums of a slab's conditions stand, and WIDE on those of their squares."""
+    tile = slab // MOMENT_SLABS * near.longest + slot
+    return (tile * MOMENT_SLABS + slab % MOMENT_SLABS) * 2 * WIDE
 
 
 @kernel_part
-def _sum_moments(lines: FoldLines, near: SphereColumns, place: int, sums: Sums) -> None:
-    """Add the sums and the sums of squares up over a centre's window."""
-    for k in range(near.longest):
-        snapshot = (place + k) * near.n_groups + near.group_at[k]
-        put(sums.sources, k, snapshot * lines.n_moments)
-    for t in range(0, lines.n_moments, N_X * LANES):
-        rows = (t, LANES, 0)
-        _window_1(sums.moments, sums.sources, near.longest, t, sums.totals, rows)
+def _correlate(work: FoldWork, stretch: Stretch, tile: int) -> None:
+    """Go along the packed positions with one tile, fold by fold; write the complete cells."""
+    tiles, voxels = work.tiles, work.voxels
+    i, n_y = tiles.of[4 * tile], tiles.of[4 * tile + 2]
+    on_diagonal = tiles.of[4 * tile + 1] == i
+    _start_cells(work.pushed.own, (stretch.after - stretch.center) * WIDE, n_y, on_diagonal)
+    for turn in range(2 * voxels.n_folds):
+        # the second direction of pairs within a slab is below the diagonal of the first
+        skipped = 1 if on_diagonal and turn % 2 == 1 else 0
+        if n_y > skipped:
+            _add_products(work, stretch, tile, turn, skipped)
+    for center in range(stretch.center, stretch.after):
+        _write_cells(work, tile, center, center - stretch.center)
 
 
 @kernel_part
-def _multiply(
-    lines: FoldLines, first: int, width: int, near: SphereColumns, tiles: Tiles, panel: int,
-    position: int, sums: Sums,
-) -> None:  # fmt: skip
-    """Sum products of one position and fold in both directions, for the tiles of a panel."""
-    at, step = position * (near.n_groups + 1), tiles.n_vectors * LANES
-    slot = position % near.longest * near.n_groups * step
-    for tile in range(tiles.panels[panel], tiles.panels[panel + 1]):
-        i, j, n_y = tiles.of[4 * tile], tiles.of[4 * tile + 1], tiles.of[4 * tile + 2]
-        target = slot + tiles.of[4 * tile + 3] * LANES
-        for side in range(2):
-            left, right = first + i + side * width, first + j + (1 - side) * width
-            if n_y == 3:
-                _products_3(
-                    lines.packed, left, right, 2 * width, lines.bounds, at, near.n_groups,
-                    sums.ring, target, step,
-                )  # fmt: skip
-            elif n_y == 2:
-                _products_2(
-                    lines.packed, left, right, 2 * width, lines.bounds, at, near.n_groups,
-                    sums.ring, target, step,
-                )  # fmt: skip
-            else:
-                _products_1(
-                    lines.packed, left, right, 2 * width, lines.bounds, at, near.n_groups,
-                    sums.ring, target, step,
-                )  # fmt: skip
-            target += N_X * n_y * LANES
+def _start_cells(cells: Floats, n_rows: int, n_y: int, on_diagonal: bool) -> None:
+    """Let cells be 1, or one half where two of them become one."""
+    for row in range(n_rows):
+        for k in range(n_y * WIDE):
+            put(cells, row * n_y * WIDE + k, 0.5 if on_diagonal and k < WIDE else 1.0)
 
 
 @kernel_part
-def _correlate(
-    voxels: Voxels, near: SphereColumns, tiles: Tiles, panel: int, center: int, mine: int,
-    sums: Sums, rdms: Floats,
-) -> None:  # fmt: skip
-    """Add one fold to the cells of a panel of one centre, which is number ``mine`` of its row."""
-    n, width = voxels.n_conditions, voxels.width
-    first, norms = center * (n * (n - 1) // 2), mine * 2 * width
-    for tile in range(tiles.panels[panel], tiles.panels[panel + 1]):
-        i, j, n_y = tiles.of[4 * tile], tiles.of[4 * tile + 1], tiles.of[4 * tile + 2]
-        at = tiles.of[4 * tile + 3] * LANES
-        rows = (first + cell_before(i, n) + j, n - i, 1)
-        inside = i < j and j + n_y * LANES <= n
-        for side in range(2):
-            left, right = norms + i + side * width, norms + j + (1 - side) * width
-            given = (sums.ring, sums.sources, near.longest, at, rdms, rows, sums.means)
-            if n_y == 3:
-                if inside:
-                    _fold_3(*given, sums.inverses, left, right, i, j, n)
-                else:
-                    _edge_3(*given, sums.inverses, left, right, i, j, n)
-            elif n_y == 2:
-                if inside:
-                    _fold_2(*given, sums.inverses, left, right, i, j, n)
-                else:
-                    _edge_2(*given, sums.inverses, left, right, i, j, n)
-            elif inside:
-                _fold_1(*given, sums.inverses, left, right, i, j, n)
-            else:
-                _edge_1(*given, sums.inverses, left, right, i, j, n)
-            at += N_X * n_y * LANES
+def _add_products(work: FoldWork, stretch: Stretch, tile: int, turn: int, skipped: int) -> None:
+    """Sum one fold's products in one direction, and subtract them from the complete cells."""
+    near, block, tiles, slabs, pushed = work.near, work.block, work.tiles, work.slabs, work.pushed
+    i, j = tiles.of[4 * tile], tiles.of[4 * tile + 1] + skipped
+    whole = tiles.of[4 * tile + 2]
+    n_y = whole - skipped
+    x, y = turn * slabs.n_slabs + i, (turn + 1 - 2 * (turn % 2)) * slabs.n_slabs + j
+    base = tiles.of[4 * tile + 3] + turn * near.longest * whole * WIDE * WIDE
+    complete = stretch.center
+    for position in range(stretch.first, stretch.last):
+        _push(work, x, y, n_y, position, position - stretch.first, base)
+        place = position - near.longest + 1
+        if complete < stretch.after and place == block.positions[complete] - stretch.start:
+            at = base + place % near.longest * n_y * WIDE * WIDE
+            mine = complete - stretch.center
+            target = mine * WIDE * whole * WIDE + skipped * WIDE
+            left, right = (mine * slabs.n_all + x) * WIDE, (mine * slabs.n_all + y) * WIDE
+            _subtract(pushed, at, n_y, target, whole * WIDE, left, right)
+            complete += 1
 
 
 @kernel_part
-def _mark_undefined(block: Block, begin: int, end: int, n_cells: int) -> None:
-    """Set RDMs of centres that are undefined to NaN; they are no longer suspects."""
-    for center in range(begin, end):
-        if block.suspects[center] & _UNDEFINED:
-            put(block.suspects, center, 0)
-            for cell in range(center * n_cells, (center + 1) * n_cells):
-                put(block.rdms, cell, np.nan)
+def _push(
+    work: FoldWork, x: int, y: int, n_y: int, position: int, packed_at: int, base: int
+) -> None:
+    """Sum products of two slabs at one position, and add them to the pending centres."""
+    near, slabs, sums = work.near, work.slabs, work.pushed.sums
+    at, row = position * (near.n_groups + 1), packed_at * near.n_groups * slabs.reach
+    packed, slab, bounds, pending = slabs.packed, slabs.slab, slabs.bounds, slabs.pending
+    n_groups, reach = near.n_groups, slabs.reach
+    x, y = x * slab, y * slab
+    if n_y == 3:
+        _push_3(packed, x, y, slab, bounds, at, n_groups, pending, row, reach, sums, base)
+    elif n_y == 2:
+        _push_2(packed, x, y, slab, bounds, at, n_groups, pending, row, reach, sums, base)
+    else:
+        _push_1(packed, x, y, slab, bounds, at, n_groups, pending, row, reach, sums, base)
+
+
+@kernel_part
+def _subtract(
+    pushed: Pushed, at: int, n_y: int, target: int, stride: int, left: int, right: int
+) -> None:
+    """Subtract normalised sums from cells."""
+    sums, cells, means, inverses = pushed.sums, pushed.own, pushed.means, pushed.inverses
+    if n_y == 3:
+        _subtract_3(sums, at, cells, target, stride, means, inverses, left, right)
+    elif n_y == 2:
+        _subtract_2(sums, at, cells, target, stride, means, inverses, left, right)
+    else:
+        _subtract_1(sums, at, cells, target, stride, means, inverses, left, right)
+
+
+@kernel_part
+def _write_cells(work: FoldWork, tile: int, center: int, mine: int) -> None:
+    """Write a tile's cells of one centre; on the diagonal, both directions of a pair are added."""
+    tiles, cells, rdms, n = work.tiles, work.pushed.own, work.block.rdms, work.voxels.n_conditions
+    i, j, n_y = tiles.of[4 * tile] * WIDE, tiles.of[4 * tile + 1] * WIDE, tiles.of[4 * tile + 2]
+    width = n_y * WIDE
+    at = mine * WIDE * width
+    if i == j:
+        for a in range(WIDE):
+            for b in range(a + 1, WIDE):
+                above, below = at + a * width + b, at + b * width + a
+                put(cells, above, cells[above] + cells[below])
+    rows = (center * (n * (n - 1) // 2) + cell_before(i, n) + j, n - i, 1)
+    if n_y == 3:
+        _store_3(cells, at, rdms, rows, i, j, n)
+    elif n_y == 2:
+        _store_2(cells, at, rdms, rows, i, j, n)
+    else:
+        _store_1(cells, at, rdms, rows, i, j, n)

@@ -151,7 +151,10 @@ class GramSource:
         if patches.shape[1] == 1:
             products = np.matmul(tests[:, 0].transpose(0, 2, 1), tests[:, 0])
         else:
-            training = _unit_patterns(_means_of_others(patches), roots, centered)
+            # means of nearly equal values are known to more digits once a constant is taken away
+            taken = _means(patches, roots) if centered else np.zeros_like(patches[:, :, :1])
+            others = _means_of_others(patches - taken)
+            training = _unit_patterns(others, roots, centered, _means_of_others(taken))
             products = np.matmul(training.transpose(0, 1, 3, 2), tests).mean(axis=1)
             products = (products + products.transpose(0, 2, 1)) / 2
         i, j = self._pairs
@@ -202,21 +205,34 @@ def _correlations(patches: Floats, squares: Floats, pairs: Any) -> Floats:
     return np.asarray(cells)
 
 
-def _unit_patterns(patches: Floats, roots: Floats, centered: bool) -> Floats:
+def _unit_patterns(
+    patches: Floats, roots: Floats, centered: bool, taken: Floats | None = None
+) -> Floats:
     """Give patterns (n_patches, n_folds, n_voxels, n_conditions) unit norm; NaN where constant.
 
     Patterns are multiplied by the roots (n_patches, 1, n_voxels, 1) of the voxels' weights.
+    ``taken`` (n_patches, n_folds, 1, n_conditions) was taken away from them before.
     """
     weighted = patches * roots
-    whole = np.einsum("kfpn,kfpn->kfn", weighted, weighted)
-    norms = whole
+    norms = whole = np.einsum("kfpn,kfpn->kfn", weighted, weighted)
     if centered:
-        sums = (weighted * roots).sum(axis=2, keepdims=True)
-        means = sums / (roots * roots).sum(axis=2, keepdims=True)
-        weighted = (patches - means) * roots
+        sums, weights = _sums(patches, roots), (roots * roots).sum(axis=2, keepdims=True)
+        if taken is not None:
+            whole = whole + (taken * (2.0 * sums + taken * weights))[:, :, 0]
+        weighted = (patches - sums / weights) * roots
         norms = np.einsum("kfpn,kfpn->kfn", weighted, weighted)
     norms = np.where(norms > CONSTANT * CONSTANT * whole, norms, np.nan)
     return np.asarray(weighted / np.sqrt(norms)[:, :, None, :])
+
+
+def _sums(patches: Floats, roots: Floats) -> Floats:
+    """Weighted sums (n_patches, n_folds, 1, n_conditions)."""
+    return np.asarray((patches * (roots * roots)).sum(axis=2, keepdims=True))
+
+
+def _means(patches: Floats, roots: Floats) -> Floats:
+    """Weighted means (n_patches, n_folds, 1, n_conditions)."""
+    return np.asarray(_sums(patches, roots) / (roots * roots).sum(axis=2, keepdims=True))
 
 
 def _means_of_others(patches: Floats) -> Floats:

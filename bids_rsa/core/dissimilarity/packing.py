@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
-from bids_rsa.core.engine.tiles import N_X
-from bids_rsa.core.engine.vectors import LANES, pointer_to
+from bids_rsa.core.engine.vectors import pointer_to
 from bids_rsa.core.neighborhood.spheres import SphereRows
 
 Floats = NDArray[np.float64]
@@ -39,8 +38,6 @@ class Voxels(NamedTuple):
     n_folds, n_conditions : int
     width : int
         Length of a line: the conditions, and zeros up to a multiple of four.
-    n_moments : int
-        Length of a line's sums and sums of squares, for whole tiles of vectors.
     """
 
     values: Values
@@ -49,7 +46,6 @@ class Voxels(NamedTuple):
     n_folds: int
     n_conditions: int
     width: int
-    n_moments: int
 
 
 class SphereColumns(NamedTuple):
@@ -75,10 +71,7 @@ def voxels_of(patterns: NDArray[np.floating[Any]], spheres: SphereRows) -> Voxel
     finite = np.empty(n_voxels, dtype=np.uint8)
     _find_finite(patterns.reshape(n_voxels, n_folds * n_conditions), finite)
     width = padded_width(n_conditions)
-    n_moments = -(-2 * width // (N_X * LANES)) * N_X * LANES
-    return Voxels(
-        patterns.reshape(-1), finite, spheres.rows, n_folds, n_conditions, width, n_moments
-    )
+    return Voxels(patterns.reshape(-1), finite, spheres.rows, n_folds, n_conditions, width)
 
 
 def sphere_columns(spheres: SphereRows) -> SphereColumns:
@@ -95,7 +88,7 @@ def voxel_pointers(voxels: Voxels) -> Voxels:
     """Return the same by pointers."""
     return Voxels(
         pointer_to(voxels.values), pointer_to(voxels.finite), pointer_to(voxels.rows),
-        voxels.n_folds, voxels.n_conditions, voxels.width, voxels.n_moments,
+        voxels.n_folds, voxels.n_conditions, voxels.width,
     )  # fmt: skip
 
 

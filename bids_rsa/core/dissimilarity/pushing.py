@@ -147,18 +147,18 @@ def work_pointers(work: RowWork) -> RowWork:
     """Return the same by pointers."""
     return RowWork(
         voxel_pointers(work.voxels), column_pointers(work.near), block_pointers(work.block),
-        _push_tile_pointers(work.tiles), slab_pointers(work.slabs), _pushed_pointers(work.pushed),
+        push_tile_pointers(work.tiles), slab_pointers(work.slabs), pushed_pointers(work.pushed),
     )  # fmt: skip
 
 
 @kernel_part
-def _push_tile_pointers(tiles: PushTiles) -> PushTiles:
+def push_tile_pointers(tiles: PushTiles) -> PushTiles:
     """Return the same by pointers."""
     return PushTiles(pointer_to(tiles.of), pointer_to(tiles.panels), tiles.n_panels, tiles.room)
 
 
 @kernel_part
-def _pushed_pointers(pushed: Pushed) -> Pushed:
+def pushed_pointers(pushed: Pushed) -> Pushed:
     """Return the same by pointers."""
     return Pushed(
         pointer_to(pushed.sums), pointer_to(pushed.own), pointer_to(pushed.moments),

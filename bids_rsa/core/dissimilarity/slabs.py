@@ -6,12 +6,11 @@ positions are packed at a time, so that they stay in a core's own cache while al
 """
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.fold_lines import FoldLines
 from bids_rsa.core.dissimilarity.packing import SphereColumns, Voxels
 from bids_rsa.core.engine.jit import kernel_part
 from bids_rsa.core.engine.push_tiles import MOMENT_SLABS, add_lines, pack_slabs
@@ -69,6 +68,26 @@ class Slabs(NamedTuple):
     n_slabs: int
     n_at_once: int
     reach: int
+
+
+class Positions(Protocol):
+    """What is known of packed positions, of one fold or several."""
+
+    @property
+    def bounds(self) -> Integers:
+        """As in `Slabs`."""
+
+    @property
+    def bad(self) -> Integers:
+        """As in `Slabs`."""
+
+    @property
+    def pending(self) -> Integers:
+        """As in `Slabs`."""
+
+    @property
+    def reach(self) -> int:
+        """As in `Slabs`."""
 
 
 def count_slabs(n_conditions: int) -> int:
@@ -175,7 +194,7 @@ def pack_positions(
         if voxels.n_folds > 1:
             for k in range(at, at + near.n_groups + 1):
                 put(slabs.fold_bounds, k, slabs.bounds[k] * voxels.n_folds)
-        _find_pending(near, position, length, (position - first) * near.n_groups, slabs)
+        find_pending(near, position, length, (position - first) * near.n_groups, slabs)
 
 
 @kernel_part
@@ -209,7 +228,9 @@ def _write_lines(voxels: Voxels, row: int, slabs: Slabs, line: int) -> None:
 
 
 @kernel_part
-def _find_pending(near: SphereColumns, position: int, length: int, at: int, slabs: Slabs) -> None:
+def find_pending(
+    near: SphereColumns, position: int, length: int, at: int, slabs: Positions
+) -> None:
     """List the centres whose windows hold a position, by the group that they take of it."""
     for group in range(near.n_groups):
         put(slabs.pending, (at + group) * slabs.reach, -1)
@@ -227,7 +248,7 @@ def _find_pending(near: SphereColumns, position: int, length: int, at: int, slab
 
 
 @kernel_part
-def count_voxels(near: SphereColumns, slabs: Slabs | FoldLines, place: int) -> tuple[int, int]:
+def count_voxels(near: SphereColumns, slabs: Positions, place: int) -> tuple[int, int]:
     """Count the finite voxels of a centre's patch, and those that are not finite."""
     size = 0
     n_bad = 0

@@ -221,8 +221,11 @@ def _weighted(
     """Choose the fastest way with weights of voxels."""
     careful = GramSource(patterns, neighborhood, known, min_voxels, roots)
     of_products = known.gram_code in PRODUCTS
-    if not isinstance(neighborhood, SphereRows) or (of_products and patterns.shape[1] > 1):
+    if not isinstance(neighborhood, SphereRows):
         return careful
+    if of_products and patterns.shape[1] > 1:
+        given = np.ascontiguousarray(patterns)
+        return FoldRowSource(given, neighborhood, known, min_voxels, roots)
     if known.gram_code == CORRELATION:
         lines, cosine = with_roots(patterns, roots), replace(known, gram_code=COSINE)
         cosines = RowSource(lines, neighborhood, cosine, min_voxels)

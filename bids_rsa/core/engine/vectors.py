@@ -27,7 +27,7 @@ WIDE = _widest()
 DOUBLE = ir.DoubleType()
 SINGLE = ir.FloatType()
 INDEX = ir.IntType(64)
-VECTOR = ir.VectorType(DOUBLE, LANES)
+_CACHE_LINE = 64  # bytes
 # a product and the sum it enters may become one fused operation
 FUSED = ("contract",)
 
@@ -166,6 +166,39 @@ def put(typing_context: Any, pointer: Any, at: Any, value: Any) -> Any:
         data, at, value = args
         kind = context.get_data_type(signature.args[0].dtype)
         builder.store(value, pointer_at(builder, data, at, kind))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@code
+def exponent_of(typing_context: Any, value: Any) -> Any:
+    """``exponent_of(value)``: that of ``math.frexp``, at least -1022; without a call."""
+
+    def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+        bits = builder.and_(builder.bitcast(args[0], INDEX), constant(2**63 - 1))
+        exponent = builder.sub(builder.lshr(bits, constant(52)), constant(1022))
+        is_zero = builder.icmp_unsigned("==", bits, constant(0))
+        return builder.select(is_zero, constant(0), exponent)
+
+    return types.int64(types.float64), codegen
+
+
+@code
+def prefetch(typing_context: Any, data: Any, at: Any, n: Any) -> Any:
+    """``prefetch(data, at, n)``: have n numbers fetched into the second cache, if they exist."""
+    signature = types.void(data, types.int64, types.int64)
+
+    def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+        data, at, n = args
+        element = SINGLE if signature.args[0].dtype == types.float32 else DOUBLE
+        flag = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [data.type, flag, flag, flag])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
+        step = constant(_CACHE_LINE // _size_of(element))
+        with cgutils.for_range_slice(builder, at, builder.add(at, n), step) as (k, _):
+            place = pointer_at(builder, data, k, element)
+            builder.call(fetch, [place, *(ir.Constant(flag, value) for value in (0, 2, 1))])
         return context.get_dummy_value()
 
     return signature, codegen
