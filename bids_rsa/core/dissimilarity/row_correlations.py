@@ -9,19 +9,11 @@ from bids_rsa.core.dissimilarity.rows import cell_before
 from bids_rsa.core.dissimilarity.slabs import Slabs, count_voxels, pack_positions, sample
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
 from bids_rsa.core.engine.push_cells import edge_correlations, inner_correlations
-from bids_rsa.core.engine.push_tiles import (
-    MOMENT_SLABS,
-    push_moments,
-    push_products,
-)
+from bids_rsa.core.engine.push_norms import SUSPECT, UNFIT, find_norms
+from bids_rsa.core.engine.push_tiles import MOMENT_SLABS, push_moments, push_products
 from bids_rsa.core.engine.vectors import WIDE, put
 
 Floats = NDArray[np.float64]
-
-# correlation from sums is trusted while the mean stands out of the noise by less than 16 times
-_TRUSTED = 1.0 / 256.0
-# share of the squared norm below which a pattern may be constant (1e-12 of the norm, with room)
-_NEAR_CONSTANT = 1e-20
 
 _push_1, _push_2, _push_3 = push_products
 _inner_1, _inner_2, _inner_3 = inner_correlations
@@ -43,9 +35,10 @@ def correlations(work: RowWork, cosine: bool) -> None:
         start = block.positions[begin]
         length = block.positions[end - 1] - start + 1
         sample(voxels, near, start, length, slabs)
-        if cosine:
-            for i in range(voxels.n_conditions):
+        for i in range(voxels.n_conditions):
+            if cosine:
                 put(slabs.shift, i, 0.0)
+            put(slabs.offsets, i, slabs.shift[i] * slabs.scale[i])
         n_positions = length + near.longest - 1
         for panel in range(tiles.n_panels):
             center = begin
@@ -150,20 +143,15 @@ def _find_norms(work: RowWork, center: int, place: int, mine: int, cosine: bool)
     near, block, slabs, pushed = work.near, work.block, work.slabs, work.pushed
     size, n_bad = count_voxels(near, slabs, place)
     root, slot = 1.0 / np.sqrt(max(size, 1)), place % near.longest * 2 * MOMENT_SLABS * WIDE
-    suspect, undefined = False, size + n_bad < block.min_voxels or n_bad > 0
-    for i in range(work.voxels.n_conditions):
-        slab = i // WIDE
+    found = 0
+    for slab in range(slabs.n_slabs):
         tile = slab // MOMENT_SLABS * near.longest * 2 * MOMENT_SLABS * WIDE
-        at = tile + slot + slab % MOMENT_SLABS * 2 * WIDE + i % WIDE
-        total, squared = pushed.moments[at], pushed.moments[at + WIDE]
-        mean = 0.0 if cosine else total * root
-        spread = squared - mean * mean
-        offset = slabs.shift[i] * slabs.scale[i]
-        norm = squared + offset * (2.0 * total + offset * size)
-        # NaN, where sums overflowed, is larger than nothing
-        suspect |= not (spread > _TRUSTED * squared and spread > _NEAR_CONSTANT * norm)
-        undefined |= cosine and not 0.0 < squared < np.inf
-        put(pushed.means, mine + i, mean)
-        put(pushed.inverses, mine + i, 1.0 / np.sqrt(spread) if spread > 0.0 else 0.0)
-    put(block.suspects, center, suspect and not undefined and not cosine)
+        at = tile + slot + slab % MOMENT_SLABS * 2 * WIDE
+        found |= find_norms(
+            pushed.moments, at, 0.0 if cosine else root, float(size), slabs.offsets, slab,
+            work.voxels.n_conditions, pushed.means, pushed.inverses, mine,
+        )  # fmt: skip
+    undefined = size + n_bad < block.min_voxels or n_bad > 0 or (cosine and found & UNFIT > 0)
+    suspect = not cosine and not undefined and found & SUSPECT > 0
+    put(block.suspects, center, suspect)
     put(block.sizes, center, -1 - size - n_bad if undefined else size + n_bad)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.packing import SphereColumns, Voxels
 from bids_rsa.core.engine.jit import kernel_part
+from bids_rsa.core.engine.push_norms import add_sample
 from bids_rsa.core.engine.push_tiles import MOMENT_SLABS, add_lines, pack_slabs
 from bids_rsa.core.engine.rooms import make_room
 from bids_rsa.core.engine.vectors import WIDE, pointer_to, put
@@ -41,8 +42,8 @@ class Slabs(NamedTuple):
         The same of the folds' lines.
     bad : (n_positions * n_groups,) int64
         Voxels that are not finite, in a position's groups up to each.
-    shift, scale : (n_slabs * WIDE,) float64
-        Of each condition.
+    shift, scale, offsets : (n_slabs * WIDE,) float64
+        Of each condition; offsets are the scaled shifts.
     pending : (n_at_once * n_groups * reach,) int64
         Centres of each group at the packed positions; see `engine.push_tiles`.
     slab, fold_slab : int
@@ -62,6 +63,7 @@ class Slabs(NamedTuple):
     bad: Integers
     shift: Floats
     scale: Floats
+    offsets: Floats
     pending: Integers
     slab: int
     fold_slab: int
@@ -113,6 +115,7 @@ def room_for_slabs(n_positions: int, voxels: Voxels, near: SphereColumns) -> Sla
         np.empty(n_positions * near.n_groups, dtype=np.int64),
         np.zeros(n_slabs * WIDE),
         np.zeros(n_slabs * WIDE),
+        np.zeros(n_slabs * WIDE),
         np.empty(n_at_once * near.n_groups * reach, dtype=np.int64),
         slab,
         fold_slab,
@@ -128,8 +131,8 @@ def slab_pointers(slabs: Slabs) -> Slabs:
     return Slabs(
         pointer_to(slabs.packed), pointer_to(slabs.folds), pointer_to(slabs.bounds),
         pointer_to(slabs.fold_bounds), pointer_to(slabs.bad), pointer_to(slabs.shift),
-        pointer_to(slabs.scale), pointer_to(slabs.pending), slabs.slab, slabs.fold_slab,
-        slabs.n_slabs, slabs.n_at_once, slabs.reach,
+        pointer_to(slabs.scale), pointer_to(slabs.offsets), pointer_to(slabs.pending), slabs.slab,
+        slabs.fold_slab, slabs.n_slabs, slabs.n_at_once, slabs.reach,
     )  # fmt: skip
 
 
@@ -154,10 +157,7 @@ def sample(voxels: Voxels, near: SphereColumns, start: int, length: int, slabs: 
         if row >= 0 and voxels.finite[row] > 0:
             n_found += 1
             source = row * voxels.n_folds * n
-            for i in range(n):
-                value = np.float64(voxels.values[source + i])
-                put(slabs.shift, i, slabs.shift[i] + value)
-                put(slabs.scale, i, slabs.scale[i] + math.frexp(value)[1])
+            add_sample(voxels.values, source, n, slabs.shift, slabs.scale)
     for i in range(n):
         put(slabs.shift, i, slabs.shift[i] / max(n_found, 1))
         # within 2^+-900, so that the scale and its inverse are normal numbers
