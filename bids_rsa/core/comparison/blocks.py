@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.comparison import kernels
 from bids_rsa.core.comparison.ranking import rank_rows, sort_rows
+from bids_rsa.core.comparison.spread_ranks import rank_spread
 from bids_rsa.core.engine.sorting import Words
 
 Floats = NDArray[np.float64]
@@ -46,14 +47,15 @@ class CompleteRdms:
             # ranks are multiples of one half: single precision holds them up to 2^22 cells
             dtype = np.float32 if self.rows.shape[1] < 2**22 else np.float64
             ranks, squares = np.empty(self.rows.shape, dtype), np.empty(len(self.rows))
-            step = max(_SORTED_CELLS // max(self.rows.shape[1], 1), 1)
-            for k in range(0, len(self.rows), step):
-                few = slice(k, k + step)
-                if self._sorted is None:
-                    orders, ties, n_ties = _sort(self.rows[few])
-                else:
-                    orders, ties, n_ties = (array[few] for array in self._sorted)
-                rank_rows(orders, ties, n_ties, ranks[few], squares[few])
+            if self._sorted is None:
+                left = rank_spread(self.rows, ranks, squares)
+                step = max(_SORTED_CELLS // max(self.rows.shape[1], 1), 1)
+                for few in (left[k : k + step] for k in range(0, len(left), step)):
+                    again = np.empty((len(few), self.rows.shape[1]), dtype), np.empty(len(few))
+                    rank_rows(*_sort(self.rows[few]), *again)
+                    ranks[few], squares[few] = again
+            else:
+                rank_rows(*self._sorted, ranks, squares)
             self._ranks = ranks, squares
         return self._ranks
 

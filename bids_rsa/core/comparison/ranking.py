@@ -30,7 +30,7 @@ Ranks = NDArray[np.floating]
 AnyWords = NDArray[np.unsignedinteger]
 
 NEAR_TIE = 1e-12  # of the size of the cells, from the sorted neighbour
-_UNIT = 2.0  # the largest correlation distance: 1 - r is rounded in units of 1, however small
+UNIT = 2.0  # the largest correlation distance: 1 - r is rounded in units of 1, however small
 _MOST_NARROW = 2**10  # cells; up to here the buckets win, measured
 _NARROW_KEY_BITS = 28  # at most: keys go through int32
 _WIDE_KEY_BITS = 50  # at most: keys are whole parts of a double
@@ -79,7 +79,7 @@ def _largest_cell(row: Floats, low: float, high: float) -> float:
 @kernel_part
 def _common_size(row: Floats, order: Words, largest: float) -> float:
     """Size that most cells have at least, which a few huge ones do not change. O(1)."""
-    size = min(largest, _UNIT)
+    size = min(largest, UNIT)
     for position in ((row.size - 1) // 4, (row.size - 1) // 2):
         cell = abs(row[order[position]])
         if cell < math.inf:
@@ -176,7 +176,7 @@ def _sort_narrow(row: Floats, found: _Range, order: Words, ties: Words, room: _N
         mask = (np.uint32(1) << shift) - np.uint32(1)
         for k in range(row.size):
             order[k] = words[k] & mask
-        gap = min(found.gap, NEAR_TIE * _UNIT)
+        gap = min(found.gap, NEAR_TIE * UNIT)
         _sort_equal_keys(row, words, order, ties[:n_near], shift, room.spare, gap)
     return n_near
 
@@ -200,7 +200,7 @@ def _sort_wide(row: Floats, found: _Range, order: Words, ties: Words, room: _Wid
     mask = (np.uint64(1) << shift) - np.uint64(1)
     for k in range(row.size):
         order[k] = np.uint32(words[k] & mask)
-    gap = min(found.gap, NEAR_TIE * _UNIT)
+    gap = min(found.gap, NEAR_TIE * UNIT)
     _sort_equal_keys(row, words, order, ties[:n_near], shift, room.spare.view(np.uint32), gap)
     return n_near
 
@@ -249,7 +249,7 @@ def _sort_wide_rows(
             for k in range(n):
                 order[k] = k
                 ties[r, max(k - 1, 0)] = k
-            gap = min(found.gap, NEAR_TIE * _UNIT)
+            gap = min(found.gap, NEAR_TIE * UNIT)
             sort_by_value(row, order, room.spare.view(np.uint32), gap)
         size = _common_size(row, order, found.largest)
         n_ties[r] = _keep_ties(row, order, ties[r, :n_near], size)

@@ -6,6 +6,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
+from bids_rsa.core.engine.keys import larger, smaller
 from bids_rsa.core.engine.vectors import (
     LANES,
     Builder,
@@ -20,16 +21,6 @@ from bids_rsa.core.engine.vectors import (
 WORD_LANES = 8
 _WORD = ir.IntType(32)
 _WORDS = ir.VectorType(_WORD, WORD_LANES)
-
-
-def _smaller(builder: Builder, x: Any, y: Any) -> Any:
-    """Return the smaller of each two doubles."""
-    return builder.select(builder.fcmp_ordered("<", x, y), x, y)
-
-
-def _larger(builder: Builder, x: Any, y: Any) -> Any:
-    """Return the larger of each two doubles."""
-    return builder.select(builder.fcmp_ordered(">", x, y), x, y)
 
 
 @code
@@ -50,7 +41,7 @@ def range_of(typing_context: Any, values: Any, n: Any) -> Any:
                 builder.store(value, end)
         with cgutils.for_range_slice(builder, n_whole, n, constant(1)) as (k, _):
             value = load_number(builder, values, k)
-            for end, choose in zip(ends, (_smaller, _larger), strict=True):
+            for end, choose in zip(ends, (smaller, larger), strict=True):
                 builder.store(choose(builder, value, builder.load(end)), end)
         return context.make_tuple(
             builder, signature.return_type, [builder.load(end) for end in ends]
@@ -67,9 +58,9 @@ def _vector_range(builder: Builder, values: Any, n: Any) -> list[Any]:
     with cgutils.for_range_slice(builder, constant(0), n, constant(4 * LANES)) as (at, _):
         for k in range(4):
             value = load_vector(builder, values, shifted(builder, at, k * LANES))
-            for best, choose in zip(running, (_smaller, _larger), strict=True):
+            for best, choose in zip(running, (smaller, larger), strict=True):
                 builder.store(choose(builder, value, builder.load(best[k])), best[k])
-    for best, choose in zip(running, (_smaller, _larger), strict=True):
+    for best, choose in zip(running, (smaller, larger), strict=True):
         ends = [builder.load(one) for one in best]
         while len(ends) > 1:
             ends = [choose(builder, ends[0], ends[1]), *ends[2:]]

@@ -1,0 +1,262 @@
+"""Average ranks of RDMs whose cells are spread, near-ties included, in compiled code.
+
+The cells are put into columns (`spreading`), which are sorted many at a time. Cells whose words are
+near each other, few in most RDMs, are then put right by their float64 values: order and ties are
+those of the values, exactly. RDMs that are not spread, as with many equal cells or a few huge ones,
+are left to `ranking`. Which these are, and the columns, depends on the RDMs before; ranks do not.
+"""
+
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_rsa.core.comparison.ranking import NEAR_TIE, UNIT
+from bids_rsa.core.comparison.spreading import (
+    STRIDE,
+    Scale,
+    SpreadRoom,
+    Work,
+    choose_columns,
+    distribute,
+    find_scale,
+    make_spread_room,
+    point_to_work,
+)
+from bids_rsa.core.engine.columns import (
+    COLUMNS,
+    most_words,
+    scatter_ranks,
+    sort_16,
+    sort_20,
+    sort_24,
+    sort_28,
+    sort_32,
+)
+from bids_rsa.core.engine.jit import kernel, kernel_part
+from bids_rsa.core.engine.sorting import sort_by_value
+from bids_rsa.core.engine.vectors import WIDE, pointer_to, put
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+_MOST_CELLS = 2**15  # with more the tables do not stay in a core's own cache
+# time lost in choosing columns, in rows: where much was lost, rows are left without an attempt
+_CHOICE, _FAILURE, _MOST_LOST = 4.0, 64.0, 64.0
+_rooms = threading.local()
+
+
+@kernel_part
+def _sort_table(work: Work, first: int, gap: np.uint32, edge: np.uint32) -> int:
+    """Sort the columns of one table; return a bit for each that has near words."""
+    tables, counts, bases = work.tables, work.counts, work.bases
+    at = first // COLUMNS * STRIDE
+    most = most_words(counts, first)
+    if most <= 16:
+        return sort_16(tables, at, counts, bases, first, gap, edge)
+    if most <= 20:
+        return sort_20(tables, at, counts, bases, first, gap, edge)
+    if most <= 24:
+        return sort_24(tables, at, counts, bases, first, gap, edge)
+    if most <= 28:
+        return sort_28(tables, at, counts, bases, first, gap, edge)
+    return sort_32(tables, at, counts, bases, first, gap, edge)
+
+
+if WIDE == 8:
+
+    @kernel_part
+    def _put_ranks(work: Work, first: int, ranks: Any) -> None:
+        """Store the ranks of the words of a table."""
+        center, mask = np.float32(0.5 * (work.n - 1)), np.uint32((1 << work.bits) - 1)
+        at, most = first // COLUMNS * STRIDE, most_words(work.counts, first)
+        scatter_ranks(work.tables, at, work.counts, work.starts, first, most, mask, center, ranks)
+else:
+
+    @kernel_part
+    def _put_ranks(work: Work, first: int, ranks: Any) -> None:
+        """Store the ranks of the words of a table."""
+        center, mask = np.float32(0.5 * (work.n - 1)), np.uint32((1 << work.bits) - 1)
+        for column in range(first, first + COLUMNS):
+            at = np.int64(work.firsts[column])
+            rank = np.float32(work.starts[column]) - center
+            for _ in range(np.int64(work.counts[column])):
+                put(ranks, np.int64(work.tables[at] & mask), rank)
+                rank += np.float32(1.0)
+                at += COLUMNS
+
+
+@kernel_part
+def _last_before(work: Work, column: int) -> int:
+    """Return the place of the last word in the columns before; -1: none."""
+    k = column - 1
+    while k >= 0 and work.counts[k] == 0:
+        k -= 1
+    if k < 0:
+        return -1
+    return np.int64(work.firsts[k]) + (np.int64(work.counts[k]) - 1) * COLUMNS
+
+
+@kernel_part
+def _note_near(work: Work, column: int, n_near: int, gap: np.uint32, edge: np.uint32) -> int:
+    """Note the words of a column that are near the one before; return how many there are now."""
+    position = np.int64(work.starts[column])
+    before, at = _last_before(work, column), np.int64(work.firsts[column])
+    for k in range(np.int64(work.counts[column])):
+        word = work.tables[at]
+        near = word < edge if k == 0 else word - work.tables[before] < gap
+        if near and before >= 0:
+            put(work.positions, n_near, np.uint32(position + k))
+            put(work.at, n_near, np.uint32(at))
+            put(work.before, n_near, np.uint32(before))
+            n_near += 1
+        before = at
+        at += COLUMNS
+    return n_near
+
+
+@kernel_part
+def _sort_and_rank(scale: Scale, work: Work, ranks: Any) -> int:
+    """Sort the words, store ranks without ties; return how many words are near. O(n)."""
+    # keys are exact to 1e-7; the whole part of a gap of g keys is at most one more than g's
+    reach = np.uint32(scale.gap * scale.factor + 1e-6) + np.uint32(1)
+    bits = np.uint32(work.bits)
+    gap, edge = (reach + np.uint32(1)) << bits, reach << bits
+    n_near = 0
+    for first in range(0, work.n_columns, COLUMNS):
+        flags = _sort_table(work, first, gap, edge)
+        _put_ranks(work, first, ranks)
+        column = first
+        while flags:
+            if flags & 1:
+                n_near = _note_near(work, column, n_near, gap, edge)
+            flags >>= 1
+            column += 1
+    return n_near
+
+
+@kernel_part
+def _sort_near(row: Floats, room: SpreadRoom, work: Work, n_near: int) -> None:
+    """Put the cells of words that are near each other into the order of their values."""
+    tables, positions = work.tables, work.positions
+    mask = np.uint32((1 << work.bits) - 1)
+    cells, spare = room.near[3], room.near[4]
+    i = 0
+    while i < n_near:
+        start = i
+        cells[0] = tables[np.int64(work.before[start])] & mask
+        while i < n_near and positions[i] == positions[start] + np.uint32(i - start):
+            cells[i - start + 1] = tables[np.int64(work.at[i])] & mask
+            i += 1
+        n = i - start + 1
+        if n > 2:
+            sort_by_value(row, cells[:n], spare, -1.0)
+        elif row[np.int64(cells[0])] > row[np.int64(cells[1])]:
+            cells[0], cells[1] = cells[1], cells[0]
+        put(tables, np.int64(work.before[start]), cells[0])
+        for k in range(1, n):
+            put(tables, np.int64(work.at[start + k - 1]), cells[k])
+
+
+@kernel_part
+def _common_size(row: Floats, work: Work, largest: float) -> float:
+    """Size that most cells have at least, which a few huge ones do not change. O(log n)."""
+    mask = np.uint32((1 << work.bits) - 1)
+    size = min(largest, UNIT)
+    for quarters in (1, 2):
+        position = (row.size - 1) * quarters // 4
+        low, high = 0, work.n_columns
+        while high - low > 1:
+            middle = (low + high) // 2
+            if work.starts[middle] <= position:
+                low = middle
+            else:
+                high = middle
+        place = np.int64(work.firsts[low]) + (position - np.int64(work.starts[low])) * COLUMNS
+        size = max(size, abs(row[np.int64(work.tables[place] & mask)]))
+    return size
+
+
+@kernel_part
+def _rank_near(row: Floats, work: Work, n_near: int, largest: float, ranks: Any) -> float:
+    """Rank the cells of near words; return the sum of t^3 - t over ties of t cells. O(near)."""
+    tables, positions = work.tables, work.positions
+    mask = np.uint32((1 << work.bits) - 1)
+    size = _common_size(row, work, largest)
+    center, tied = 0.5 * (row.size - 1), 0.0
+    i = 0
+    while i < n_near:
+        start, place = np.int64(positions[i]) - 1, np.int64(work.before[i])
+        following = True
+        while following:  # the word at a place, and those after it that tie
+            first, end = i, start + 1
+            low = row[np.int64(tables[place] & mask)]
+            while i < n_near and positions[i] == end:
+                high = row[np.int64(tables[np.int64(work.at[i])] & mask)]
+                if high - low > NEAR_TIE * max(size, abs(low), abs(high)):
+                    break
+                low = high
+                end += 1
+                i += 1
+            rank = np.float32(0.5 * (start + end - 1.0) - center)
+            put(ranks, np.int64(tables[place] & mask), rank)
+            for k in range(first, i):
+                put(ranks, np.int64(tables[np.int64(work.at[k])] & mask), rank)
+            length = np.float64(end - start)
+            tied += length * (length * length - 1.0)
+            following = i < n_near and positions[i] == end
+            if following:
+                start, place = end, np.int64(work.at[i])
+                i += 1
+    return tied
+
+
+@kernel
+def _rank_spread_rows(
+    rows: Floats, ranks: Singles, squares: Floats, room: SpreadRoom, left: Integers
+) -> int:
+    """Rank rows; note the rows that are left, and return how many. O(n)."""
+    n = rows.shape[1]
+    n_left = 0
+    work = point_to_work(n, room)
+    for r in range(rows.shape[0]):
+        row, values, out = rows[r], pointer_to(rows[r]), pointer_to(ranks[r])
+        lost = max(room.form[3] - 1.0, 0.0)
+        scale = find_scale(row, room.form)
+        done = False
+        if scale.factor > 0.0:
+            done = work.n_columns > 0 and distribute(values, scale, work)
+            if not done and lost < _MOST_LOST:
+                room.form[1] = 0.0
+                scale = find_scale(row, room.form)
+                choose_columns(row, scale, room)
+                work = point_to_work(n, room)
+                done = work.n_columns > 0 and distribute(values, scale, work)
+                lost += _CHOICE if done else _FAILURE
+        room.form[3] = lost
+        if done:
+            n_near = _sort_and_rank(scale, work, out)
+            _sort_near(row, room, work, n_near)
+            tied = _rank_near(row, work, n_near, scale.largest, out) if n_near else 0.0
+            squares[r] = (np.float64(n) * (np.float64(n) * n - 1.0) - tied) / 12.0
+        else:
+            left[n_left] = r
+            n_left += 1
+    return n_left
+
+
+def rank_spread(rows: Floats, ranks: Singles, squares: Floats) -> Integers:
+    """Rank rows whose cells are spread; return the numbers of those that are left. O(n), mostly.
+
+    Fills ``ranks`` (n_rows, n_cells) with centred average ranks, multiples of one half, and
+    ``squares`` (n_rows,) with their sums of squares.
+    """
+    left = np.arange(len(rows))
+    n_cells = rows.shape[1]
+    if not 0 < n_cells <= _MOST_CELLS:
+        return left
+    if getattr(_rooms, "n_cells", 0) != n_cells:
+        _rooms.room, _rooms.n_cells = make_spread_room(n_cells), n_cells
+    return left[: _rank_spread_rows(rows, ranks, squares, _rooms.room, left)]
