@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from bids_rsa.core.comparison.blocks import CompleteRdms
 from bids_rsa.core.comparison.permutations import draw_permutations
 from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.core.condition_null import ConditionNull
@@ -46,6 +47,7 @@ def warm_up() -> None:
     for dtype, of_rows in product((np.float32, np.float64), (np.int32, np.int64)):
         _search_lists(dtype, of_rows)
     _find_discs()
+    _rank()
     _search_with_null()
     for design in _designs():
         _test(design, "greater")
@@ -72,6 +74,12 @@ def _find_discs() -> None:
     graph = surface_graph(corners, [(0, 1, 2), (0, 2, 3), (0, 3, 4), (0, 4, 1)])
     for with_distances in (False, True):
         geodesic_discs(graph, np.arange(5), 1.5, with_distances=with_distances)
+
+
+def _rank() -> None:
+    """Rank cells that are spread, and few and many that are not."""
+    for cells in (np.arange(9.0), np.ones(9), np.ones(2**11)):
+        CompleteRdms(cells[None]).ranks()
 
 
 def _search_with_null() -> None:
