@@ -54,15 +54,18 @@ def _sort_table(work: Work, first: int, gap: np.uint32, edge: np.uint32) -> int:
     tables, counts, bases = work.tables, work.counts, work.bases
     at = first // COLUMNS * STRIDE
     most = most_words(counts, first)
+    flags: int
     if most <= 16:
-        return sort_16(tables, at, counts, bases, first, gap, edge)
-    if most <= 20:
-        return sort_20(tables, at, counts, bases, first, gap, edge)
-    if most <= 24:
-        return sort_24(tables, at, counts, bases, first, gap, edge)
-    if most <= 28:
-        return sort_28(tables, at, counts, bases, first, gap, edge)
-    return sort_32(tables, at, counts, bases, first, gap, edge)
+        flags = sort_16(tables, at, counts, bases, first, gap, edge)
+    elif most <= 20:
+        flags = sort_20(tables, at, counts, bases, first, gap, edge)
+    elif most <= 24:
+        flags = sort_24(tables, at, counts, bases, first, gap, edge)
+    elif most <= 28:
+        flags = sort_28(tables, at, counts, bases, first, gap, edge)
+    else:
+        flags = sort_32(tables, at, counts, bases, first, gap, edge)
+    return flags
 
 
 if WIDE == 8:
@@ -96,14 +99,14 @@ def _last_before(work: Work, column: int) -> int:
         k -= 1
     if k < 0:
         return -1
-    return np.int64(work.firsts[k]) + (np.int64(work.counts[k]) - 1) * COLUMNS
+    return int(np.int64(work.firsts[k]) + (np.int64(work.counts[k]) - 1) * COLUMNS)
 
 
 @kernel_part
 def _note_near(work: Work, column: int, n_near: int, gap: np.uint32, edge: np.uint32) -> int:
     """Note the words of a column that are near the one before; return how many there are now."""
     position = np.int64(work.starts[column])
-    before, at = _last_before(work, column), np.int64(work.firsts[column])
+    before, at = _last_before(work, column), int(np.int64(work.firsts[column]))
     for k in range(np.int64(work.counts[column])):
         word = work.tables[at]
         near = word < edge if k == 0 else word - work.tables[before] < gap

@@ -24,7 +24,8 @@ Floats = NDArray[np.float64]
 
 MOST_ROWS = 32  # words of a column
 STRIDE = 33 * COLUMNS  # words from table to table: a power of two would crowd the cache
-_KEY_BITS = 25  # the widest column has 1/100 of the range or so
+_KEY_BITS = 25
+_WIDEST = 2 ** (31 - _KEY_BITS)  # bins of a column; the differences of wider ones need more bits
 _TOP = 2.0**_KEY_BITS - 1.0  # the largest key
 _TARGET = 12  # words of a column, on average
 _CHUNK = 1024  # keys at a time, which stay in the nearest cache
@@ -166,13 +167,12 @@ def choose_columns(row: Floats, scale: Scale, room: SpreadRoom) -> None:
     _sum_bins(row, scale, room)
     sums, n_bins = room.sums, room.buckets.size
     shift, bits = np.uint32(_KEY_BITS - count_bits(n_bins)), np.uint32(count_bits(row.size))
-    widest = max((1 << (32 - bits)) >> shift, 1)  # bins of a column
     column, start, held = 0, 0, 0.0
     room.bases[0] = 0
     for k in range(n_bins):
         low, high = max(k - _SMOOTHED, 0), min(k + _SMOOTHED + 1, n_bins)
         here = (np.float64(sums[high]) - np.float64(sums[low])) / (high - low)
-        if k - start >= widest or (k > start and held + 0.5 * here > _TARGET):
+        if k - start == _WIDEST or (k > start and held + 0.5 * here > _TARGET):
             column = min(column + 1, room.bases.size - 1)
             room.bases[column] = np.uint32(k) << shift << bits
             start, held = k, 0.0
@@ -211,4 +211,4 @@ def _count_words(work: Work) -> int:
         put(work.starts, k, before)
         before += count
         most = max(most, count)
-    return np.int64(most)
+    return int(np.int64(most))
