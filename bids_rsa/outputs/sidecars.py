@@ -280,6 +280,7 @@ def shared_keys(stacked: StackedPatterns, sources: Sequence[str], path: str) -> 
     return {
         "Sources": list(sources),
         **_spatial_keys(stacked, path),
+        "Locations": stacked.space.words[1],
         "ImagesPerCondition": stacked.images_per_condition,
         "RunsPerCondition": stacked.runs_per_condition,
         "TrialsPerCondition": stacked.n_trials or "unknown",

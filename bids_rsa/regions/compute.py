@@ -35,6 +35,8 @@ class RegionPatches:
     n_locations : int
         Number of rows of the patterns.
     notes, warnings : tuple of str
+    locations : str
+        What these rows are: voxels, vertices or grayordinates.
     """
 
     regions: tuple[Region, ...]
@@ -43,6 +45,7 @@ class RegionPatches:
     n_locations: int
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    locations: str = "voxels"
 
     @property
     def n_voxels(self) -> NDArray[np.int64]:
@@ -87,6 +90,7 @@ def region_patches(
     return RegionPatches(
         regions, rows, np.array(coverage, dtype=np.float64), int(patch_mask.sum()),
         placement.notes, (*found.warnings, *placement.warnings),
+        getattr(where, "words", ("voxel", "voxels"))[1],
     )  # fmt: skip
 
 
@@ -252,8 +256,8 @@ def _left_out(
         else:
             small.append(f"{region.name} ({size})")
     reasons = (
-        ("without a voxel in the label image", absent),
+        ("that are not in the label image", absent),
         (f"with a coverage below {min_coverage:g}", uncovered),
-        (f"with fewer than {min_voxels} usable voxels", small),
+        (f"with fewer than {min_voxels} usable {patches.locations}", small),
     )
     return tuple(f"Regions {why}: {listing(names)}." for why, names in reasons if names)

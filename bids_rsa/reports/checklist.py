@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bids_rsa.reports.sidecar_values import Sidecar, counts, distinct, joined, number, span
+from bids_rsa.reports.sidecar_values import (
+    Sidecar,
+    counts,
+    distinct,
+    joined,
+    locations_of,
+    number,
+    span,
+)
 
 # item, keys that may hold it (the first is the one named in the page)
 PARTICIPANT_ITEMS = (
@@ -19,9 +27,9 @@ PARTICIPANT_ITEMS = (
     ("Space", ("SpatialReference",)),
     ("Brain mask", ("BrainMask", "CortexMask")),
     ("Region of interest", ("ROIMask",)),
-    ("Voxels left out", ("VoxelsLeftOut",)),
+    ("{Locations} left out", ("VoxelsLeftOut",)),
     ("Searchlight radius (mm)", ("SearchlightRadius",)),
-    ("Patch sizes (number of locations)", ("PatchSize", "MaxPatchSize")),
+    ("Patch sizes (number of {locations})", ("PatchSize", "MaxPatchSize")),
     ("Least patch size", ("MinVoxels",)),
     ("Dissimilarity", ("Dissimilarity",)),
     ("Cross-validation", ("Folds",)),
@@ -39,7 +47,7 @@ GROUP_ITEMS = (
     ("Tail", ("Tail",)),
     ("Transformation of scores", ("Transform",)),
     ("Smoothing of score maps (mm)", ("SmoothingFWHM",)),
-    ("Number of voxels or vertices tested", ("VoxelsTested",)),
+    ("Number of {locations} tested", ("VoxelsTested",)),
     ("Relabelings", ("RelabelingsUsed",)),
     ("All possible relabelings used", ("RelabelingsExhaustive",)),
     ("Random seed", ("RandomSeed",)),
@@ -63,30 +71,37 @@ def checklist(
         ``name``, ``value`` (empty where it is not known) and ``key``.
     """
     rows = []
+    several = locations_of(sidecars)
     for name, keys in items:
-        values = [words for key in keys for words in _words(key, sidecars)]
-        rows.append({"name": name, "value": "; ".join(dict.fromkeys(values)), "key": keys[0]})
+        values = [words for key in keys for words in _words(key, sidecars, several)]
+        title = name.format(locations=several, Locations=several.capitalize())
+        rows.append({"name": title, "value": "; ".join(dict.fromkeys(values)), "key": keys[0]})
     return rows
 
 
-def _words(key: str, sidecars: Sequence[Sidecar]) -> list[str]:
+def _words(key: str, sidecars: Sequence[Sidecar], several: str) -> list[str]:
     """Write the different values of a key."""
     if key in ("ImagesPerCondition", "RunsPerCondition", "TrialsPerCondition"):
         found = counts(sidecars, key)
         return [span(found)] if found else []
     values = [value for value in distinct(sidecars, key) if value != "unknown"]
-    return [answer_in_words(value) for value in values]
+    return [answer_in_words(value, counted_by(key, several)) for value in values]
 
 
-def answer_in_words(value: Any) -> str:
-    """Write a value of a sidecar for a reader."""
+def counted_by(key: str, several: str) -> str:
+    """Name what a key counts: patches between surfaces hold voxels, their cortex vertices."""
+    return "vertices" if key == "CortexMask" and several == "voxels" else several
+
+
+def answer_in_words(value: Any, several: str = "voxels") -> str:
+    """Write a value of a sidecar for a reader; ``several`` are what numbers of voxels count."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return number(value)
     if isinstance(value, dict):
         parts = [
-            f"{key}: {answer_in_words(item)}"
+            f"{several.capitalize() if key == 'Voxels' else key}: {answer_in_words(item)}"
             for key, item in value.items()
             if item not in ([], "", None)
         ]

@@ -13,6 +13,8 @@ from bids_rsa.reports.sidecar_values import (
     counts,
     distinct,
     joined,
+    location_of,
+    locations_of,
     number,
     span,
     versions,
@@ -100,7 +102,8 @@ def _patterns(maps: Sequence[Sidecar]) -> Iterator[str]:
             f"image{'s' * (set(images) != {1})}{from_runs}{_within_folds(maps)}."
         )
     if "variance" in distinct(maps, "Normalization"):
-        yield "Each image was divided by the square root of its variance image, voxel by voxel."
+        one = location_of(maps)
+        yield f"Each image was divided by the square root of its variance image, {one} by {one}."
     for value in distinct(maps, "MissingRuns"):
         yield MISSING_RUNS.get(value, "")
 
@@ -177,10 +180,11 @@ def _regions(maps: Sequence[Sidecar]) -> Iterator[str]:
     """Say which regions there were."""
     sets = [one for one in maps if "RegionNames" in one and isinstance(one.get("Regions"), dict)]
     for name in dict.fromkeys(str(one["Regions"].get("Name", "")) for one in sets):
-        n = span(len(one["RegionNames"]) for one in sets if one["Regions"].get("Name", "") == name)
+        own = [one for one in sets if one["Regions"].get("Name", "") == name]
+        n = span(len(one["RegionNames"]) for one in own)
         yield (
-            f"Regions of interest ({name}, {n}) were analysed as one patch each: all voxels of a "
-            "region inside the images and the masks."
+            f"Regions of interest ({name}, {n}) were analysed as one patch each: all "
+            f"{locations_of(own)} of a region inside the images and the masks."
         )
 
 

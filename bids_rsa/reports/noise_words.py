@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 
-from bids_rsa.reports.sidecar_values import Sidecar, distinct
+from bids_rsa.reports.sidecar_values import Sidecar, distinct, location_of, locations_of
 
 METHODS = {
-    "diagonal": "the variance of each voxel's noise [@walther2016]",
+    "diagonal": "the variance of each {one}'s noise [@walther2016]",
     "shrinkage": (
-        "the noise covariance of the patch's voxels, shrunk towards its diagonal "
+        "the noise covariance of the patch's {several}, shrunk towards its diagonal "
         "[@walther2016; @schafer2005]"
     ),
     "shrinkage-identity": (
-        "the noise covariance of the patch's voxels, shrunk towards a multiple of the identity "
+        "the noise covariance of the patch's {several}, shrunk towards a multiple of the identity "
         "[@walther2016; @ledoit2004]"
     ),
-    "full": "the noise covariance of the patch's voxels [@walther2016]",
+    "full": "the noise covariance of the patch's {several} [@walther2016]",
 }
 SOURCES = {
     "residuals": "from the residuals of the first-level models",
@@ -25,8 +25,10 @@ SOURCES = {
 def noise_sentences(maps: Sequence[Sidecar]) -> Iterator[str]:
     """Say by what patterns were normalised, and where it was estimated; each thing once."""
     found = distinct(maps, "NoiseNormalization")
+    words = {"one": location_of(maps), "several": locations_of(maps)}
     sentences = [
-        f"Patterns were normalised by {METHODS.get(noise['Method'], noise['Method'])}, estimated "
+        f"Patterns were normalised by "
+        f"{METHODS.get(noise['Method'], noise['Method']).format(**words)}, estimated "
         f"{SOURCES.get(noise.get('Source', ''), 'from the data')}."
         for noise in found
     ]

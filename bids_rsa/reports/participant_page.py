@@ -12,7 +12,12 @@ from PIL import Image
 
 from bids_rsa.core.plain_statistics import average_ranks
 from bids_rsa.reports.analysis_view import make_surface_viewer, make_viewer, read_background
-from bids_rsa.reports.checklist import PARTICIPANT_ITEMS, answer_in_words, checklist
+from bids_rsa.reports.checklist import (
+    PARTICIPANT_ITEMS,
+    answer_in_words,
+    checklist,
+    counted_by,
+)
 from bids_rsa.reports.collect import (
     FoundMap,
     analyses_of,
@@ -30,7 +35,7 @@ from bids_rsa.reports.page_state import page_path
 from bids_rsa.reports.parts import Picture, arrangement, embed, embed_image, histogram, rdm_picture
 from bids_rsa.reports.references import bibtex, cited_keys, references, with_names
 from bids_rsa.reports.region_view import tables_content
-from bids_rsa.reports.sidecar_values import distinct, number
+from bids_rsa.reports.sidecar_values import distinct, locations_of, number
 from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out
 from bids_rsa.reports.surface_viewer import geometries_of
 from bids_rsa.reports.voxel_viewer import participant_voxels
@@ -175,7 +180,7 @@ def _analysis(index: int, maps: Sequence[FoundMap], folder: Path, budget: int) -
     label = entities_label(first.analysis)
     anatomy = read_background(first, folder, mask) if first.is_volume else None
     counted = _SIZES.search(sizes.stem) if sizes else None
-    several = counted[1] if counted else "voxels"
+    several = counted[1] if counted else locations_of([first.sidecar])
     return {
         "label": label,
         "several": several,
@@ -249,8 +254,17 @@ def _conditions(sidecar: dict[str, Any]) -> list[tuple[str, ...]]:
 
 def _masks(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
     """Say which masks were used, and what was left out."""
-    keys = ("BrainMask", "ROIMask", "VoxelsLeftOut", "MissingRuns", "FoldRuns", "Folds")
-    rows = [(key, answer_in_words(sidecar[key])) for key in keys if key in sidecar]
+    keys = ("BrainMask", "CortexMask", "ROIMask", "VoxelsLeftOut", "MissingRuns", "FoldRuns",
+            "Folds")  # fmt: skip
+    several = locations_of([sidecar])
+    rows = [
+        (
+            key.replace("Voxels", several.capitalize()),
+            answer_in_words(sidecar[key], counted_by(key, several)),
+        )
+        for key in keys
+        if key in sidecar
+    ]
     return [(key, LEFT_OUT.sub(lambda found: WHY[found[0]], words)) for key, words in rows]
 
 
@@ -261,7 +275,12 @@ def _searchlight(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
         "MinVoxels", "PatchSize", "CentersEvaluated", "CentersUndefined", "NoiseNormalization",
         "Normalization",
     )  # fmt: skip
-    return [(key, answer_in_words(sidecar[key])) for key in keys if key in sidecar]
+    several = locations_of([sidecar]).capitalize()
+    return [
+        (key.replace("Voxels", several), answer_in_words(sidecar[key]))
+        for key in keys
+        if key in sidecar
+    ]
 
 
 def _models(scores: Sequence[FoundMap]) -> list[dict[str, Any]]:

@@ -28,6 +28,21 @@ def joined(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+# what a map's locations are called, several and one
+_ONE_OF = {"voxels": "voxel", "vertices": "vertex", "grayordinates": "grayordinate"}
+
+
+def locations_of(sidecars: Iterable[Sidecar]) -> str:
+    """Name what patches consist of and what numbers of voxels count: voxels, vertices ..."""
+    return " or ".join(distinct(sidecars, "Locations")) or "voxels"
+
+
+def location_of(sidecars: Iterable[Sidecar]) -> str:
+    """Name one of the `locations_of` maps."""
+    names = distinct(sidecars, "Locations") or ["voxels"]
+    return " or ".join(_ONE_OF.get(name, name) for name in names)
+
+
 def span(values: Iterable[float]) -> str:
     """Write one number, or the smallest and the largest of several."""
     known = sorted(set(values))

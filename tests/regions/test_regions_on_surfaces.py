@@ -174,6 +174,15 @@ def test_a_hemisphere_without_regions_is_named(data, tmp_path, kind):
     assert "right hemisphere" not in done.stderr
 
 
+def test_small_regions_are_counted_in_vertices(data, tmp_path):
+    root, _ = data
+    atlas = f"{root}/atlas-test_hemi-{{hemi}}.label.gii"
+    done = run_app(root, "gifti", tmp_path / "out", "--atlas", atlas, "--min-voxels", "61")
+    assert done.returncode == 0, done.stderr
+    assert "fewer than 61 usable vertices: L early visual (60)" in done.stderr
+    assert "voxel" not in done.stderr
+
+
 def test_masks_of_single_hemispheres_are_not_warned_about(data, tmp_path):
     """A region in one hemisphere is usual; its name says which."""
     root, _ = data

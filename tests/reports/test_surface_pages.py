@@ -1,5 +1,6 @@
 """Pages of maps on surfaces: hemispheres are drawn, numbers are of both, the page is small."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -66,3 +67,33 @@ def test_the_page_can_be_written_again(output):
     done = run_app(output.parent / "data", output, "participant", "--reports-only")
     assert done.returncode == 0, done.stderr
     assert len((output / "sub-01.html").read_text()) == pytest.approx(len(before), rel=0.01)
+
+
+def read_by_people(output):
+    """What a reader sees of the output: pages without scripts, the methods text, and the logs."""
+    pages = [
+        re.sub(r"(?s)<(script|style).*?</\1>", "", p.read_text()) for p in output.glob("*.html")
+    ]
+    others = [*output.glob("logs/*.md"), *output.glob("*/log/*/*.log")]
+    assert len(pages) > 1 and len(others) > 2
+    return [*pages, *(path.read_text() for path in others)]
+
+
+def test_vertices_are_not_called_voxels(output):
+    for text in read_by_people(output):
+        assert "vertices" in text
+        found = re.search(r"(?i).{60}\bvoxels?\b.{60}", text)
+        assert found is None, found[0]
+    page = (output / "sub-01.html").read_text()
+    for words in ("Masks and vertices", "Vertices left out", "Min vertices",
+                  "Vertices in the patch", "Patch sizes (number of vertices)"):  # fmt: skip
+        assert words in page
+    assert "Number of vertices tested" in (output / "group.html").read_text()
+
+
+def test_grayordinates_are_called_so(grayordinate_results):
+    page = (grayordinate_results / "sub-01.html").read_text()
+    for words in ("Masks and grayordinates", "Grayordinates left out", "Min grayordinates",
+                  "Grayordinates in the patch", "Cortex mask"):  # fmt: skip
+        assert words in page
+    assert "Voxels left out" not in page and "Voxels: " not in page
