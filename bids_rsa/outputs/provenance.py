@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from bids_rsa._version import __version__
-from bids_rsa.errors import MissingFileError, ReadWriteError
+from bids_rsa.errors import BidsRsaError, MissingFileError, ReadWriteError
 from bids_rsa.records import Analysis, ConditionImage, HemisphereSurfaces
 from bids_rsa.spaces.gifti import hemisphere_named
+from bids_rsa.spaces.gifti_external import external_files, refuse_missing_external
 
 THIS_DATASET = ""  # its name in BIDS URIs: bids::sub-01/...
 LIBRARIES = ("numpy", "scipy", "numba", "nibabel", "nilearn", "nipype", "pybids", "pandas")
@@ -70,11 +71,24 @@ def hash_file(path: str) -> str:
 def file_state(path: str) -> FileState:
     """Hash the content of a file, and note what tells whether it changes afterwards.
 
+    The values of a GIFTI file that lie in other files are part of its content.
+
     Raises
     ------
     MissingFileError, ReadWriteError
         There is no such file, or it cannot be read.
     """
+    refuse_missing_external(path)
+    own, *others = [_state(one) for one in (path, *external_files(path))]
+    if not others:
+        return own
+    states = (own, *others)
+    stamp = tuple(number for state in states for number in state.stamp)
+    return FileState(path, digest([state.sha256 for state in states]), stamp)
+
+
+def _state(path: str) -> FileState:
+    """Hash the content of a single file."""
     try:
         with Path(path).open("rb") as file:
             stamp = _stamp(os.fstat(file.fileno()))
@@ -102,8 +116,10 @@ def refuse_changed(files: Iterable[FileState]) -> None:
     """
     for file in files:
         try:
-            same = _stamp(Path(file.path).stat()) == file.stamp
-        except OSError:
+            files = (file.path, *external_files(file.path))
+            stamp = tuple(number for one in files for number in _stamp(Path(one).stat()))
+            same = stamp == file.stamp
+        except (OSError, BidsRsaError):
             same = False
         if not same and hash_file(file.path) != file.sha256:
             raise ReadWriteError(

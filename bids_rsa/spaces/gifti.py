@@ -25,6 +25,7 @@ from nibabel.gifti.parse_gifti_fast import GiftiImageParser
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
+from bids_rsa.spaces.gifti_external import refuse_missing_external
 from bids_rsa.spaces.images import as_float, reading, refuse_special
 
 Hemisphere = Literal["L", "R"]
@@ -95,6 +96,7 @@ def open_gifti(path: str | os.PathLike[str]) -> GiftiImage:
     """
     with reading(path):
         refuse_special(path)
+        refuse_missing_external(path)
         try:
             image = nib.load(path)
         except Exception as error:  # expat's and base64's errors share no class but this one
@@ -204,6 +206,7 @@ def stream_arrays(path: str, take: Callable[[NDArray[Any]], None]) -> None:
     """
     with reading(path):
         refuse_special(path)
+        refuse_missing_external(path)
         opener: Callable[..., Any] = gzip.open if path.endswith(".gz") else open
         try:
             with opener(path, "rb") as file:

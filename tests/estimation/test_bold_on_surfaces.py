@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -431,6 +432,32 @@ def test_hemispheres_that_write_a_run_differently_are_of_one_run(
     assert from_bold(flat_trees["gifti"], tmp_path / "plain", *surface)[0] == 0
     np.testing.assert_array_equal(scores_of(tmp_path / "out"), scores_of(tmp_path / "plain"))
     assert "BOLD runs found: 2." in said
+
+
+def test_series_in_files_of_their_own_are_read_and_missed(
+    flat_trees, gifti, surface, tmp_path, from_bold
+):
+    for path in bold_files(gifti, "*_run-1_hemi-*"):
+        image = nib.load(path)
+        values = np.concatenate([array.data for array in image.darrays])
+        name = path.name.replace(".func.gii", ".data")
+        values.astype("<f4").tofile(path.with_name(name))
+        text = re.sub(r"(?s)<Data>.*?</Data>", "<Data></Data>", path.read_text())
+        text = text.replace("GZipBase64Binary", "ExternalFileBinary")
+        parts = text.split('ExternalFileName="" ExternalFileOffset="0"')
+        size = 4 * len(values) // len(image.darrays)
+        named = [f'ExternalFileName="{name}" ExternalFileOffset="{k * size}"' for k in range(N)]
+        path.write_text("".join(x for pair in zip(parts, [*named, ""], strict=True) for x in pair))
+    code, said = from_bold(gifti, tmp_path / "out", *surface)
+    assert code == 0, said
+    assert from_bold(flat_trees["gifti"], tmp_path / "plain", *surface)[0] == 0
+    np.testing.assert_array_equal(scores_of(tmp_path / "out"), scores_of(tmp_path / "plain"))
+    values_file = bold_files(gifti, "*_run-1_hemi-R_*")[0].with_name(name)
+    assert values_file.exists()
+    values_file.unlink()
+    code, said = from_bold(gifti, tmp_path / "none", *surface)
+    assert code == 66 and f"{values_file}, which does not exist" in said, said
+    assert not list(tmp_path.glob("none/sub-01/func/*"))
 
 
 def test_the_repetition_time_of_the_image_is_compared_with_the_sidecars(

@@ -1,6 +1,7 @@
 """Small datasets on surfaces, as programs write them, and the same data as volumes."""
 
 import json
+import re
 from pathlib import Path
 
 import nibabel as nib
@@ -148,3 +149,25 @@ def maps_of(out, stat, desc="kind", suffix="statmap"):
         else:
             found[""] = np.asarray(image.dataobj).squeeze()
     return found
+
+
+def keep_values_apart(path):
+    """Write the values of a GIFTI file, little endian, into a file beside it."""
+    image = nib.load(path)
+    beside = path.with_name(f"{path.name.partition('.')[0]}.data")
+    blocks = [np.ascontiguousarray(array.data).tobytes() for array in image.darrays]
+    beside.write_bytes(b"".join(blocks))
+    starts = np.cumsum([0, *map(len, blocks)])
+    text = path.read_text()
+    text = re.sub(r"(?s)<Data>.*?</Data>", "<Data></Data>", text)
+    for start in starts[:-1]:
+        text = re.sub(
+            r'Encoding="GZipBase64Binary"(.*?)ExternalFileName=""(\s+)ExternalFileOffset="0?"',
+            rf'Encoding="ExternalFileBinary"\1ExternalFileName="{beside.name}"\2'
+            rf'ExternalFileOffset="{start}"',
+            text,
+            count=1,
+            flags=re.S,
+        )
+    assert text.count("ExternalFileBinary") == len(blocks)
+    path.write_text(text)

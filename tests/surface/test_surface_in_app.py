@@ -1,6 +1,7 @@
 """The participant level on surfaces and grayordinates: as in a volume, found, refused, valid."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ from surface_data import (
     describe,
     flat,
     flat_maps,
+    keep_values_apart,
     maps_of,
     save_cifti,
     save_flat_surfaces,
@@ -389,6 +391,37 @@ def test_one_hemisphere_alone_can_be_analysed(trees, tmp_path):
     page = (tmp_path / "one" / "sub-01.html").read_text()
     assert "centred on vertices of the cortical surface" in page and "grayordinates" not in page
     np.testing.assert_array_equal(one["R"], two["R"])
+
+
+def test_values_in_files_of_their_own_are_read_hashed_and_missed(trees, tmp_path):
+    """GIFTI's ExternalFileBinary: whatever happens to that file happens to the image."""
+    data = tmp_path / "data"
+    shutil.copytree(trees[0]["gifti"], data)
+    func = data / "sub-01" / "func"
+    for path in func.glob("*_run-2_hemi-L_*"):
+        keep_values_apart(path)
+    given = (*RADIUS, "--comparison", "pearson", "--no-figures", "--no-report", *trees[1])
+    for tree, out in ((trees[0]["gifti"], "inside"), (data, "apart")):
+        found = run_app(tree, tmp_path / out, *given)
+        assert found.returncode == 0, found.stderr
+    inside, apart = (maps_of(tmp_path / out, "pearson") for out in ("inside", "apart"))
+    for side, scores in inside.items():
+        np.testing.assert_array_equal(apart[side], scores)
+    values = func / "sub-01_task-x_run-2_hemi-L_space-flat_contrast-b1_stat-effect_statmap.data"
+    content = values.read_bytes()
+    # other values are other inputs
+    values.write_bytes(np.roll(np.frombuffer(content, np.float32), 3).tobytes())
+    found = run_app(data, tmp_path / "apart", *given)
+    assert found.returncode == 73, found.stderr
+    values.write_bytes(content[:-8])
+    found = run_app(data, tmp_path / "short", *given)
+    assert found.returncode == 65 and "contrast-b1" in found.stderr, found.stderr
+    values.unlink()
+    found = run_app(data, tmp_path / "none", *given)
+    assert found.returncode == 66, found.stderr
+    assert f"{values}, which does not exist" in found.stderr
+    assert not list(tmp_path.glob("none/sub-01/func/*"))
+    assert "Traceback" not in found.stderr
 
 
 def test_the_page_has_a_viewer_without_pictures_too(trees, tmp_path):
