@@ -116,8 +116,8 @@ def refuse_changed(files: Iterable[FileState]) -> None:
     """
     for file in files:
         try:
-            files = (file.path, *external_files(file.path))
-            stamp = tuple(number for one in files for number in _stamp(Path(one).stat()))
+            paths = (file.path, *external_files(file.path))
+            stamp = tuple(number for one in paths for number in _stamp(Path(one).stat()))
             same = stamp == file.stamp
         except (OSError, BidsRsaError):
             same = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bids_rsa.discovery.index import IndexedFile
@@ -119,7 +120,14 @@ def _atlas(
     # in a ribbon regions may be of voxels too
     of_volumes = analysis.ribbon and not is_surface_atlas(given) and is_path(given)
     if analysis.form != "volume" and not of_volumes:
-        return surface_atlas(name, given, table, analysis, files, datasets)
+        try:
+            return surface_atlas(name, given, table, analysis, files, datasets)
+        except InputError as error:
+            if not analysis.ribbon or is_path(given):
+                raise
+            no_surfaces = error
+        path = _in_voxels(given, analysis, files, datasets, no_surfaces)
+        return _of_image(name or seg_label(path), path, table, threshold)
     if is_surface_atlas(given):
         raise ContentError(
             f"{analysis.label}: the atlas {given} is of surfaces, and the images are volumes.",
@@ -132,10 +140,30 @@ def _atlas(
     else:
         path = _by_label(given, analysis, files, datasets)
         label = seg_label(path)
+    return _of_image(name or label, path, table, threshold)
+
+
+def _in_voxels(
+    given: str,
+    analysis: Analysis,
+    files: Sequence[IndexedFile],
+    datasets: Sequence[str],
+    no_surfaces: InputError,
+) -> Path:
+    """Find an atlas of voxels by its label, in the space of the images between the surfaces."""
+    images = replace(analysis, space=analysis.images[0].space)
+    try:
+        return _by_label(given, images, files, datasets)
+    except InputError as error:
+        raise InputError(f"{no_surfaces.message}\n{error.message}", no_surfaces.hint) from None
+
+
+def _of_image(name: str, path: Path, table: str, threshold: float) -> RegionSource:
+    """Take an image of labels, and its table."""
     found = existing_file(table, "--atlas-table").absolute() if table else find_region_table(path)
     if header_of(path).n_volumes == 1:
         threshold = 0.0  # of probabilistic atlases alone
-    return RegionSource(name or label, (str(path),), str(found or ""), threshold=threshold)
+    return RegionSource(name, (str(path),), str(found or ""), threshold=threshold)
 
 
 def _by_label(

@@ -246,6 +246,31 @@ def test_regions_of_vertices_are_their_voxels_and_masks_of_centres_are_kept(data
     assert finite[(height > 12 + 3) & (np.arange(len(near)) >= 30)].all()
 
 
+def test_an_atlas_of_voxels_is_found_by_its_label(data, tmp_path):
+    """As fMRIPrep's aparcaseg: in anat/, without a space, on another grid, its table above."""
+    shutil.copytree(data, tmp_path / "data")
+    affine = AFFINE @ np.diag([0.5, 0.5, 0.5, 1])
+    shape = tuple(2 * n for n in SHAPE)
+    x = (np.argwhere(np.ones(shape, bool)) @ affine[:3, :3].T + affine[:3, 3])[:, 0]
+    labels = np.where(x < 0, 3, 7).reshape(shape).astype(np.int16)
+    path = tmp_path / "data" / "sub-01" / "anat" / "sub-01_desc-blocks_dseg.nii.gz"
+    nib.save(nib.Nifti1Image(labels, affine), path)
+    table = "index\tname\n3\tleft block\n7\tright block\n"
+    (tmp_path / "data" / "desc-blocks_dseg.tsv").write_text(table)
+    found = {}
+    for given in ("blocks", "desc-blocks", str(path)):
+        out = tmp_path / f"out{len(found)}"
+        done = run_app(tmp_path / "data", out, "--roi-only", "--no-report", "--atlas", given)
+        assert done.returncode == 0, done.stderr
+        (scores,) = out.glob("sub-01/func/*_seg-blocks_scores.tsv")
+        found[given] = scores.read_text()
+    assert len(set(found.values())) == 1
+    assert "left block" in found["blocks"] and "right block" in found["blocks"]
+    done = run_app(tmp_path / "data", tmp_path / "none", "--roi-only", "--atlas", "other")
+    assert done.returncode == 66, done.stderr
+    assert "no atlas other on the mesh" in done.stderr and "blocks" in done.stderr
+
+
 def copy_at(data, root, resolution):
     """Copy the images with a resolution in their names and other values."""
     for path in sorted(data.glob("sub-01/func/*.nii.gz")):
