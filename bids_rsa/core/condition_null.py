@@ -82,14 +82,9 @@ class _Fit:
 
     def score(self, block: RdmBlock) -> Floats:
         """Scores (n_scores, n_rdms, n_distinct)."""
-        n = len(self.relabelings.distinct)
-        if self.moved is None and len(block.parts) == 1 and block.parts[0].cells is None:
-            return self.plan.score_rows(block.parts[0].rdms)[None]
         if self.moved is None:
-            rows = np.empty((n, len(block.rdms)))
-            self.plan.score_block(block, rows)
-            return np.ascontiguousarray(rows.T)[None]
-        out = np.empty((len(self.scored), len(block.rdms), n))
+            return self.plan.score_block(block)[None]
+        out = np.empty((len(self.scored), len(block.rdms), len(self.relabelings.distinct)))
         for part in block.parts:
             if part.cells is None:
                 self._score_moved(part.rdms, part.rows, out)
@@ -106,7 +101,7 @@ class _Fit:
         assert self.moved is not None
         _ = rdms.ranks() if self.plan.comparison.ranked else rdms.centered()
         for number, cells in enumerate(self.moved):
-            out[:, rows, number] = self.plan.score_complete(rdms.permuted(cells))
+            out[:, rows, number] = self.plan.score_complete(rdms.permuted(cells)).T
 
 
 class ConditionNull:
@@ -203,6 +198,11 @@ class ConditionNull:
                 for fit in fits
                 for _ in fit.scored
             ]
+
+    @property
+    def cells_at_a_time(self) -> int:
+        """Cells of RDMs that it takes at a time; see `bids_rsa.core.measures.Measure`."""
+        return max(fit.plan.cells_at_a_time for fits in self._fits.values() for fit in fits)
 
     def take(self, block: RdmBlock) -> None:
         """Score a block with all permuted models."""

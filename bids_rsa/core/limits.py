@@ -10,6 +10,10 @@ _PIECE_CELLS = 2**24
 # bytes of packed patterns in each thread, for pieces of rows that are not shorter than this
 WORKSPACE = 32 * 2**20
 MIN_LENGTH = 16
+# cells of RDMs that are measured at a time: their words, ties and ranks stay in a core's own cache
+MEASURED_CELLS = 2**16
+# from so many models on, one matrix product of many RDMs with all of them is faster
+MANY_MODELS = 64
 # RDMs of some centres are ranked, or multiplied, at a time; copies of these
 _MEASURED = 24
 
@@ -18,6 +22,11 @@ def centers_of_block(n_cells: int, n_centers: int) -> int:
     """Return how many of all centres are computed at a time, for RDMs with so many cells."""
     most = min(BLOCK_CENTERS, -(-n_centers // _MIN_BLOCKS))
     return max(1, min(BLOCK_CELLS // max(n_cells, 1), most))
+
+
+def cells_at_a_time(n_models: int) -> int:
+    """Return how many cells of RDMs are compared with so many models at a time."""
+    return BLOCK_CELLS if n_models >= MANY_MODELS else MEASURED_CELLS
 
 
 def longest_piece(n_cells: int, max_length: int) -> int:

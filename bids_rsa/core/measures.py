@@ -9,12 +9,17 @@ from numpy.typing import ArrayLike, NDArray
 from bids_rsa.core.comparison.blocks import RdmBlock
 from bids_rsa.core.comparison.plans import ComparisonPlan, prepare
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
+from bids_rsa.core.limits import MEASURED_CELLS
 
 Floats = NDArray[np.float64]
 
 
 class Measure(Protocol):
     """What takes something from each block of RDMs, and keeps it."""
+
+    @property
+    def cells_at_a_time(self) -> int:
+        """Cells of RDMs that it takes at a time, or more where another measure asks for more."""
 
     def start(self, n_centers: int, n_cells: int) -> None:
         """Check that RDMs of so many cells fit, and make room for so many centres.
@@ -81,12 +86,15 @@ class ModelScores:
             for plan in self._plans
         }
 
+    @property
+    def cells_at_a_time(self) -> int:
+        """Cells of RDMs that it takes at a time; see `Measure`."""
+        return max((plan.cells_at_a_time for plan in self._plans), default=MEASURED_CELLS)
+
     def take(self, block: RdmBlock) -> None:
         """Score a block."""
         for plan in self._plans:
-            out = np.empty((plan.n_scores, len(block.rdms)))
-            plan.score_block(block, out)
-            self.scores[plan.comparison.name][:, block.centers] = out
+            self.scores[plan.comparison.name][:, block.centers] = plan.score_block(block).T
 
 
 class RdmWriter:
@@ -129,6 +137,11 @@ class RdmWriter:
             )
         else:
             self.rdms = self._given
+
+    @property
+    def cells_at_a_time(self) -> int:
+        """Cells of RDMs that it takes at a time; see `Measure`."""
+        return MEASURED_CELLS
 
     def take(self, block: RdmBlock) -> None:
         """Write those of a block."""

@@ -104,11 +104,12 @@ def searchlight(
             patterns, neighborhood, noise, dissimilarity, ignore_nan, min_voxels
         )
     room = _Room(n_cells)
+    at_a_time = max((measure.cells_at_a_time for measure in measures), default=1)
 
     def run(block: CenterBlock) -> int:
         rdms = room.rows(len(block.centers))
         n_voxels[block.centers] = source.fill(block, rdms)
-        for part in cut_into_blocks(rdms, block.centers):
+        for part in cut_into_blocks(rdms, block.centers, at_a_time):
             for measure in measures:
                 measure.take(part)
         return len(rdms)

@@ -11,13 +11,12 @@ from bids_rsa.core.comparison import kernels
 from bids_rsa.core.comparison.ranking import rank_rows, sort_rows
 from bids_rsa.core.comparison.spread_ranks import rank_spread
 from bids_rsa.core.engine.sorting import Words
+from bids_rsa.core.limits import MEASURED_CELLS
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_BLOCK_CELLS = 2**18  # 2 MB of RDMs
 _MIN_ROWS = 4
-_SORTED_CELLS = 2**16  # whose words, ties and ranks stay in a core's own cache
 
 
 class CompleteRdms:
@@ -49,7 +48,7 @@ class CompleteRdms:
             ranks, squares = np.empty(self.rows.shape, dtype), np.empty(len(self.rows))
             if self._sorted is None:
                 left = rank_spread(self.rows, ranks, squares)
-                step = max(_SORTED_CELLS // max(self.rows.shape[1], 1), 1)
+                step = max(MEASURED_CELLS // max(self.rows.shape[1], 1), 1)
                 for few in (left[k : k + step] for k in range(0, len(left), step)):
                     again = np.empty((len(few), self.rows.shape[1]), dtype), np.empty(len(few))
                     rank_rows(*_sort(self.rows[few]), *again)
@@ -115,7 +114,7 @@ class Part(NamedTuple):
 
 
 class RdmBlock:
-    """RDMs of some centres, few enough to stay in the processor's cache.
+    """RDMs of some centres, few enough to be sorted in a core's own cache.
 
     Attributes
     ----------
@@ -132,8 +131,7 @@ class RdmBlock:
     def parts(self) -> tuple[Part, ...]:
         """The RDMs grouped by the cells they have; neighbours mostly lack the same."""
         incomplete = np.empty(len(self.rdms), dtype=np.bool_)
-        kernels.find_nan(self.rdms, incomplete)
-        if not incomplete.any():
+        if not kernels.find_nan(self.rdms, incomplete):
             return (Part(slice(None), None, CompleteRdms(self.rdms)),)
         groups: dict[bytes, list[int]] = {}
         masks = {}
@@ -150,10 +148,12 @@ class RdmBlock:
         return tuple(parts)
 
 
-def cut_into_blocks(rdms: Floats, centers: Integers) -> Iterator[RdmBlock]:
-    """Cut RDMs (n_rdms, n_cells) of so many centres into blocks of about the same size, some MB."""
+def cut_into_blocks(
+    rdms: Floats, centers: Integers, cells_at_a_time: int = MEASURED_CELLS
+) -> Iterator[RdmBlock]:
+    """Cut RDMs (n_rdms, n_cells) of so many centres into blocks of about the same size."""
     n = len(rdms)
-    most = max(_MIN_ROWS, _BLOCK_CELLS // max(rdms.shape[1], 1))
+    most = max(_MIN_ROWS, cells_at_a_time // max(rdms.shape[1], 1))
     n_blocks = -(-n // most)
     for k in range(n_blocks):
         part = slice(n * k // n_blocks, n * (k + 1) // n_blocks)

@@ -139,13 +139,16 @@ def partial_rows(rows: Rows, squares: Floats, basis: Floats, units: Floats, scor
 
 
 @kernel
-def find_nan(rows: Floats, found: NDArray[np.bool_]) -> None:
-    """Mark each row that holds a NaN. O(n) a row."""
+def find_nan(rows: Floats, found: NDArray[np.bool_]) -> int:
+    """Mark each row that holds a NaN; return how many. O(n) a row."""
+    n_found = 0
     for r in range(rows.shape[0]):
         count = 0
         for k in range(rows.shape[1]):
             count += rows[r, k] != rows[r, k]
         found[r] = count > 0
+        n_found += count > 0
+    return n_found
 
 
 @kernel

@@ -12,6 +12,7 @@ from bids_rsa.core.comparison.blocks import CompleteRdms, RdmBlock, cut_into_blo
 from bids_rsa.core.comparison.fit import Fit, Options, Terms, check_condition_covariance
 from bids_rsa.core.comparison.scaling import unit_rows
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON, Comparison, find_comparison
+from bids_rsa.core.limits import cells_at_a_time
 
 Floats = NDArray[np.float64]
 _MIN_CELLS = 3
@@ -50,6 +51,11 @@ class ComparisonPlan:
         """Scores of each RDM: one a model, or one of all models together."""
         return self.comparison.n_scores(len(self.models) - self.n_nuisance)
 
+    @property
+    def cells_at_a_time(self) -> int:
+        """Cells of RDMs that it scores at a time."""
+        return cells_at_a_time(len(self.models))
+
     def score(self, rdms: Floats, out: Floats) -> None:
         """Score RDMs against all models.
 
@@ -60,39 +66,36 @@ class ComparisonPlan:
         out : (n_scores, n_rdms) float64
             Written in place; any strides.
         """
-        for block in cut_into_blocks(rdms, np.arange(len(rdms))):
-            scores = np.empty((self.n_scores, len(block.rdms)))
-            self.score_block(block, scores)
-            out[:, block.centers] = scores
+        for block in cut_into_blocks(rdms, np.arange(len(rdms)), self.cells_at_a_time):
+            out[:, block.centers] = self.score_block(block).T
 
-    def score_block(self, block: RdmBlock, out: Floats) -> None:
-        """Score the RDMs of a block, (n_scores, n_rdms), sharing its sorts and ranks."""
-        for part in block.parts:
+    def score_block(self, block: RdmBlock) -> Floats:
+        """Scores (n_rdms, n_scores) of the RDMs of a block, sharing its sorts and ranks."""
+        parts = block.parts
+        if len(parts) == 1 and parts[0].cells is None:
+            return self.score_complete(parts[0].rdms)
+        scores = np.full((len(block.rdms), self.n_scores), np.nan)
+        for part in parts:
             if part.cells is None:
-                out[:, part.rows] = self.score_complete(part.rdms)
-            elif part.cells.sum() < _MIN_CELLS:
-                out[:, part.rows] = np.nan
-            else:
-                out[:, part.rows] = _restricted(self, part.cells).score_complete(part.rdms)
-
-    def score_rows(self, rdms: CompleteRdms) -> Floats:
-        """Scores (n_rdms, n_scores) of RDMs without NaN; C-contiguous."""
-        group = self._groups[0]
-        if len(self._groups) == 1 and group.terms is not None and group.cells is None:
-            return np.ascontiguousarray(group.terms.score(rdms)[:, : self.n_scores])
-        return np.ascontiguousarray(self.score_complete(rdms).T)
+                scores[part.rows] = self.score_complete(part.rdms)
+            elif part.cells.sum() >= _MIN_CELLS:
+                scores[part.rows] = _restricted(self, part.cells).score_complete(part.rdms)
+        return scores
 
     def score_complete(self, rdms: CompleteRdms) -> Floats:
-        """Scores (n_scores, n_rdms) of RDMs without NaN, one group of models after the other."""
-        scores = np.full((self.n_scores, len(rdms.rows)), np.nan)
+        """Scores (n_rdms, n_scores) of RDMs without NaN, one group of models after the other."""
+        group, n_scores = self._groups[0], self.n_scores
+        if len(self._groups) == 1 and group.terms is not None and group.cells is None:
+            return np.ascontiguousarray(group.terms.score(rdms)[:, :n_scores])
+        scores = np.full((len(rdms.rows), n_scores), np.nan)
         for group in self._groups:
             if group.terms is None:
                 continue
-            scored = np.arange(len(scores)) if self.comparison.joint else group.models
+            scored = np.arange(n_scores) if self.comparison.joint else group.models
             own = rdms
             if group.cells is not None:
                 own = CompleteRdms(np.ascontiguousarray(rdms.rows[:, group.cells]))
-            scores[scored] = group.terms.score(own)[:, : len(scored)].T
+            scores[:, scored] = group.terms.score(own)[:, : len(scored)]
         return scores
 
 

@@ -16,20 +16,35 @@ from bids_rsa.core.comparison.concordance import (
 from bids_rsa.core.comparison.fit import Fit, Terms
 from bids_rsa.core.comparison.scaling import ranked_rows, rows_of_unit_norm, unit_rows
 from bids_rsa.core.comparison.whitening import CellWeights, cell_weights
+from bids_rsa.core.limits import MANY_MODELS
 
 Floats = NDArray[np.float64]
-_MANY = 64  # models; from here on a matrix product is faster than one inner product each
+# matrix products of fewer multiplications are summed in another order by OpenBLAS
+_SMALL_PRODUCT = 2**21
+_ROWS_OF_A_KERNEL = 16
 
 
 def _correlate(rows: NDArray[np.floating], squares: Floats, units: Floats) -> Floats:
     """Inner products (n_rows, n_models) of rows, divided by their norms, and models."""
-    if len(units) < _MANY:
+    if len(units) < MANY_MODELS:
         scores = np.empty((len(rows), len(units)))
         kernels.correlate_rows(rows, squares, units, scores)
         return scores
     norms = np.sqrt(np.where(squares > 0.0, squares, np.nan))
-    products = (rows / norms[:, None]) @ units.T
+    products = _products(rows, units)
+    products /= norms[:, None]
     return np.asarray(np.clip(products, -1.0, 1.0, out=products))
+
+
+def _products(rows: NDArray[np.floating], units: Floats) -> Floats:
+    """Inner products (n_rows, n_models), the same whatever other rows there are.
+
+    Rows of 0 fill small products up, which BLAS would compute in another way.
+    """
+    n_rows = max(len(rows), -(-_SMALL_PRODUCT // units.size))
+    filled = np.zeros((-(-n_rows // _ROWS_OF_A_KERNEL) * _ROWS_OF_A_KERNEL, rows.shape[1]))
+    filled[: len(rows)] = rows
+    return np.asarray((filled @ units.T)[: len(rows)])
 
 
 @dataclass(frozen=True)
