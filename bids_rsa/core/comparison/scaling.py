@@ -1,24 +1,37 @@
 """Models ranked, centred, and of unit norm, at any scale."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.comparison import kernels
+from bids_rsa.core.comparison.blocks import CompleteRdms
+from bids_rsa.core.limits import MEASURED_CELLS
 
 Floats = NDArray[np.float64]
 
 
 def unit_rows(rows: Floats) -> Floats:
     """Rows centred and divided by their norm; NaN where constant."""
+    units = np.empty(rows.shape)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        units = np.ascontiguousarray(rows / _largest(rows))
-        whole = _norms(units)
-        for _ in range(2):
-            units -= units.mean(axis=1, keepdims=True)
-        norms = _norms(units)
-        norms[norms <= kernels.CONSTANT * whole] = np.nan
-        units /= norms[:, None]
-        return units
+        for few in _few_rows(rows):
+            own = np.divide(rows[few], _largest(rows[few]), out=units[few])
+            whole = _norms(own)
+            for _ in range(2):
+                own -= own.mean(axis=1, keepdims=True)
+            norms = _norms(own)
+            norms[norms <= kernels.CONSTANT * whole] = np.nan
+            own /= norms[:, None]
+    return units
+
+
+def _few_rows(rows: Floats) -> Iterator[slice]:
+    """Yield rows after rows that stay in a core's own cache."""
+    step = max(1, MEASURED_CELLS // max(rows.shape[1], 1))
+    for start in range(0, len(rows), step):
+        yield slice(start, start + step)
 
 
 def _largest(rows: Floats) -> Floats:
@@ -33,11 +46,24 @@ def _norms(rows: Floats) -> Floats:
 
 
 def ranked_rows(models: Floats) -> Floats:
-    """Average ranks of each model's cells."""
+    """Average ranks of each model's cells, of which only equal ones are ties."""
     ranks = np.empty(models.shape)
-    for row, own in zip(models, ranks, strict=True):
-        _, levels, counts = np.unique(row, return_inverse=True, return_counts=True)
-        own[:] = (np.cumsum(counts) - 0.5 * (counts - 1))[levels]
+    for few in _few_rows(models):
+        some, own = CompleteRdms(models[few]), ranks[few]
+        n_near = some.sorted()[2]
+        np.add(some.ranks()[0], 0.5 * (models.shape[1] + 1), out=own)
+        for m in np.flatnonzero(n_near):  # cells of data that are as near would be ties
+            own[m] = _ranks_with_ties(some.rows[m])
+    return ranks
+
+
+def _ranks_with_ties(row: Floats) -> Floats:
+    """Average ranks of cells, some of which are equal, or nearly."""
+    ranks, order = np.empty(len(row)), np.argsort(row)
+    cells = row[order]
+    starts = np.flatnonzero(np.concatenate([[True], cells[1:] != cells[:-1]]))
+    counts = np.diff(starts, append=len(row))
+    ranks[order] = np.repeat(starts + 0.5 * (counts + 1), counts)
     return ranks
 
 
