@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 
 from bids_rsa.core.comparison.blocks import cut_into_blocks
 from bids_rsa.core.comparison.plans import compare, dependent_models, prepare
-from bids_rsa.core.comparison.table import COMPARISONS
+from bids_rsa.core.comparison.table import COMPARISONS, single_model_comparisons
 from bids_rsa.core.measures import ModelScores
 
 SHARED = Path(os.environ.get("BIDS_RSA_SHARED", Path(__file__).parents[2] / ".." / "shared"))
@@ -249,6 +249,18 @@ def test_rows_do_not_depend_on_their_block_or_on_company(n_cells):
         plan.score(rdms[:9].copy(), halves[:, :9])
         plan.score(rdms[9:].copy(), halves[:, 9:])
         assert halves.tobytes() == whole.tobytes() or np.array_equal(halves, whole, equal_nan=True)
+
+
+@pytest.mark.parametrize("comparison", single_model_comparisons())
+@pytest.mark.parametrize("n_cells", [28, 276])
+def test_scores_of_many_models_do_not_depend_on_the_number_of_rdms(comparison, n_cells):
+    rdms, models = block(40, n_cells), some_models(70, n_cells)
+    whole = score(rdms, models, comparison)
+    agree(whole[:, :2], plain(rdms[:2], models, comparison))
+    for n_rdms in (1, 2, 13):
+        np.testing.assert_array_equal(
+            score(rdms[:n_rdms].copy(), models, comparison), whole[:, :n_rdms]
+        )
 
 
 def test_infinite_distances_rank_last_and_tie():
