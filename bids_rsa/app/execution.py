@@ -170,6 +170,12 @@ def _find_failure(folder: Path, raised: Exception | None, work_dir: Path) -> Bid
             return FullDiskError(
                 f"Writing failed: {error.strerror}.", "Make room, and start again."
             )
+        if isinstance(error, UnicodeEncodeError):
+            return ReadWriteError(
+                f"Nipype writes its files in the encoding of the locale ({error.encoding}), which "
+                f"lacks {error.object[error.start]!r}.",
+                "Set LC_ALL=C.UTF-8 (or PYTHONUTF8=1), and start again.",
+            )
     told = " ".join(map(str, _chain(raised)))
     if "BrokenProcessPool" in told:
         return UnexpectedError(

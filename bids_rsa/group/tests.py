@@ -94,7 +94,10 @@ def make_result(
         where, primary, observed, scores.scores, ready.adjacency, ready.plan.two_sided
     )
     name = PRIMARY_MAXIMA.get(group.primary)
-    critical = critical_value(maxima[name], group.alpha, compared.exhaustive) if name else None
+    critical = None
+    if name:
+        smallest = compared.draws["SmallestP"]
+        critical = critical_value(maxima[name], group.alpha, compared.exhaustive, smallest)
     if ready.adjacency.parts and name != "t":  # each part has one of its own
         critical = None
     maps = estimates(test, scores, ready)

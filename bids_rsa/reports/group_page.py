@@ -192,8 +192,9 @@ def _relabelings(sidecar: dict[str, Any]) -> str:
     used, smallest = sidecar.get("RelabelingsUsed"), sidecar.get("SmallestP")
     if used is None or smallest is None:
         return ""
-    drawn = "All" if sidecar.get("RelabelingsExhaustive") else "A random sample of"
-    told = f"{drawn} {used} distinct relabelings were used; p cannot be below {smallest:.3g}"
+    whole = sidecar.get("RelabelingsExhaustive")
+    drawn = f"All {used} distinct relabelings" if whole else f"{used} random relabelings"
+    told = f"{drawn} were used; p cannot be below {smallest:.3g}"
     corrected = sidecar.get("SmallestCorrectedP", smallest)
     if corrected == smallest:
         return f"{told}."

@@ -11,11 +11,13 @@ from bids_rsa.core.inference.correct import (
     voxels_needed_at_floor,
 )
 from bids_rsa.core.inference.design import one_sample_design, slope_design, two_sample_design
-from bids_rsa.core.inference.group_maps import critical_value
+from bids_rsa.core.inference.group_maps import critical_value, p_maps
 from bids_rsa.core.inference.lattice import grid_adjacency
+from bids_rsa.core.inference.observed import observe
 from bids_rsa.core.inference.permute import Null, permutation_null
 from bids_rsa.core.inference.plan import prepare_test
-from bids_rsa.core.inference.relabel import draw_relabelings
+from bids_rsa.core.inference.region_tests import region_tests
+from bids_rsa.core.inference.relabel import draw_relabelings, smallest_p
 
 MASK = np.ones((17, 16, 15), bool)
 ADJACENCY = grid_adjacency(MASK)
@@ -165,3 +167,33 @@ def test_what_lies_above_the_critical_value_is_significant(exhaustive, alpha):
     p = familywise_p(observed, maxima, exhaustive)
     np.testing.assert_array_equal(p <= alpha + 1e-12, observed > critical)
     assert np.isinf(critical) == (alpha == 0.01)
+
+
+@pytest.mark.parametrize(
+    ("design", "n_draws", "smallest", "mirrored"),
+    [
+        (one_sample_design(5), 20, 2 / 32, True),
+        (two_sample_design(np.arange(8) < 4), 40, 2 / 70, True),
+        (two_sample_design(np.arange(8) < 3), 40, 1 / 41, False),
+    ],
+)
+def test_a_random_sample_gives_no_p_that_all_relabelings_cannot_give(
+    design, n_draws, smallest, mirrored
+):
+    """Draws may miss the observed labelling and its mirror image; p would be 1 / (draws + 1)."""
+    smaller = 0
+    for seed in range(12):
+        data = smooth_data(design.n_subjects, seed)
+        data[: 5 if design.exchange == "flip" else 4] += 5 * data.std()
+        plan = prepare_test(data, design, "two-sided")
+        draws = draw_relabelings(design, n_draws, seed)
+        assert not draws.exhaustive and smallest_p(design, draws, True) == smallest
+        null = permutation_null(plan, draws, ADJACENCY, plan.cluster_threshold(0.01))
+        smaller += count_p(null.counts, n_draws, False).min() < smallest
+        for name, p in p_maps(plan, observe(plan, ADJACENCY, 0.01), null, draws).items():
+            assert p.min() >= smallest, name
+        regions = region_tests(data[:, :20], "two-sided", n_draws, seed, design=design)
+        assert np.nanmin(regions.p) >= smallest and np.nanmin(regions.p_fwe) >= smallest
+        critical = critical_value(null.maxima["t"], 0.05, False, smallest)
+        assert np.isinf(critical) == (smallest > 0.05)
+    assert (smaller > 0) == mirrored

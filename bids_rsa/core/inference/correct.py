@@ -10,7 +10,9 @@ from bids_rsa.core.inference.observed import TOLERANCE, with_tolerance
 FloatArray = npt.NDArray[np.float64]
 
 
-def count_p(counts: npt.ArrayLike, n_draws: int, exhaustive: bool) -> FloatArray:
+def count_p(
+    counts: npt.ArrayLike, n_draws: int, exhaustive: bool, smallest: float = 0.0
+) -> FloatArray:
     """Turn the number of draws that reached the observed value into p.
 
     Parameters
@@ -22,6 +24,10 @@ def count_p(counts: npt.ArrayLike, n_draws: int, exhaustive: bool) -> FloatArray
     exhaustive : bool
         All relabelings, the identity among them: count / all; else (count + 1) / (draws + 1)
         (Phipson and Smyth 2010, eq. 2).
+    smallest : float
+        The smallest p that all relabelings together can give, as `smallest_possible_p` finds it.
+        A random sample may miss both the observed labelling and its mirror image, and its p would
+        be smaller.
 
     Returns
     -------
@@ -30,11 +36,16 @@ def count_p(counts: npt.ArrayLike, n_draws: int, exhaustive: bool) -> FloatArray
     counts = np.asarray(counts, dtype=np.float64)
     if exhaustive:
         return np.asarray(counts / n_draws, dtype=np.float64)
-    return np.asarray((counts + 1.0) / (n_draws + 1.0), dtype=np.float64)
+    return np.maximum((counts + 1.0) / (n_draws + 1.0), smallest)
 
 
 def familywise_p(
-    observed: npt.ArrayLike, maxima: FloatArray, exhaustive: bool, tolerance: float = TOLERANCE
+    observed: npt.ArrayLike,
+    maxima: FloatArray,
+    exhaustive: bool,
+    tolerance: float = TOLERANCE,
+    *,
+    smallest: float = 0.0,
 ) -> FloatArray:
     """Compare observed values with the null distribution of the maximum: p.
 
@@ -48,6 +59,8 @@ def familywise_p(
         See ``count_p``.
     tolerance : float
         Rounding to allow for.
+    smallest : float
+        See ``count_p``.
 
     Returns
     -------
@@ -56,7 +69,7 @@ def familywise_p(
     """
     ordered = np.sort(maxima)
     below = np.searchsorted(ordered, with_tolerance(observed, tolerance), side="left")
-    return count_p(len(ordered) - below, len(ordered), exhaustive)
+    return count_p(len(ordered) - below, len(ordered), exhaustive, smallest)
 
 
 def false_discovery_q(p: FloatArray) -> FloatArray:

@@ -14,7 +14,7 @@ from bids_rsa.core.inference.observed import Observed
 from bids_rsa.core.inference.parts import clusters_of_parts, corrected_by_part
 from bids_rsa.core.inference.permute import Null
 from bids_rsa.core.inference.plan import Plan, voxel_blocks
-from bids_rsa.core.inference.relabel import Relabelings
+from bids_rsa.core.inference.relabel import Relabelings, smallest_possible_p
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -87,6 +87,7 @@ def p_maps(
     """
     maxima = null.maxima if maxima is None else maxima
     whole = relabelings.exhaustive
+    smallest = smallest_possible_p(plan.design, plan.two_sided)
 
     def magnitude(values: FloatArray) -> FloatArray:
         """Positive in the tested direction, in both directions when two-sided."""
@@ -96,15 +97,16 @@ def p_maps(
     of_voxels = list(parts) or [np.ones(len(observed.statistic), dtype=bool)]
     of_clusters = clusters_of_parts(clusters, of_voxels)
 
-    def by_part(values: FloatArray, name: str, chosen: Sequence[BoolArray]) -> FloatArray:
-        return corrected_by_part(
-            values, name, maxima, chosen, lambda own, most: familywise_p(own, most, whole)
-        )
+    def corrected(values: FloatArray, most: FloatArray) -> FloatArray:
+        return familywise_p(values, most, whole, smallest=smallest)
 
-    p = count_p(null.counts, relabelings.n_draws, whole)
+    def by_part(values: FloatArray, name: str, chosen: Sequence[BoolArray]) -> FloatArray:
+        return corrected_by_part(values, name, maxima, chosen, corrected)
+
+    p = count_p(null.counts, relabelings.n_draws, whole, smallest)
     return {
         "p": p,
-        "tFWEp": familywise_p(magnitude(observed.statistic), maxima["t"], whole),
+        "tFWEp": corrected(magnitude(observed.statistic), maxima["t"]),
         "tfceFWEp": by_part(magnitude(observed.tfce), "tfce", of_voxels),
         "clusterSizeFWEp": _to_voxels(
             clusters, by_part(clusters.sizes, "cluster_size", of_clusters)
@@ -127,8 +129,12 @@ def significant(p: FloatArray, observed: Observed, plan: Plan, alpha: float) -> 
     return np.asarray((p <= alpha + P_ROUNDING) & tested, dtype=bool)
 
 
-def critical_value(maxima: FloatArray, alpha: float, exhaustive: bool) -> float:
+def critical_value(
+    maxima: FloatArray, alpha: float, exhaustive: bool, smallest: float = 0.0
+) -> float:
     """Find the threshold: what lies above it has a family-wise p of at most alpha.
+
+    ``smallest`` is that of `bids_rsa.core.inference.correct.count_p`.
 
     Returns
     -------
@@ -136,11 +142,11 @@ def critical_value(maxima: FloatArray, alpha: float, exhaustive: bool) -> float:
         The largest maximum whose own p exceeds alpha; infinity when nothing observed can be above.
     """
     candidates = np.unique(maxima)
-    p = familywise_p(candidates, maxima, exhaustive)
+    p = familywise_p(candidates, maxima, exhaustive, smallest=smallest)
     critical = float(candidates[p > alpha + P_ROUNDING][-1])  # the smallest has p 1
     # of all relabelings the identity is one, so that nothing observed lies beyond their largest
-    smallest = p[-1] if exhaustive else 1 / (len(maxima) + 1)
-    return critical if smallest <= alpha + P_ROUNDING else float("inf")
+    reached = p[-1] if exhaustive else max(smallest, 1 / (len(maxima) + 1))
+    return critical if reached <= alpha + P_ROUNDING else float("inf")
 
 
 def significant_clusters(

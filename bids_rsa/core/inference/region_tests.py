@@ -19,7 +19,7 @@ from bids_rsa.core.inference.observed import (
 )
 from bids_rsa.core.inference.permute import permutation_null
 from bids_rsa.core.inference.plan import Plan, Tail, prepare_test
-from bids_rsa.core.inference.relabel import draw_relabelings
+from bids_rsa.core.inference.relabel import draw_relabelings, smallest_possible_p
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -111,8 +111,9 @@ def _permuted(plan: Plan, n_permutations: int, seed: int) -> tuple[FloatArray, F
     null = permutation_null(plan, draws, enhance=False)
     found = scores_of(plan)[1]
     observed = np.abs(found) if plan.two_sided else found
-    p = count_p(null.counts, draws.n_draws, draws.exhaustive)
-    return p, familywise_p(observed, null.maxima["t"], draws.exhaustive), draws.exhaustive
+    whole, smallest = draws.exhaustive, smallest_possible_p(plan.design, plan.two_sided)
+    p = count_p(null.counts, draws.n_draws, whole, smallest)
+    return p, familywise_p(observed, null.maxima["t"], whole, smallest=smallest), whole
 
 
 def _by_design(
