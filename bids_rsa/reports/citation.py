@@ -1,5 +1,6 @@
 """The methods text of the whole dataset: logs/CITATION.md and CITATION.bib."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from bids_rsa.reports.methods import LICENCE, methods_text
 from bids_rsa.reports.references import bibtex
 
 FOLDER = "logs"
+OTHERS = re.compile(r"_stat-(reliability|[a-z0-9]+P)_")
 
 
 def write_citation(output_dir: Path) -> list[Path]:
@@ -27,6 +29,7 @@ def write_citation(output_dir: Path) -> list[Path]:
             list(_score_sidecars(output_dir)),
             [test.sidecar for test in find_tests(output_dir)],
             [one for folder in sorted(output_dir.glob("sub-*")) for one in _designs(folder)],
+            other_sidecars(output_dir),
         )
         page, references = output_dir / FOLDER / "CITATION.md", output_dir / FOLDER / "CITATION.bib"
         write_text(page, f"# Methods\n\n{text}\n\n{LICENCE}\n")
@@ -43,6 +46,16 @@ def is_cited(output_dir: Path) -> bool:
 def _designs(folder: Path) -> list[dict[str, Any]]:
     """Read the designs of a participant."""
     return list(find_designs(folder).values()) if folder.is_dir() else []
+
+
+def other_sidecars(output_dir: Path) -> list[dict[str, Any]]:
+    """Read the sidecars of all participants' p within the participant, and of reliability."""
+    paths = [
+        path
+        for path in sorted(output_dir.glob("sub-*/**/func/*_statmap.json"))
+        if OTHERS.search(path.name)
+    ]
+    return [one for one in map(read_sidecar, paths) if one is not None]
 
 
 def _score_sidecars(output_dir: Path) -> Iterator[dict[str, Any]]:

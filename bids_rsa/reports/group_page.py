@@ -8,6 +8,7 @@ from bids_rsa.outputs.dataset_files import resolve_sources
 from bids_rsa.outputs.derivatives import read_sidecar, without_extension
 from bids_rsa.reports.ceiling_view import CEILING_COLUMNS, ceiling_view
 from bids_rsa.reports.checklist import GROUP_ITEMS, PARTICIPANT_ITEMS, answer_in_words, checklist
+from bids_rsa.reports.citation import other_sidecars
 from bids_rsa.reports.collect import (
     participant_folder,
     read_rows,
@@ -59,13 +60,13 @@ def _content(output_dir: Path, tests: Sequence[FoundTest]) -> dict[str, Any]:
         for folder in participant_folders(output_dir, sidecars)
         for design in find_designs(folder).values()
     ]
-    text = methods_text(of_participants, sidecars, designs)
+    text = methods_text(of_participants, sidecars, designs, other_sidecars(output_dir))
     viewers = group_viewers(tests)
     sheets, not_shown = make_sheets(output_dir, tests)
     return {
         "title": "Group: representational similarity analysis",
         "made_from": group_made_from(output_dir, tests),
-        "warnings": _sentences(sidecars, "Warnings"),
+        "warnings": _warnings(tests),
         "notes": _sentences(sidecars, "Interpretation") + _sentences(sidecars, "Assumption"),
         "summary": _summary(tests),
         "tests": [_test(test) for test in tests],
@@ -143,6 +144,18 @@ def _sentences(sidecars: Sequence[dict[str, Any]], key: str) -> list[str]:
     found = [one.get(key) or [] for one in sidecars]
     lists = [value if isinstance(value, list) else [value] for value in found]
     return list(dict.fromkeys(str(text) for texts in lists for text in texts))
+
+
+def _warnings(tests: Sequence[FoundTest]) -> list[str]:
+    """Gather the warnings of all tests, each once, with the tests that it is about if not all."""
+    about: dict[str, list[str]] = {}
+    for test in tests:
+        for text in _sentences([test.sidecar], "Warnings"):
+            about.setdefault(text, []).append(test.title)
+    return [
+        text if len(titles) == len(tests) else f"{'; '.join(titles)}: {text}"
+        for text, titles in about.items()
+    ]
 
 
 def _summary(tests: Sequence[FoundTest]) -> list[tuple[str, str]]:

@@ -67,7 +67,8 @@ def write_participant_page(output_dir: Path, subject: str) -> Path:
     sidecars = [one.sidecar for one in found]
     scores = [one.sidecar for one in maps if one.is_score] + region_scores(tables)
     designs = find_designs(folder)
-    text = methods_text(scores, (), list(designs.values()))
+    others = [one.sidecar for one in maps if not one.is_score]
+    text = methods_text(scores, (), list(designs.values()), others)
     content: dict[str, Any] = {
         "title": f"sub-{subject}: representational similarity analysis",
         "made_from": participant_made_from(output_dir, subject, maps),

@@ -29,6 +29,11 @@ from bids_rsa.errors import (
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.tables import expanded, refuse_special
 
+# what lies in the place of a file whose content was not fetched
+_POINTERS = {
+    b"/annex/objects/": ("git-annex", "datalad get (or git annex get)"),
+    b"version https://git-lfs": ("Git LFS", "git lfs pull --include"),
+}
 _DAMAGED = (
     EOFError,
     ValueError,
@@ -103,10 +108,10 @@ def reading(path: str | os.PathLike[str]) -> Iterator[None]:
     except FileNotFoundError as error:
         raise missing_file(error.filename or os.fspath(path)) from error
     except _DAMAGED as error:
-        raise ContentError(_damage(path, error), "Copy or write the file again.") from error
+        raise _damage(path, error) from error
     except OSError as error:
         if error.errno is None:  # nibabel's word for fewer bytes than the header promises
-            raise ContentError(_damage(path, error), "Copy or write the file again.") from error
+            raise _damage(path, error) from error
         raise ReadWriteError(f"{os.fspath(path)} cannot be read: {error.strerror}.") from error
 
 
@@ -120,20 +125,28 @@ def missing_file(path: str | os.PathLike[str]) -> MissingFileError:
     return MissingFileError(f"There is no file {os.fspath(path)}.", "Check the path.")
 
 
-def _damage(path: str | os.PathLike[str], error: Exception) -> str:
+def _damage(path: str | os.PathLike[str], error: Exception) -> ContentError:
     """Describe a file that is not the image it should be."""
-    name = os.fspath(path)
+    name, again = os.fspath(path), "Copy or write the file again."
     try:
         with Path(path).open("rb") as file:
-            start = file.read(16)
+            start = file.read(64)
     except OSError:
         start = b""
+    for first, (program, command) in _POINTERS.items():
+        if start.startswith(first):
+            return ContentError(
+                f"{name} holds no image, only {program}'s pointer to it.",
+                f"Get the content: {command} the file.",
+            )
     if name.endswith("gz") and not start.startswith(b"\x1f\x8b"):
-        found = f"its first bytes are {start!r}" if start else "it is empty"
-        return f"{name} is named as a gzip-compressed image, but it is none: {found}."
+        found = f"its first bytes are {start[:16]!r}" if start else "it is empty"
+        said = f"{name} is named as a gzip-compressed image, but it is none: {found}."
+        return ContentError(said, again)
     if isinstance(error, EOFError):
-        return f"{name} is truncated: its compressed data end before the end of the stream."
-    return f"{name} cannot be read as an image: {error}"
+        said = f"{name} is truncated: its compressed data end before the end of the stream."
+        return ContentError(said, again)
+    return ContentError(f"{name} cannot be read as an image: {error}", again)
 
 
 def open_image(path: str | os.PathLike[str]) -> SpatialImage:

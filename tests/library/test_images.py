@@ -148,6 +148,22 @@ def test_a_link_that_leads_nowhere_says_datalad_get(tmp_path):
     assert "datalad get" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("/annex/objects/MD5E-s18--ab.nii.gz\n", ["git-annex", "datalad get"]),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", ["LFS", "git lfs pull"]),
+    ],
+)
+@pytest.mark.parametrize("name", ["x.nii.gz", "x.nii"])
+def test_a_pointer_says_how_to_get_the_content(tmp_path, content, words, name):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ContentError, match=r"only .* pointer") as caught:
+        load_volume(tmp_path / name)
+    for word in [*words, name]:
+        assert word in str(caught.value)
+
+
 def test_an_affine_without_inverse_is_refused():
     with pytest.raises(ContentError, match="cannot be inverted"):
         grid_of(nib.spatialimages.SpatialImage(DATA, np.diag([2.0, 0, 2, 1])))

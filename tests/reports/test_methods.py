@@ -104,7 +104,13 @@ def test_every_cited_key_is_in_the_bibliography_and_nothing_else(results):
 
 def test_the_page_and_the_file_hold_the_same_text(results, sidecars):
     text = (results / "logs/CITATION.md").read_text()
-    assert methods_text(*sidecars) in text
+    within = [
+        json.loads(path.read_text())
+        for stat in ("spearmanP", "reliability")
+        for path in results.glob(f"sub-*/func/*_stat-{stat}_*.json")
+    ]
+    assert methods_text(*sidecars, others=within) in text
+    assert "20 permutations" in text and "odd and even runs" in text
 
 
 def test_every_reference_has_what_a_reader_needs():
@@ -182,3 +188,22 @@ def test_confounds_are_named_without_cosines_and_spikes():
     assert "spikes, with one regressor each: 1 per run" in said
     (row,) = design_rows({"sub-01_run-1": design | {"EventsPerCondition": {"face": 3}}})
     assert row[DESIGN_COLUMNS.index("confounds")] == "2"
+
+
+def test_permutations_and_reliability_are_told(sidecars):
+    maps, _ = sidecars
+    assert "Within each participant" not in methods_text(maps)
+    permuted = {"Relabelings": {"Used": 321, "Distinct": 840}, "RandomSeed": 7}
+    text = methods_text(maps, others=[permuted, {"ReliabilityComparison": "pearson"}])
+    assert "321 permutations, random seed 7" in text and "maximum over centres" in text
+    assert "odd and even runs or folds by Pearson's correlation" in text
+
+
+@pytest.mark.parametrize(
+    ("comparison", "source"),
+    [("rho-a", "@schutt2023"), ("whitened-cosine", "@diedrichsen2021"), ("spearman", "")],
+)
+def test_comparisons_are_cited(sidecars, comparison, source):
+    text = methods_text([{**one, "Comparison": comparison} for one in sidecars[0]])
+    assert source in text and "[@nili2014" in text
+    assert "schutt2023" in _all() and ("schutt2023" in text) == (comparison == "rho-a")

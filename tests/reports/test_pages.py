@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from page_content import Page
 from report_inputs import FAST, NAMES
 
 from bids_rsa.cli import main
+from bids_rsa.reports.group_page import write_group_page
 
 MB = 1_000_000
 
@@ -128,6 +130,18 @@ def test_warnings_come_first(results):
     for text in sidecar["Warnings"]:
         assert text in page.text
         assert page.text.index(text) < page.text.index("In short")
+
+
+def test_a_warning_of_one_test_names_the_test(results, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(results, out)
+    for path in out.glob("group/*_desc-halves_statmap.json"):
+        sidecar = json.loads(path.read_text())
+        sidecar["Warnings"] = [*sidecar.get("Warnings", ()), "Seen in one test alone."]
+        path.write_text(json.dumps(sidecar))
+    page = Page(write_group_page(out))
+    assert re.search(r"Model halves, [^:]*: Seen in one test alone\.", page.text)
+    assert not re.search(r"Model steps, [^:]*: Seen", page.text)
 
 
 def test_all_participants_are_on_one_page_and_on_one_scale(results):
