@@ -5,6 +5,7 @@ from typing import Any
 
 from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.core.dissimilarity.table import DISSIMILARITIES, find_dissimilarity
+from bids_rsa.reports.comparison_words import comparison_details
 from bids_rsa.reports.designs import design_sentences
 from bids_rsa.reports.group_methods import group_paragraphs
 from bids_rsa.reports.noise_words import noise_sentences, pools_noise
@@ -115,6 +116,8 @@ def _patterns(maps: Sequence[Sidecar]) -> Iterator[str]:
     if "variance" in distinct(maps, "Normalization"):
         one = location_of(maps)
         yield f"Each image was divided by the square root of its variance image, {one} by {one}."
+    if "conditions" in distinct(maps, "Centering"):
+        yield "The mean pattern over conditions was subtracted from each fold."
     for value in distinct(maps, "MissingRuns"):
         yield MISSING_RUNS.get(value, "")
 
@@ -255,6 +258,7 @@ def _comparison(maps: Sequence[Sidecar]) -> Iterator[str]:
         f"{joined([_measure(name) for name in comparisons])}{of_cells} "
         f"[{'; '.join(f'@{key}' for key in cited)}]."
     )
+    yield from comparison_details(maps)
     if any(distinct(maps, "IgnoreNaN")):
         yield "Missing values were left out pair by pair."
 
@@ -267,8 +271,8 @@ def _within_participants(sidecars: Sequence[Sidecar]) -> Iterator[str]:
         seeds = joined([number(seed) for seed in distinct(known, "RandomSeed")])
         yield (
             "Within each participant, scores were compared with those of the models with permuted "
-            f"conditions ({span(used)} permutations, random seed {seeds}), one-sided, voxel by "
-            "voxel and corrected by the maximum over centres."
+            f"conditions ({span(used)} permutations, random seed {seeds}), one-sided, at "
+            "each centre and corrected by the maximum over centres."
         )
     by = joined([_measure(name) for name in distinct(sidecars, "ReliabilityComparison")])
     if by:

@@ -207,3 +207,23 @@ def test_comparisons_are_cited(sidecars, comparison, source):
     text = methods_text([{**one, "Comparison": comparison} for one in sidecars[0]])
     assert source in text and "[@nili2014" in text
     assert "schutt2023" in _all() and ("schutt2023" in text) == (comparison == "rho-a")
+
+
+@pytest.mark.parametrize(
+    ("keys", "wanted"),
+    [
+        ({"Centering": "conditions"}, "The mean pattern over conditions was subtracted"),
+        ({"NuisanceModels": ["loud"]}, "loud was included in the joint fits as a model of no"),
+        ({"NuisanceModels": ["loud", "long"]}, "loud and long were included"),
+        ({"Standardize": True}, "were z-scored before the fit"),
+        ({"ExcludedCells": {"File": "cells.tsv"}}, "Pairs of conditions marked in cells.tsv"),
+        ({"ExcludeWithin": "run"}, "from the same single run were left out"),
+        ({"Comparison": "whitened-cosine", "ConditionCovariance": "design"}, "design matrices"),
+        ({"Comparison": "whitened-pearson"}, "independent and equally noisy conditions"),
+        ({"Comparison": "whitened-cosine", "ConditionCovariance": {"File": "v"}}, "from a table"),
+    ],
+)
+def test_what_else_goes_into_a_comparison_is_told(sidecars, keys, wanted):
+    maps, _ = sidecars
+    assert wanted not in methods_text(maps)
+    assert wanted in methods_text([{**one, **keys} for one in maps])
