@@ -213,19 +213,28 @@ def main(argv: list[str] | None = None) -> int:
         help="BOLD runs and events as fMRIPrep leaves them, in place of condition images",
     )
     parser.add_argument(
+        "--surface",
+        action="store_true",
+        help="with --bold: also BOLD on the cortical surface (fsaverage5)",
+    )
+    parser.add_argument(
         "--n-subjects",
         type=int,
         help=f"default: {defaults.n_subjects}, with --bold {BOLD_SUBJECTS}",
     )
     parser.add_argument("--seed", type=int, default=defaults.seed, help="default: %(default)s")
     arguments = parser.parse_args(argv)
+    if arguments.surface and not arguments.bold:
+        parser.error("--surface adds BOLD on the surface to that of --bold: give both.")
     default = BOLD_SUBJECTS if arguments.bold else defaults.n_subjects
     n_subjects = arguments.n_subjects or default
     try:
         if arguments.bold:
             from bids_rsa.example_bold import BoldExampleSettings, make_bold_example
 
-            bold = BoldExampleSettings(n_subjects=n_subjects, seed=arguments.seed)
+            bold = BoldExampleSettings(
+                n_subjects=n_subjects, seed=arguments.seed, on_surface=arguments.surface
+            )
             root = make_bold_example(arguments.directory, bold)
         else:
             settings = ExampleSettings(n_subjects=n_subjects, seed=arguments.seed)

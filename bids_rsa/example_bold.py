@@ -26,6 +26,7 @@ from bids_rsa.example import (
     write_model,
     write_participants,
 )
+from bids_rsa.example_surface import ExampleSurface
 
 BIDS_VERSION = "1.11.1"
 BASELINE = 10_000.0
@@ -37,7 +38,7 @@ class BoldExampleSettings(ExampleSettings):
     """How large the dataset is, and how strong and where its effect.
 
     ``signal`` and ``noise_percent`` are in percent of the baseline; ``start_time_s`` is the time
-    within a volume that its slices stand for.
+    within a volume that its slices stand for. ``on_surface`` adds BOLD on fsaverage5.
     """
 
     n_subjects: int = BOLD_SUBJECTS
@@ -49,6 +50,7 @@ class BoldExampleSettings(ExampleSettings):
     events_per_condition: int = 4
     event_duration_s: float = 2.0
     intervals_s: tuple[float, ...] = (3.0, 4.0, 5.0, 14.0)
+    on_surface: bool = False
 
     @property
     def run_intervals_s(self) -> NDArray[np.float64]:
@@ -80,7 +82,8 @@ def make_bold_example(directory: str | Path, settings: BoldExampleSettings | Non
     Path
         The raw dataset; ``derivatives/fmriprep`` holds the preprocessed BOLD,
         ``derivatives/models/planted.tsv`` the model RDM, and
-        ``derivatives/models/planted_mask.nii.gz`` is 1 where the effect was planted.
+        ``derivatives/models/planted_mask.nii.gz`` is 1 where the effect was planted, as are
+        ``hemi-?_space-fsaverage5_desc-planted_mask.label.gii`` beside it with ``on_surface``.
 
     Raises
     ------
@@ -95,9 +98,13 @@ def make_bold_example(directory: str | Path, settings: BoldExampleSettings | Non
     models = root / "derivatives" / "models"
     write_model(models / "planted.tsv")
     write_image(planted.astype(np.uint8), brain.affine, models / "planted_mask.nii.gz")
+    surface = ExampleSurface.load() if settings.on_surface else None
+    if surface is not None:
+        near = surface.within(settings.center_mm, settings.planted_radius_mm)
+        surface.write_mask(models, near, "planted")
     _write_descriptions(root, prep, settings)
     for number in range(1, settings.n_subjects + 1):
-        _write_subject(root, prep, f"{number:02d}", brain, planted, settings)
+        _write_subject(root, prep, f"{number:02d}", brain, planted, settings, surface)
     return root
 
 
@@ -108,23 +115,59 @@ def _write_subject(
     brain: nib.Nifti1Image,
     planted: NDArray[np.bool_],
     settings: BoldExampleSettings,
+    surface: ExampleSurface | None,
 ) -> None:
     """Write the runs of a subject, who has the same patterns in all of them."""
     random = np.random.default_rng([settings.seed, int(subject)])
+    on_surface = None if surface is None else _SurfaceRuns(surface, subject, settings)
     inside = np.asanyarray(brain.dataobj) > 0
     patterns = settings.signal * planted_patterns(random, int(planted.sum()))
     for run in range(1, settings.n_runs + 1):
         events = _events(random, settings)
         motion = np.cumsum(random.normal(scale=0.02, size=(settings.n_volumes, 6)), axis=0)
-        percent = _noise(random, inside, motion, settings)
-        percent[:, planted] += _responses(events, settings) @ patterns
-        percent[0] += 20.0  # the first volume is not in steady state
-        series = BASELINE * inside * (1 + percent / 100)
-        bold = _as_bold(series, brain.affine, settings)
+        noise = [smooth_noise(random, inside.shape, settings) for _ in range(settings.n_volumes)]
+        percent = _with_motion(np.stack(noise), random, motion, settings)
+        responses = _responses(events, settings)
+        bold = _as_bold(
+            inside * _series(percent, planted, responses @ patterns), brain.affine, settings
+        )
         stem = f"sub-{subject}_task-{TASK}_run-{run:02d}"
         _write_raw(root / f"sub-{subject}" / "func" / stem, bold, events, settings)
         func = prep / f"sub-{subject}" / "func"
         _write_preprocessed(func / stem, bold, inside, brain.affine, motion, settings)
+        if on_surface is not None:
+            on_surface.write(func / stem, responses, motion)
+
+
+class _SurfaceRuns:
+    """The runs of a subject on the surface: the events of the volumes, other noise and patterns."""
+
+    def __init__(
+        self, surface: ExampleSurface, subject: str, settings: BoldExampleSettings
+    ) -> None:
+        self._surface, self._settings = surface, settings
+        self._random = np.random.default_rng([settings.seed, int(subject), 1])
+        self._planted = surface.within(settings.center_mm, settings.planted_radius_mm)
+        drawn = planted_patterns(self._random, int(self._planted.sum()))
+        self._patterns = settings.signal * drawn
+
+    def write(
+        self, stem: Path, responses: NDArray[np.float64], motion: NDArray[np.float64]
+    ) -> None:
+        """Write a run."""
+        noise = self._surface.smooth_noise(self._random, self._settings.n_volumes)
+        percent = _with_motion(noise, self._random, motion, self._settings)
+        series = _series(percent, self._planted, responses @ self._patterns)
+        self._surface.write_bold(stem, series, _preprocessed(self._settings))
+
+
+def _series(
+    percent: NDArray[np.float64], planted: NDArray[np.bool_], effect: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Add the planted effect to noise in percent, and turn it into values around the baseline."""
+    percent[:, planted] += effect
+    percent[0] += 20.0  # the first volume is not in steady state
+    return np.asarray(BASELINE * (1 + percent / 100))
 
 
 def _events(random: np.random.Generator, settings: BoldExampleSettings) -> pd.DataFrame:
@@ -149,18 +192,17 @@ def _responses(events: pd.DataFrame, settings: BoldExampleSettings) -> NDArray[n
     return np.asarray(responses / responses.max())
 
 
-def _noise(
+def _with_motion(
+    noise: NDArray[np.float64],
     random: np.random.Generator,
-    inside: NDArray[np.bool_],
     motion: NDArray[np.float64],
     settings: BoldExampleSettings,
 ) -> NDArray[np.float64]:
-    """Draw smooth noise in percent, with a slow drift and what motion leaves behind."""
-    n = settings.n_volumes
-    noise = np.stack([smooth_noise(random, inside.shape, settings) for _ in range(n)])
+    """Add a slow drift, and what motion leaves behind, to noise (n_volumes, ...); in percent."""
+    n = len(noise)
     drift = np.cos(np.pi * (np.arange(n) + 0.5) / n)
-    left = random.normal(size=(6, *inside.shape))
-    noise += drift[:, None, None, None] + np.tensordot(motion, left, axes=1)
+    left = random.normal(size=(6, *noise.shape[1:]))
+    noise += drift.reshape(-1, *[1] * (noise.ndim - 1)) + np.tensordot(motion, left, axes=1)
     return np.asarray(settings.noise_percent * noise)
 
 
@@ -189,6 +231,12 @@ def _scan(settings: BoldExampleSettings) -> dict[str, Any]:
     return {"TaskName": TASK, "RepetitionTime": settings.repetition_time_s}
 
 
+def _preprocessed(settings: BoldExampleSettings) -> dict[str, Any]:
+    """Describe a preprocessed series as its sidecar does."""
+    times = {"SliceTimingCorrected": True, "StartTime": settings.start_time_s}
+    return _scan(settings) | times
+
+
 def _write_preprocessed(
     stem: Path,
     bold: nib.Nifti1Image,
@@ -200,11 +248,7 @@ def _write_preprocessed(
     """Write what fMRIPrep would leave."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     nib.save(bold, f"{stem}_space-{SPACE}_desc-preproc_bold.nii.gz")
-    sidecar = _scan(settings) | {
-        "SliceTimingCorrected": True,
-        "StartTime": settings.start_time_s,
-        "SkullStripped": False,
-    }
+    sidecar = _preprocessed(settings) | {"SkullStripped": False}
     _write_json(f"{stem}_space-{SPACE}_desc-preproc_bold.json", sidecar)
     mask = Path(f"{stem}_space-{SPACE}_desc-brain_mask.nii.gz")
     write_image(inside.astype(np.uint8), affine, mask)
@@ -248,7 +292,9 @@ def _write_descriptions(root: Path, prep: Path, settings: BoldExampleSettings) -
         "GeneratedBy": [{"Name": "bids_rsa.example", "Description": "Names as fMRIPrep's"}],
     }
     _write_json(prep / "dataset_description.json", derived)
-    (prep / ".bidsignore").write_text("*_timeseries.*\n")
+    # the validator knows no BOLD on surfaces
+    ignored = "*_timeseries.*\n" + "*_hemi-*_bold.*\n" * settings.on_surface
+    (prep / ".bidsignore").write_text(ignored)
     x, y, z = settings.center_mm
     (root / "README.md").write_text(
         "# Synthetic BOLD\n\n"
@@ -257,7 +303,9 @@ def _write_descriptions(root: Path, prep: Path, settings: BoldExampleSettings) -
         "each subject responds with patterns whose correlations follow "
         "`derivatives/models/planted.tsv`;\n"
         "`derivatives/models/planted_mask.nii.gz` is 1 there. `derivatives/fmriprep` holds the "
-        "runs as fMRIPrep\nwould leave them. Nothing here was measured on a person.\n"
+        "runs as fMRIPrep\nwould leave them"
+        + ", in volumes and on the surface (fsaverage5)" * settings.on_surface
+        + ". Nothing here was measured on a person.\n"
     )
     write_participants(root, settings)
 

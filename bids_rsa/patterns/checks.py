@@ -107,7 +107,7 @@ def warn_sum_regression(
     if not weights or standardize or not find_dissimilarity(dissimilarity).sums_voxels:
         return ()
     return (
-        f"{dissimilarity} sums over voxels, so regression weights grow with the size of the patch "
+        f"{dissimilarity} is a sum over the patch, so regression weights grow with the size of it "
         "and are smaller at the edge of the mask; --standardize z-scores RDM and models.",
     )
 
@@ -118,7 +118,7 @@ def warn_without_noise(dissimilarity: str, noise: str) -> tuple[str, ...]:
         return ()
     return (
         f"{dissimilarity} without noise normalisation (--noise none) is the cross-validated "
-        "squared Euclidean distance divided by the number of voxels; --noise shrinkage takes the "
+        "squared Euclidean distance divided by the size of the patch; --noise shrinkage takes the "
         "noise covariance of each patch into account.",
     )
 

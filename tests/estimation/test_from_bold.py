@@ -36,7 +36,9 @@ from bids_rsa.app.preflight import validator_command
 from bids_rsa.cli import main
 from bids_rsa.core.comparison.plans import compare
 from bids_rsa.example import CONDITIONS as EXAMPLE_CONDITIONS
+from bids_rsa.example import main as write_example
 from bids_rsa.example_bold import BoldExampleSettings, make_bold_example
+from bids_rsa.example_surface import ExampleSurface
 
 
 def effects(out, run, stat="effect", conditions=CONDITIONS):
@@ -551,6 +553,59 @@ def test_the_planted_effect_of_the_example_is_found_where_it_was_planted(example
         away[tuple(np.argwhere(mask)[x].T)] = True
         assert scores[planted & mask].mean() > 0.5
         assert abs(scores[away].mean()) < 0.15
+
+
+@pytest.fixture(scope="module")
+def surface_example(tmp_path_factory):
+    """The example dataset with BOLD on the surface, and the map of its participant there."""
+    folder = tmp_path_factory.mktemp("surface_example")
+    settings = BoldExampleSettings(n_subjects=1, n_runs=2, on_surface=True)
+    root = make_bold_example(folder / "raw", settings)
+    models = root / "derivatives" / "models"
+    line = [root, folder / "out", "participant", "--from-bold", "--model", models / "planted.tsv",
+            "--space", "fsaverage5", "--folds", "runs", "--dissimilarity", "sqeuclidean",
+            "--comparison", "cosine", "--radius", "10"]  # fmt: skip
+    assert main([str(part) for part in line]) == 0
+    return root, folder / "out", settings
+
+
+def test_the_planted_effect_is_found_on_the_surface_of_the_example(surface_example):
+    root, out, settings = surface_example
+    brain = ExampleSurface.load()
+    away = np.linalg.norm(brain.middle_mm - settings.center_mm, axis=1)
+    planted, scores = [], []
+    for side in "LR":
+        (path,) = (root / "derivatives" / "models").glob(f"hemi-{side}_*_desc-planted_*.gii")
+        planted.append(nib.load(path).darrays[0].data > 0)
+        (path,) = out.glob(f"sub-01/func/*_hemi-{side}_*_stat-cosine_desc-planted_*.gii")
+        scores.append(nib.load(path).darrays[0].data)
+    assert planted[0].sum() > 100 and not planted[1].any()
+    planted, scores = np.concatenate(planted), np.concatenate(scores)
+    np.testing.assert_array_equal(planted, away <= settings.planted_radius_mm)
+    assert scores[planted].mean() > 0.8
+    apart = away > settings.planted_radius_mm + 11  # patches do not reach the effect
+    assert abs(scores[apart].mean()) < 0.1
+    # volumes and surfaces have the same events, and the effect is in both
+    assert len(list((root / "derivatives" / "fmriprep").rglob("*_desc-preproc_bold.nii.gz"))) == 2
+
+
+def test_the_surfaces_of_the_example_go_with_its_bold_alone(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        write_example([str(tmp_path / "raw"), "--surface"])
+    assert stopped.value.code == 2 and "give both" in capsys.readouterr().err
+    assert not (tmp_path / "raw").exists()
+
+
+def test_the_official_validator_passes_the_example_on_surfaces(surface_example):
+    root, out, _ = surface_example
+    command = validator_command()
+    if command is None:
+        pytest.skip("bids-validator-deno is not installed")
+    for folder in (root, root / "derivatives" / "fmriprep", out):
+        found = subprocess.run(
+            [command, "--ignoreWarnings", folder], capture_output=True, text=True, check=False
+        )
+        assert found.returncode == 0, found.stdout
 
 
 def test_the_official_validator_passes_the_example_and_what_is_made_of_it(example):
