@@ -293,7 +293,7 @@ def _write_descriptions(root: Path, prep: Path, settings: BoldExampleSettings) -
     }
     _write_json(prep / "dataset_description.json", derived)
     # the validator knows no BOLD on surfaces
-    ignored = "*_timeseries.*\n" + "*_hemi-*_bold.*\n" * settings.on_surface
+    ignored = "*_timeseries.*\n" + "*_space-fsaverage5_bold.*\n" * settings.on_surface
     (prep / ".bidsignore").write_text(ignored)
     x, y, z = settings.center_mm
     (root / "README.md").write_text(
