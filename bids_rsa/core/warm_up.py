@@ -79,7 +79,7 @@ def _find_discs() -> None:
 def _rank() -> None:
     """Rank cells that are spread, and few and many that are not."""
     for cells in (np.arange(9.0), np.ones(9), np.ones(2**11)):
-        CompleteRdms(cells[None]).ranks()
+        CompleteRdms(np.tile(cells, (4, 1))).ranks()
 
 
 def _search_with_null() -> None:

@@ -28,21 +28,22 @@ from bids_rsa.core.engine.columns import (
     COLUMNS,
     most_words,
     scatter_ranks,
-    sort_16,
     sort_20,
     sort_24,
     sort_28,
     sort_32,
+    sort_48,
 )
 from bids_rsa.core.engine.jit import kernel, kernel_part
 from bids_rsa.core.engine.sorting import sort_by_value
-from bids_rsa.core.engine.vectors import WIDE, pointer_to, put
+from bids_rsa.core.engine.vectors import WIDE, pointer_to, prefetch, put
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
-_MOST_CELLS = 2**15  # with more the tables do not stay in a core's own cache
+_MOST_CELLS = 2**17
+_FEWEST_ROWS = 4  # that are worth making room, and choosing columns
 # time lost in choosing columns, in rows: where much was lost, rows are left without an attempt
 _CHOICE, _FAILURE, _MOST_LOST = 4.0, 64.0, 64.0
 _rooms = threading.local()
@@ -55,16 +56,16 @@ def _sort_table(work: Work, first: int, gap: np.uint32, edge: np.uint32) -> int:
     at = first // COLUMNS * STRIDE
     most = most_words(counts, first)
     flags: int
-    if most <= 16:
-        flags = sort_16(tables, at, counts, bases, first, gap, edge)
-    elif most <= 20:
+    if most <= 20:
         flags = sort_20(tables, at, counts, bases, first, gap, edge)
     elif most <= 24:
         flags = sort_24(tables, at, counts, bases, first, gap, edge)
     elif most <= 28:
         flags = sort_28(tables, at, counts, bases, first, gap, edge)
-    else:
+    elif most <= 32:
         flags = sort_32(tables, at, counts, bases, first, gap, edge)
+    else:
+        flags = sort_48(tables, at, counts, bases, first, gap, edge)
     return flags
 
 
@@ -121,14 +122,16 @@ def _note_near(work: Work, column: int, n_near: int, gap: np.uint32, edge: np.ui
 
 
 @kernel_part
-def _sort_and_rank(scale: Scale, work: Work, ranks: Any) -> int:
+def _sort_and_rank(scale: Scale, work: Work, ranks: Any, following: Any) -> int:
     """Sort the words, store ranks without ties; return how many words are near. O(n)."""
     # keys are exact to 1e-7; the whole part of a gap of g keys is at most one more than g's
     reach = np.uint32(scale.gap * scale.factor + 1e-6) + np.uint32(1)
     bits = np.uint32(work.bits)
     gap, edge = (reach + np.uint32(1)) << bits, reach << bits
     n_near = 0
+    share = -(-work.n * COLUMNS // work.n_columns)  # cells of the row that follows, for each table
     for first in range(0, work.n_columns, COLUMNS):
+        prefetch(following, first // COLUMNS * share, share)
         flags = _sort_table(work, first, gap, edge)
         _put_ranks(work, first, ranks)
         column = first
@@ -240,7 +243,8 @@ def _rank_spread_rows(
                 lost += _CHOICE if done else _FAILURE
         room.form[3] = lost
         if done:
-            n_near = _sort_and_rank(scale, work, out)
+            following = pointer_to(rows[min(r + 1, rows.shape[0] - 1)])
+            n_near = _sort_and_rank(scale, work, out, following)
             _sort_near(row, room, work, n_near)
             tied = _rank_near(row, work, n_near, scale.largest, out) if n_near else 0.0
             squares[r] = (np.float64(n) * (np.float64(n) * n - 1.0) - tied) / 12.0
@@ -261,5 +265,7 @@ def rank_spread(rows: Floats, ranks: Singles, squares: Floats) -> Integers:
     if not 0 < n_cells <= _MOST_CELLS:
         return left
     if getattr(_rooms, "n_cells", 0) != n_cells:
+        if len(rows) < _FEWEST_ROWS:
+            return left
         _rooms.room, _rooms.n_cells = make_spread_room(n_cells), n_cells
     return left[: _rank_spread_rows(rows, ranks, squares, _rooms.room, left)]

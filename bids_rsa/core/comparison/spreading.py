@@ -1,4 +1,4 @@
-"""Buckets of about a dozen cells for RDMs whose cells are spread, as in nearly all RDMs.
+"""Buckets of some twenty cells for RDMs whose cells are spread, as in nearly all RDMs.
 
 Neighbours' RDMs have much the same distribution, in units of its standard deviation, so that the
 buckets are chosen for one RDM and serve for many. Each is a column of a table (`engine.columns`) of
@@ -22,12 +22,12 @@ from bids_rsa.core.engine.vectors import pointer_to, put
 
 Floats = NDArray[np.float64]
 
-MOST_ROWS = 32  # words of a column
-STRIDE = 33 * COLUMNS  # words from table to table: a power of two would crowd the cache
-_KEY_BITS = 25
+MOST_ROWS = 48  # words of a column
+STRIDE = 49 * COLUMNS  # words from table to table: a power of two would crowd the cache
+_KEY_BITS = 26
 _WIDEST = 2 ** (31 - _KEY_BITS)  # bins of a column; the differences of wider ones need more bits
 _TOP = 2.0**_KEY_BITS - 1.0  # the largest key
-_TARGET = 12  # words of a column, on average
+_TARGET = 18  # words of a column, on average
 _CHUNK = 1024  # keys at a time, which stay in the nearest cache
 _SMOOTHED = 8  # bins to either side
 _MARGIN = 0.2  # standard deviations beyond the cells that columns are chosen for

@@ -127,7 +127,7 @@ def _sort_columns(n_rows: int) -> Any:
     return sort
 
 
-sort_16, sort_20, sort_24, sort_28, sort_32 = (_sort_columns(n) for n in (16, 20, 24, 28, 32))
+sort_20, sort_24, sort_28, sort_32, sort_48 = (_sort_columns(n) for n in (20, 24, 28, 32, 48))
 
 
 @code
