@@ -32,7 +32,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 }
 _COSINE = re.compile(r"cosine\d*")
 _STEADY = re.compile(r"non_steady_state_outlier\d*")
-_UNUSED_DVARS = 1e9  # no volume is scrubbed for its DVARS
+_DISPLACEMENT = "framewise_displacement"
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,11 +168,11 @@ def _strategy_columns(path: str, table: pd.DataFrame, name: str) -> list[str]:
     """Ask nilearn which columns a strategy takes."""
     if not STRATEGIES[name]["strategy"]:
         return []
-    chosen, _ = _load(path, name, **STRATEGIES[name])
+    chosen = _load(path, name, **STRATEGIES[name])
     return [str(column) for column in chosen.columns if column in table.columns]
 
 
-def _load(path: str, name: str, **keywords: Any) -> tuple[pd.DataFrame, Any]:
+def _load(path: str, name: str, **keywords: Any) -> pd.DataFrame:
     """Call nilearn's load_confounds, which finds the table by the name of its image."""
     image = re.sub(
         r"_desc-confounds_(timeseries|regressors)\.tsv$", "_desc-preproc_bold.nii.gz", path
@@ -180,7 +180,8 @@ def _load(path: str, name: str, **keywords: Any) -> tuple[pd.DataFrame, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return load_confounds(image, demean=True, **keywords)
+            chosen: pd.DataFrame = load_confounds(image, demean=True, **keywords)[0]
+            return chosen
     except (ValueError, KeyError, OSError) as error:
         said = " ".join(str(error).split())
         raise ContentError(
@@ -195,15 +196,17 @@ def _scrubbed(path: str, table: pd.DataFrame, fd_threshold: float | None) -> set
     volumes = set(np.flatnonzero((steady.to_numpy(dtype=float) != 0).any(axis=1)).tolist())
     if fd_threshold is None:
         return volumes
-    _, kept = _load(
-        path,
-        f"--fd-threshold {fd_threshold:g}",
-        strategy=("motion", "scrub"),
-        scrub=0,
-        fd_threshold=fd_threshold,
-        std_dvars_threshold=_UNUSED_DVARS,
-    )
-    return volumes if kept is None else volumes | (set(range(len(table))) - set(kept.tolist()))
+    if _DISPLACEMENT not in table:
+        raise ContentError(
+            f"--fd-threshold {fd_threshold:g} needs the column {_DISPLACEMENT}, and {path} has "
+            "none.",
+            "Leave --fd-threshold out, or add the column.",
+        )
+    try:
+        moved = table[_DISPLACEMENT].to_numpy(dtype=float)
+    except ValueError as error:
+        raise ContentError(f"{path}: {_DISPLACEMENT} holds text: {error}.") from error
+    return volumes | set(np.flatnonzero(moved > fd_threshold).tolist())  # the first is missing
 
 
 def _values(

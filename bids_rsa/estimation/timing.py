@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.errors import ContentError
+from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.spaces.series import Step
 
 _SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
@@ -61,6 +61,8 @@ def find_timing(
     ------
     ContentError
         No repetition time can be found, or the times don't fit the volumes.
+    OptionError
+        ``start_time`` is longer than a volume.
     """
     warnings: list[str] = []
     volume_times = _volume_times(name, n_volumes, preproc, raw)
@@ -164,6 +166,11 @@ def _start_time(
     ``span_s`` is how long a volume takes.
     """
     if given is not None:
+        if given > span_s:
+            raise OptionError(
+                f"--start-time is {given:g} s, and a volume takes {span_s:g} s: it is a time "
+                "within each volume."
+            )
         return given, "--start-time"
     found = preproc.get("StartTime")
     if found is not None and _is_number(found):

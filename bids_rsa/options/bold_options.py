@@ -149,6 +149,14 @@ def check_bold_options(settings: Settings) -> None:
                 "Add --from-bold, or leave it out.",
             )
         return
+    if bold.high_pass is not None and 0 < bold.high_pass < 1:
+        raise OptionError(
+            f"--high-pass is {bold.high_pass:g} seconds; a cut-off of {bold.high_pass:g} Hz is "
+            f"{1 / bold.high_pass:.4g} seconds.",
+            "Give the cut-off in seconds, for example --high-pass 128.",
+        )
+    if "none" in bold.confounds and len(set(bold.confounds)) > 1:
+        raise OptionError("--confounds none was given together with others.", "Use one of them.")
     others = {
         "--betas": inputs.betas,
         "--labels": inputs.labels,

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_rsa.errors import ContentError, InputError, SelectionError
+from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
 from bids_rsa.estimation.confounds import choose_nuisance
+from bids_rsa.options.arguments import parse
 from bids_rsa.settings import BoldSettings
 
 N = 40
@@ -135,3 +136,26 @@ def test_no_table_is_an_error_unless_none_is_needed():
 def test_a_strategy_whose_columns_are_missing_says_so(table, write):
     with pytest.raises(ContentError, match="motion24"):
         names(write(table.drop(columns=["rot_x_power2"])), "motion24")
+
+
+def test_the_threshold_of_displacement_needs_no_other_column(table, write):
+    settings = BoldSettings(fd_threshold=0.5)
+    alone = table.drop(columns=[name for name in table if name.endswith("dvars")])
+    assert choose_nuisance(write(alone), N, settings).spikes == (0, 1, 7, 20)
+    without = table.drop(columns=["framewise_displacement"])
+    with pytest.raises(ContentError, match="needs the column framewise_displacement"):
+        choose_nuisance(write(without), N, settings)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--high-pass", "0.008"], ["0.008 Hz is 125 seconds", "--high-pass 128"]),
+        (["--confounds", "motion6", "none"], ["none was given together"]),
+    ],
+)
+def test_options_that_contradict_are_refused(options, words):
+    with pytest.raises(OptionError) as caught:
+        parse(["bids", "out", "participant", "--model", "m.tsv", "--from-bold", *options])
+    for word in words:
+        assert word in str(caught.value)

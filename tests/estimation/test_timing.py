@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bids_rsa.errors import ContentError
+from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.estimation.timing import find_timing
 from bids_rsa.spaces.series import Step
 
@@ -93,3 +93,9 @@ def test_times_that_cannot_be_are_errors(preproc, header, said):
     with pytest.raises(ContentError, match=said) as error:
         timing(preproc, header=header)
     assert "run-1" in error.value.message
+
+
+def test_a_start_time_beyond_the_volume_is_refused():
+    assert timing(CORRECTED, start_time=2.5).start_time_s == 2.5
+    with pytest.raises(OptionError, match=r"--start-time is 50 s, and a volume takes 2\.5 s"):
+        timing(CORRECTED, start_time=50.0)
