@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 
 # a pattern is constant when its centred norm is at most this share of its norm
 CONSTANT = 1e-12
+# the largest values of patterns whose powers are in range
+_SAFE = (1e-15, 1e15)
 # values of pattern differences held at once (8 bytes each)
 _MAX_DIFFERENCES = 2**22
 
@@ -32,6 +34,39 @@ def rdm_of_patterns(
     items: Floats, metric: Metric, ignore_nan: bool, params: Mapping[str, Any]
 ) -> Floats:
     """RDM of checked patterns (n_items, n_features)."""
+    folds, exponent = _in_range(items[None], metric, params)
+    return _times_power(_rdm_of_patterns(folds[0], metric, ignore_nan, params), exponent)
+
+
+def _in_range(folds: Floats, metric: Metric, params: Mapping[str, Any]) -> tuple[Floats, int]:
+    """Divide folds (n_folds, n_items, n_features) by powers of two that keep powers in range.
+
+    Returns the exponent of what undoes it for the distances.
+    """
+    known = find_dissimilarity(metric)
+    degree = known.grows_with(params, len(folds))
+    sizes = np.where(np.isfinite(folds), np.abs(folds), 0.0)
+    axes = (0, 2) if known.own_scales else None
+    largest = np.max(sizes, axis=axes, initial=0.0, keepdims=True)
+    unsafe = (largest > 0) & ~((largest > _SAFE[0]) & (largest < _SAFE[1]))
+    if degree is None or not unsafe.any():
+        return folds, 0
+    exponents = np.where(unsafe, np.frexp(largest)[1], 0)
+    return np.ldexp(folds, -exponents), degree * int(exponents.max())
+
+
+def _times_power(rdm: Floats, exponent: int) -> Floats:
+    """Multiply by a power of two; what is no number then is infinite, or 0."""
+    if not exponent:
+        return rdm
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(np.ldexp(rdm, exponent))
+
+
+def _rdm_of_patterns(
+    items: Floats, metric: Metric, ignore_nan: bool, params: Mapping[str, Any]
+) -> Floats:
+    """RDM of patterns whose powers are in range."""
     n_items = len(items)
     n_cells = n_items * (n_items - 1) // 2
     if not n_cells or not items.shape[1]:
@@ -92,6 +127,14 @@ def rdm_of_folds(
     folds: Floats, metric: Metric, ignore_nan: bool, params: Mapping[str, Any]
 ) -> Floats:
     """Cross-validated RDM of checked folds (n_folds, n_items, n_features)."""
+    folds, exponent = _in_range(folds, metric, params)
+    return _times_power(_rdm_of_folds(folds, metric, ignore_nan, params), exponent)
+
+
+def _rdm_of_folds(
+    folds: Floats, metric: Metric, ignore_nan: bool, params: Mapping[str, Any]
+) -> Floats:
+    """Cross-validated RDM of folds whose powers are in range."""
     known = find_dissimilarity(metric)
     if known.is_unbiased(params):
         products = _unbiased(folds, ignore_nan, params)

@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.codes import COSINE
-from bids_rsa.core.dissimilarity.missing import (
-    MissingVoxels,
-    PatchItems,
-    distance_lacking,
-    one_minus_cosine,
-    prepare_patterns,
-)
+from bids_rsa.core.dissimilarity.missing import MissingVoxels, PatchItems, prepare_patterns
+from bids_rsa.core.dissimilarity.missing_pairs import distance_lacking, one_minus_cosine
 from bids_rsa.core.dissimilarity.pair_distances import PatchLists
+from bids_rsa.core.dissimilarity.ranges import (
+    divide_by_power,
+    exponent_of_difference,
+    exponent_out_of_range,
+    largest_of,
+    scaled_difference,
+)
 from bids_rsa.core.engine.jit import kernel, summing_kernel
 
 Floats = NDArray[np.float64]
@@ -115,6 +117,21 @@ def _differences(
                 has[f, k] = 1.0 if there else 0.0
 
 
+@kernel
+def _scale_differences(items: Floats, i: int, j: int, differences: Floats) -> int:
+    """Write differences that are not 0 anew, over a power of two that is returned."""
+    exponent = -2000
+    for f in range(items.shape[0]):
+        for k in range(items.shape[2]):
+            if differences[f, k] != 0.0:
+                exponent = max(exponent, exponent_of_difference(items[f, i, k], items[f, j, k]))
+    for f in range(items.shape[0]):
+        for k in range(items.shape[2]):
+            if differences[f, k] != 0.0:
+                differences[f, k] = scaled_difference(items[f, i, k], items[f, j, k], exponent)
+    return exponent
+
+
 @summing_kernel
 def _product(left: Floats, right: Floats, w: Floats) -> float:
     """Weighted inner product."""
@@ -181,19 +198,31 @@ def _fill_products(
         total = np.empty(rows.size)
         n_seen = _gather_folds(patterns, rows, items, finite, complete)
         w = metric.weights[rows]
+        extreme = exponent_out_of_range(largest_of(items.reshape(items.size))) != 0
         cell = 0
         for i in range(n_items - 1):
             for j in range(i + 1, n_items):
                 for f in range(n_folds):
                     whole[f] = finite[f, i] and finite[f, j]
                 _differences(items, i, j, whole, differences, has)
+                exponent = _scale_differences(items, i, j, differences) if extreme else 0
                 value = _mean_product(differences, has, whole, w, n_seen, total)
                 value = value / max(n_seen, 1) if metric.per_voxel else value
                 if metric.signed_root:
                     value = math.copysign(math.sqrt(abs(value)), value)
-                rdms[c, cell] = value
+                rdms[c, cell] = math.ldexp(value, exponent * (1 if metric.signed_root else 2))
                 cell += 1
         _undefine(rdms[c], complete)
+
+
+@kernel
+def _bring_condition_into_range(items: Floats, i: int) -> None:
+    """Divide a condition by a power of two in all folds, so that sums over folds are in range."""
+    largest = 0.0
+    for f in range(items.shape[0]):
+        largest = max(largest, largest_of(items[f, i]))
+    for f in range(items.shape[0]):
+        divide_by_power(items[f, i], exponent_out_of_range(largest))
 
 
 @kernel
@@ -241,6 +270,8 @@ def _fill_left_out(
         n_seen = _gather_folds(patterns, rows, items, finite, complete)
         both, has = np.empty((2 * n_items, rows.size)), np.empty((2 * n_items, rows.size))
         patch = PatchItems(both, has, means, norms, whole, whole)
+        for i in range(n_items):
+            _bring_condition_into_range(items, i)
         rdm[:] = 0.0
         counts[:] = 0.0
         for test in range(n_folds):
@@ -270,7 +301,9 @@ def _add_fold(
                 if whole[a] and whole[b]:
                     value = one_minus_cosine(_dot(both[a], both[b]), norms[a], norms[b])
                 else:
-                    value = distance_lacking(metric, both, patch.has, patch.means, a, b, n_seen)
+                    value = distance_lacking(
+                        metric.code, metric.least, both, patch.has, patch.means, (a, b), n_seen
+                    )
                 if math.isfinite(value):
                     rdm[cell] += value
                     counts[cell] += 1.0

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.codes import JENSENSHANNON
-from bids_rsa.core.dissimilarity.pairs import distance, information, to_distribution
+from bids_rsa.core.dissimilarity.distributions import information, to_distribution
+from bids_rsa.core.dissimilarity.pairs import distance
+from bids_rsa.core.dissimilarity.ranges import LEAST, MOST, largest_of
 from bids_rsa.core.engine.jit import kernel, summing_kernel
 
 Floats = NDArray[np.float64]
@@ -97,21 +99,35 @@ def _all_finite(values: Floats) -> bool:
 
 
 @kernel
+def _squares_about_mean(items: Floats, k: int) -> tuple[float, float]:
+    """Count the items that have a voxel, and sum their squares about their mean."""
+    count = 0.0
+    total = 0.0
+    for i in range(items.shape[0]):
+        if math.isfinite(items[i, k]):
+            count += 1.0
+            total += items[i, k]
+    mean = total / count
+    squares = 0.0
+    for i in range(items.shape[0]):
+        if math.isfinite(items[i, k]):
+            squares += (items[i, k] - mean) ** 2
+    return count, squares
+
+
+@kernel
 def _inverse_variances(items: Floats, inverse: Floats) -> None:
-    """Inverse variance (ddof 1) of each voxel over the items that have it. O(items voxels)."""
-    n_items = items.shape[0]
+    """Inverse variance (ddof 1) of each voxel over the items that have it. O(items voxels).
+
+    Voxels whose squares leave the range of numbers are first divided by a power of two.
+    """
     for k in range(inverse.size):
-        count = 0.0
-        total = 0.0
-        for i in range(n_items):
-            if math.isfinite(items[i, k]):
-                count += 1.0
-                total += items[i, k]
-        mean = total / count
-        squares = 0.0
-        for i in range(n_items):
-            if math.isfinite(items[i, k]):
-                squares += (items[i, k] - mean) ** 2
+        count, squares = _squares_about_mean(items, k)
+        if not LEAST < squares < MOST:
+            exponent = math.frexp(largest_of(items[:, k]))[1]
+            for i in range(items.shape[0]):
+                items[i, k] = math.ldexp(items[i, k], -exponent)
+            count, squares = _squares_about_mean(items, k)
         inverse[k] = (count - 1.0) / squares
 
 

@@ -41,6 +41,9 @@ class Dissimilarity:
         parameters are given; None: it never is.
     signed_root : bool
         Cross-validated, it is the signed square root of the unbiased product.
+    degree : int or None
+        Power of the patterns' common scale that it grows with; one less where a parameter is
+        estimated from the patterns. None: no power.
     upscale_power : float
         Missing voxels: multiplied by P / P_ij to this power; 0 for what is no sum over voxels.
     pair_code, weighted_pair_code : int or None
@@ -67,6 +70,7 @@ class Dissimilarity:
     constant_undefined: bool = False
     unbiased_given: tuple[str, ...] | None = None
     signed_root: bool = False
+    degree: int | None = None
     upscale_power: float = 0.0
     pair_code: int | None = None
     weighted_pair_code: int | None = None
@@ -80,6 +84,18 @@ class Dissimilarity:
     def sums_voxels(self) -> bool:
         """A sum over voxels (perhaps inside a root): it grows with the patch."""
         return self.upscale_power > 0
+
+    @property
+    def own_scales(self) -> bool:
+        """It does not change with the scale of each pattern by itself."""
+        return self.gram_code in codes.PRODUCTS
+
+    def grows_with(self, params: Mapping[str, Any], n_folds: int) -> int | None:
+        """Return the power of the patterns' common scale that it grows with; None: no power."""
+        if n_folds > 1 and self.is_unbiased(params):
+            return 1 if self.signed_root else 2
+        estimated = bool(self.estimated) and self.estimates(self.estimated, params)
+        return None if self.degree is None else self.degree - estimated
 
     def is_unbiased(self, params: Mapping[str, Any]) -> bool:
         """Tell whether it is, cross-validated, the unbiased estimator (or its signed root)."""
@@ -98,18 +114,20 @@ class Dissimilarity:
 DISSIMILARITIES: dict[str, Dissimilarity] = {
     entry.name: entry
     for entry in (
-        Dissimilarity("braycurtis", pair_code=codes.BRAYCURTIS),
-        Dissimilarity("canberra", upscale_power=1.0, pair_code=codes.CANBERRA),
+        Dissimilarity("braycurtis", degree=0, pair_code=codes.BRAYCURTIS),
+        Dissimilarity("canberra", degree=0, upscale_power=1.0, pair_code=codes.CANBERRA),
         Dissimilarity(
             "chebyshev",
             "unit of the images",
             ("chebychev", "cheby", "cheb", "ch"),
+            degree=1,
             pair_code=codes.CHEBYSHEV,
         ),
         Dissimilarity(
             "cityblock",
             "unit of the images",
             ("cblock", "cb", "c"),
+            degree=1,
             upscale_power=1.0,
             pair_code=codes.CITYBLOCK,
         ),
@@ -117,6 +135,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             "correlation",
             "1 - r",
             ("co",),
+            degree=0,
             min_voxels=3,
             constant_undefined=True,
             gram_code=codes.CORRELATION,
@@ -127,6 +146,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             "cosine",
             "1 - cosine",
             ("cos",),
+            degree=0,
             min_voxels=2,
             gram_code=codes.COSINE,
             noise_code=codes.COSINE,
@@ -137,6 +157,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             "squared unit of the images, by noise variance where it is normalised",
             (),
             (),
+            degree=2,
             unbiased_given=(),
             gram_code=codes.SQEUCLIDEAN,
             noise_code=codes.SQUARES_PER_VOXEL,
@@ -153,6 +174,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             "euclidean",
             "unit of the images",
             ("euclid", "eu", "e"),
+            degree=1,
             unbiased_given=(),
             signed_root=True,
             upscale_power=0.5,
@@ -163,12 +185,13 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
         ),
         Dissimilarity("hamming", "", ("hamm", "ha", "h"), pair_code=codes.HAMMING),
         Dissimilarity("jaccard", "", ("jacc", "ja", "j"), pair_code=codes.JACCARD),
-        Dissimilarity("jensenshannon", "", ("js",), (), pair_code=codes.JENSENSHANNON),
+        Dissimilarity("jensenshannon", "", ("js",), (), degree=0, pair_code=codes.JENSENSHANNON),
         Dissimilarity(
             "mahalanobis",
             "",
             ("mahal", "mah"),
             ("VI",),
+            degree=1,
             estimated="VI",
             unbiased_given=("VI",),
             noise_code=codes.SQUARES_PER_VOXEL,
@@ -180,6 +203,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             "unit of the images",
             ("mi", "m", "pnorm"),
             ("w", "p"),
+            degree=1,
             upscale_power=0.5,
             pair_code=codes.MINKOWSKI,
         ),
@@ -190,6 +214,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             "",
             ("se", "s"),
             ("V",),
+            degree=1,
             estimated="V",
             unbiased_given=("V",),
             upscale_power=0.5,
@@ -200,6 +225,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             "sqeuclidean",
             "squared unit of the images",
             ("sqe", "sqeuclid"),
+            degree=2,
             unbiased_given=(),
             upscale_power=1.0,
             gram_code=codes.SQEUCLIDEAN,
