@@ -35,8 +35,8 @@ from bids_rsa.core.dissimilarity.rows import Block, block_pointers, cell_before
 from bids_rsa.core.dissimilarity.slabs import count_voxels
 from bids_rsa.core.engine.fold_tiles import push_weighted_moments, subtract_products
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
-from bids_rsa.core.engine.norms import SUSPECT, UNDEFINED, find_norms
-from bids_rsa.core.engine.push_cells import store_cells
+from bids_rsa.core.engine.push_cells import finish_squares, store_cells
+from bids_rsa.core.engine.push_norms import SUSPECT, UNFIT, find_norms
 from bids_rsa.core.engine.push_tiles import MOMENT_SLABS, push_moments, push_products
 from bids_rsa.core.engine.rooms import make_room
 from bids_rsa.core.engine.vectors import WIDE, put
@@ -141,8 +141,8 @@ def _sum_moments(work: FoldWork, position: int, first: int) -> None:
 def _find_norms(work: FoldWork, center: int, place: int, mine: int, cosine: bool) -> None:
     """Means times the root of the weight, and inverse norms, of each pattern at a centre.
 
-    They belong to number ``mine`` of the complete centres; those of test patterns include the share
-    of a fold and a direction. Marks centres as `row_correlations` does.
+    They belong to number ``mine`` of the complete centres, which are marked as in
+    `row_correlations`.
     """
     near, block, slabs, pushed = work.near, work.block, work.slabs, work.pushed
     n, n_slabs = work.voxels.n_conditions, slabs.n_slabs
@@ -151,17 +151,15 @@ def _find_norms(work: FoldWork, center: int, place: int, mine: int, cosine: bool
     if slabs.weighted:
         weight = pushed.moments[_moment_at(near, slabs.n_all - 1, slot)]
     root = 1.0 / np.sqrt(weight) if weight > 0.0 and not cosine else 0.0
-    flags = 0
+    found = 0
     for slab in range(2 * n_slabs * work.voxels.n_folds):
-        share = 0.5 / work.voxels.n_folds if slab // n_slabs % 2 == 1 else 1.0
-        flags |= find_norms(
-            pushed.moments, _moment_at(near, slab, slot), n - slab % n_slabs * WIDE,
-            slabs.offsets, slab * WIDE, (weight, root, share), pushed.means, pushed.inverses,
-            (mine * slabs.n_all + slab) * WIDE,
+        found |= find_norms(
+            pushed.moments, _moment_at(near, slab, slot), root, weight, slabs.offsets, slab,
+            n + slab // n_slabs * n_slabs * WIDE, pushed.means, pushed.inverses,
+            mine * slabs.n_all * WIDE,
         )  # fmt: skip
-    undefined = size + n_bad < block.min_voxels or n_bad > 0
-    undefined |= cosine and flags & UNDEFINED != 0
-    put(block.suspects, center, flags & SUSPECT != 0 and not undefined and not cosine)
+    undefined = size + n_bad < block.min_voxels or n_bad > 0 or (cosine and found & UNFIT > 0)
+    put(block.suspects, center, not cosine and not undefined and found & SUSPECT > 0)
     put(block.sizes, center, -1 - size - n_bad if undefined else size + n_bad)
 
 
@@ -178,7 +176,8 @@ def _correlate(work: FoldWork, stretch: Stretch, tile: int) -> None:
     tiles, voxels = work.tiles, work.voxels
     i, n_y = tiles.of[4 * tile], tiles.of[4 * tile + 2]
     on_diagonal = tiles.of[4 * tile + 1] == i
-    _start_cells(work.pushed.own, (stretch.after - stretch.center) * WIDE, n_y, on_diagonal)
+    n_rows, n_terms = (stretch.after - stretch.center) * WIDE, 2.0 * voxels.n_folds
+    _start_cells(work.pushed.own, n_rows, n_y, n_terms, on_diagonal)
     for turn in range(2 * voxels.n_folds):
         # the second direction of pairs within a slab is below the diagonal of the first
         skipped = 1 if on_diagonal and turn % 2 == 1 else 0
@@ -189,11 +188,12 @@ def _correlate(work: FoldWork, stretch: Stretch, tile: int) -> None:
 
 
 @kernel_part
-def _start_cells(cells: Floats, n_rows: int, n_y: int, on_diagonal: bool) -> None:
-    """Let cells be 1, or one half where two of them become one."""
+def _start_cells(cells: Floats, n_rows: int, n_y: int, n_terms: float, on_diagonal: bool) -> None:
+    """Let cells be the number of terms, or half of it where two of them become one."""
     for row in range(n_rows):
         for k in range(n_y * WIDE):
-            put(cells, row * n_y * WIDE + k, 0.5 if on_diagonal and k < WIDE else 1.0)
+            half = on_diagonal and k < WIDE
+            put(cells, row * n_y * WIDE + k, 0.5 * n_terms if half else n_terms)
 
 
 @kernel_part
@@ -262,6 +262,7 @@ def _write_cells(work: FoldWork, tile: int, center: int, mine: int) -> None:
             for b in range(a + 1, WIDE):
                 above, below = at + a * width + b, at + b * width + a
                 put(cells, above, cells[above] + cells[below])
+    finish_squares(cells, at, n_y * WIDE, False, 0.5 / work.voxels.n_folds)
     rows = (center * (n * (n - 1) // 2) + cell_before(i, n) + j, n - i, 1)
     if n_y == 3:
         _store_3(cells, at, rdms, rows, i, j, n)

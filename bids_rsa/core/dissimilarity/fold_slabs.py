@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.packing import SphereColumns, Voxels
-from bids_rsa.core.dissimilarity.slabs import count_slabs, find_pending
+from bids_rsa.core.dissimilarity.slabs import count_slabs, find_pending, sampled_row
 from bids_rsa.core.engine.fold_tiles import pack_folds
 from bids_rsa.core.engine.jit import kernel_part
 from bids_rsa.core.engine.push_tiles import MOMENT_SLABS
@@ -110,6 +110,18 @@ def fold_slab_pointers(slabs: FoldSlabs) -> FoldSlabs:
 
 
 @kernel_part
+def _add_folds(voxels: Voxels, row: int, slabs: FoldSlabs) -> None:
+    """Add the values of a voxel to the shifts of their fold, and exponents to scales."""
+    n, n_folds, width = voxels.n_conditions, voxels.n_folds, slabs.n_slabs * WIDE
+    for fold in range(n_folds):
+        source, target = (row * n_folds + fold) * n, fold * width
+        for i in range(n):
+            value = np.float64(voxels.values[source + i])
+            put(slabs.shift, target + i, slabs.shift[target + i] + value)
+            put(slabs.scale, i, slabs.scale[i] + exponent_of(value))
+
+
+@kernel_part
 def sample_folds(
     voxels: Voxels, near: SphereColumns, start: int, length: int, slabs: FoldSlabs
 ) -> None:
@@ -122,19 +134,16 @@ def sample_folds(
         put(slabs.shift, k, 0.0)
     for i in range(width):
         put(slabs.scale, i, 0.0)
-    n_places, n_found = near.n_columns * length, 0
-    for place in range(0, n_places, max(1, n_places // _N_SAMPLES)):
-        # a step that is a multiple of the columns would see but one of them
-        column = (place + place // near.n_columns) % near.n_columns
-        row = voxels.rows[start + near.starts[column] + place // near.n_columns]
-        if row >= 0 and voxels.finite[row] > 0:
-            n_found += 1
-            for fold in range(n_folds):
-                source, target = (row * n_folds + fold) * n, fold * width
-                for i in range(n):
-                    value = np.float64(voxels.values[source + i])
-                    put(slabs.shift, target + i, slabs.shift[target + i] + value)
-                    put(slabs.scale, i, slabs.scale[i] + exponent_of(value))
+    n_found, some = 0, near.n_columns * length
+    # all voxels that the windows reach, if there is none among some
+    whole = near.n_columns * (length + near.longest - 1)
+    for n_places, step in ((some, max(1, some // _N_SAMPLES)), (whole, 1)):
+        if n_found == 0:
+            for place in range(0, n_places, step):
+                row = sampled_row(voxels, near, start, length, place)
+                if row >= 0:
+                    n_found += 1
+                    _add_folds(voxels, row, slabs)
     for k in range(n_folds * width):
         put(slabs.shift, k, slabs.shift[k] / max(n_found, 1))
     for i in range(n):

@@ -137,6 +137,21 @@ def slab_pointers(slabs: Slabs) -> Slabs:
 
 
 @kernel_part
+def sampled_row(voxels: Voxels, near: SphereColumns, start: int, length: int, place: int) -> int:
+    """Return the row of the patterns at a place around a piece of a row; -1: none that is finite.
+
+    Places are counted column by column at each position; a column comes at another turn at each,
+    as a step that is a multiple of the columns would otherwise see but one of them.
+    """
+    position = place // near.n_columns
+    column = (place + position) % near.n_columns
+    row = -1
+    if position < length + near.lengths[column] - 1:
+        row = int(voxels.rows[start + near.starts[column] + position])
+    return row if row >= 0 and voxels.finite[row] > 0 else -1
+
+
+@kernel_part
 def sample(voxels: Voxels, near: SphereColumns, start: int, length: int, slabs: Slabs) -> None:
     """Take means of some voxels as shifts, and powers of two near 1 / their size as scales.
 
@@ -148,16 +163,17 @@ def sample(voxels: Voxels, near: SphereColumns, start: int, length: int, slabs: 
     for i in range(n):
         put(slabs.shift, i, 0.0)
         put(slabs.scale, i, 0.0)
-    n_places = near.n_columns * length
-    n_found = 0
-    for place in range(0, n_places, max(1, n_places // _N_SAMPLES)):
-        # a step that is a multiple of the columns would see but one of them
-        column = (place + place // near.n_columns) % near.n_columns
-        row = voxels.rows[start + near.starts[column] + place // near.n_columns]
-        if row >= 0 and voxels.finite[row] > 0:
-            n_found += 1
-            source = row * voxels.n_folds * n
-            add_sample(voxels.values, source, n, slabs.shift, slabs.scale)
+    n_found, some = 0, near.n_columns * length
+    # all voxels that the windows reach, if there is none among some
+    whole = near.n_columns * (length + near.longest - 1)
+    for n_places, step in ((some, max(1, some // _N_SAMPLES)), (whole, 1)):
+        if n_found == 0:
+            for place in range(0, n_places, step):
+                row = sampled_row(voxels, near, start, length, place)
+                if row >= 0:
+                    n_found += 1
+                    source = row * voxels.n_folds * n
+                    add_sample(voxels.values, source, n, slabs.shift, slabs.scale)
     for i in range(n):
         put(slabs.shift, i, slabs.shift[i] / max(n_found, 1))
         # within 2^+-900, so that the scale and its inverse are normal numbers
