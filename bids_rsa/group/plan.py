@@ -269,8 +269,8 @@ def two_groups(values: dict[str, str], column: str, settings: GroupSettings) -> 
     groups = settings.groups or tuple(there)
     if len(groups) != 2:
         raise OptionError(
-            f"--group-column {column} has {len(there)} values among the subjects tested: "
-            f"{listing(there)}; a test compares two.",
+            f"--group-column {column} has {len(there)} value{'s' * (len(there) != 1)} among the "
+            f"subjects tested: {listing(there)}; a test compares two.",
             "Name two of them with --groups A B (the test is A - B).",
         )
     unknown = [name for name in groups if name not in there]

@@ -216,6 +216,8 @@ def _differences(found: Mapping[str, Any], wanted: Mapping[str, str]) -> list[st
         if key == "InputHashes" and isinstance(old, dict):
             kinds = [kind for kind in value if value[kind] != old.get(kind)]
             told.append(f"the input differs ({', '.join(kinds)})")
+        elif key == "InputHash":
+            told.append("the participants' maps or masks differ")
         else:
             told.append(f"{key} is {_short(old)} there and {_short(value)} now")
     return told
@@ -223,5 +225,5 @@ def _differences(found: Mapping[str, Any], wanted: Mapping[str, str]) -> list[st
 
 def _short(value: Any) -> str:
     """Write a value for a message."""
-    text = json.dumps(value)
+    text = "not set" if value is None else json.dumps(value)
     return text if len(text) <= 100 else f"{text[:97]}..."

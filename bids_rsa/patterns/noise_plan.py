@@ -171,7 +171,7 @@ def _from_images(
     if rsa.residual_dof is not None:
         raise OptionError(
             f"{analysis.label}: --residual-dof goes with residuals, and the noise is estimated "
-            f"from images{f' ({_runs(lacking)} has no residuals)' if lacking else ''}.",
+            f"from images{f' (there are no residuals of {_runs(lacking)})' if lacking else ''}.",
             "Remove --residual-dof, or name the residuals with --residuals.",
         )
     dof = len(plan.images) - len(plan.conditions)

@@ -461,7 +461,7 @@ def test_other_settings_do_not_replace_what_is_there(call, places):
     write_map(out, "05", subject_scores(5, seed=11))
     code, said = call(bids, out, "group", *FAST)
     assert code == 73
-    assert "InputHash" in said
+    assert "the participants' maps or masks differ" in said
 
 
 def test_a_dry_run_writes_nothing(call, places):

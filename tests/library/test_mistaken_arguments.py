@@ -108,6 +108,11 @@ def test_covariances_that_are_none():
 def test_degrees_of_freedom_that_are_no_number():
     with pytest.raises(TypeError, match="'38'"):
         library.noise_covariance(RESIDUALS, "38")
+    with pytest.raises(ValueError, match="41 degrees of freedom are more than the 40 samples"):
+        library.noise_covariance(RESIDUALS, 41)
+    with pytest.raises(ValueError, match="more than the 40 samples"):
+        library.noise_from_residuals(RESIDUALS.T, dof=400)
+    assert library.noise_covariance(RESIDUALS, 40).shrinkage > 0
 
 
 @pytest.mark.parametrize("labels", [list("abab"), [0.5, 1.5, 0.5, 1.5], [-1, 0, -1, 0]])

@@ -54,7 +54,8 @@ def noise_covariance(
     ------
     ValueError
         Residuals that are not two-dimensional and finite, an unknown method, dof that are not
-        positive, a voxel without variance, or ``full`` with fewer degrees of freedom than voxels.
+        positive or more than the samples, a voxel without variance, or ``full`` with fewer
+        degrees of freedom than voxels.
     """
     samples = np.array(residuals, dtype=np.float64)
     if samples.ndim != 2:
@@ -63,7 +64,7 @@ def noise_covariance(
         raise ValueError("residuals hold values that are not finite")
     dof = len(samples) - 1 if dof is None else dof
     check_method(method)
-    check_dof(dof)
+    check_dof(dof, len(samples))
     n_voxels = samples.shape[1]
     if method == "none":
         return NoiseCovariance(np.eye(n_voxels), np.nan)
@@ -81,12 +82,14 @@ def check_method(method: str) -> None:
         raise ValueError(f"unknown noise estimator '{method}'; known: {', '.join(METHODS)}")
 
 
-def check_dof(dof: float) -> None:
-    """Refuse degrees of freedom that are not a number above 0."""
+def check_dof(dof: float, n_samples: float = np.inf) -> None:
+    """Refuse degrees of freedom that are not a number above 0, and up to that of the samples."""
     if not isinstance(dof, Real):
         raise TypeError(f"the degrees of freedom must be a number, not {dof!r}")
     if not (np.isfinite(dof) and dof > 0):
         raise ValueError(f"the degrees of freedom must be above 0, not {dof:g}")
+    if dof > n_samples:
+        raise ValueError(f"{dof:g} degrees of freedom are more than the {n_samples:g} samples")
 
 
 def check_full(dof: float, n_voxels: int) -> None:

@@ -131,7 +131,7 @@ def noise_from_residuals(
     groups = _groups(runs)
     dof = float(samples.shape[1] - len(groups) if dof is None else dof)
     check_method(method)
-    check_dof(dof)
+    check_dof(dof, samples.shape[1])
     return NoiseModel(samples, groups, dof, method, "residuals", _variances(samples, groups, dof))
 
 
