@@ -79,10 +79,13 @@ def plan_ceiling_jobs(
 def _ceiling_job(together: Sequence[GroupJob], bids_dir: str, n_threads: int) -> CeilingJob:
     """Plan the ceilings of tests of the same images."""
     tests = tuple(job.test for job in together)
-    subjects = tuple(
+    halves = [
         _subject(number, tests, bids_dir, n_threads) for number in range(len(tests[0].members))
-    )
-    check_comparable(subjects, {test.models[0] for test in tests})
+    ]
+    subjects = tuple(own[0] for own in halves)
+    right = tuple(own[1] if own[1:] else None for own in halves)
+    everyone = [one for own in halves for one in own]
+    check_comparable(everyone, {test.models[0] for test in tests})
     return CeilingJob(
         tests=tests,
         subjects=subjects,
@@ -90,7 +93,8 @@ def _ceiling_job(together: Sequence[GroupJob], bids_dir: str, n_threads: int) ->
         links=tuple(dict(link for job in together for link in job.links).items()),
         name=f"{together[0].name}_ceiling",
         n_threads=together[0].n_threads,
-        memory_gb=max(_memory_gb(one, len(tests), together[0].n_threads) for one in subjects),
+        memory_gb=max(_memory_gb(one, len(tests), together[0].n_threads) for one in everyone),
+        right=right if any(right) else (),
     )
 
 
@@ -103,9 +107,24 @@ def _memory_gb(subject: CeilingSubject, n_tests: int, n_threads: int) -> float:
 
 def _subject(
     number: int, tests: Sequence[GroupTest], bids_dir: str, n_threads: int
-) -> CeilingSubject:
-    """Find what made a subject's maps, and what its RDMs are compared with."""
+) -> list[CeilingSubject]:
+    """Find what made a subject's maps; two where each hemisphere was analysed in its own call."""
     maps = [test.members[number].maps[0][0] for test in tests]
+    if all(is_of_one_call(one) for one in maps):
+        return [_of_call(maps, tests, bids_dir, n_threads)]
+    sides = zip(*(one.halves for one in maps), strict=True)
+    return [_of_call(own, tests, bids_dir, n_threads) for own in sides]
+
+
+def is_of_one_call(one: ParticipantMap) -> bool:
+    """Tell whether one call has made a map, and not a call for each hemisphere."""
+    return len({half.metadata.get("SettingsHash") for half in one.halves}) == 1
+
+
+def _of_call(
+    maps: Sequence[ParticipantMap], tests: Sequence[GroupTest], bids_dir: str, n_threads: int
+) -> CeilingSubject:
+    """Find the analysis that made maps, and what its RDMs are compared with."""
     found = _find_analysis(maps, bids_dir, n_threads)
     analysis, rsa = found.analysis, found.rsa
     plan = plan_stack(analysis, rsa.reading)

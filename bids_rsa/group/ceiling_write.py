@@ -26,6 +26,8 @@ from bids_rsa.outputs.whole_files import replacing_together
 class CeilingJob:
     """The noise ceilings of tests of the same subjects and images, whose RDMs are computed once.
 
+    ``right`` are the subjects' right hemispheres, where another call of the participant level has
+    analysed them: none, or one or None for each subject.
     ``links`` are (path, name) of the datasets that the participants' maps lie in. ``name`` is the
     node's; ``n_threads`` and ``memory_gb`` change no result.
     """
@@ -38,6 +40,7 @@ class CeilingJob:
     n_threads: int = 1
     memory_gb: float = 1.0
     awaited: tuple[str, ...] = ()  # no files beside the maps
+    right: tuple[CeilingSubject | None, ...] = field(default=(), repr=False)
 
     @property
     def planned(self) -> tuple[PlannedFile, ...]:

@@ -1,8 +1,9 @@
 """Noise ceilings of a group: the subjects' RDMs are computed again, side by side, and not kept."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from bids_rsa.group.names import mask_path
 from bids_rsa.group.places import read_map, space_of_test
 from bids_rsa.group.records import GroupTest
 from bids_rsa.spaces.space import Space
-from bids_rsa.words import few
+from bids_rsa.spaces.surface import SurfaceSpace
 
 Floats = NDArray[np.float64]
 
@@ -82,30 +83,12 @@ def check_ceilings(tests: Sequence[GroupTest]) -> None:
                 "session.",
                 "Remove --coverage and --average-sessions.",
             )
-        _refuse_two_calls(test)
         if len(test.members) < MIN_SUBJECTS:
             raise ContentError(
                 f"--noise-ceiling: {test.title} has {len(test.members)} subjects, and the lower "
                 f"ceiling compares each with the others: at least {MIN_SUBJECTS} are needed.",
                 "Remove --noise-ceiling.",
             )
-
-
-def _refuse_two_calls(test: GroupTest) -> None:
-    """Refuse hemispheres that were analysed in two calls: RDMs are made again as in one call."""
-    apart = [
-        f"sub-{member.subject}"
-        for member in test.members
-        for one in member.all_maps
-        if len({half.metadata.get("SettingsHash") for half in one.halves}) > 1
-    ]
-    if apart:
-        raise ContentError(
-            f"--noise-ceiling: the hemispheres of {few(apart)} were analysed in two calls of the "
-            "participant level, and RDMs can be computed again only for both together.",
-            "Analyse both hemispheres in one call, or test each by itself with --bids-filter-file "
-            'and {"statmap": {"hemi": "L"}}.',
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +178,7 @@ def compute_ceilings(
     output_dir: Path,
     n_threads: int = 1,
     on_progress: Callable[[int], None] | None = None,
+    right: Sequence[CeilingSource | None] = (),
 ) -> list[Ceiling]:
     """Compute the ceilings of tests of the same subjects and images; each RDM is computed once.
 
@@ -203,11 +187,13 @@ def compute_ceilings(
     tests : sequence of GroupTest
         Complete: their masks are read.
     sources : sequence of CeilingSource
-        Of each subject.
+        Of each subject; of the left hemisphere where another call has analysed the right one.
     output_dir : Path
     n_threads : int
     on_progress : callable
         Called with the number of newly finished voxels.
+    right : sequence of CeilingSource or None
+        Of each subject's right hemisphere, where it was analysed in a call of its own.
 
     Raises
     ------
@@ -223,19 +209,54 @@ def compute_ceilings(
         numbers[one.mask] = np.arange(one.mask.sum())
         placed.append(numbers[centers])
 
-    def take(numbers: NDArray[np.intp], rdms: Floats) -> None:
-        for one, places in zip(running, placed, strict=True):
-            own = places[numbers]
-            if (own >= 0).any():
-                one.take(own[own >= 0], rdms[:, own >= 0])
+    for here, of_call in _by_call(running[0].space, sources, right):
+        # the places of this call's centres among all
+        among_all = np.flatnonzero(here[centers])
 
-    rdms_side_by_side(
-        [source.patterns for source in sources],
-        centers,
-        running[0].space,
-        sources[0].radius_mm,
-        take,
-        n_threads,
-        on_progress,
-    )
+        def take(
+            numbers: NDArray[np.intp], rdms: Floats, among_all: NDArray[np.intp] = among_all
+        ) -> None:
+            for one, places in zip(running, placed, strict=True):
+                own = places[among_all[numbers]]
+                if (own >= 0).any():
+                    one.take(own[own >= 0], rdms[:, own >= 0])
+
+        if len(among_all):
+            rdms_side_by_side(
+                [source.patterns for source in of_call],
+                centers & here,
+                running[0].space,
+                sources[0].radius_mm,
+                take,
+                n_threads,
+                on_progress,
+            )
     return [one.result() for one in running]
+
+
+def _by_call(
+    space: Space, sources: Sequence[CeilingSource], right: Sequence[CeilingSource | None]
+) -> Iterator[tuple[NDArray[np.bool_], list[CeilingSource]]]:
+    """Give the locations (n_locations,) of each hemisphere with what makes RDMs there.
+
+    All locations go together where one call has analysed both hemispheres of every subject.
+    """
+    if not right:
+        yield np.ones(space.n_locations, dtype=bool), list(sources)
+        return
+    rights = [own or source for own, source in zip(right, sources, strict=True)]
+    slices = cast(SurfaceSpace, space).part_slices().values()
+    for own, of_call in zip(slices, (sources, rights), strict=True):
+        here = np.zeros(space.n_locations, dtype=bool)
+        here[own] = True
+        yield here, [_among_both(source, own, space.n_locations) for source in of_call]
+
+
+def _among_both(source: CeilingSource, own: slice, n_locations: int) -> CeilingSource:
+    """Place the patterns of one hemisphere among the locations of both."""
+    mask = source.patterns.patch_mask
+    if len(mask) == n_locations:  # one call has analysed both
+        return source
+    whole = np.zeros(n_locations, dtype=bool)
+    whole[own] = mask
+    return replace(source, patterns=replace(source.patterns, patch_mask=whole))

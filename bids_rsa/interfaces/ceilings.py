@@ -1,7 +1,7 @@
 """Nipype interface of noise ceilings: read the subjects' images again, compute, write."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
 import numpy as np
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, traits
 
-from bids_rsa.group.ceiling_subjects import read_subject
+from bids_rsa.group.ceiling_subjects import CeilingSubject, read_subject
 from bids_rsa.group.ceiling_write import CeilingJob, plan_ceilings, write_ceiling
 from bids_rsa.group.ceilings import compute_ceilings, count_ceiling_voxels
 from bids_rsa.interfaces.progress import progress_bar
@@ -47,14 +47,16 @@ class NoiseCeiling(RecordingInterface):
             output = Path(job.output_dir)
             # the patterns of all subjects: of no use to another run
             with TemporaryDirectory(prefix="ceiling_", dir=folder) as room:
-                sources = [
-                    read_subject(subject, Path(room), job.n_threads, _bar_of_run)
-                    for subject in job.subjects
-                ]
+                sources, right = (
+                    _read(subjects, Path(room) / name, job.n_threads)
+                    for name, subjects in (("left", job.subjects), ("right", job.right))
+                )
                 total = count_ceiling_voxels(job.tests, output)
                 with progress_bar(total, "noise ceiling", 0, job.tests[0].words[1]) as advance:
-                    ceilings = compute_ceilings(job.tests, sources, output, job.n_threads, advance)
-                del sources
+                    ceilings = compute_ceilings(
+                        job.tests, sources, output, job.n_threads, advance, right
+                    )
+                del sources, right
             for test, ceiling in zip(job.tests, ceilings, strict=True):
                 write_ceiling(test, plan_ceilings(test), ceiling, output, dict(job.links))
                 lower, upper = (
@@ -66,6 +68,14 @@ class NoiseCeiling(RecordingInterface):
                 )  # fmt: skip
             self._results["images"] = as_texts(output / file.path for file in job.planned)
         return runtime
+
+
+def _read(subjects: Sequence[CeilingSubject | None], room: Path, n_threads: int) -> list[Any]:
+    """Read the images of some subjects into a folder; None stays None."""
+    room.mkdir()
+    return [
+        None if one is None else read_subject(one, room, n_threads, _bar_of_run) for one in subjects
+    ]
 
 
 def _bar_of_run(n_voxels: int, label: str) -> AbstractContextManager[Callable[[int], None]]:
