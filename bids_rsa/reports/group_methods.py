@@ -66,8 +66,11 @@ def _method(test: Sidecar) -> Iterator[str]:
     kernel = f", smoothed with a kernel of {number(smoothing)} mm FWHM{how}," if smoothing else ""
     yield f"{transform}{kernel} entered the tests."
     left_out = test.get("LeftOut") or {}
-    if left_out:
-        why = "; ".join(f"{subject}: {reason}" for subject, reason in left_out.items())
+    reasons: dict[str, list[str]] = {}
+    for subject, reason in left_out.items():
+        reasons.setdefault(reason, []).append(subject)
+    if reasons:
+        why = "; ".join(f"{joined(people)} ({reason})" for reason, people in reasons.items())
         yield f"Participants left out: {why}."
     if test.get("Covariates"):
         yield f"Covariates: {', '.join(test['Covariates'])}."

@@ -227,3 +227,10 @@ def test_what_else_goes_into_a_comparison_is_told(sidecars, keys, wanted):
     maps, _ = sidecars
     assert wanted not in methods_text(maps)
     assert wanted in methods_text([{**one, **keys} for one in maps])
+
+
+def test_participants_left_out_are_listed_by_reason(sidecars):
+    maps, tests = sidecars
+    out = {"sub-07": "no map", "sub-08": "not asked for", "sub-09": "no map"}
+    text = methods_text(maps, [{**one, "LeftOut": out} for one in tests])
+    assert "left out: sub-07 and sub-09 (no map); sub-08 (not asked for)." in text
