@@ -15,6 +15,8 @@ from bids_rsa.words import few, listing
 EARLIEST_S = -24.0
 # an event that ends later than this after the last volume was probably written wrongly
 BEYOND_THE_END_S = 10.0
+# times in tables are rounded: events that follow each other at once may overlap by that
+ROUNDING_S = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +211,7 @@ def _overlaps_told(events: Events) -> Events:
     for name, onset, duration in zip(
         events.conditions, events.onsets_s, events.durations_s, strict=True
     ):
-        if onset < ends.get(name, -np.inf):
+        if onset < ends.get(name, -np.inf) - ROUNDING_S:
             found.append(f"{name} at {onset:g} s")
         ends[name] = max(ends.get(name, -np.inf), onset + duration)
     if not found:

@@ -180,3 +180,9 @@ def test_an_event_beyond_the_end_is_told(write):
     (warning,) = kept.warnings
     assert "house at 50 s for 30 s" in warning and "59.5 s" in warning
     assert within_run(read_events(write(PLAIN + "50\t12\thouse\n")), frame_times).warnings == ()
+
+
+def test_events_that_follow_each_other_at_once_do_not_overlap(write):
+    # .1 + .2 is more than .3 in binary, and tables are rounded to milliseconds
+    rows = "0.1\t0.2\tface\n0.3\t2.001\tface\n2.3\t1\tface\n"
+    assert read_events(write("onset\tduration\ttrial_type\n" + rows)).warnings == ()
