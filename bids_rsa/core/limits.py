@@ -1,7 +1,7 @@
 """How much is computed at a time, and the memory that a thread needs for it; light to import."""
 
-# 8 MB of RDMs: what computes them finds a core's own cache full of words and ranks in each block
-BLOCK_CELLS = 2**20
+# 4 MB of RDMs: what computes them finds a core's own cache full of words and ranks in each block
+BLOCK_CELLS = 2**19
 BLOCK_CENTERS = 1024
 # of few centres, so that all threads have work up to the end
 _MIN_BLOCKS = 16

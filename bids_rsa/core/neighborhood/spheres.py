@@ -258,28 +258,32 @@ def sphere_rows(
     axes = min(((1, 2, 0), (0, 2, 1), (0, 1, 2)), key=lambda a: _cost(a, center_mask, offsets))
     turned = np.ascontiguousarray(offsets[:, axes])
     reach = np.abs(turned).max(axis=0)
-    shape = np.array(center_mask.shape)[list(axes)] + 2 * reach
-    rows = np.full(shape, -1, dtype=np.int32)
-    numbers = np.full(patch_mask.shape, -1, dtype=np.int32)
-    numbers[patch_mask] = np.arange(np.count_nonzero(patch_mask), dtype=np.int32)
-    inside = tuple(slice(r, n - r) for r, n in zip(reach, shape, strict=True))
-    rows[inside] = numbers.transpose(axes)
-    centers = np.argwhere(center_mask.transpose(axes))
-    numbers[center_mask] = np.arange(len(centers), dtype=np.int32)
-    order = numbers.transpose(axes)[tuple(centers.T)].astype(np.int64)
-    strides = np.array([shape[1] * shape[2], shape[2], 1], dtype=np.int64)
-    columns = columns_of(turned)
+    rows, order = (_padded_numbers(mask, axes, reach) for mask in (patch_mask, center_mask))
+    row_length, plane_length = rows.shape[2], rows.shape[1] * rows.shape[2]
+    strides = np.array([plane_length, row_length, 1], dtype=np.int64)
+    columns, positions = columns_of(turned), np.flatnonzero(order >= 0)
     return SphereRows(
         rows.ravel(),
-        (centers + reach) @ strides,
-        order,
+        positions,
+        order.ravel()[positions].astype(np.int64),
         turned @ strides,
         columns.starts @ strides,
         columns,
-        int(shape[2]),
-        int(shape[1] * shape[2]),
+        row_length,
+        plane_length,
         int(np.count_nonzero(patch_mask)),
     )
+
+
+def _padded_numbers(mask: Mask, axes: tuple[int, int, int], reach: Integers) -> NDArray[np.int32]:
+    """Return the number of each voxel in a mask, turned and padded by the reach; -1 outside."""
+    numbers = np.full(mask.shape, -1, dtype=np.int32)
+    numbers[mask] = np.arange(np.count_nonzero(mask), dtype=np.int32)
+    turned = numbers.transpose(axes)
+    padded = np.full(turned.shape + 2 * reach, -1, dtype=np.int32)
+    inside = tuple(slice(r, n - r) for r, n in zip(reach, padded.shape, strict=True))
+    padded[inside] = turned
+    return padded
 
 
 def _cost(axes: tuple[int, int, int], center_mask: Mask, offsets: Integers) -> int:
@@ -288,6 +292,6 @@ def _cost(axes: tuple[int, int, int], center_mask: Mask, offsets: Integers) -> i
     used = mask.any(axis=2)
     spans = mask.shape[2] - mask[used].argmax(axis=1) - mask[used][:, ::-1].argmax(axis=1)
     turned = offsets[:, axes]
-    n_columns = len(np.unique(turned[:, :2], axis=0))
+    n_columns = len(set(map(tuple, turned[:, :2].tolist())))
     window = int(np.ptp(turned[:, 2]))
     return int((spans + window).sum()) * n_columns
