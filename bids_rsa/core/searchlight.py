@@ -20,6 +20,7 @@ from bids_rsa.core.dissimilarity.table import (
     check_folds,
     find_dissimilarity,
 )
+from bids_rsa.core.engine.rooms import make_room
 from bids_rsa.core.limits import centers_of_block, longest_piece
 from bids_rsa.core.measures import Measure, ModelScores
 from bids_rsa.core.neighborhood.patches import Patches
@@ -132,7 +133,7 @@ class _Room(threading.local):
     def rows(self, n: int) -> Floats:
         """Return n rows; what stood in them is lost."""
         if len(self._values) < n * self._n_cells:
-            self._values = np.empty(n * self._n_cells)
+            self._values = make_room(n * self._n_cells)
         return self._values[: n * self._n_cells].reshape(n, self._n_cells)
 
 
