@@ -48,11 +48,8 @@ class CompleteRdms:
             ranks, squares = np.empty(self.rows.shape, dtype), np.empty(len(self.rows))
             if self._sorted is None:
                 left = rank_spread(self.rows, ranks, squares)
-                step = max(MEASURED_CELLS // max(self.rows.shape[1], 1), 1)
-                for few in (left[k : k + step] for k in range(0, len(left), step)):
-                    again = np.empty((len(few), self.rows.shape[1]), dtype), np.empty(len(few))
-                    rank_rows(*_sort(self.rows[few]), *again)
-                    ranks[few], squares[few] = again
+                for few in _runs(left, max(MEASURED_CELLS // max(self.rows.shape[1], 1), 1)):
+                    rank_rows(*_sort(self.rows[few]), ranks[few], squares[few])
             else:
                 rank_rows(*self._sorted, ranks, squares)
             self._ranks = ranks, squares
@@ -85,6 +82,17 @@ class CompleteRdms:
             rows, squares, scales = self._centered
             moved._centered = np.ascontiguousarray(rows[:, cells]), squares, scales
         return moved
+
+
+def _runs(numbers: Integers, longest: int) -> Iterator[slice]:
+    """Slices of ascending numbers that follow each other."""
+    start = 0
+    while start < len(numbers):
+        end = start + 1
+        while end < min(start + longest, len(numbers)) and numbers[end] == numbers[end - 1] + 1:
+            end += 1
+        yield slice(numbers[start], numbers[end - 1] + 1)
+        start = end
 
 
 def _sort(rows: Floats) -> tuple[Words, Words, Words]:

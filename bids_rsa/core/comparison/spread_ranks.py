@@ -43,7 +43,7 @@ Singles = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 _MOST_CELLS = 2**17
-_FEWEST_ROWS = 4  # that are worth making room, and choosing columns
+_FEWEST_ROWS = 4  # that are worth making room, unless the rows before had as many cells
 # time lost in choosing columns, in rows: where much was lost, rows are left without an attempt
 _CHOICE, _FAILURE, _MOST_LOST = 4.0, 64.0, 64.0
 _rooms = threading.local()
@@ -265,7 +265,8 @@ def rank_spread(rows: Floats, ranks: Singles, squares: Floats) -> Integers:
     if not 0 < n_cells <= _MOST_CELLS:
         return left
     if getattr(_rooms, "n_cells", 0) != n_cells:
-        if len(rows) < _FEWEST_ROWS:
+        asked, _rooms.asked = getattr(_rooms, "asked", 0), n_cells
+        if len(rows) < _FEWEST_ROWS and asked != n_cells:
             return left
         _rooms.room, _rooms.n_cells = make_spread_room(n_cells), n_cells
     return left[: _rank_spread_rows(rows, ranks, squares, _rooms.room, left)]
