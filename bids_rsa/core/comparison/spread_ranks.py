@@ -44,8 +44,8 @@ Integers = NDArray[np.int64]
 
 _MOST_CELLS = 2**17
 _FEWEST_ROWS = 4  # that are worth making room, unless the rows before had as many cells
-# time lost in choosing columns, in rows: where much was lost, rows are left without an attempt
-_CHOICE, _FAILURE, _MOST_LOST = 4.0, 64.0, 64.0
+# time lost in choosing columns, in rows: for one bin a cell, in vain, and at most before a choice
+_CHOICE, _FAILURE, _MOST_LOST = 8.0, 256.0, 16.0
 _rooms = threading.local()
 
 
@@ -230,8 +230,9 @@ def _rank_spread_rows(
     for r in range(rows.shape[0]):
         row, values, out = rows[r], pointer_to(rows[r]), pointer_to(ranks[r])
         lost = max(room.form[3] - 1.0, 0.0)
-        scale = find_scale(row, room.form)
-        done = False
+        scale, done = Scale(0.0, 0.0, 0.0, 0.0), False
+        if work.n_columns > 0 or lost < _MOST_LOST:
+            scale = find_scale(row, room.form)
         if scale.factor > 0.0:
             done = work.n_columns > 0 and distribute(values, scale, work)
             if not done and lost < _MOST_LOST:
@@ -240,7 +241,10 @@ def _rank_spread_rows(
                 choose_columns(row, scale, room)
                 work = point_to_work(n, room)
                 done = work.n_columns > 0 and distribute(values, scale, work)
-                lost += _CHOICE if done else _FAILURE
+                lost += _CHOICE * room.form[5] / n if done else _FAILURE
+            if not done:
+                room.form[2] = 0.0
+                work = point_to_work(n, room)
         room.form[3] = lost
         if done:
             following = pointer_to(rows[min(r + 1, rows.shape[0] - 1)])

@@ -25,7 +25,9 @@ Floats = NDArray[np.float64]
 MOST_ROWS = 48  # words of a column
 STRIDE = 49 * COLUMNS  # words from table to table: a power of two would crowd the cache
 _KEY_BITS = 26
-_WIDEST = 2 ** (31 - _KEY_BITS)  # bins of a column; the differences of wider ones need more bits
+_BIN_BITS = 4  # that the finest bins have more than bins of two cells
+_MOST_BIN_BITS = 16
+_MOST_BIN = 18  # cells of a bin, unless bins are the finest
 _TOP = 2.0**_KEY_BITS - 1.0  # the largest key
 _TARGET = 18  # words of a column, on average
 _CHUNK = 1024  # keys at a time, which stay in the nearest cache
@@ -40,13 +42,13 @@ class SpreadRoom(NamedTuple):
 
     Attributes
     ----------
-    form : (4,) float64
+    form : (6,) float64
         Lowest value and range that have keys, in standard deviations from the mean, 0 if not known;
         columns, a whole number of tables, 0 if not chosen; time lost in choosing columns that did
-        not serve, in rows.
-    buckets : (n_bins,) uint16
+        not serve, in rows; bits of a key that do not count for its column; number of bins.
+    buckets : (n_finest_bins,) uint16
         Column of the highest bits of a key.
-    sums : (n_bins + 1,) uint32
+    sums : (n_finest_bins + 1,) uint32
         Room for counts.
     bases, firsts, places, counts, starts : (n_columns,) uint32
         Of each column the lowest word, the place of its first word in the tables and that of the
@@ -104,14 +106,14 @@ class Scale(NamedTuple):
 def make_spread_room(n_cells: int) -> SpreadRoom:
     """Make room to rank rows of at most 2^17 cells."""
     bits = max(n_cells - 1, 1).bit_length()
-    n_bins = 2 ** (bits - 1)
+    n_bins = 2 ** max(min(bits - 1 + _BIN_BITS, _MOST_BIN_BITS), bits - 1)
     most = 2 * n_cells // _TARGET + 2 ** max(_KEY_BITS + bits - 32, 0) + 2 * COLUMNS
     most = most // COLUMNS * COLUMNS
     bases, firsts, places, counts, starts = np.zeros((5, most), np.uint32)
     table, column = np.divmod(np.arange(most), COLUMNS)
     firsts[:] = table * STRIDE + column
     return SpreadRoom(
-        np.zeros(4), np.zeros(n_bins, np.uint16), np.zeros(n_bins + 1, np.uint32),
+        np.zeros(6), np.zeros(n_bins, np.uint16), np.zeros(n_bins + 1, np.uint32),
         bases, firsts, places, counts, starts,
         np.zeros(1 << (most // COLUMNS * STRIDE - 1).bit_length(), np.uint32),
         np.zeros(_CHUNK, np.uint32), np.zeros((5, n_cells), np.uint32),
@@ -122,7 +124,7 @@ def make_spread_room(n_cells: int) -> SpreadRoom:
 def point_to_work(n: int, room: SpreadRoom) -> Work:
     """Return a room by pointers."""
     return Work(
-        n, count_bits(n), _KEY_BITS - count_bits(room.buckets.size), int(room.form[2]),
+        n, count_bits(n), int(room.form[4]), int(room.form[2]),
         room.tables.size - 1, pointer_to(room.buckets), pointer_to(room.bases),
         pointer_to(room.firsts), pointer_to(room.places), pointer_to(room.counts),
         pointer_to(room.starts), pointer_to(room.tables), pointer_to(room.keys),
@@ -147,39 +149,46 @@ def find_scale(row: Floats, form: Floats) -> Scale:
 
 
 @kernel_part
-def _sum_bins(row: Floats, scale: Scale, room: SpreadRoom) -> None:
-    """Count the cells below each bin of the keys' highest bits. O(n)."""
+def _sum_bins(row: Floats, scale: Scale, room: SpreadRoom, n_bins: int) -> int:
+    """Count the cells below each bin of highest bits; return those of the fullest bin. O(n)."""
     sums, keys = room.sums, room.keys
-    shift = np.uint32(_KEY_BITS - count_bits(room.buckets.size))
-    sums[:] = 0
+    shift = np.uint32(_KEY_BITS - count_bits(n_bins))
+    sums[: n_bins + 1] = 0
     for start in range(0, row.size, _CHUNK):
         n = min(_CHUNK, row.size - start)
         keys_of(pointer_to(row), start, n, pointer_to(keys), scale.low, scale.factor, _TOP)
         for k in range(n):
             sums[np.int64(keys[k] >> shift) + 1] += np.uint32(1)
-    for k in range(room.buckets.size):
+    most = np.uint32(0)
+    for k in range(n_bins):
+        most = max(most, sums[k + 1])
         sums[k + 1] += sums[k]
+    return int(np.int64(most))
 
 
 @kernel_part
 def choose_columns(row: Floats, scale: Scale, room: SpreadRoom) -> None:
     """Choose columns in which a row's cells would be spread, none if they are too many. O(n)."""
-    _sum_bins(row, scale, room)
-    sums, n_bins = room.sums, room.buckets.size
-    shift, bits = np.uint32(_KEY_BITS - count_bits(n_bins)), np.uint32(count_bits(row.size))
+    sums, bits = room.sums, count_bits(row.size)
+    n_bins = 1 << max(bits - 1, 0)
+    while _sum_bins(row, scale, room, n_bins) > _MOST_BIN and 4 * n_bins <= room.buckets.size:
+        n_bins *= 4
+    shift = _KEY_BITS - count_bits(n_bins)
+    widest = 1 << max(32 - bits - shift, 0)  # bins; the differences in wider columns need more bits
     column, start, held = 0, 0, 0.0
     room.bases[0] = 0
     for k in range(n_bins):
         low, high = max(k - _SMOOTHED, 0), min(k + _SMOOTHED + 1, n_bins)
         here = (np.float64(sums[high]) - np.float64(sums[low])) / (high - low)
-        if k - start == _WIDEST or (k > start and held + 0.5 * here > _TARGET):
+        if k - start == widest or (k > start and held + 0.5 * here > _TARGET):
             column = min(column + 1, room.bases.size - 1)
-            room.bases[column] = np.uint32(k) << shift << bits
+            room.bases[column] = np.uint32(k) << np.uint32(shift) << np.uint32(bits)
             start, held = k, 0.0
         room.buckets[k] = column
         held += here
     n_columns = (column // COLUMNS + 1) * COLUMNS
     room.form[2] = n_columns if column < room.bases.size - 1 else 0
+    room.form[4], room.form[5] = shift, n_bins
 
 
 @kernel_part
