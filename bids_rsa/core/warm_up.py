@@ -44,8 +44,8 @@ def warm_up() -> None:
             _search(patterns, metric, ignore_nan)
     for dtype, metric in product((np.float32, np.float64), dissimilarities_with_noise()):
         _search_with_noise(dtype, metric)
-    for dtype, of_rows in product((np.float32, np.float64), (np.int32, np.int64)):
-        _search_lists(dtype, of_rows)
+    for dtype, of_rows, n_folds in product((np.float32, np.float64), (np.int32, np.int64), (1, 3)):
+        _search_lists(dtype, of_rows, n_folds)
     _find_discs()
     _rank()
     _search_with_null()
@@ -54,9 +54,9 @@ def warm_up() -> None:
         _test(design, "two-sided")
 
 
-def _search_lists(dtype: type, of_rows: type) -> None:
+def _search_lists(dtype: type, of_rows: type, n_folds: int) -> None:
     """Compute RDMs of patches that are lists of rows, as regions and surfaces have them."""
-    patterns = _patterns(dtype, 1, False)
+    patterns = _patterns(dtype, n_folds, False)
     frozen = patterns.view()
     frozen.flags.writeable = False  # mapped from a file
     patches = Patches(np.array([0, 4, 9]), np.arange(9, dtype=of_rows), len(patterns))

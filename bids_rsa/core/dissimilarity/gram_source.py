@@ -34,7 +34,7 @@ class GramSource:
     patterns : (n_locations, n_folds, n_conditions) float32 or float64
     neighborhood : Neighborhood
     known : Dissimilarity
-        With a ``gram_code``.
+        With a ``gram_code``; across folds, correlation or cosine.
     min_voxels : int
         Smaller patches are undefined.
     roots : (n_locations,) float64
@@ -70,8 +70,6 @@ class GramSource:
                 chosen, patches, roots = chosen[finite], patches[finite], roots[finite]
             if len(chosen):
                 rdms[chosen] = self._measure(patches, roots)
-        if self._known.per_voxel:
-            rdms /= np.maximum(sizes, 1)[:, None]
         return sizes.astype(np.int32)
 
     def _of_one_size(self, sizes: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:
@@ -161,28 +159,20 @@ class GramSource:
         return np.asarray(1.0 - products[:, i, j].clip(-1.0, 1.0))
 
     def _distances(self, patches: Floats, roots: Floats) -> Floats:
-        """(Squared) Euclidean distances, cross-validated where there are several folds."""
-        n_folds = patches.shape[1]
+        """(Squared) Euclidean distances of one fold."""
         # differences of patterns are the same without what all conditions share
-        centered = (patches - patches.mean(axis=3, keepdims=True)) * roots
-        total = centered.sum(axis=1)
-        gram = np.matmul(total.transpose(0, 2, 1), total)
-        norms = np.einsum("kii->ki", gram).copy()
-        if n_folds > 1:
-            gram -= np.matmul(centered.transpose(0, 1, 3, 2), centered).sum(axis=1)
+        centered = ((patches - patches.mean(axis=3, keepdims=True)) * roots)[:, 0]
+        gram = np.matmul(centered.transpose(0, 2, 1), centered)
         i, j = self._pairs
         squares = np.einsum("kii->ki", gram)
         cells = squares[:, i] + squares[:, j] - 2.0 * gram[:, i, j]
-        lost = np.argwhere(np.abs(cells) < _CANCELLED * (norms[:, i] + norms[:, j]))
-        cells /= max(n_folds * (n_folds - 1), 1)
+        lost = np.argwhere(cells < _CANCELLED * (squares[:, i] + squares[:, j]))
         at_once = max(1, _MAX_VALUES // max(patches[0, :, :, 0].size, 1))
         for start in range(0, len(lost), at_once):
             k, c = lost[start : start + at_once].T
-            differences = patches[k, :, :, i[c]] - patches[k, :, :, j[c]]
-            cells[k, c] = _mean_products(differences * roots[k, :, :, 0])
-        if self._known.signed_root:
-            cells = np.sign(cells) * np.sqrt(np.abs(cells))
-        return np.asarray(cells)
+            differences = (patches[k, 0, :, i[c]] - patches[k, 0, :, j[c]]) * roots[k, 0, :, 0]
+            cells[k, c] = np.einsum("cp,cp->c", differences, differences)
+        return np.asarray(np.sqrt(cells) if self._known.signed_root else cells)
 
 
 def _filled_up(size: int) -> int:
@@ -241,16 +231,3 @@ def _means_of_others(patches: Floats) -> Floats:
     np.cumsum(patches[:, :-1], axis=1, out=before[:, 1:])
     after[:, :-1] = np.cumsum(patches[:, :0:-1], axis=1)[:, ::-1]
     return np.asarray((before + after) / (patches.shape[1] - 1))
-
-
-def _mean_products(differences: Floats) -> Floats:
-    """Mean over pairs of different folds of the products of (n, n_folds, n_voxels); squares of one.
-
-    Products of a fold with itself do not enter.
-    """
-    n_folds = differences.shape[1]
-    products = np.matmul(differences, differences.transpose(0, 2, 1))
-    if n_folds == 1:
-        return np.asarray(products[:, 0, 0])
-    pairs = ~np.eye(n_folds, dtype=bool)
-    return np.asarray(products[:, pairs].mean(axis=1))

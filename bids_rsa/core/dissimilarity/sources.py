@@ -174,6 +174,12 @@ def choose_source_of(
     if weights is None and (known.gram_code is None or rule.params):
         return _of_pairs(patterns, neighborhood, known, rule)
     products, roots = (known, None) if weights is None else weights
+    if (
+        n_folds > 1
+        and products.gram_code not in PRODUCTS
+        and not isinstance(neighborhood, SphereRows)
+    ):
+        return _folds_of_lists(patterns, neighborhood, (products, roots), rule)
     if roots is not None:
         whole = _weighted(patterns, neighborhood, products, roots, rule.min_voxels)
     elif isinstance(neighborhood, SphereRows):
@@ -189,6 +195,20 @@ def choose_source_of(
         return WholeOrLacking(whole, PatchSource(patterns, neighborhood, rule))
     pairs = PairSource(patterns, neighborhood, lacking, rule.min_voxels, True)
     return WholeOrLacking(whole, pairs)
+
+
+def _folds_of_lists(
+    patterns: Patterns,
+    neighborhood: Neighborhood,
+    products: tuple[Dissimilarity, Floats | None],
+    rule: PatchRule,
+) -> PairSource | PatchSource:
+    """Unbiased distances of patches that are lists, with and without missing voxels."""
+    known, roots = products
+    distances = folds_that_lack(known, rule.params, roots, len(patterns))
+    if distances is None:
+        return PatchSource(patterns, neighborhood, rule)
+    return PairSource(patterns, neighborhood, distances, rule.min_voxels, rule.ignore_nan)
 
 
 def _of_pairs(

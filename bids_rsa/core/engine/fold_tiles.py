@@ -104,6 +104,33 @@ def _write_slab(
         builder.store(_add(builder, builder.load(before), value), before)
 
 
+@code
+def combine_folds(
+    typing_context: Any, values: Any, first: Any, step: Any, n_folds: Any, shares: Any, at: Any,
+    packed: Any, target: Any,
+) -> Any:  # fmt: skip
+    """``combine_folds(values, first, step, n_folds, shares, at, packed, target)``: one register.
+
+    It is the sum over folds of ``shares[at + f]`` times the register at ``values[first + f step]``.
+    """
+    index = types.int64
+    signature = types.void(values, index, index, index, shares, index, packed, index)
+
+    def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+        values, first, step, n_folds, shares, at, packed, target = args
+        total = variable(builder, zeros(WIDE))
+        with cgutils.for_range(builder, n_folds) as fold:
+            share = load_number(builder, shares, builder.add(at, fold.index))
+            place = builder.add(first, builder.mul(fold.index, step))
+            value = load_vector(builder, values, place, lanes=WIDE)
+            term = _multiply(builder, spread_number(builder, share, WIDE), value)
+            builder.store(_add(builder, builder.load(total), term), total)
+        store_vector(builder, builder.load(total), packed, target)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 def _weighted_powers(builder: Builder, x: Any, ys: list[Vector]) -> list[Vector]:
     """Return r y and y^2 for each vector, with the line r of the weights' roots."""
     root = load_vector(builder, x, constant(0), lanes=WIDE)
