@@ -10,6 +10,8 @@ from bids_rsa.core.searchlight import searchlight_rsa
 
 OBLIQUE = np.array([[3, 0.4, 0, -10], [0, 2.5, 0.3, 5], [0.2, 0, 2, 7], [0, 0, 0, 1.0]])
 ISOTROPIC = np.diag([3.0, 3, 3, 1])
+# columns of a sphere become shorter by one voxel as well as by two
+SHEARED = np.array([[3, 1.3, 0.9, 0], [0, 2.5, 1.1, 0], [0.8, 0, 2, 0], [0, 0, 0, 1.0]])
 ROW_METRICS = ["correlation", "cosine", "euclidean", "sqeuclidean"]
 COMPARISONS = ("spearman", "pearson")
 
@@ -98,11 +100,11 @@ def test_hard_patterns_equal_scipy(metric, kind):
     radius_mm=st.floats(1.0, 12.0),
     n_items=st.integers(3, 17),
     metric=st.sampled_from(ROW_METRICS),
-    oblique=st.booleans(),
+    affine=st.sampled_from([ISOTROPIC, OBLIQUE, SHEARED]),
     single=st.booleans(),
 )
 def test_any_geometry_equals_scipy(
-    seed, shape, density, share, radius_mm, n_items, metric, oblique, single
+    seed, shape, density, share, radius_mm, n_items, metric, affine, single
 ):
     rng = np.random.default_rng(seed)
     patch_mask = rng.random(shape) < density
@@ -110,7 +112,7 @@ def test_any_geometry_equals_scipy(
     patterns = rng.standard_normal((patch_mask.sum(), 1, n_items))
     if single:
         patterns = patterns.astype(np.float32)
-    check(patterns, patch_mask, center_mask, OBLIQUE if oblique else ISOTROPIC, radius_mm, metric)
+    check(patterns, patch_mask, center_mask, affine, radius_mm, metric)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -138,7 +140,7 @@ def test_little_room_changes_nothing(
         patch.setattr("bids_rsa.core.limits.WORKSPACE", workspace)
         patch.setattr("bids_rsa.core.limits.MIN_LENGTH", min_length)
         patch.setattr("bids_rsa.core.dissimilarity.pushing._PANEL", panel)
-        patch.setattr("bids_rsa.core.dissimilarity.slabs._PACKED", packed)
+        patch.setattr("bids_rsa.core.dissimilarity.slabs._PACKED", (packed, packed))
         patch.setattr("bids_rsa.core.dissimilarity.fold_slabs._PACKED", packed)
         check(patterns, patch_mask, center_mask, OBLIQUE, radius_mm, metric)
 

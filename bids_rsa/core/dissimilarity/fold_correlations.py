@@ -68,7 +68,10 @@ def room_for_fold_sums(near: SphereColumns, tiles: PushTiles, slabs: FoldSlabs) 
     n_moments = -(-slabs.n_all // MOMENT_SLABS) * near.longest * 2 * MOMENT_SLABS * WIDE
     n_cells = slabs.n_at_once * int(tiles.of[2::4].max()) * WIDE * WIDE
     n_values = slabs.n_at_once * slabs.n_all * WIDE
-    return Pushed(*(make_room(n) for n in (tiles.room, n_cells, n_moments, n_values, n_values)))
+    return Pushed(
+        make_room(tiles.room), make_room(n_cells), make_room(n_moments), n_moments,
+        make_room(n_values), make_room(n_values),
+    )  # fmt: skip
 
 
 @summing_kernel

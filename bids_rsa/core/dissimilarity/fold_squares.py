@@ -210,7 +210,7 @@ def _sum_squares(
     patterns = pointer_to(flat)
     room.sums[:] = 0.0
     room.own[:] = 0.0
-    room.pending[0], room.pending[1], room.pending[2] = -1, 1, 0
+    room.pending[0], room.pending[1], room.pending[2] = 0, 1, 0
     for first in range(0, rows.size, _AT_ONCE):
         last = min(first + _AT_ONCE, rows.size)
         for k in range(first, last):

@@ -22,6 +22,7 @@ Integers = NDArray[np.int64]
 Flags = NDArray[np.uint8]
 Values = NDArray[np.floating[Any]]
 
+ALONE, PAIR, PAIRED = 0, 1, 2
 _PADDED = 4  # conditions: lines have a multiple of these
 
 
@@ -49,15 +50,34 @@ class Voxels(NamedTuple):
 
 
 class SphereColumns(NamedTuple):
-    """The columns of spheres, as kernels take them; see `SphereRows.starts` and `Columns`."""
+    """The columns of spheres, as kernels take them; see `SphereRows.starts` and `Columns`.
+
+    Attributes
+    ----------
+    delays : (n_columns,) int64
+        Position of the window where each column begins.
+    roles : (longest,) int64
+        For each position of the window PAIR where it and the next one take the same group of
+        columns, so that two neighbouring centres take the same sum; PAIRED for the next one;
+        otherwise ALONE.
+    first_alone, first_pair : int
+        First position with ALONE and with PAIR; -1 if there is none.
+    n_own : int
+        Centres that have sums of their own at a time: 1 if only the last position is ALONE.
+    """
 
     starts: Integers
     lengths: Integers
     first: Integers
     group_at: Integers
+    delays: Integers
+    roles: Integers
     n_columns: int
     n_groups: int
     longest: int
+    first_alone: int
+    first_pair: int
+    n_own: int
 
 
 def padded_width(n_conditions: int) -> int:
@@ -74,13 +94,35 @@ def voxels_of(patterns: NDArray[np.floating[Any]], spheres: SphereRows) -> Voxel
     return Voxels(patterns.reshape(-1), finite, spheres.rows, n_folds, n_conditions, width)
 
 
-def sphere_columns(spheres: SphereRows) -> SphereColumns:
-    """Return the columns of spheres as the kernels take them."""
-    columns = spheres.columns
+def sphere_columns(spheres: SphereRows, paired: bool = False) -> SphereColumns:
+    """Return the columns of spheres as the kernels take them.
+
+    They begin at the first position of the window. Where positions are paired, they end at the last
+    one, which takes all of them and has no partner.
+    """
+    columns, group_at = spheres.columns, spheres.columns.group_at
+    longest = len(group_at)
+    delays = np.zeros_like(columns.lengths)
+    roles = [ALONE] * longest
+    if paired:
+        delays, group_at = longest - columns.lengths, group_at[::-1].copy()
+        roles = _roles(group_at)
+    first_alone, first_pair = (roles.index(r) if r in roles else -1 for r in (ALONE, PAIR))
     return SphereColumns(
-        spheres.starts, columns.lengths, columns.first, columns.group_at,
-        len(columns.lengths), len(columns.first) - 1, len(columns.group_at),
+        spheres.starts, columns.lengths, columns.first, group_at, delays, np.array(roles),
+        len(columns.lengths), len(columns.first) - 1, longest, first_alone, first_pair,
+        1 if first_alone in (-1, longest - 1) else longest,
     )  # fmt: skip
+
+
+def _roles(group_at: Integers) -> list[int]:
+    """Pair each position of the window with the next one where both take the same group."""
+    roles: list[int] = []
+    while len(roles) < len(group_at):
+        k = len(roles)
+        pair = k + 1 < len(group_at) and group_at[k] == group_at[k + 1]
+        roles += [PAIR, PAIRED] if pair else [ALONE]
+    return roles
 
 
 @kernel_part
@@ -97,7 +139,8 @@ def column_pointers(near: SphereColumns) -> SphereColumns:
     """Return the same by pointers."""
     return SphereColumns(
         pointer_to(near.starts), pointer_to(near.lengths), pointer_to(near.first),
-        pointer_to(near.group_at), near.n_columns, near.n_groups, near.longest,
+        pointer_to(near.group_at), pointer_to(near.delays), pointer_to(near.roles),
+        near.n_columns, near.n_groups, near.longest, near.first_alone, near.first_pair, near.n_own,
     )  # fmt: skip
 
 

@@ -5,8 +5,13 @@ almost all voxels, so that each product is computed once per column and row posi
 the columns that are long enough, and added to the centres whose windows hold the position. Nothing
 is subtracted, hence no rounding piles up along the row.
 
+Columns end at the same position. Where they become longer by two voxels, two neighbouring centres
+take the same columns of a position. Such sums go to an accumulator of the two, those of a single
+centre to its own: mostly only the last ones, of all columns. A centre's result is the sum of its
+own accumulator and those that it shares with its two neighbours.
+
 Cost per centre and pair of conditions: one product per column of the neighborhood (89 for 587
-voxels), one addition per position of the longest column (11).
+voxels), and one addition for two positions of the longest column (6 for 11).
 """
 
 from typing import NamedTuple
@@ -48,7 +53,7 @@ class PushTiles(NamedTuple):
         First tile of each.
     n_panels : int
     room : int
-        Accumulators of the largest panel.
+        Values of the accumulators of the largest panel.
     """
 
     of: Integers
@@ -62,10 +67,13 @@ class Pushed(NamedTuple):
 
     Attributes
     ----------
-    sums, own : (room,) float64
+    sums, own : (room + those of a tile,) float64
         Accumulators of the tiles of a panel; of the folds by themselves, where there are several.
-    moments : (n_moment_tiles * longest * 2 * MOMENT_SLABS * WIDE,) float64
-        Sums and sums of squares of the conditions.
+        The last ones are 0.
+    moments : (n_moments + 2 * MOMENT_SLABS * WIDE,) float64
+        Sums and sums of squares of the conditions. The last ones, after n_moments, are 0.
+    n_moments : int
+        Values of their accumulators.
     means, inverses : (n_at_once * n_slabs * WIDE,) float64
         Means times the root of the size, and inverse norms, of the centres that are complete.
     """
@@ -73,6 +81,7 @@ class Pushed(NamedTuple):
     sums: Floats
     own: Floats
     moments: Floats
+    n_moments: int
     means: Floats
     inverses: Floats
 
@@ -108,15 +117,16 @@ class Stretch(NamedTuple):
     after: int
 
 
-def cut_into_push_tiles(n_conditions: int, longest: int, squares: bool = False) -> PushTiles:
+def cut_into_push_tiles(n_conditions: int, n_slots: int, squares: bool = False) -> PushTiles:
     """Cover the upper triangle by tiles, those of the same rows about equally wide.
 
-    A squared difference takes one register more than a product, which AVX2 has not left.
+    A tile has accumulators in so many slots. A squared difference takes one register more than a
+    product, which AVX2 has not left.
     """
     needed = _MAX_SLABS * (WIDE + 1) + 1 + squares
     max_slabs = _MAX_SLABS if needed <= _REGISTERS[WIDE] else _MAX_SLABS - 1
     n_slabs = count_slabs(n_conditions)
-    size, limit = longest * WIDE * WIDE, _PANEL // 8
+    size, limit = n_slots * WIDE * WIDE, _PANEL // 8
     tiles: list[tuple[int, int, int, int]] = []
     panels, used, most = [0], 0, 0
     for i in range(n_slabs):
@@ -137,9 +147,13 @@ def cut_into_push_tiles(n_conditions: int, longest: int, squares: bool = False) 
 
 def room_for_pushed(near: SphereColumns, tiles: PushTiles, slabs: Slabs) -> Pushed:
     """Make room for the centres that are pending at a time."""
-    n_moments = -(-slabs.n_slabs // MOMENT_SLABS) * near.longest * 2 * MOMENT_SLABS * WIDE
-    n_values, n_own = slabs.n_at_once * slabs.n_slabs * WIDE, tiles.room * (slabs.fold_slab > 0)
-    return Pushed(*(make_room(n) for n in (tiles.room, n_own, n_moments, n_values, n_values)))
+    per_slot = 2 * MOMENT_SLABS * WIDE
+    n_moments = -(-slabs.n_slabs // MOMENT_SLABS) * (near.longest + near.n_own) * per_slot
+    n_sums, n_values = tiles.room + _MAX_SLABS * WIDE * WIDE, slabs.n_at_once * slabs.n_slabs * WIDE
+    return Pushed(
+        make_room(n_sums), make_room(n_sums if slabs.fold_slab else 0),
+        make_room(n_moments + per_slot), n_moments, make_room(n_values), make_room(n_values),
+    )  # fmt: skip
 
 
 @kernel_part
@@ -162,8 +176,25 @@ def pushed_pointers(pushed: Pushed) -> Pushed:
     """Return the same by pointers."""
     return Pushed(
         pointer_to(pushed.sums), pointer_to(pushed.own), pointer_to(pushed.moments),
-        pointer_to(pushed.means), pointer_to(pushed.inverses),
+        pushed.n_moments, pointer_to(pushed.means), pointer_to(pushed.inverses),
     )  # fmt: skip
+
+
+@kernel_part
+def find_parts(
+    near: SphereColumns, place: int, base: int, size: int, nothing: int
+) -> tuple[int, int, int]:
+    """Find a centre's own accumulator, and those that it shares with its neighbours.
+
+    Accumulators of so many values begin at ``base``; those at ``nothing`` are 0.
+    """
+    own, before, after = nothing, nothing, nothing
+    if near.first_alone >= 0:
+        own = base + place % near.n_own * size
+    if near.first_pair >= 0:
+        before = base + (near.n_own + place % near.longest) * size
+        after = base + (near.n_own + (place + 1) % near.longest) * size
+    return own, before, after
 
 
 @kernel_part

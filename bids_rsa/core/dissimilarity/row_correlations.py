@@ -4,13 +4,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.packing import SphereColumns
-from bids_rsa.core.dissimilarity.pushing import RowWork, Stretch, mark_undefined, work_pointers
+from bids_rsa.core.dissimilarity.pushing import (
+    RowWork,
+    Stretch,
+    find_parts,
+    mark_undefined,
+    work_pointers,
+)
 from bids_rsa.core.dissimilarity.rows import cell_before
 from bids_rsa.core.dissimilarity.slabs import Slabs, count_voxels, pack_positions, sample
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
 from bids_rsa.core.engine.push_cells import edge_correlations, inner_correlations
 from bids_rsa.core.engine.push_norms import SUSPECT, UNFIT, find_norms
-from bids_rsa.core.engine.push_tiles import MOMENT_SLABS, push_moments, push_products
+from bids_rsa.core.engine.push_tiles import (
+    MOMENT_SLABS,
+    add_up_parts,
+    push_moments,
+    push_products,
+)
 from bids_rsa.core.engine.vectors import WIDE, put
 
 Floats = NDArray[np.float64]
@@ -68,8 +79,7 @@ def _correlate(work: RowWork, stretch: Stretch, tile: int) -> None:
         _push(work, tile, position, position - stretch.first)
         place = position - near.longest + 1
         if complete < stretch.after and place == block.positions[complete] - stretch.start:
-            slot = place % near.longest
-            _write_cells(work, tile, slot, complete, complete - stretch.center)
+            _write_cells(work, tile, place, complete, complete - stretch.center)
             complete += 1
 
 
@@ -98,12 +108,12 @@ def _push(work: RowWork, tile: int, position: int, packed_at: int) -> None:
 
 
 @kernel_part
-def _write_cells(work: RowWork, tile: int, slot: int, center: int, mine: int) -> None:
+def _write_cells(work: RowWork, tile: int, place: int, center: int, mine: int) -> None:
     """Write a tile's cells of one centre, which is number ``mine`` of those with norms."""
     tiles, pushed, rdms = work.tiles, work.pushed, work.block.rdms
     n, norms = work.voxels.n_conditions, mine * work.slabs.n_slabs * WIDE
     i, j, n_y = tiles.of[4 * tile] * WIDE, tiles.of[4 * tile + 1] * WIDE, tiles.of[4 * tile + 2]
-    at = tiles.of[4 * tile + 3] + slot * n_y * WIDE * WIDE
+    at = find_parts(work.near, place, tiles.of[4 * tile + 3], n_y * WIDE * WIDE, tiles.room)
     rows = (center * (n * (n - 1) // 2) + cell_before(i, n) + j, n - i, 1)
     if i < j and j + n_y * WIDE <= n:
         if n_y == 3:
@@ -129,7 +139,8 @@ def _sum_moments(
     for k in range(0, slabs.n_slabs, MOMENT_SLABS):
         push_moments(
             slabs.packed, k * slabs.slab, k * slabs.slab, slabs.slab, slabs.bounds, at,
-            near.n_groups, slabs.pending, row, slabs.reach, moments, k * near.longest * 2 * WIDE,
+            near.n_groups, slabs.pending, row, slabs.reach, moments,
+            k * (near.longest + near.n_own) * 2 * WIDE,
         )  # fmt: skip
 
 
@@ -142,14 +153,18 @@ def _find_norms(work: RowWork, center: int, place: int, mine: int, cosine: bool)
     """
     near, block, slabs, pushed = work.near, work.block, work.slabs, work.pushed
     size, n_bad = count_voxels(near, slabs, place)
-    root, slot = 1.0 / np.sqrt(max(size, 1)), place % near.longest * 2 * MOMENT_SLABS * WIDE
+    root, per_slot = 1.0 / np.sqrt(max(size, 1)), 2 * MOMENT_SLABS * WIDE
     found = 0
     for slab in range(slabs.n_slabs):
-        tile = slab // MOMENT_SLABS * near.longest * 2 * MOMENT_SLABS * WIDE
-        at = tile + slot + slab % MOMENT_SLABS * 2 * WIDE
+        tile = slab // MOMENT_SLABS * (near.n_own + near.longest) * per_slot
+        at = tile + place % near.n_own * per_slot
+        if slab % MOMENT_SLABS == 0:
+            parts = find_parts(near, place, tile, per_slot, pushed.n_moments)
+            add_up_parts(pushed.moments, parts, at, 2 * MOMENT_SLABS)
         found |= find_norms(
-            pushed.moments, at, 0.0 if cosine else root, float(size), slabs.offsets, slab,
-            work.voxels.n_conditions, pushed.means, pushed.inverses, mine,
+            pushed.moments, at + slab % MOMENT_SLABS * 2 * WIDE, 0.0 if cosine else root,
+            float(size), slabs.offsets, slab, work.voxels.n_conditions, pushed.means,
+            pushed.inverses, mine,
         )  # fmt: skip
     undefined = size + n_bad < block.min_voxels or n_bad > 0 or (cosine and found & UNFIT > 0)
     suspect = not cosine and not undefined and found & SUSPECT > 0

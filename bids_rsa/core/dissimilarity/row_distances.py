@@ -6,12 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.packing import SphereColumns
-from bids_rsa.core.dissimilarity.pushing import RowWork, Stretch, mark_undefined, work_pointers
+from bids_rsa.core.dissimilarity.pushing import (
+    RowWork,
+    Stretch,
+    find_parts,
+    mark_undefined,
+    work_pointers,
+)
 from bids_rsa.core.dissimilarity.rows import Block, cell_before
 from bids_rsa.core.dissimilarity.slabs import Slabs, count_voxels, pack_positions, sample
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
 from bids_rsa.core.engine.push_cells import finish_folds, finish_squares, store_cells
-from bids_rsa.core.engine.push_tiles import push_squares
+from bids_rsa.core.engine.push_tiles import add_up_parts, push_squares
 from bids_rsa.core.engine.vectors import WIDE, put
 
 Floats = NDArray[np.float64]
@@ -92,7 +98,7 @@ def _measure(work: RowWork, stretch: Stretch, tile: int, rooted: bool, unit: flo
         _push(work, whole, tile, position, position - stretch.first)
         place = position - near.longest + 1
         if center < stretch.after and place == block.positions[center] - stretch.start:
-            if _write_cells(work, tile, place % near.longest, center, rooted, unit):
+            if _write_cells(work, tile, place, center, rooted, unit):
                 put(block.suspects, center, 1)
             center += 1
     return center
@@ -122,16 +128,20 @@ def _push(work: RowWork, lines: _Lines, tile: int, position: int, packed_at: int
 
 @kernel_part
 def _write_cells(
-    work: RowWork, tile: int, slot: int, center: int, rooted: bool, unit: float
+    work: RowWork, tile: int, place: int, center: int, rooted: bool, unit: float
 ) -> bool:
     """Write a tile's cells of one centre; tell whether one is not finite."""
     voxels, tiles, pushed, rdms = work.voxels, work.tiles, work.pushed, work.block.rdms
     n, n_folds, n_y = voxels.n_conditions, voxels.n_folds, tiles.of[4 * tile + 2]
     i, j = tiles.of[4 * tile] * WIDE, tiles.of[4 * tile + 1] * WIDE
-    at = tiles.of[4 * tile + 3] + slot * n_y * WIDE * WIDE
+    near, base, size = work.near, tiles.of[4 * tile + 3], n_y * WIDE * WIDE
+    parts = find_parts(near, place, base, size, tiles.room)
+    at = base + place % near.n_own * size
     factor = unit if rooted else unit * unit
+    add_up_parts(pushed.sums, parts, at, n_y * WIDE)
     if n_folds > 1:
         share = 1.0 / (n_folds * (n_folds - 1))
+        add_up_parts(pushed.own, parts, at, n_y * WIDE)
         finish_folds(pushed.sums, pushed.own, at, n_y * WIDE, share, rooted, factor)
     else:
         finish_squares(pushed.sums, at, n_y * WIDE, rooted, factor)

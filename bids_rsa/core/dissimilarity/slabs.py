@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.packing import SphereColumns, Voxels
+from bids_rsa.core.dissimilarity.packing import PAIR, PAIRED, SphereColumns, Voxels
 from bids_rsa.core.engine.jit import kernel_part
 from bids_rsa.core.engine.push_norms import add_sample
 from bids_rsa.core.engine.push_tiles import MOMENT_SLABS, add_lines, pack_slabs
@@ -21,14 +21,15 @@ from bids_rsa.core.engine.vectors import WIDE, pointer_to, put
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-# bytes of the patterns that are packed at a time, about half of a core's second cache
-_PACKED = 2**20
+# bytes of the patterns that are packed at a time, at least and at most: a part of a core's second
+# cache, and as much as the accumulators take, which each tile loads once for these positions
+_PACKED = 2**19, 2**22
 _N_SAMPLES = 48
 _APART = 8 * WIDE  # slabs a power of two apart would share few places of the cache
 
 
 class Slabs(NamedTuple):
-    """Packed patterns of some positions, and the pending centres of each.
+    """Packed patterns of some positions, and the pending accumulators of each.
 
     Attributes
     ----------
@@ -45,7 +46,7 @@ class Slabs(NamedTuple):
     shift, scale, offsets : (n_slabs * WIDE,) float64
         Of each condition; offsets are the scaled shifts.
     pending : (n_at_once * n_groups * reach,) int64
-        Centres of each group at the packed positions; see `engine.push_tiles`.
+        Accumulators that take each group at the packed positions; see `engine.push_tiles`.
     slab, fold_slab : int
         Length of a slab, and of one of folds.
     n_slabs : int
@@ -53,7 +54,7 @@ class Slabs(NamedTuple):
     n_at_once : int
         Positions that are packed at a time.
     reach : int
-        Length of a group's list of pending centres.
+        Length of a group's list of accumulators.
     """
 
     packed: Floats
@@ -97,13 +98,21 @@ def count_slabs(n_conditions: int) -> int:
     return -(-n_conditions // WIDE)
 
 
+def _count_at_once(voxels: Voxels, near: SphereColumns) -> int:
+    """Count the positions that are packed at a time."""
+    n_slabs, n_folds = count_slabs(voxels.n_conditions), voxels.n_folds
+    n_lines = 1 + n_folds * (n_folds > 1)  # of a voxel
+    n_values = n_slabs * (n_slabs + 1) // 2 * WIDE * WIDE * (near.n_own + near.longest)
+    accumulators = 8 * n_values * (1 + (n_folds > 1))
+    n_bytes = min(max(accumulators, _PACKED[0]), _PACKED[1])
+    return max(n_bytes // (near.n_columns * n_slabs * WIDE * 8 * n_lines), 2)
+
+
 def room_for_slabs(n_positions: int, voxels: Voxels, near: SphereColumns) -> Slabs:
     """Make room for a piece of a row with so many positions."""
     n_slabs, n_folds = count_slabs(voxels.n_conditions), voxels.n_folds
     n_read = -(-n_slabs // MOMENT_SLABS) * MOMENT_SLABS  # those without conditions stay 0
-    n_lines = 1 + n_folds * (n_folds > 1)  # of a voxel
-    n_at_once = _PACKED // (near.n_columns * n_slabs * WIDE * 8 * n_lines)
-    n_at_once = min(max(n_at_once, 2), n_positions)
+    n_at_once = min(_count_at_once(voxels, near), n_positions)
     slab = n_at_once * near.n_columns * WIDE + _APART
     fold_slab = (slab - _APART) * n_folds + _APART if n_folds > 1 else 0
     n_bounds, reach = n_positions * (near.n_groups + 1), near.longest + 2
@@ -198,8 +207,9 @@ def pack_positions(
         for group in range(near.n_groups):
             for column in range(near.first[group], near.first[group + 1]):
                 row = -1
-                if position < length + near.lengths[column] - 1:
-                    row = int(voxels.rows[start + near.starts[column] + position])
+                place = position - near.delays[column]
+                if place >= 0 and place < length + near.lengths[column] - 1:
+                    row = int(voxels.rows[start + near.starts[column] + place])
                 if row >= 0 and voxels.finite[row] > 0:
                     _write_lines(voxels, row, slabs, count)
                     count += 1
@@ -247,20 +257,27 @@ def _write_lines(voxels: Voxels, row: int, slabs: Slabs, line: int) -> None:
 def find_pending(
     near: SphereColumns, position: int, length: int, at: int, slabs: Positions
 ) -> None:
-    """List the centres whose windows hold a position, by the group that they take of it."""
+    """List the accumulators that take a position, by the group that they take of it.
+
+    Where a centre, or a pair of neighbours, takes something for the first time, its accumulator is
+    new; see `pushing.find_parts`.
+    """
     for group in range(near.n_groups):
-        put(slabs.pending, (at + group) * slabs.reach, -1)
+        put(slabs.pending, (at + group) * slabs.reach, 0)
         put(slabs.pending, (at + group) * slabs.reach + 1, 0)
-    for k in range(near.longest):
-        place = position - k
-        if place >= 0 and place < length:
-            row = (at + near.group_at[k]) * slabs.reach
-            if k == 0:
-                put(slabs.pending, row, place % near.longest)
-            else:
-                n_others = slabs.pending[row + 1]
-                put(slabs.pending, row + 2 + n_others, place % near.longest)
-                put(slabs.pending, row + 1, n_others + 1)
+    for new in (True, False):
+        for k in range(near.longest):
+            place, role = position - k, near.roles[k]
+            first = k == near.first_alone or k == near.first_pair
+            if place >= 0 and place < length + role and role != PAIRED and first == new:
+                row = (at + near.group_at[k]) * slabs.reach
+                n_slots = slabs.pending[row + 1]
+                slot = place % near.n_own
+                if role == PAIR:
+                    slot = near.n_own + place % near.longest
+                put(slabs.pending, row + 2 + n_slots, slot)
+                put(slabs.pending, row + 1, n_slots + 1)
+                put(slabs.pending, row, slabs.pending[row] + new)
 
 
 @kernel_part

@@ -103,10 +103,11 @@ class RowSource(GridRowSource):
     ) -> None:
         super().__init__(spheres, min_voxels)
         self._patterns, self._code, self._per_voxel = patterns, known.gram_code, known.per_voxel
-        self._voxels, self._near = voxels_of(patterns, spheres), sphere_columns(spheres)
+        self._voxels = voxels_of(patterns, spheres)
+        self._near = sphere_columns(spheres, paired=True)
         longest = self._near.longest
         self._tiles = cut_into_push_tiles(
-            patterns.shape[2], longest, squares=self._code not in PRODUCTS
+            patterns.shape[2], longest + self._near.n_own, squares=self._code not in PRODUCTS
         )
         n_folds = patterns.shape[1]
         per_position = self._near.n_columns * self._voxels.width * (1 + n_folds * (n_folds > 1))

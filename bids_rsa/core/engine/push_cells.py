@@ -6,6 +6,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
+from bids_rsa.core.engine.push_tiles import add_parts
 from bids_rsa.core.engine.tiles import _multiply, _row_start, _store_rows
 from bids_rsa.core.engine.vectors import (
     FUSED,
@@ -34,10 +35,11 @@ def _load_sums(builder: Builder, n: int, room: Any, at: Any) -> list[Vector]:
 
 
 def _correlations(n_y: int, edge: bool) -> Any:
-    """Make ``cells(room, at, out, rows, means, inverses, first, i, j, n)``.
+    """Make ``cells(room, parts, out, rows, means, inverses, first, i, j, n)``.
 
-    The sums s at ``room[at]`` become 1 - (s - mean_i mean_j) / (norm_i norm_j), the cells of
-    conditions i and on, and j and on. The centre's means and inverse norms begin at ``first``.
+    The sums s of a centre's parts, which stand at ``room[part]``, become
+    1 - (s - mean_i mean_j) / (norm_i norm_j), the cells of conditions i and on, and j and on. The
+    centre's means and inverse norms begin at ``first``.
     Row a goes to ``out[base + a stride - bend a (a + 3) / 2]`` and on, where rows are (base,
     stride, bend). Only at the edge of the upper triangle of n conditions cells beyond it are left
     out.
@@ -45,15 +47,16 @@ def _correlations(n_y: int, edge: bool) -> Any:
 
     @code
     def cells(
-        typing_context: Any, room: Any, at: Any, out: Any, rows: Any, means: Any, inverses: Any,
-        first: Any, i: Any, j: Any, n: Any,
+        typing_context: Any, room: Any, parts: Any, out: Any, rows: Any, means: Any,
+        inverses: Any, first: Any, i: Any, j: Any, n: Any,
     ) -> Any:  # fmt: skip
         index = types.int64
-        signature = types.void(room, index, out, rows, means, inverses, index, index, index, index)
+        signature = types.void(room, parts, out, rows, means, inverses, index, index, index, index)
 
         def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
-            room, at, out, rows, means, inverses, first, i, j, n = args
-            sums = _load_sums(builder, WIDE * n_y, room, at)
+            room, parts, out, rows, means, inverses, first, i, j, n = args
+            vectors = (constant(k * WIDE) for k in range(WIDE * n_y))
+            sums = [add_parts(builder, room, parts, at) for at in vectors]
             places = builder.add(first, i), builder.add(first, j)
             cells = _correlate(builder, sums, n_y, means, inverses, *places)
             if edge:

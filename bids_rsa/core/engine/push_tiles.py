@@ -17,7 +17,7 @@ from typing import Any
 from numba import types
 from numba.core import cgutils
 
-from bids_rsa.core.engine.tiles import _add_all, _multiply
+from bids_rsa.core.engine.tiles import _add, _add_all, _multiply
 from bids_rsa.core.engine.vectors import (
     DOUBLE,
     FUSED,
@@ -72,11 +72,11 @@ def _pushing_tile(n_y: int, n_sums: int, terms: Terms) -> Any:
 
     It sums terms of the slab that starts at ``packed[x]`` and of the n_y from ``packed[y]`` on,
     over the voxels of one position; group g of voxels has the lines from ``lines[at + g]`` to
-    ``lines[at + g + 1]``. Group g's centres stand at ``pending[first + g * reach]``: the slot of
-    the one whose window begins here, or -1; the number of others; their slots. A slot has a tile's
-    sums, vector by vector, from ``room[base]`` on.
+    ``lines[at + g + 1]``. Group g's accumulators stand at ``pending[first + g * reach]``: the
+    number of those that begin here, the number of all, and their slots, new ones first. A slot has
+    a tile's sums, vector by vector, from ``room[base]`` on.
     Cost: n_y + WIDE loads and one term per sum for each voxel, one load, addition and store per
-    sum for each centre.
+    sum for each accumulator.
     """
 
     @code
@@ -122,26 +122,54 @@ def _sum_lines(
 
 
 def _push(builder: Builder, sums: list[Any], pending: Any, row: Any, room: Any, base: Any) -> None:
-    """Give a tile's sums to a new centre, and add them to those of others."""
+    """Store a tile's sums in new accumulators, and add them to those of others."""
     size = constant(len(sums) * WIDE)
 
     def places(slot: Any) -> list[Any]:
         start = builder.add(base, builder.mul(slot, size))
         return [shifted(builder, start, k * WIDE) for k in range(len(sums))]
 
-    new = load_number(builder, pending, row, INDEX)
-    with builder.if_then(builder.icmp_signed(">=", new, constant(0))):
-        for total, place in zip(sums, places(new), strict=True):
+    n_new = load_number(builder, pending, row, INDEX)
+    n_slots = load_number(builder, pending, shifted(builder, row, 1), INDEX)
+    slots = pointer_at(builder, pending, shifted(builder, row, 2), INDEX)
+    with cgutils.for_range(builder, n_new) as new:
+        slot = load_number(builder, slots, new.index, INDEX)
+        for total, place in zip(sums, places(slot), strict=True):
             store_vector(builder, builder.load(total), room, place)
-    others = load_number(builder, pending, shifted(builder, row, 1), INDEX)
-    with cgutils.for_range(builder, others) as other:
-        at = builder.add(shifted(builder, row, 2), other.index)
-        for total, place in zip(
-            sums, places(load_number(builder, pending, at, INDEX)), strict=True
-        ):
+    with cgutils.for_range_slice(builder, n_new, n_slots, constant(1)) as (other, _):
+        slot = load_number(builder, slots, other, INDEX)
+        for total, place in zip(sums, places(slot), strict=True):
             before = load_vector(builder, room, place, lanes=WIDE)
             after = builder.fadd(before, builder.load(total), flags=FUSED)
             store_vector(builder, after, room, place)
+
+
+def add_parts(builder: Builder, room: Any, parts: Any, at: Any) -> Vector:
+    """Add up the vectors at ``room[part + at]`` of all parts."""
+    places = (builder.extract_value(parts, k) for k in range(3))
+    own, before, after = (
+        load_vector(builder, room, builder.add(place, at), lanes=WIDE) for place in places
+    )
+    return _add(builder, _add(builder, own, before), after)
+
+
+@code
+def add_up_parts(typing_context: Any, room: Any, parts: Any, at: Any, n_vectors: Any) -> Any:
+    """``add_up_parts(room, parts, at, n_vectors)``: ``room[at]`` and on become the sums of parts.
+
+    Cost: three loads and a store a vector.
+    """
+    signature = types.void(room, parts, types.int64, types.int64)
+
+    def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
+        room, parts, at, n_vectors = args
+        end = builder.mul(n_vectors, constant(WIDE))
+        with cgutils.for_range_slice(builder, constant(0), end, constant(WIDE)) as (place, _):
+            total = add_parts(builder, room, parts, place)
+            store_vector(builder, total, room, builder.add(at, place))
+        return context.get_dummy_value()
+
+    return signature, codegen
 
 
 push_products = tuple(_pushing_tile(n_y, WIDE * n_y, _pairs(_multiply)) for n_y in (1, 2, 3))
