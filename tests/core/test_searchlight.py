@@ -160,6 +160,21 @@ def test_cross_validated_distances_equal_their_definition(kind, metric, n_folds,
     check(patterns, patch_mask, center_mask, OBLIQUE, 5.5, metric)
 
 
+def test_nearly_constant_patterns_of_few_voxels_keep_the_digits_they_have():
+    rng = np.random.default_rng(3)
+    steps = rng.integers(-9, 10, (40, 1, 5)) * 2.0**-34  # exact, and exact beside 5
+    masks = [np.ones((40, 1, 1), dtype=bool)] * 2
+    models = rng.random((1, 10))
+    found, expected = (
+        searchlight_rsa(
+            patterns, *masks, ISOTROPIC, 3.5, models, comparisons=("pearson",)
+        ).scores["pearson"]
+        for patterns in (5 + steps, steps)
+    )  # fmt: skip
+    assert np.isfinite(expected).mean() > 0.8
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("metric", ROW_METRICS)
 def test_nan_makes_undefined_only_the_centers_that_reach_it(metric):
     rng = np.random.default_rng(3)

@@ -56,6 +56,22 @@ def test_a_weight_is_a_number_of_voxels(metric, kind, n_folds):
         np.testing.assert_allclose(of_lists[k], expected, rtol=1e-10, atol=atol)
 
 
+@pytest.mark.parametrize("metric", ["correlation", "cosine"])
+@pytest.mark.parametrize("has_weights", [False, True])
+@pytest.mark.parametrize("unit", [1.0, 0.1])
+def test_folds_whose_mean_is_nothing_but_rounding_are_undefined(metric, has_weights, unit):
+    grid, lists, _ = spheres()
+    rng = np.random.default_rng(6)
+    patterns = rng.integers(-3, 4, (grid.n_locations, 4, 6)) * unit
+    params = {"w": rng.uniform(0.1, 1, grid.n_locations)} if has_weights else {}
+    for cancel in (False, True):
+        if cancel:  # the mean of all folds but the last
+            patterns[:, 2, 3] = -(patterns[:, 0, 3] + patterns[:, 1, 3])
+        for neighborhood in (grid, lists):
+            found, sizes = rdms_of(patterns, neighborhood, dissimilarity=metric, params=params)
+            assert np.isnan(found[sizes > 9]).all() if cancel else np.isfinite(found).any()
+
+
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_equal_weights_change_nothing(metric, dtype):

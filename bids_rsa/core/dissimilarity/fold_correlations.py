@@ -162,7 +162,7 @@ def _find_norms(work: FoldWork, center: int, place: int, mine: int, cosine: bool
             mine * slabs.n_all * WIDE,
         )  # fmt: skip
     undefined = size + n_bad < block.min_voxels or n_bad > 0 or (cosine and found & UNFIT > 0)
-    put(block.suspects, center, not cosine and not undefined and found & SUSPECT > 0)
+    put(block.suspects, center, not undefined and found & SUSPECT > 0)
     put(block.sizes, center, -1 - size - n_bad if undefined else size + n_bad)
 
 

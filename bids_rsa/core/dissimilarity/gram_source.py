@@ -152,7 +152,9 @@ class GramSource:
             # means of nearly equal values are known to more digits once a constant is taken away
             taken = _means(patches, roots) if centered else np.zeros_like(patches[:, :, :1])
             others = _means_of_others(patches - taken)
-            training = _unit_patterns(others, roots, centered, _means_of_others(taken))
+            # a mean of folds that cancel is rounding: it is small beside the folds, not itself
+            squares = _means_of_others(_squared_norms(patches * roots))
+            training = _unit_patterns(others, roots, centered, squares)
             products = np.matmul(training.transpose(0, 1, 3, 2), tests).mean(axis=1)
             products = (products + products.transpose(0, 2, 1)) / 2
         i, j = self._pairs
@@ -196,33 +198,34 @@ def _correlations(patches: Floats, squares: Floats, pairs: Any) -> Floats:
 
 
 def _unit_patterns(
-    patches: Floats, roots: Floats, centered: bool, taken: Floats | None = None
+    patches: Floats, roots: Floats, centered: bool, whole: Floats | None = None
 ) -> Floats:
     """Give patterns (n_patches, n_folds, n_voxels, n_conditions) unit norm; NaN where constant.
 
     Patterns are multiplied by the roots (n_patches, 1, n_voxels, 1) of the voxels' weights.
-    ``taken`` (n_patches, n_folds, 1, n_conditions) was taken away from them before.
+    A pattern is constant beside ``whole`` (n_patches, n_folds, n_conditions), squared norms; None:
+    its own.
     """
     weighted = patches * roots
-    norms = whole = np.einsum("kfpn,kfpn->kfn", weighted, weighted)
+    if whole is None:
+        whole = _squared_norms(weighted)
     if centered:
-        sums, weights = _sums(patches, roots), (roots * roots).sum(axis=2, keepdims=True)
-        if taken is not None:
-            whole = whole + (taken * (2.0 * sums + taken * weights))[:, :, 0]
-        weighted = (patches - sums / weights) * roots
-        norms = np.einsum("kfpn,kfpn->kfn", weighted, weighted)
+        weighted = (patches - _means(patches, roots)) * roots
+    norms = _squared_norms(weighted)
     norms = np.where(norms > CONSTANT * CONSTANT * whole, norms, np.nan)
     return np.asarray(weighted / np.sqrt(norms)[:, :, None, :])
 
 
-def _sums(patches: Floats, roots: Floats) -> Floats:
-    """Weighted sums (n_patches, n_folds, 1, n_conditions)."""
-    return np.asarray((patches * (roots * roots)).sum(axis=2, keepdims=True))
+def _squared_norms(patterns: Floats) -> Floats:
+    """Squared norms (n_patches, n_folds, n_conditions)."""
+    return np.asarray(np.einsum("kfpn,kfpn->kfn", patterns, patterns))
 
 
 def _means(patches: Floats, roots: Floats) -> Floats:
     """Weighted means (n_patches, n_folds, 1, n_conditions)."""
-    return np.asarray(_sums(patches, roots) / (roots * roots).sum(axis=2, keepdims=True))
+    weights = roots * roots
+    sums = (patches * weights).sum(axis=2, keepdims=True)
+    return np.asarray(sums / weights.sum(axis=2, keepdims=True))
 
 
 def _means_of_others(patches: Floats) -> Floats:

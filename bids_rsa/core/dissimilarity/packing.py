@@ -5,7 +5,7 @@ stand the voxels that the neighborhood's columns have there, the longest columns
 outside the mask, or not finite, are left out. Position p is voxel p of every column, whose first
 voxel belongs to the first centre.
 
-Kernels get these tuples as arrays and hand them on as pointers; see `_vectors.pointer_to`.
+Kernels get these tuples as arrays and hand them on as pointers; see `engine.vectors.pointer_to`.
 """
 
 from typing import Any, NamedTuple

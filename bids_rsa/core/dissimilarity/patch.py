@@ -1,5 +1,6 @@
 """RDM of a single patch by the textbook formula, for patches whose sums cannot be trusted."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,10 @@ def _normalize(pattern: Floats) -> bool:
         largest = max(largest, abs(pattern[k]))
     if largest == 0.0:
         return False
-    total = 0.0
+    # a power of two: a quotient would be rounded, and with it the digits beyond a large mean
+    scale, total = math.ldexp(1.0, min(-math.frexp(largest)[1], 1023)), 0.0
     for k in range(len(pattern)):
-        pattern[k] /= largest
+        pattern[k] *= scale
         total += pattern[k]
     norm = _dot(pattern, pattern)
     mean = total / len(pattern)

@@ -28,7 +28,8 @@ from bids_rsa.core.engine.vectors import (
 
 # correlation from sums is trusted while the mean stands out of the noise by less than 16 times
 _TRUSTED = 1.0 / 256.0
-# share of the squared norm below which a pattern may be constant (1e-12 of the norm, with room)
+# share of the squared norm below which a pattern may be constant (1e-12 of the norm, with room),
+# and of values near 1 below which it may be the rounding of folds that cancel
 _NEAR_CONSTANT = 1e-20
 SUSPECT, UNFIT = 1, 2
 
@@ -88,7 +89,8 @@ def find_norms(
     conditions, become their means times the root of the size, and inverse norms, from ``target``
     on. ``root`` is 1 / root of the size, or 0 where means are not subtracted; ``offsets`` are what
     was subtracted from the patterns. Returns SUSPECT where a pattern's spread is small beside its
-    mean, or next to nothing, and UNFIT where a sum of squares is not positive and finite.
+    mean, or next to nothing beside its norm or beside values of 1, which scaled patterns are near,
+    and UNFIT where a sum of squares is not positive and finite.
     """
     index, real = types.int64, types.float64
     signature = index(moments, index, real, real, offsets, index, index, means, inverses, index)
@@ -101,7 +103,8 @@ def find_norms(
         offset = load_vector(builder, offsets, first, lanes=WIDE)
         mean = builder.fmul(total, spread_number(builder, root, WIDE))
         spread = builder.fsub(squared, _multiply(builder, mean, mean), flags=FUSED)
-        norm = _squared_norm(builder, total, squared, offset, spread_number(builder, size, WIDE))
+        sizes = spread_number(builder, size, WIDE)
+        norm = _add(builder, _squared_norm(builder, total, squared, offset, sizes), sizes)
         place = builder.add(target, first)
         store_vector(builder, mean, means, place)
         store_vector(builder, _inverse_root(builder, spread), inverses, place)
