@@ -10,10 +10,15 @@ from typing import Literal
 import numpy as np
 
 from bids_rsa.core.comparison.blocks import CompleteRdms
+from bids_rsa.core.comparison.ceilings import subject_ceilings
 from bids_rsa.core.comparison.permutations import draw_permutations
 from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.core.condition_null import ConditionNull
-from bids_rsa.core.dissimilarity.table import DISSIMILARITIES, dissimilarities_with_noise
+from bids_rsa.core.dissimilarity.table import (
+    DEFAULT_DISSIMILARITY,
+    DISSIMILARITIES,
+    dissimilarities_with_noise,
+)
 from bids_rsa.core.inference.clusters import find_clusters
 from bids_rsa.core.inference.design import (
     Design,
@@ -26,14 +31,18 @@ from bids_rsa.core.inference.observed import observe
 from bids_rsa.core.inference.permute import permutation_null
 from bids_rsa.core.inference.plan import prepare_test
 from bids_rsa.core.inference.relabel import draw_relabelings
+from bids_rsa.core.inference.stelzer import stelzer_test
 from bids_rsa.core.neighborhood.geodesics import geodesic_discs
 from bids_rsa.core.neighborhood.mesh import surface_graph
+from bids_rsa.core.neighborhood.nearest import nearest_voxels
 from bids_rsa.core.neighborhood.patches import Patches
+from bids_rsa.core.neighborhood.ribbon import Cortex, ribbon_patches, ribbon_voxels
+from bids_rsa.core.neighborhood.spheres import sphere_rows
 from bids_rsa.core.noise.model import noise_from_images, noise_from_residuals
 from bids_rsa.core.searchlight import plain_source, searchlight_rsa
 
 _SHAPE = (7, 3, 3)
-_N_CONDITIONS = 5
+_N_CONDITIONS = 7  # whose cells have more levels than kernels count one by one
 
 
 def warm_up() -> None:
@@ -46,12 +55,16 @@ def warm_up() -> None:
         _search_with_noise(dtype, metric)
     for dtype, of_rows, n_folds in product((np.float32, np.float64), (np.int32, np.int64), (1, 3)):
         _search_lists(dtype, of_rows, n_folds)
+        _search_constant(dtype)
     _find_discs()
+    _find_patches()
     _rank()
+    _find_ceilings()
     _search_with_null()
     for design in _designs():
         _test(design, "greater")
         _test(design, "two-sided")
+    _test_clusters_of_nulls()
 
 
 def _search_lists(dtype: type, of_rows: type, n_folds: int) -> None:
@@ -68,6 +81,20 @@ def _search_lists(dtype: type, of_rows: type, n_folds: int) -> None:
                 source.fill(block, rdms)
 
 
+def _search_constant(dtype: type) -> None:
+    """Compute RDMs of patterns without spread, which are computed again by the textbook."""
+    everywhere = np.ones(_SHAPE, dtype=bool)
+    spheres = sphere_rows(everywhere, everywhere, np.eye(4), 2.0)
+    patterns: np.ndarray = np.ones((everywhere.size, 1, _N_CONDITIONS), dtype)
+    frozen = patterns.view()
+    frozen.flags.writeable = False  # mapped from a file
+    for given in (patterns, frozen):
+        source = plain_source(given, spheres, DEFAULT_DISSIMILARITY, {}, False, 2)
+        for block in spheres.blocks(9, source.max_length):
+            rdms = np.empty((len(block.centers), _N_CONDITIONS * (_N_CONDITIONS - 1) // 2))
+            source.fill(block, rdms)
+
+
 def _find_discs() -> None:
     """Find discs on a surface of four triangles."""
     corners = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (-1, 0, 0), (0, -1, 0)]
@@ -76,10 +103,27 @@ def _find_discs() -> None:
         geodesic_discs(graph, np.arange(5), 1.5, with_distances=with_distances)
 
 
+def _find_patches() -> None:
+    """Find patches of so many voxels, and of the voxels between two surfaces."""
+    everywhere = np.ones(_SHAPE, dtype=bool)
+    nearest_voxels(everywhere, everywhere, np.eye(4), 2.0, 5)
+    white = np.array([(0.0, 0.0, 0.0), (2.0, 0.0, 0.0), (0.0, 2.0, 0.0)])
+    cortex = Cortex(white, white + np.array([0.0, 0.0, 2.0]), np.array([(0, 1, 2)]))
+    ribbon_patches(cortex, ribbon_voxels(cortex, np.eye(4), _SHAPE), everywhere, [0], 3.0)
+
+
 def _rank() -> None:
     """Rank cells that are spread, and few and many that are not."""
     for cells in (np.arange(9.0), np.ones(9), np.ones(2**11)):
         CompleteRdms(np.tile(cells, (4, 1))).ranks()
+
+
+def _find_ceilings() -> None:
+    """Compute noise ceilings of all comparisons that have one."""
+    rdms = np.random.default_rng(4).random((4, 3, _N_CONDITIONS * (_N_CONDITIONS - 1) // 2))
+    for comparison in COMPARISONS:
+        with suppress(ValueError):
+            subject_ceilings(rdms, comparison)
 
 
 def _search_with_null() -> None:
@@ -105,6 +149,7 @@ def _search(patterns: np.ndarray, metric: str, ignore_nan: bool) -> None:
     everywhere = np.ones(_SHAPE, dtype=bool)
     n_cells = _N_CONDITIONS * (_N_CONDITIONS - 1) // 2
     models = np.random.default_rng(1).random((2, n_cells))
+    models[1] = models[1] > 0.5  # few levels
     frozen = patterns.view()
     frozen.flags.writeable = False  # mapped from a file
     for given in (patterns, frozen):
@@ -169,6 +214,14 @@ def _test(design: Design, tail: Literal["greater", "two-sided"]) -> None:
     relabelings = draw_relabelings(design, 20, 0)
     permutation_null(plan, relabelings, adjacency, 0.01)
     find_clusters(observed.t, adjacency, 0.5, tail == "two-sided")
+
+
+def _test_clusters_of_nulls() -> None:
+    """Run a test across subjects by null maps of each."""
+    mask = np.ones(_SHAPE, dtype=bool)
+    scores = np.random.default_rng(3).standard_normal((8, 20, mask.sum()))
+    nulls = scores[:, 1:].astype(np.float32)
+    stelzer_test(scores[:, 0], nulls, grid_adjacency(mask, 6), 200, voxel_p=0.05)
 
 
 if __name__ == "__main__":
