@@ -1,50 +1,27 @@
 """Blocks of centres over threads."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from bids_rsa.core.neighborhood.protocol import CenterBlock
-
-
-def run_blocks(
-    run: Callable[[CenterBlock], int],
-    blocks: Iterable[CenterBlock],
-    n_threads: int,
-    on_progress: Callable[[int], None] | None = None,
-) -> None:
-    """Run all blocks, with one thread of BLAS in each thread; after an error no more are started.
-
-    Parameters
-    ----------
-    run : callable
-        Computes a block, and returns its number of centres; called from several threads.
-    blocks : iterable of CenterBlock
-    n_threads : int
-        With one, blocks run in the calling thread: handing them over takes 4 % of the time.
-    on_progress : callable
-        Called with the number of newly finished centres, from the calling thread, in the order of
-        the blocks.
-    """
-    with threadpool_limits(1, "blas"), _mapped(run, blocks, n_threads) as finished:
-        for n_done in finished:
-            if on_progress is not None:
-                on_progress(n_done)
-
 
 @contextmanager
-def _mapped(
-    run: Callable[[CenterBlock], int], blocks: Iterable[CenterBlock], n_threads: int
-) -> Iterator[Iterator[int]]:
-    """Yield the results of all blocks, in their order."""
-    if n_threads == 1:
-        yield map(run, blocks)
-        return
-    with ThreadPoolExecutor(n_threads) as pool:
-        try:
-            yield pool.map(run, blocks)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+def mapping(n_threads: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Yield a ``map`` that runs blocks in several threads, with one thread of BLAS in each.
+
+    Results come in the order of the blocks. After an error no more blocks are started. With one
+    thread, blocks run in the calling one: handing them over takes 4 % of the time.
+    """
+    with threadpool_limits(1, "blas"):
+        if n_threads == 1:
+            yield map
+            return
+        with ThreadPoolExecutor(n_threads) as pool:
+            try:
+                yield pool.map
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.block_threads import run_blocks
+from bids_rsa.core.block_threads import mapping
 from bids_rsa.core.dissimilarity.fold_source import FoldRowSource
 from bids_rsa.core.dissimilarity.sources import RowSource
 from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, Metric
@@ -195,7 +195,10 @@ def _run_in_step(
         take(block.centers, rdms)
         return n
 
-    run_blocks(run, blocks, n_threads, on_progress)
+    with mapping(n_threads) as mapped:
+        for n_done in mapped(run, blocks):
+            if on_progress is not None:
+                on_progress(n_done)
 
 
 def _blocks(center_mask: Mask, step: int) -> Iterator[tuple[NDArray[np.intp], Mask]]:

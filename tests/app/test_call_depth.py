@@ -31,7 +31,8 @@ def own_calls(frame):
 @pytest.mark.parametrize(
     "how",
     [
-        (),
+        ("--n-cpus", "1"),
+        ("--n-cpus", "2", "--omp-nthreads", "2"),
         ("--dissimilarity", "euclidean", *FOLDS),
         ("--dissimilarity", "cityblock"),
     ],
@@ -44,11 +45,12 @@ def test_at_most_seven_calls_from_the_command_to_a_kernel_of_rdms(
     call_kernel = Dispatcher.__call__
 
     def record(kernel, *arguments, **keywords):
-        # RDMs are computed in threads that the main one waits for
-        is_rdm = "core.dissimilarity" in kernel.py_func.__module__
-        if is_rdm and threading.get_ident() != main_thread:
-            calls = own_calls(sys._getframe(1)) + own_calls(sys._current_frames()[main_thread])
-            if any("SearchlightRsa" in call for call in calls):
+        if "core.dissimilarity" in kernel.py_func.__module__:
+            calls = own_calls(sys._getframe(1))
+            if threading.get_ident() != main_thread:  # which waits for several threads
+                calls += own_calls(sys._current_frames()[main_thread])
+            # those that prepare are not counted
+            if any("SearchlightRsa" in call for call in calls) and calls[0].endswith(".fill"):
                 stacks.add(tuple(reversed(calls)))
         return call_kernel(kernel, *arguments, **keywords)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.comparison.ranking import NEAR_TIE, UNIT
 from bids_rsa.core.comparison.spreading import (
     STRIDE,
-    Scale,
+    KeyScale,
     SpreadRoom,
     Work,
     choose_columns,
@@ -122,7 +122,7 @@ def _note_near(work: Work, column: int, n_near: int, gap: np.uint32, edge: np.ui
 
 
 @kernel_part
-def _sort_and_rank(scale: Scale, work: Work, ranks: Any, following: Any) -> int:
+def _sort_and_rank(scale: KeyScale, work: Work, ranks: Any, following: Any) -> int:
     """Sort the words, store ranks without ties; return how many words are near. O(n)."""
     # keys are exact to 1e-7; the whole part of a gap of g keys is at most one more than g's
     reach = np.uint32(scale.gap * scale.factor + 1e-6) + np.uint32(1)
@@ -230,7 +230,7 @@ def _rank_spread_rows(
     for r in range(rows.shape[0]):
         row, values, out = rows[r], pointer_to(rows[r]), pointer_to(ranks[r])
         lost = max(room.form[3] - 1.0, 0.0)
-        scale, done = Scale(0.0, 0.0, 0.0, 0.0), False
+        scale, done = KeyScale(0.0, 0.0, 0.0, 0.0), False
         if work.n_columns > 0 or lost < _MOST_LOST:
             scale = find_scale(row, room.form)
         if scale.factor > 0.0:

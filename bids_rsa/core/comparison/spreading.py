@@ -94,7 +94,7 @@ class Work(NamedTuple):
     before: Any
 
 
-class Scale(NamedTuple):
+class KeyScale(NamedTuple):
     """How a row's keys are made: lowest value, keys by value, 0: none; widest tie; largest size."""
 
     low: float
@@ -133,7 +133,7 @@ def point_to_work(n: int, room: SpreadRoom) -> Work:
 
 
 @kernel_part
-def find_scale(row: Floats, form: Floats) -> Scale:
+def find_scale(row: Floats, form: Floats) -> KeyScale:
     """Find how a row's keys are made. O(n), vectorised."""
     low, high, mean, deviation = moments_of(pointer_to(row), row.size)
     if not form[1] > 0.0:
@@ -145,11 +145,11 @@ def find_scale(row: Floats, form: Floats) -> Scale:
     factor = _TOP / (form[1] * deviation)
     if not (factor < _MOST_SCALE and NEAR_TIE * largest * factor < _MOST_REACH):
         factor = 0.0
-    return Scale(mean + form[0] * deviation, factor, NEAR_TIE * largest, largest)
+    return KeyScale(mean + form[0] * deviation, factor, NEAR_TIE * largest, largest)
 
 
 @kernel_part
-def _sum_bins(row: Floats, scale: Scale, room: SpreadRoom, n_bins: int) -> int:
+def _sum_bins(row: Floats, scale: KeyScale, room: SpreadRoom, n_bins: int) -> int:
     """Count the cells below each bin of highest bits; return those of the fullest bin. O(n)."""
     sums, keys = room.sums, room.keys
     shift = np.uint32(_KEY_BITS - count_bits(n_bins))
@@ -167,7 +167,7 @@ def _sum_bins(row: Floats, scale: Scale, room: SpreadRoom, n_bins: int) -> int:
 
 
 @kernel_part
-def choose_columns(row: Floats, scale: Scale, room: SpreadRoom) -> None:
+def choose_columns(row: Floats, scale: KeyScale, room: SpreadRoom) -> None:
     """Choose columns in which a row's cells would be spread, none if they are too many. O(n)."""
     sums, bits = room.sums, count_bits(row.size)
     n_bins = 1 << max(bits - 1, 0)
@@ -192,7 +192,7 @@ def choose_columns(row: Floats, scale: Scale, room: SpreadRoom) -> None:
 
 
 @kernel_part
-def distribute(values: Any, scale: Scale, work: Work) -> bool:
+def distribute(values: Any, scale: KeyScale, work: Work) -> bool:
     """Put the words of a row into their columns; False where a column is too short. O(n)."""
     keys, tables, buckets, places = work.keys, work.tables, work.buckets, work.places
     bits, shift, inside = np.uint32(work.bits), np.uint32(work.shift), np.uint32(work.inside)
