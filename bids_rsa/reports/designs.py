@@ -1,5 +1,6 @@
 """The first-level models of runs that the app has estimated itself: their sidecars, in words."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from bids_rsa.outputs.derivatives import read_sidecar
 from bids_rsa.reports.sidecar_values import Sidecar, counts, distinct, joined, number, span
 from bids_rsa.words import listing
 
+_DRIFT = re.compile(r"cosine\d*")
+_SPIKE = re.compile(r"spike_.*")
 ESTIMATORS = {"OLS": "ordinary least squares", "AR(1)": "least squares with an AR(1) noise model"}
 
 
@@ -51,7 +54,7 @@ def _nuisance_sentences(designs: Sequence[Sidecar]) -> Iterator[str]:
     if named:
         counts_of = span(len(_confounds(names)) for names in columns)
         yield f"The design contained {counts_of} confounds per run ({listing(named)})."
-    cosines = [sum(name.startswith("cosine") for name in names) for names in columns]
+    cosines = [sum(bool(_DRIFT.fullmatch(name)) for name in names) for names in columns]
     if any(cosines):
         yield (
             "Drifts were modelled with the cosine regressors of the confounds table "
@@ -64,7 +67,7 @@ def _nuisance_sentences(designs: Sequence[Sidecar]) -> Iterator[str]:
 
 def _confounds(columns: Sequence[str]) -> list[str]:
     """Leave out the cosines and the spikes."""
-    return [name for name in columns if not name.startswith(("cosine", "spike_"))]
+    return [name for name in columns if not (_DRIFT.fullmatch(name) or _SPIKE.fullmatch(name))]
 
 
 def design_sentences(designs: Sequence[Sidecar]) -> Iterator[str]:
