@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.reports.sidecar_values import Sidecar, distinct, joined
+
+WHITENED = [name for name, entry in COMPARISONS.items() if entry.whitened]
 
 
 def comparison_details(maps: Sequence[Sidecar]) -> Iterator[str]:
@@ -25,7 +28,7 @@ def comparison_details(maps: Sequence[Sidecar]) -> Iterator[str]:
 
 def _covariances(maps: Sequence[Sidecar]) -> Iterator[str]:
     """Say which covariance of the condition estimates whitened comparisons used."""
-    whitened = [one for one in maps if str(one.get("Comparison", "")).startswith("whitened")]
+    whitened = [one for one in maps if one.get("Comparison") in WHITENED]
     for value in dict.fromkeys(str(one.get("ConditionCovariance", "none")) for one in whitened):
         if value == "none":
             where = "that of independent and equally noisy conditions"

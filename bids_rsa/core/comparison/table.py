@@ -88,6 +88,8 @@ class Comparison:
         What is averaged over subjects for noise ceilings, in words; empty: there are none.
     pool : {'unit ranks', 'ranks again', 'mean ranks', 'centred', 'scaled'}
         The same for the program.
+    reference : str
+        Key of the article that a report cites for it, beside that on RSA as a whole.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Comparison:
     whitened: bool = False
     ceiling: str = ""
     pool: Pool = "scaled"
+    reference: str = ""
 
     def n_scores(self, n_models: int) -> int:
         """Count the scores (maps) that so many models get."""
@@ -206,6 +209,7 @@ COMPARISONS: dict[str, Comparison] = {
             score_step=_rank_step,
             ceiling="mean of ranks, ranked again",
             pool="ranks again",
+            reference="schutt2023",
         ),
         Comparison(
             "kendall-tau-b",
@@ -234,6 +238,7 @@ COMPARISONS: dict[str, Comparison] = {
             _terms("whitened_terms"),
             whitened=True,
             ceiling="mean of RDMs of unit whitened norm",
+            reference="diedrichsen2021",
         ),
         Comparison(
             "whitened-pearson",
@@ -245,6 +250,7 @@ COMPARISONS: dict[str, Comparison] = {
             whitened=True,
             ceiling="mean of centred RDMs of unit whitened norm",
             pool="centred",
+            reference="diedrichsen2021",
         ),
         Comparison(
             "regression-nonneg",
