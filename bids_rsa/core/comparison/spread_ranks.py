@@ -43,7 +43,8 @@ Singles = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 _MOST_CELLS = 2**17
-_FEWEST_ROWS = 4  # that are worth making room, unless the rows before had as many cells
+# rows that are worth new room, unless they are a thread's first or as long as the last
+_FEWEST_ROWS = 4
 # time lost in choosing columns, in rows: for one bin a cell, in vain, and at most before a choice
 _CHOICE, _FAILURE, _MOST_LOST = 8.0, 256.0, 16.0
 _rooms = threading.local()
@@ -270,7 +271,7 @@ def rank_spread(rows: Floats, ranks: Singles, squares: Floats) -> Integers:
         return left
     if getattr(_rooms, "n_cells", 0) != n_cells:
         asked, _rooms.asked = getattr(_rooms, "asked", 0), n_cells
-        if len(rows) < _FEWEST_ROWS and asked != n_cells:
+        if len(rows) < _FEWEST_ROWS and asked not in (0, n_cells):
             return left
         _rooms.room, _rooms.n_cells = make_spread_room(n_cells), n_cells
     return left[: _rank_spread_rows(rows, ranks, squares, _rooms.room, left)]
