@@ -46,7 +46,7 @@ _MOST_CELLS = 2**17
 # rows that are worth new room, unless they are a thread's first or as long as the last
 _FEWEST_ROWS = 4
 # time lost in choosing columns, in rows: for one bin a cell, in vain, and at most before a choice
-_CHOICE, _FAILURE, _MOST_LOST = 8.0, 256.0, 16.0
+_CHOICE, _FAILURE, _MOST_LOST = 8.0, 320.0, 64.0
 _rooms = threading.local()
 
 
