@@ -47,12 +47,13 @@ def _norms(rows: Floats) -> Floats:
 
 def ranked_rows(models: Floats) -> Floats:
     """Average ranks of each model's cells, of which only equal ones are ties."""
-    ranks = np.empty(models.shape)
+    ranks, n = np.empty(models.shape), float(models.shape[1])
     for few in _few_rows(models):
         some, own = CompleteRdms(models[few]), ranks[few]
-        n_near = some.sorted()[2]
-        np.add(some.ranks()[0], 0.5 * (models.shape[1] + 1), out=own)
-        for m in np.flatnonzero(n_near):  # cells of data that are as near would be ties
+        centered, squares = some.ranks()
+        np.add(centered, 0.5 * (n + 1), out=own)
+        tied = squares != n * (n * n - 1.0) / 12.0
+        for m in np.flatnonzero(tied):  # cells of data that are as near would be ties
             own[m] = _ranks_with_ties(some.rows[m])
     return ranks
 
