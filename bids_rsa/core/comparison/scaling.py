@@ -11,6 +11,8 @@ from bids_rsa.core.limits import MEASURED_CELLS
 
 Floats = NDArray[np.float64]
 
+_FEW_CELLS = 2**18  # of all models: up to here numpy ranks them, and no kernel has to be compiled
+
 
 def unit_rows(rows: Floats) -> Floats:
     """Rows centred and divided by their norm; NaN where constant."""
@@ -47,6 +49,8 @@ def _norms(rows: Floats) -> Floats:
 
 def ranked_rows(models: Floats) -> Floats:
     """Average ranks of each model's cells, of which only equal ones are ties."""
+    if models.size <= _FEW_CELLS:
+        return np.array([_ranks_with_ties(row) for row in models]).reshape(models.shape)
     ranks, n = np.empty(models.shape), float(models.shape[1])
     for few in _few_rows(models):
         some, own = CompleteRdms(models[few]), ranks[few]
