@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from bids_rsa.entities import Pairs, in_order
 from bids_rsa.errors import ContentError
 from bids_rsa.group.hemispheres import refuse_alone
 from bids_rsa.group.region_records import RegionTables
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Found = tuple[Pairs, RegionTables]
 
@@ -93,6 +95,8 @@ def in_one_table(halves: Sequence[pd.DataFrame], of_both: frozenset[str]) -> pd.
     """
     if len(halves) == 1:
         return halves[0]
+    import pandas as pd
+
     named = [
         table.assign(name=[f"{side} {name}" if name in of_both else name for name in table["name"]])
         for side, table in zip("LR", halves, strict=True)
