@@ -69,8 +69,8 @@ def cases() -> list[Case]:
     big = {"n_conditions": 92, "voxel_mm": 2.0, "n_voxels": 12_000, "n_sample": 200}
     return [
         Case("correlation + spearman, 8 conditions, 3 mm", 150, 200, 8, n_voxels=40_000),
-        Case("correlation + spearman, 24 conditions, 3 mm", 90, 120),
-        Case("correlation + spearman, 92 conditions, 2 mm", 22, 45, **big),
+        Case("correlation + spearman, 24 conditions, 3 mm", 130),
+        Case("correlation + spearman, 92 conditions, 2 mm", 45, **big),
         Case("correlation + spearman, 200 conditions, 2 mm", 25, **{**big, **_many(200)}),
         Case("correlation + spearman, 500 conditions, 2 mm", 12, **{**big, **_many(500)}),
         Case("correlation + pearson, 24", 150, comparison="pearson"),
