@@ -21,7 +21,7 @@ class Tried:
     def sentence(self) -> str:
         """Say it."""
         return (
-            f"This call tried {_count(self.n_tests, 'test')}: "
+            f"The run made {_count(self.n_tests, 'test')}: "
             f"{_count(len(self.models), 'model')} ({', '.join(self.models)}), "
             f"{_count(len(self.comparisons), 'comparison')} ({', '.join(self.comparisons)}), "
             f"{_count(len(self.tails), 'tail')} ({', '.join(self.tails)}); the output folder holds "

@@ -7,8 +7,8 @@ Sidecar = Mapping[str, Any]
 
 
 def number(value: float) -> str:
-    """Write a number as a sidecar does, without a needless .0."""
-    return str(int(value)) if float(value).is_integer() else f"{value:.10g}"
+    """Write a number for a reader: whole ones in full, others with six digits."""
+    return str(int(value)) if float(value).is_integer() else f"{value:.6g}"
 
 
 def distinct(sidecars: Iterable[Sidecar], key: str) -> list[Any]:

@@ -114,8 +114,13 @@ def _with_variances(items: Floats, metric: Metric, params: Mapping[str, Any]) ->
     """Add the variances that are estimated from all patterns, not from a pair."""
     if not find_dissimilarity(metric).estimates("V", params):
         return params
-    known = np.where(np.isfinite(items), items, np.nan)
-    return {**params, "V": np.nanvar(known, axis=0, ddof=1)}
+    known = np.isfinite(items)
+    n = known.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):  # of one value there is no variance
+        means = np.where(known, items, 0.0).sum(axis=0) / n
+        squares = np.where(known, items - means, 0.0) ** 2
+        variances = squares.sum(axis=0) / np.where(n > 1, n - 1, np.nan)
+    return {**params, "V": variances}
 
 
 def _upscale(metric: Metric, params: Mapping[str, Any], ratio: float) -> float:

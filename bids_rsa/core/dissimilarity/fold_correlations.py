@@ -15,7 +15,6 @@ from bids_rsa.core.dissimilarity.fold_slabs import (
     find_offsets,
     fold_slab_pointers,
     pack_fold_positions,
-    sample_folds,
 )
 from bids_rsa.core.dissimilarity.packing import (
     SphereColumns,
@@ -32,6 +31,7 @@ from bids_rsa.core.dissimilarity.pushing import (
     pushed_pointers,
 )
 from bids_rsa.core.dissimilarity.rows import Block, block_pointers, cell_before
+from bids_rsa.core.dissimilarity.sampling import sample
 from bids_rsa.core.dissimilarity.slabs import count_voxels
 from bids_rsa.core.engine.fold_tiles import push_weighted_moments, subtract_products
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
@@ -88,7 +88,7 @@ def fold_correlations(work: FoldWork, cosine: bool) -> None:
         begin, end = block.segments[2 * segment], block.segments[2 * segment + 1]
         start = block.positions[begin]
         length = block.positions[end - 1] - start + 1
-        sample_folds(voxels, near, start, length, slabs)
+        sample(voxels, near, start, length, voxels.n_folds, slabs.shift, slabs.scale)
         find_offsets(voxels.n_folds, slabs, cosine)
         n_positions = length + near.longest - 1
         for panel in range(tiles.n_panels):

@@ -4,26 +4,24 @@ Slab after slab (see `engine.push_tiles`): of each fold the training patterns, w
 other folds, and then the test patterns, its own; last, the roots of the voxels' weights.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.packing import SphereColumns, Voxels
-from bids_rsa.core.dissimilarity.slabs import count_slabs, find_pending, sampled_row
+from bids_rsa.core.dissimilarity.packing import SphereColumns, Voxels, row_of
+from bids_rsa.core.dissimilarity.slabs import count_slabs, find_pending
 from bids_rsa.core.engine.fold_tiles import pack_folds
 from bids_rsa.core.engine.jit import kernel_part
 from bids_rsa.core.engine.push_tiles import MOMENT_SLABS
 from bids_rsa.core.engine.rooms import make_room
-from bids_rsa.core.engine.vectors import WIDE, exponent_of, pointer_to, prefetch, put
+from bids_rsa.core.engine.vectors import WIDE, pointer_to, prefetch, put
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 # bytes of the patterns that are packed at a time, about half of a core's second cache
 _PACKED = 2**20
-_N_SAMPLES = 24
 _APART = 8 * WIDE  # slabs a power of two apart would share few places of the cache
 
 
@@ -110,49 +108,6 @@ def fold_slab_pointers(slabs: FoldSlabs) -> FoldSlabs:
 
 
 @kernel_part
-def _add_folds(voxels: Voxels, row: int, slabs: FoldSlabs) -> None:
-    """Add the values of a voxel to the shifts of their fold, and exponents to scales."""
-    n, n_folds, width = voxels.n_conditions, voxels.n_folds, slabs.n_slabs * WIDE
-    for fold in range(n_folds):
-        source, target = (row * n_folds + fold) * n, fold * width
-        for i in range(n):
-            value = np.float64(voxels.values[source + i])
-            put(slabs.shift, target + i, slabs.shift[target + i] + value)
-            put(slabs.scale, i, slabs.scale[i] + exponent_of(value))
-
-
-@kernel_part
-def sample_folds(
-    voxels: Voxels, near: SphereColumns, start: int, length: int, slabs: FoldSlabs
-) -> None:
-    """Take means of some voxels as shifts, and powers of two near 1 / their size as scales.
-
-    As `slabs.sample`, of each fold; a condition has one scale in all folds.
-    """
-    n, n_folds, width = voxels.n_conditions, voxels.n_folds, slabs.n_slabs * WIDE
-    for k in range(n_folds * width):
-        put(slabs.shift, k, 0.0)
-    for i in range(width):
-        put(slabs.scale, i, 0.0)
-    n_found, some = 0, near.n_columns * length
-    # all voxels that the windows reach, if there is none among some
-    whole = near.n_columns * (length + near.longest - 1)
-    for n_places, step in ((some, max(1, some // _N_SAMPLES)), (whole, 1)):
-        if n_found == 0:
-            for place in range(0, n_places, step):
-                row = sampled_row(voxels, near, start, length, place)
-                if row >= 0:
-                    n_found += 1
-                    _add_folds(voxels, row, slabs)
-    for k in range(n_folds * width):
-        put(slabs.shift, k, slabs.shift[k] / max(n_found, 1))
-    for i in range(n):
-        # within 2^+-900, so that the scale and its inverse are normal numbers
-        mean = slabs.scale[i] / max(n_found * n_folds, 1)
-        put(slabs.scale, i, math.ldexp(1.0, -min(max(int(mean), -900), 900)))
-
-
-@kernel_part
 def find_offsets(n_folds: int, slabs: FoldSlabs, cosine: bool) -> None:
     """Write what is taken away from the patterns, of each fold and of the others' sum.
 
@@ -186,17 +141,14 @@ def pack_fold_positions(
         n_bad = 0
         for group in range(near.n_groups):
             for column in range(near.first[group], near.first[group + 1]):
-                row = -1
-                if position < length + near.lengths[column] - 1:
-                    row = int(voxels.rows[start + near.starts[column] + position])
+                row = row_of(voxels, near, start, length, column, position)
                 if row >= 0 and voxels.finite[row] > 0:
                     _write_lines(voxels, row, slabs, count * WIDE)
                     count += 1
                 elif row >= 0:
                     n_bad += 1
-                if position + 1 < length + near.lengths[column] - 1:
-                    next_row = int(voxels.rows[start + near.starts[column] + position + 1])
-                    prefetch(voxels.values, max(next_row, 0) * n_values, n_values)
+                following = row_of(voxels, near, start, length, column, position + 1)
+                prefetch(voxels.values, max(following, 0) * n_values, n_values)
             put(slabs.bounds, at + group + 1, count)
             put(slabs.bad, position * near.n_groups + group, n_bad)
         find_pending(near, position, length, (position - first) * near.n_groups, slabs)

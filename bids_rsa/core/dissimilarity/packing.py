@@ -144,6 +144,20 @@ def column_pointers(near: SphereColumns) -> SphereColumns:
     )  # fmt: skip
 
 
+@kernel_part
+def row_of(
+    voxels: Voxels, near: SphereColumns, start: int, length: int, column: int, place: int
+) -> int:
+    """Return the row of the patterns at a place of a column around a piece of a row; -1: none.
+
+    Places are counted from where the column begins.
+    """
+    row = -1
+    if place >= 0 and place < length + near.lengths[column] - 1:
+        row = int(voxels.rows[start + near.starts[column] + place])
+    return row
+
+
 @summing_kernel
 def _find_finite(values: NDArray[np.floating[Any]], finite: Flags) -> None:
     """Tell for each voxel whether all its values (n_voxels, n_values) are finite. O(values)."""

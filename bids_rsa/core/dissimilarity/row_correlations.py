@@ -12,7 +12,8 @@ from bids_rsa.core.dissimilarity.pushing import (
     work_pointers,
 )
 from bids_rsa.core.dissimilarity.rows import cell_before
-from bids_rsa.core.dissimilarity.slabs import Slabs, count_voxels, pack_positions, sample
+from bids_rsa.core.dissimilarity.sampling import sample
+from bids_rsa.core.dissimilarity.slabs import Slabs, count_voxels, pack_positions
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
 from bids_rsa.core.engine.push_cells import edge_correlations, inner_correlations
 from bids_rsa.core.engine.push_norms import SUSPECT, UNFIT, find_norms
@@ -45,7 +46,7 @@ def correlations(work: RowWork, cosine: bool) -> None:
         begin, end = block.segments[2 * segment], block.segments[2 * segment + 1]
         start = block.positions[begin]
         length = block.positions[end - 1] - start + 1
-        sample(voxels, near, start, length, slabs)
+        sample(voxels, near, start, length, 1, slabs.shift, slabs.scale)
         for i in range(voxels.n_conditions):
             if cosine:
                 put(slabs.shift, i, 0.0)

@@ -14,7 +14,8 @@ from bids_rsa.core.dissimilarity.pushing import (
     work_pointers,
 )
 from bids_rsa.core.dissimilarity.rows import Block, cell_before
-from bids_rsa.core.dissimilarity.slabs import Slabs, count_voxels, pack_positions, sample
+from bids_rsa.core.dissimilarity.sampling import sample
+from bids_rsa.core.dissimilarity.slabs import Slabs, count_voxels, pack_positions
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
 from bids_rsa.core.engine.push_cells import finish_folds, finish_squares, store_cells
 from bids_rsa.core.engine.push_tiles import add_up_parts, push_squares
@@ -51,7 +52,7 @@ def distances(work: RowWork, rooted: bool) -> None:
         begin, end = block.segments[2 * segment], block.segments[2 * segment + 1]
         start = block.positions[begin]
         length = block.positions[end - 1] - start + 1
-        sample(voxels, near, start, length, slabs)
+        sample(voxels, near, start, length, 1, slabs.shift, slabs.scale)
         unit = _take_one_scale(slabs, voxels.n_conditions)
         for panel in range(tiles.n_panels):
             center = begin

@@ -5,15 +5,13 @@ the longest columns first, and those outside the mask, or not finite, are left o
 positions are packed at a time, so that they stay in a core's own cache while all tiles use them.
 """
 
-import math
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.packing import PAIR, PAIRED, SphereColumns, Voxels
+from bids_rsa.core.dissimilarity.packing import PAIR, PAIRED, SphereColumns, Voxels, row_of
 from bids_rsa.core.engine.jit import kernel_part
-from bids_rsa.core.engine.push_norms import add_sample
 from bids_rsa.core.engine.push_tiles import MOMENT_SLABS, add_lines, pack_slabs
 from bids_rsa.core.engine.rooms import make_room
 from bids_rsa.core.engine.vectors import WIDE, pointer_to, put
@@ -24,7 +22,6 @@ Integers = NDArray[np.int64]
 # bytes of the patterns that are packed at a time, at least and at most: a part of a core's second
 # cache, and as much as the accumulators take, which each tile loads once for these positions
 _PACKED = 2**19, 2**22
-_N_SAMPLES = 48
 _APART = 8 * WIDE  # slabs a power of two apart would share few places of the cache
 
 
@@ -146,51 +143,6 @@ def slab_pointers(slabs: Slabs) -> Slabs:
 
 
 @kernel_part
-def sampled_row(voxels: Voxels, near: SphereColumns, start: int, length: int, place: int) -> int:
-    """Return the row of the patterns at a place around a piece of a row; -1: none that is finite.
-
-    Places are counted column by column at each position; a column comes at another turn at each,
-    as a step that is a multiple of the columns would otherwise see but one of them.
-    """
-    position = place // near.n_columns
-    column = (place + position) % near.n_columns
-    row = -1
-    if position < length + near.lengths[column] - 1:
-        row = int(voxels.rows[start + near.starts[column] + position])
-    return row if row >= 0 and voxels.finite[row] > 0 else -1
-
-
-@kernel_part
-def sample(voxels: Voxels, near: SphereColumns, start: int, length: int, slabs: Slabs) -> None:
-    """Take means of some voxels as shifts, and powers of two near 1 / their size as scales.
-
-    Both serve rounding only: any constants would do. The size is a mean of exponents, so that a
-    single voxel with an enormous value doesn't make all others vanish. Cost: 48 voxels (of the
-    first fold).
-    """
-    n = voxels.n_conditions
-    for i in range(n):
-        put(slabs.shift, i, 0.0)
-        put(slabs.scale, i, 0.0)
-    n_found, some = 0, near.n_columns * length
-    # all voxels that the windows reach, if there is none among some
-    whole = near.n_columns * (length + near.longest - 1)
-    for n_places, step in ((some, max(1, some // _N_SAMPLES)), (whole, 1)):
-        if n_found == 0:
-            for place in range(0, n_places, step):
-                row = sampled_row(voxels, near, start, length, place)
-                if row >= 0:
-                    n_found += 1
-                    source = row * voxels.n_folds * n
-                    add_sample(voxels.values, source, n, slabs.shift, slabs.scale)
-    for i in range(n):
-        put(slabs.shift, i, slabs.shift[i] / max(n_found, 1))
-        # within 2^+-900, so that the scale and its inverse are normal numbers
-        exponent = min(max(int(slabs.scale[i] / max(n_found, 1)), -900), 900)
-        put(slabs.scale, i, math.ldexp(1.0, -exponent))
-
-
-@kernel_part
 def pack_positions(
     voxels: Voxels, near: SphereColumns, start: int, length: int, first: int, last: int,
     slabs: Slabs,
@@ -206,10 +158,8 @@ def pack_positions(
         n_bad = 0
         for group in range(near.n_groups):
             for column in range(near.first[group], near.first[group + 1]):
-                row = -1
                 place = position - near.delays[column]
-                if place >= 0 and place < length + near.lengths[column] - 1:
-                    row = int(voxels.rows[start + near.starts[column] + place])
+                row = row_of(voxels, near, start, length, column, place)
                 if row >= 0 and voxels.finite[row] > 0:
                     _write_lines(voxels, row, slabs, count)
                     count += 1

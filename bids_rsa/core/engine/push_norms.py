@@ -41,25 +41,28 @@ def _every(value: float) -> Vector:
 
 @code
 def add_sample(
-    typing_context: Any, patterns: Any, source: Any, n: Any, totals: Any, exponents: Any
-) -> Any:
-    """``add_sample(patterns, source, n, totals, exponents)``: add a voxel's values to totals.
+    typing_context: Any, patterns: Any, source: Any, n: Any, totals: Any, target: Any,
+    exponents: Any,
+) -> Any:  # fmt: skip
+    """``add_sample(patterns, source, n, totals, target, exponents)``: add n values of a voxel.
 
-    The exponents of two of the values, which are finite, are added up as well; that of 0 is 0.
+    They go to ``totals[target]`` and on. The exponents of two of the values, which are finite, are
+    added up as well; that of 0 is 0.
     """
     index = types.int64
-    signature = types.void(patterns, index, index, totals, exponents)
+    signature = types.void(patterns, index, index, totals, index, exponents)
 
     def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
-        patterns, source, n, totals, exponents = args
+        patterns, source, n, totals, target, exponents = args
         element = SINGLE if signature.args[0].dtype == types.float32 else DOUBLE
         with cgutils.for_range_slice(builder, constant(0), n, constant(WIDE)) as (k, _):
             mask = lanes_between(builder, constant(0), builder.sub(n, k), WIDE)
             at = builder.add(source, k)
             value = load_lanes(builder, mask, patterns, at, element, WIDE)
-            for sums, term in ((totals, value), (exponents, _exponent(builder, value))):
-                before = load_vector(builder, sums, k, lanes=WIDE)
-                store_vector(builder, builder.fadd(before, term), sums, k)
+            own, exponent = builder.add(target, k), _exponent(builder, value)
+            for sums, place, term in ((totals, own, value), (exponents, k, exponent)):
+                before = load_vector(builder, sums, place, lanes=WIDE)
+                store_vector(builder, builder.fadd(before, term), sums, place)
         return context.get_dummy_value()
 
     return signature, codegen

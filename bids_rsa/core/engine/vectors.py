@@ -172,19 +172,6 @@ def put(typing_context: Any, pointer: Any, at: Any, value: Any) -> Any:
 
 
 @code
-def exponent_of(typing_context: Any, value: Any) -> Any:
-    """``exponent_of(value)``: that of ``math.frexp``, at least -1022; without a call."""
-
-    def codegen(context: Any, builder: Builder, signature: Any, args: Any) -> Any:
-        bits = builder.and_(builder.bitcast(args[0], INDEX), constant(2**63 - 1))
-        exponent = builder.sub(builder.lshr(bits, constant(52)), constant(1022))
-        is_zero = builder.icmp_unsigned("==", bits, constant(0))
-        return builder.select(is_zero, constant(0), exponent)
-
-    return types.int64(types.float64), codegen
-
-
-@code
 def prefetch(typing_context: Any, data: Any, at: Any, n: Any) -> Any:
     """``prefetch(data, at, n)``: have n numbers fetched into the second cache, if they exist."""
     signature = types.void(data, types.int64, types.int64)
