@@ -17,7 +17,7 @@ from bids_rsa.errors import BidsRsaError
 from bids_rsa.group.ceiling_write import CeilingJob
 from bids_rsa.group.records import FOLDER
 from bids_rsa.group.write import RUN_WORKFLOW, GroupJob, nulls_name
-from bids_rsa.outputs.dataset_files import dataset_lock, write_dataset_files
+from bids_rsa.outputs.dataset_files import clear_leftovers, dataset_lock, write_dataset_files
 from bids_rsa.outputs.derivatives import is_complete
 from bids_rsa.outputs.whole_files import remove_leftovers
 
@@ -151,9 +151,7 @@ def _describe(done: Sequence[GroupJob], running: Running, is_new: bool) -> bool:
     if done and not running.settings.no_report:
         cite(running.output, is_new)
         has_page = not write_pages([GROUP], running)
-    remove_leftovers(running.output, with_subfolders=False)
-    remove_leftovers(running.output / FOLDER)
-    remove_leftovers(running.work / RUN_WORKFLOW)
+    clear_leftovers(running.output, [running.output / FOLDER, running.work / RUN_WORKFLOW])
     tell_end(done)
     return has_page
 

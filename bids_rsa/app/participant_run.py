@@ -15,10 +15,9 @@ from bids_rsa.app.running import Running
 from bids_rsa.app.summary import end_table, show, summarize
 from bids_rsa.errors import BidsRsaError, ReadWriteError
 from bids_rsa.outputs.analysis_job import RUN_WORKFLOW, AnalysisJob, subject_name
-from bids_rsa.outputs.dataset_files import dataset_links, write_dataset_files
+from bids_rsa.outputs.dataset_files import clear_leftovers, dataset_links, write_dataset_files
 from bids_rsa.outputs.provenance import THIS_DATASET, name_datasets
 from bids_rsa.outputs.sidecars import SEARCHLIGHT
-from bids_rsa.outputs.whole_files import remove_leftovers
 from bids_rsa.records import Discovery
 
 LOGGER = logging.getLogger(__name__)
@@ -131,9 +130,9 @@ class ParticipantRun:
     def finish(self) -> int:
         """Print what is there, tidy up after success, and give the exit code."""
         running, outcome = self.running, self.outcome
-        remove_leftovers(running.output, with_subfolders=False)
-        for subject in self.subjects:
-            remove_leftovers(running.output / f"sub-{subject}")
+        clear_leftovers(
+            running.output, [running.output / f"sub-{label}" for label in self.subjects]
+        )
         if outcome.rows and not running.settings.no_report:  # once: it reads all sidecars there are
             cite(running.output, self.is_new)
         if outcome.rows:

@@ -16,9 +16,8 @@ from bids_rsa.group.records import FOLDER
 from bids_rsa.group.region_job import RUN_WORKFLOW, RegionGroupJob, plan_region_group
 from bids_rsa.group.region_records import RegionGroup
 from bids_rsa.outputs.analysis_job import node_name
-from bids_rsa.outputs.dataset_files import dataset_lock, write_dataset_files
+from bids_rsa.outputs.dataset_files import clear_leftovers, dataset_lock, write_dataset_files
 from bids_rsa.outputs.derivatives import check_replaceable, is_complete
-from bids_rsa.outputs.whole_files import remove_leftovers
 from bids_rsa.settings import GroupSettings
 
 LOGGER = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ def run_region_groups(
     failures = _run(waiting, call) if waiting else {}
     if len(failures) < len(jobs):
         write_dataset_files(output, {}, {})
-    remove_leftovers(output / FOLDER)
+    clear_leftovers(output, [output / FOLDER])
     done = [job for job in jobs if job.name not in failures]
     if done:
         show(f"\n{_table(done)}")

@@ -13,10 +13,11 @@ from bids_rsa._version import __version__
 from bids_rsa.locks import locked
 from bids_rsa.outputs.derivatives import read_sidecar
 from bids_rsa.outputs.provenance import link_target
-from bids_rsa.outputs.whole_files import replacing
+from bids_rsa.outputs.whole_files import remove_leftovers, replacing
 
 BIDS_VERSION = "1.11.1"
 DESCRIPTION = "dataset_description.json"
+CITATION_FOLDER = "logs"
 # a directory pattern must have no trailing slash
 BIDSIGNORE = (
     "*.html",
@@ -103,6 +104,20 @@ def write_dataset_files(
         _write_bidsignore(output_dir, entities, forms)
         if not (output_dir / "README.md").exists():
             write_text(output_dir / "README.md", README.format(version=__version__))
+
+
+def clear_leftovers(output_dir: Path, own: Iterable[Path]) -> None:
+    """Remove what killed runs had begun to write where every run writes, and in its own folders.
+
+    Parameters
+    ----------
+    output_dir : Path
+    own : iterable of Path
+        Folders of a participant or of the group, searched with all that is below them.
+    """
+    remove_leftovers(output_dir, with_subfolders=False)
+    for folder in (output_dir / CITATION_FOLDER, *own):
+        remove_leftovers(folder)
 
 
 def dataset_links(output_dir: Path) -> dict[str, str]:

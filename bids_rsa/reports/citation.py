@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.outputs.dataset_files import dataset_lock, write_text
+from bids_rsa.outputs.dataset_files import CITATION_FOLDER, dataset_lock, write_text
 from bids_rsa.outputs.derivatives import read_sidecar
 from bids_rsa.reports.designs import find_designs
 from bids_rsa.reports.found_regions import region_scores, region_tables
@@ -13,7 +13,6 @@ from bids_rsa.reports.found_tests import find_tests
 from bids_rsa.reports.methods import LICENCE, methods_text
 from bids_rsa.reports.references import bibtex
 
-FOLDER = "logs"
 OTHERS = re.compile(r"_stat-(reliability|[a-z0-9]+P)_")
 
 
@@ -31,7 +30,8 @@ def write_citation(output_dir: Path) -> list[Path]:
             [one for folder in sorted(output_dir.glob("sub-*")) for one in _designs(folder)],
             other_sidecars(output_dir),
         )
-        page, references = output_dir / FOLDER / "CITATION.md", output_dir / FOLDER / "CITATION.bib"
+        folder = output_dir / CITATION_FOLDER
+        page, references = folder / "CITATION.md", folder / "CITATION.bib"
         write_text(page, f"# Methods\n\n{text}\n\n{LICENCE}\n")
         write_text(references, bibtex(text))
     return [page, references]
@@ -39,7 +39,7 @@ def write_citation(output_dir: Path) -> list[Path]:
 
 def is_cited(output_dir: Path) -> bool:
     """Tell whether the text and its references are there."""
-    folder = output_dir / FOLDER
+    folder = output_dir / CITATION_FOLDER
     return (folder / "CITATION.md").exists() and (folder / "CITATION.bib").exists()
 
 

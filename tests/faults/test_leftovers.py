@@ -53,7 +53,7 @@ def call(dataset, capsys):
 
 def folders(out: Path) -> list[Path]:
     """Every folder that a participant's run writes to."""
-    return [out, *(path for path in (out / "sub-01").rglob("*") if path.is_dir())]
+    return [out, *(path for path in out.rglob("*") if path.is_dir())]
 
 
 @pytest.mark.parametrize(

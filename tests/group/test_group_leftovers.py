@@ -10,7 +10,7 @@ OPTIONS = ("--n-permutations", "100")
 def folders(out, work):
     """Every folder that the group level writes to."""
     below = [path for path in (out / "group").rglob("*") if path.is_dir()]
-    return [out, out / "group", *below, *work.glob("group/*/permutations")]
+    return [out, out / "logs", out / "group", *below, *work.glob("group/*/permutations")]
 
 
 @pytest.mark.parametrize("state", ["complete", "unfinished"])
