@@ -8,7 +8,6 @@ from typing import Any
 import tomli_w
 
 from bids_rsa._version import __version__
-from bids_rsa.core.comparison.table import COMPARISONS, find_comparison, single_model_comparisons
 from bids_rsa.errors import OptionError
 from bids_rsa.options.bold_options import check_bold_options
 from bids_rsa.options.config_file import as_arguments
@@ -16,6 +15,7 @@ from bids_rsa.options.noise_options import check_noise_options
 from bids_rsa.options.null_options import check_null_options
 from bids_rsa.options.parser import build_parser
 from bids_rsa.options.region_options import check_region_options
+from bids_rsa.options.rsa_options import check_comparisons, check_patch_size
 from bids_rsa.options.swallowed import find_swallowed
 from bids_rsa.settings import (
     BoldSettings,
@@ -154,63 +154,14 @@ def _pick(settings: Any, given: dict[str, Any]) -> Any:
 
 def _check_combinations(settings: Settings) -> None:
     """Check what only the options together can tell."""
-    if settings.run.reports_only and settings.run.no_report:
+    inputs, rsa, run = settings.inputs, settings.rsa, settings.run
+    if run.reports_only and run.no_report:
         raise OptionError("--reports-only and --no-report exclude each other.", "Give one of them.")
-    if settings.analysis_level != "participant" or settings.run.list_participants:
+    if settings.analysis_level != "participant" or run.list_participants or run.reports_only:
         return
-    if settings.run.reports_only:
-        return
-    _check_patch_size(settings.rsa)
-    check_bold_options(settings)
-    check_noise_options(settings)
-    check_null_options(settings)
-    check_region_options(settings)
-    models = (*settings.inputs.models, *settings.inputs.features)
-    if not models:
-        raise OptionError(
-            "No model RDM was given.",
-            "Name at least one with --model [NAME=]FILE or --features [NAME=]FILE:METRIC.",
-        )
-    _check_cell_options(settings)
-    for entry in map(find_comparison, settings.rsa.comparisons):
-        if len(models) < entry.min_models:
-            raise OptionError(
-                f"--comparison {entry.name} needs at least {entry.min_models} models, and "
-                f"{len(models)} was given: {models[0]}.",
-                "Name the other models as well, or use "
-                f"{' or '.join(single_model_comparisons(2))}.",
-            )
-
-
-def _check_patch_size(rsa: RsaSettings) -> None:
-    """Refuse patches that are smaller than the smallest that is evaluated."""
-    if rsa.patch_size is not None and rsa.patch_size < rsa.min_voxels:
-        raise OptionError(
-            f"--patch-size {rsa.patch_size} is smaller than --min-voxels {rsa.min_voxels}: no "
-            "patch would be large enough.",
-            "Choose a larger --patch-size or a smaller --min-voxels.",
-        )
-
-
-def _check_cell_options(settings: Settings) -> None:
-    """Refuse options that no comparison asked for would use."""
-    entries = [find_comparison(name) for name in settings.rsa.comparisons]
-    for option, given, used, needed in (
-        (
-            "--nuisance",
-            settings.inputs.nuisance,
-            any(entry.joint for entry in entries),
-            [entry.name for entry in COMPARISONS.values() if entry.joint],
-        ),
-        (
-            "--condition-covariance",
-            settings.rsa.condition_covariance != "none",
-            any(entry.whitened for entry in entries),
-            [entry.name for entry in COMPARISONS.values() if entry.whitened],
-        ),
-    ):
-        if given and not used:
-            raise OptionError(
-                f"{option} changes nothing with --comparison {' '.join(settings.rsa.comparisons)}.",
-                f"It takes part in {', '.join(needed)}.",
-            )
+    check_patch_size(rsa)
+    check_bold_options(settings.bold, inputs, run.keep_residuals)
+    check_noise_options(rsa, inputs.residuals)
+    check_null_options(rsa)
+    check_region_options(settings.regions)
+    check_comparisons(rsa, inputs)

@@ -14,7 +14,7 @@ from bids_rsa.estimation.names import (
 )
 from bids_rsa.options import argument_types as types
 from bids_rsa.options.option_group import OptionGroup
-from bids_rsa.settings import Settings
+from bids_rsa.settings import BoldSettings, InputSettings
 
 
 def add_bold_options(parser: argparse.ArgumentParser) -> None:
@@ -127,7 +127,7 @@ def _add_event_options(add: Callable[..., None]) -> None:
     )
 
 
-def check_bold_options(settings: Settings) -> None:
+def check_bold_options(bold: BoldSettings, inputs: InputSettings, keep_residuals: bool) -> None:
     """Check that options of estimation come with --from-bold, and others without it.
 
     Raises
@@ -135,14 +135,13 @@ def check_bold_options(settings: Settings) -> None:
     OptionError
         Names the option that does not belong.
     """
-    inputs, bold = settings.inputs, settings.bold
     if not bold.from_bold:
         changed = [
             field.name
             for field in dataclasses.fields(bold)
             if getattr(bold, field.name) != field.default
         ]
-        changed += ["keep_residuals"] * settings.run.keep_residuals
+        changed += ["keep_residuals"] * keep_residuals
         if changed:
             raise OptionError(
                 f"--{changed[0].replace('_', '-')} says how images are estimated from BOLD.",

@@ -59,6 +59,9 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
     add("--stat", metavar="STAT", help="statistic of the images to use: effect, t, z ...")
     _add_program_options(add)
     _add_model_options(add)
+    _add_mask_options(add)
+    _add_surface_options(add)
+    add("--bids-database-dir", metavar="DIR", help="folder where pybids' index is kept and reused")
 
 
 def _add_program_options(add: Callable[..., None]) -> None:
@@ -152,11 +155,10 @@ def _add_model_options(add: Callable[..., None]) -> None:
             "(skip), or leave out the cells of the RDM (drop, with --ignore-nan)"
         ),
     )
-    _add_mask_options(add)
 
 
 def _add_mask_options(add: Callable[..., None]) -> None:
-    """Add the options that say where centres and patches may lie."""
+    """Add the options of the masks in which patches and centres lie."""
     add(
         "--brain-mask",
         metavar="FILE",
@@ -170,6 +172,10 @@ def _add_mask_options(add: Callable[..., None]) -> None:
         metavar="FILE|LABEL",
         help="mask of the searchlight centres: a file, or the desc- label of a mask in the dataset",
     )
+
+
+def _add_surface_options(add: Callable[..., None]) -> None:
+    """Add the options of surfaces, and of the voxels below the cortex."""
     add(
         "--surface",
         nargs="+",
@@ -218,4 +224,3 @@ def _add_mask_options(add: Callable[..., None]) -> None:
             "(fMRIPrep's, or mris_convert --to-scanner)"
         ),
     )
-    add("--bids-database-dir", metavar="DIR", help="folder where pybids' index is kept and reused")

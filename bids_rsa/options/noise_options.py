@@ -1,6 +1,7 @@
 """Options of noise normalisation, and what goes with them."""
 
 import argparse
+from collections.abc import Sequence
 
 from bids_rsa.core.dissimilarity.codes import SQUARES_PER_VOXEL
 from bids_rsa.core.dissimilarity.table import (
@@ -18,7 +19,6 @@ from bids_rsa.settings import (
     NOISE_SOURCES,
     POOLED_IMAGES,
     RsaSettings,
-    Settings,
 )
 
 NOISE = ("none", "diagonal", "shrinkage", "shrinkage-identity", "full")
@@ -70,14 +70,13 @@ def add_noise_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_noise_options(settings: Settings) -> None:
+def check_noise_options(rsa: RsaSettings, residuals: Sequence[str]) -> None:
     """Check what only the options together can tell.
 
     Raises
     ------
     OptionError
     """
-    rsa = settings.rsa
     known = find_dissimilarity(rsa.dissimilarity)
     if known.needs_folds and rsa.folds == "none":
         raise OptionError(
@@ -90,22 +89,22 @@ def check_noise_options(settings: Settings) -> None:
             f"Cross-validated it is --dissimilarity {' or '.join(cross_validated_with_noise())}.",
         )
     if rsa.noise == "none":
-        _refuse_without_noise(settings)
+        _refuse_without_noise(rsa, residuals)
     else:
         _refuse_with_noise(rsa, known)
-    if settings.inputs.residuals and rsa.noise_from in (IMAGES, POOLED_IMAGES):
+    if residuals and rsa.noise_from in (IMAGES, POOLED_IMAGES):
         raise OptionError(
             f"--residuals names residuals, and --noise-from is {rsa.noise_from}.",
             "Remove one of the two.",
         )
 
 
-def _refuse_without_noise(settings: Settings) -> None:
+def _refuse_without_noise(rsa: RsaSettings, residuals: Sequence[str]) -> None:
     """Refuse options that mean nothing without noise normalisation."""
     given = {
-        "--noise-from": settings.rsa.noise_from != AUTO,
-        "--residuals": bool(settings.inputs.residuals),
-        "--residual-dof": settings.rsa.residual_dof is not None,
+        "--noise-from": rsa.noise_from != AUTO,
+        "--residuals": bool(residuals),
+        "--residual-dof": rsa.residual_dof is not None,
     }
     for option, is_given in given.items():
         if is_given:

@@ -5,7 +5,7 @@ import argparse
 from bids_rsa.errors import OptionError
 from bids_rsa.options import argument_types as types
 from bids_rsa.options.option_group import OptionGroup
-from bids_rsa.settings import Settings
+from bids_rsa.settings import RsaSettings
 
 
 def add_null_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,6 @@ def add_null_options(parser: argparse.ArgumentParser) -> None:
             "or more"
         ),
     )
-
     add(
         "--reliability",
         action="store_true",
@@ -42,14 +41,13 @@ def add_null_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_null_options(settings: Settings) -> None:
+def check_null_options(rsa: RsaSettings) -> None:
     """Check what only the options together can tell.
 
     Raises
     ------
     OptionError
     """
-    rsa = settings.rsa
     if rsa.keep_null > rsa.condition_permutations:
         raise OptionError(
             f"--keep-null {rsa.keep_null} keeps more null maps than there are permutations "

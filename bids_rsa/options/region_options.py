@@ -1,16 +1,32 @@
 """Options of regions: atlases, masks, spheres, and what is required of a region."""
 
 import argparse
+from collections.abc import Callable
 
 from bids_rsa.errors import OptionError
 from bids_rsa.options import argument_types as types
 from bids_rsa.options.option_group import OptionGroup
-from bids_rsa.settings import Settings
+from bids_rsa.settings import RegionSettings
 
 
 def add_region_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which regions are analysed."""
     add = OptionGroup(parser, "Regions").add
+    _add_atlas_options(add)
+    _add_roi_options(add)
+    add(
+        "--min-coverage",
+        metavar="SHARE",
+        type=types.share(whole=True, none=True),
+        help=(
+            "smallest share of a region that must be inside the images and the masks; regions "
+            "below it, or with fewer voxels than --min-voxels, get n/a"
+        ),
+    )
+
+
+def _add_atlas_options(add: Callable[..., None]) -> None:
+    """Add the options of atlases, which hold several regions each."""
     add(
         "--atlas",
         nargs="+",
@@ -40,6 +56,10 @@ def add_region_options(parser: argparse.ArgumentParser) -> None:
             "P"
         ),
     )
+
+
+def _add_roi_options(add: Callable[..., None]) -> None:
+    """Add the options of single regions, and of the choice among all."""
     add(
         "--rois",
         nargs="+",
@@ -66,25 +86,15 @@ def add_region_options(parser: argparse.ArgumentParser) -> None:
         help="names of the regions to analyse (default: all)",
     )
     add("--roi-only", action="store_true", help="analyse regions only, without a searchlight")
-    add(
-        "--min-coverage",
-        metavar="SHARE",
-        type=types.share(whole=True, none=True),
-        help=(
-            "smallest share of a region that must be inside the images and the masks; regions "
-            "below it, or with fewer voxels than --min-voxels, get n/a"
-        ),
-    )
 
 
-def check_region_options(settings: Settings) -> None:
+def check_region_options(regions: RegionSettings) -> None:
     """Check what only the options together can tell.
 
     Raises
     ------
     OptionError
     """
-    regions = settings.regions
     for option, given in (("--roi-only", regions.roi_only), ("--roi", regions.roi)):
         if given and not regions.any_given:
             raise OptionError(
