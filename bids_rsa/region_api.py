@@ -57,7 +57,7 @@ def rsa_regions(
     image, dsm_model
         As in `rsa_nifti`.
     atlas : 3D or 4D image, or path
-        A label image of whole numbers (0: no region), or a 4D image with one volume of
+        A label image of whole numbers (0 or -1: no region), or a 4D image with one volume of
         probabilities per region. An atlas on a different grid from the images is resampled by
         nearest neighbour.
     image_dsm_metric, image_dsm_params, rsa_metric, ignore_nan, y, n_folds, brain_mask

@@ -12,7 +12,14 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
-from bids_rsa.regions.region import Integers, Placement, Region, make_regions
+from bids_rsa.regions.region import (
+    BACKGROUND,
+    Integers,
+    Placement,
+    Region,
+    make_regions,
+    refuse_negative,
+)
 from bids_rsa.settings import RegionSettings
 from bids_rsa.spaces.grid import Grid, reorder, resample_nearest
 from bids_rsa.spaces.images import grid_of, image_name, n_volumes, read_volume
@@ -105,7 +112,7 @@ def label_image(
     Parameters
     ----------
     image : SpatialImage
-        3D of whole numbers (0 and NaN: no region), or 4D with one volume of probabilities a region.
+        3D of whole numbers (0, -1 and NaN: no region), or 4D with one volume of probabilities a region.
     names : mapping, optional
         Name of each index; without it regions are named by their numbers. The volumes of a 4D
         image are counted from 1.
@@ -117,18 +124,22 @@ def label_image(
     Raises
     ------
     ContentError
-        Values that are no labels or no probabilities, or no region at all.
+        Values that are no labels or no probabilities, labels below -1, or no region at all.
     """
     name = given_name or image_name(image)
     if n_volumes(image) > 1:
         labels, notes = _most_probable(image, threshold, name, names)
     else:
         labels, notes = _whole_numbers(read_volume(image), name), ()
+    unassigned = int((labels == -1).sum())
+    labels[labels == -1] = 0
+    refuse_negative(labels, f"The atlas {name}")
     found, inverse = np.unique(labels, return_inverse=True)
     present = [int(index) for index in found if index != 0]
     if not present:
-        raise ContentError(f"The atlas {name} holds no region: all its values are 0.")
-    named = dict(names or {})
+        raise ContentError(f"The atlas {name} holds no region: all its values are background (0).")
+    named = {index: title for index, title in (names or {}).items() if index not in BACKGROUND}
+    refuse_negative(np.array([*named], dtype=np.int64), f"The table of the atlas {name}")
     unnamed = [index for index in present if index not in named]
     indices = sorted({*present, *named})
     there = set(present)
@@ -140,7 +151,7 @@ def label_image(
     places = np.array([position[int(index)] for index in found], dtype=np.int32)[inverse]
     return LabelImage(
         places.reshape(labels.shape), grid_of(image), regions, name, notes,
-        _warnings(name, names, unnamed),
+        _warnings(name, names, unnamed, unassigned),
     )  # fmt: skip
 
 
@@ -153,16 +164,22 @@ def _all_names(indices: list[int], named: Mapping[int, str]) -> list[str]:
     ]
 
 
-def _warnings(name: str, names: Mapping[int, str] | None, unnamed: list[int]) -> tuple[str, ...]:
-    """Say which regions have no name."""
+def _warnings(
+    name: str, names: Mapping[int, str] | None, unnamed: list[int], n_unassigned: int
+) -> tuple[str, ...]:
+    """Say which regions have no name, and which voxels are taken as background."""
+    told = []
     if names is None:
-        return (f"The atlas {name} has no table: its regions are named by their numbers.",)
-    if not unnamed:
-        return ()
-    few_indices = few([str(index) for index in unnamed], 10)
-    return (
-        f"The table of the atlas {name} has no row for the index {few_indices}: named by number.",
-    )
+        told.append(f"The atlas {name} has no table: its regions are named by their numbers.")
+    elif unnamed:
+        few_indices = few([str(index) for index in unnamed], 10)
+        told.append(
+            f"The table of the atlas {name} has no row for the index {few_indices}: named by "
+            "number."
+        )
+    if n_unassigned:
+        told.append(f"The atlas {name} holds -1 in {n_unassigned:,} voxels: taken as background.")
+    return tuple(told)
 
 
 def _whole_numbers(values: NDArray[Any], name: str) -> NDArray[np.int64]:

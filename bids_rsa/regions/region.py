@@ -10,7 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.errors import ContentError
+from bids_rsa.words import few
+
 Integers = NDArray[np.int64]
+# indices of no region: 0 everywhere, -1 where programs mark what they could not assign
+BACKGROUND = (0, -1)
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,32 @@ class Placement:
     in_view: NDArray[np.float64]
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def refuse_negative(labels: Integers, name: str) -> None:
+    """Refuse labels below -1, which are neither background nor regions.
+
+    Parameters
+    ----------
+    labels : ndarray of int64
+    name : str
+        What holds them, as the subject of a sentence.
+
+    Raises
+    ------
+    ContentError
+        With some of them, and how often they occur.
+    """
+    negative = labels[labels < min(BACKGROUND)]
+    if negative.size:
+        examples = few([str(label) for label in np.unique(negative)])
+        raise ContentError(
+            f"{name} holds negative labels: {examples} ({negative.size:,} in all). Labels of "
+            "regions are positive; 0 and -1 are background.",
+            "Negative labels result if a file's data type is too small for them (int8 ends at 127, "
+            "int16 at 32767); some programs mark background with them. Write the atlas again with "
+            "positive labels and 0 as background.",
+        )
 
 
 class RegionSet(Protocol):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+
 from bids_rsa.entities import name_pairs
 from bids_rsa.errors import ContentError
+from bids_rsa.regions.region import BACKGROUND, refuse_negative
 from bids_rsa.tables import MISSING, read_table
 
 INDEX_COLUMNS = ("index",)
@@ -45,13 +48,13 @@ def find_region_table(image: Path) -> Path | None:
 
 
 def read_region_table(path: Path) -> dict[int, str]:
-    """Read the names of regions by their index; the background, index 0, is left out.
+    """Read the names of regions by their index; the background, index 0 or -1, is left out.
 
     Raises
     ------
     ContentError
-        No column of indices or of names, an index that is no whole number, an index or a name that
-        stands twice, a row without a name.
+        No column of indices or of names, an index that is no whole number or below -1, an index or a
+        name that stands twice, a row without a name.
     """
     header, *rows = read_table(path)
     columns = [cell.lower() for cell in header]
@@ -62,7 +65,7 @@ def read_region_table(path: Path) -> dict[int, str]:
         if len(row) <= max(at_index, at_name):
             raise ContentError(f"{path}: row {number} has {len(row)} cells, the header has more.")
         index = _index(row[at_index], path, number)
-        if index == 0:
+        if index in BACKGROUND:
             continue
         name = row[at_name]
         if name.lower() in MISSING or _CONTROL.search(name):
@@ -74,6 +77,7 @@ def read_region_table(path: Path) -> dict[int, str]:
             raise ContentError(f"{path}: index {index} occurs twice.", "Each may occur once.")
         names[index] = name
     _refuse_twice(names, path)
+    refuse_negative(np.array([*names], dtype=np.int64), str(path))
     if not names:
         raise ContentError(f"{path} names no region.")
     return names

@@ -12,7 +12,7 @@ from nibabel.cifti2 import BrainModelAxis, Cifti2Image, LabelAxis
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
-from bids_rsa.regions.region import Placement, Region, make_regions
+from bids_rsa.regions.region import Placement, Region, make_regions, refuse_negative
 from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
 from bids_rsa.spaces.gifti import hemisphere_named, hemisphere_of, open_gifti
 from bids_rsa.spaces.images import reading
@@ -272,6 +272,8 @@ def _labels(
     table_below: Mapping[int, str] | None = None,
 ) -> VertexLabels:
     """Make regions of the keys of each hemisphere, and of voxels."""
+    every = [*keys.values(), np.array([*(below or {}).values()], dtype=np.int64)]
+    refuse_negative(np.concatenate(every), f"The atlas {path}")
     named: list[tuple[str, str, int]] = []
     for side, own in keys.items():
         table = tables[side]

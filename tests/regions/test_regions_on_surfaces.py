@@ -246,6 +246,21 @@ def test_labels_are_read_alike_from_both_formats(data):
         gifti_labels([paths[0], paths[0]])
 
 
+def test_negative_keys_are_no_regions(tmp_path):
+    def read(shift):
+        for side in "LR":
+            keys = np.where(KEYS[side] == 0, shift, KEYS[side])
+            save_labels(tmp_path / f"{shift}_hemi-{side}.label.gii", keys, side)
+        return gifti_labels([str(tmp_path / f"{shift}_hemi-{side}.label.gii") for side in "LR"])
+
+    plain, marked = read(0), read(-1)
+    assert marked.regions == plain.regions
+    for side in "LR":
+        np.testing.assert_array_equal(marked.by_side[side], plain.by_side[side])
+    with pytest.raises(ContentError, match=r"holds negative labels: -7 \(120 in all\)"):
+        read(-7)
+
+
 def score_of(values, side, inside):
     """The score of a patch by the definition."""
     patch = [values[side, c][inside].astype(float) for c in CONDITIONS]

@@ -221,6 +221,7 @@ def test_a_table_beside_the_atlas_names_the_regions(tmp_path):
         ("index\tname\n3\tn/a\n", "has no name"),
         ("index\tname\n3\n", "row 2 has 1 cells"),
         ("index\tname\n", "names no region"),
+        ("index\tname\n3\tV1\n-3\tV2\n", "holds negative labels: -3 (1 in all)"),
     ],
 )
 def test_tables_that_name_no_regions_are_refused(tmp_path, text, told):
@@ -238,6 +239,8 @@ def test_tables_that_name_no_regions_are_refused(tmp_path, text, told):
         (atlas(np.zeros(SHAPE, np.int16)), "holds no region"),
         (nib.Nifti1Image(np.random.default_rng(0).random(SHAPE), AFFINE), "is not a label image"),
         (nib.Nifti1Image(np.full((*SHAPE, 2), -4.0), AFFINE), "holds no probabilities"),
+        (atlas(np.full(SHAPE, 200).astype(np.int8)), "holds negative labels: -56"),
+        (atlas(np.where(labels() == 0, -2, labels()).astype(np.int16)), "negative labels: -2"),
         (atlas(affine=AFFINE + np.array([[0, 0, 0, 900]] * 3 + [[0] * 4])), "shares no voxel"),
     ],
 )
@@ -245,6 +248,18 @@ def test_images_that_are_no_atlas_are_refused(given, told):
     with pytest.raises(BidsRsaError) as raised:
         rsa_regions(betas(), models(1), given)
     assert told in raised.value.message
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+@pytest.mark.parametrize("names", [NAMES, {**NAMES, -1: "unassigned"}, None])
+def test_minus_one_is_background(dtype, names):
+    marked = np.where(labels() == 0, -1, labels())
+    given = rsa_regions(betas(), models(), atlas(marked.astype(dtype)), atlas_table=names)
+    plain = rsa_regions(betas(), models(), atlas(), atlas_table=names and NAMES)
+    pd.testing.assert_frame_equal(given, plain)
+    told = [note for note in given.attrs["notes"] if note not in plain.attrs["notes"]]
+    assert len(told) == 1
+    assert f"holds -1 in {(labels() == 0).sum():,} voxels: taken as background" in told[0]
 
 
 def test_names_make_labels_for_files_that_differ():
