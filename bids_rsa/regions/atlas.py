@@ -112,7 +112,8 @@ def label_image(
     Parameters
     ----------
     image : SpatialImage
-        3D of whole numbers (0, -1 and NaN: no region), or 4D with one volume of probabilities a region.
+        3D of whole numbers (0, -1 and NaN: no region), or 4D with one volume of probabilities a
+        region.
     names : mapping, optional
         Name of each index; without it regions are named by their numbers. The volumes of a 4D
         image are counted from 1.

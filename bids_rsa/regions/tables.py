@@ -53,8 +53,8 @@ def read_region_table(path: Path) -> dict[int, str]:
     Raises
     ------
     ContentError
-        No column of indices or of names, an index that is no whole number or below -1, an index or a
-        name that stands twice, a row without a name.
+        No column of indices or of names, an index that is no whole number or is below -1, an index
+        or a name that stands twice, a row without a name.
     """
     header, *rows = read_table(path)
     columns = [cell.lower() for cell in header]
