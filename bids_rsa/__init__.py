@@ -11,16 +11,16 @@ _os.environ.setdefault("NO_ET", "1")
 _os.environ.setdefault("NIPYPE_NO_ET", "1")
 
 _MODULES = {
-    "compare_rdms": "bids_rsa.rdms",
-    "compute_dsm": "bids_rsa.rdms",
-    "compute_dsm_cv": "bids_rsa.rdms",
+    "compare_rdms": "bids_rsa.library.rdms",
+    "compute_dsm": "bids_rsa.library.rdms",
+    "compute_dsm_cv": "bids_rsa.library.rdms",
     "crossnobis": "bids_rsa.core.noise.definition",
     "mahalanobis": "bids_rsa.core.noise.definition",
     "noise_covariance": "bids_rsa.core.noise.covariance",
     "noise_from_images": "bids_rsa.core.noise.model",
     "noise_from_residuals": "bids_rsa.core.noise.model",
-    "rsa_nifti": "bids_rsa.api",
-    "rsa_regions": "bids_rsa.region_api",
+    "rsa_nifti": "bids_rsa.library.maps",
+    "rsa_regions": "bids_rsa.library.regions",
     "searchlight_rsa": "bids_rsa.core.searchlight",
     "whiten": "bids_rsa.core.noise.definition",
 }

@@ -10,7 +10,7 @@ import pytest
 from input_trees import describe, mask, model
 from test_producers import NAMES, glmsingle, label_table, planted, spm_folder, trials
 
-from bids_rsa.api import rsa_nifti
+from bids_rsa import rsa_nifti
 
 
 def run_app(*arguments, cwd):

@@ -1,4 +1,4 @@
-"""The library: patterns in, RDM out; RDMs in, score out."""
+"""Patterns in, RDM out; RDMs in, score out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The library: image and regions in, table out."""
+"""Image and atlas in, table out."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import pandas as pd
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import ArrayLike
 
-from bids_rsa.api import Image, n_threads_of, one_mask, patch_params
-from bids_rsa.core.comparison.table import DEFAULT_COMPARISON, find_comparison
+from bids_rsa.core.comparison.table import DEFAULT_COMPARISON, Comparison, find_comparison
 from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, Metric, find_dissimilarity
 from bids_rsa.core.measures import ModelScores
 from bids_rsa.core.scores import ModelMeasures
 from bids_rsa.errors import ContentError, OptionError
+from bids_rsa.library.arguments import Image, n_threads_of, one_mask, patch_params
 from bids_rsa.models.arrays import condensed_models
 from bids_rsa.patterns.assignment import assign
 from bids_rsa.patterns.image_series import open_series, read_patterns
 from bids_rsa.regions.atlas import DEFAULT_THRESHOLD, label_image
-from bids_rsa.regions.compute import region_patches, score_regions
+from bids_rsa.regions.compute import RegionPatches, RegionScores, region_patches, score_regions
 from bids_rsa.regions.tables import find_region_table, read_region_table
 from bids_rsa.spaces.images import open_image
 
@@ -93,14 +93,14 @@ def rsa_regions(
     comparison = find_comparison(rsa_metric)
     if not 0 <= min_coverage <= 1:
         raise OptionError(f"min_coverage is {min_coverage:g}; a share from 0 to 1 is expected.")
+    if image_dsm_params.get("VI") is not None:
+        raise OptionError("VI is a matrix of one fixed set of voxels, and regions differ.")
     series = open_series(image)
     assignment = assign(len(series.readers), y, n_folds)
     models, _ = condensed_models(dsm_model, assignment.items, named=y is not None)
     mask = np.ones(series.grid.shape, dtype=bool)
     if brain_mask is not None:
         mask = one_mask(brain_mask, series.grid, "brain mask")
-    if image_dsm_params.get("VI") is not None:
-        raise OptionError("VI is a matrix of one fixed set of voxels, and regions differ.")
     found = label_image(_opened(atlas), _names(atlas, atlas_table), atlas_threshold)
     patches = region_patches(found, series.grid, mask.ravel(), mask.ravel())
     scored = score_regions(
@@ -114,8 +114,15 @@ def rsa_regions(
         ignore_nan=ignore_nan,
         n_threads=n_threads,
     )
-    scores = scored.scores[rsa_metric]
-    names = comparison.score_names([str(number) for number in range(len(models))])
+    return _table(patches, scored, comparison, len(models))
+
+
+def _table(
+    patches: RegionPatches, scored: RegionScores, comparison: Comparison, n_models: int
+) -> pd.DataFrame:
+    """Lay out the scores in one row for each region and model."""
+    scores = scored.scores[comparison.name]
+    names = comparison.score_names([str(number) for number in range(n_models)])
     rows = [
         (region.index, region.name, scored.n_voxels[place], scored.coverage[place], model, score)
         for place, region in enumerate(patches.regions)

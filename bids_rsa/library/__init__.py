@@ -1,0 +1,1 @@
+"""The functions for notebooks and scripts."""
