@@ -5,7 +5,6 @@ and their centred cells. In a joint fit all models are permuted together, so tha
 each other stays; there the RDM's cells change places instead, which gives the same scores.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -14,15 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bids_rsa.core.comparison.blocks import CompleteRdms, RdmBlock
+from bids_rsa.core.comparison.blocks import RdmBlock
 from bids_rsa.core.comparison.draws import summarize_draws
-from bids_rsa.core.comparison.permutations import (
-    ConditionRelabelings,
-    Permutations,
-    find_relabelings,
-    permuted_cells,
-)
-from bids_rsa.core.comparison.plans import ComparisonPlan, prepare
+from bids_rsa.core.comparison.permutations import Permutations
+from bids_rsa.core.comparison.permuted_fits import PermutedFit, joint_fit, single_fit
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON, find_comparison
 
 Floats = NDArray[np.float64]
@@ -69,39 +63,6 @@ class NullOfScore:
     is_lower_bound: bool
     exhaustive: bool
     smallest_p: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    """A model with all its permuted forms, or all models of a joint fit."""
-
-    scored: range
-    plan: ComparisonPlan
-    relabelings: ConditionRelabelings
-    moved: NDArray[np.intp] | None  # joint: the order of the RDM's cells, for each form
-
-    def score(self, block: RdmBlock) -> Floats:
-        """Scores (n_scores, n_rdms, n_distinct)."""
-        if self.moved is None:
-            return self.plan.score_block(block)[None]
-        out = np.empty((len(self.scored), len(block.rdms), len(self.relabelings.distinct)))
-        for part in block.parts:
-            if part.cells is None:
-                self._score_moved(part.rdms, part.rows, out)
-            else:
-                for number, cells in enumerate(self.moved):
-                    own = np.ascontiguousarray(block.rdms[part.rows][:, cells])
-                    scores = np.empty((len(self.scored), len(own)))
-                    self.plan.score(own, scores)
-                    out[:, part.rows, number] = scores
-        return out
-
-    def _score_moved(self, rdms: CompleteRdms, rows: Any, out: Floats) -> None:
-        """Score RDMs without NaN with their cells moved to each order."""
-        assert self.moved is not None
-        _ = rdms.ranks() if self.plan.comparison.ranked else rdms.centered()
-        for number, cells in enumerate(self.moved):
-            out[:, rows, number] = self.plan.score_complete(rdms.permuted(cells)).T
 
 
 class ConditionNull:
@@ -154,35 +115,20 @@ class ConditionNull:
         self._permutations, self._n_kept = permutations, n_kept
         self._n_cells = rows.shape[1]
         self._lock = Lock()
-        self._fits: dict[str, list[_Fit]] = {}
+        self._fits: dict[str, list[PermutedFit]] = {}
         for name in comparisons:
             if find_comparison(name).joint:
-                self._fits[name] = [self._joint(rows, others, name, options)]
+                self._fits[name] = [joint_fit(rows, others, permutations, n_kept, name, options)]
             else:
                 self._fits[name] = [
-                    self._single(number, row, name, options) for number, row in enumerate(rows)
+                    single_fit(number, row, permutations, n_kept, name, options)
+                    for number, row in enumerate(rows)
                 ]
         self.relabelings = {
             name: tuple(fit.relabelings for fit in fits for _ in fit.scored)
             for name, fits in self._fits.items()
         }
         self._found: dict[str, list[dict[str, Any]]] = {}
-
-    def _single(self, number: int, row: Floats, name: str, options: dict[str, Any]) -> _Fit:
-        """Prepare all permuted forms of one model."""
-        relabelings = find_relabelings(row[None], self._permutations, self._n_kept)
-        forms = row[permuted_cells(relabelings.distinct)]
-        return _Fit(range(number, number + 1), prepare(forms, name, **options), relabelings, None)
-
-    def _joint(self, rows: Floats, others: Floats, name: str, options: dict[str, Any]) -> _Fit:
-        """Prepare the fit of all models, and where the RDM's cells go for each permuted form."""
-        stacked = np.concatenate([rows, others])
-        relabelings = find_relabelings(stacked, self._permutations, self._n_kept)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of dependent models: said for the scores themselves
-            plan = prepare(rows, name, **options)
-        moved = np.argsort(permuted_cells(relabelings.distinct), axis=1)
-        return _Fit(range(plan.n_scores), plan, relabelings, moved)
 
     def start(self, n_centers: int, n_cells: int) -> None:
         """Make room; see `bids_rsa.core.measures.Measure.start`."""
@@ -214,7 +160,7 @@ class ConditionNull:
     def _summarize(
         self,
         found: dict[str, Any],
-        fit: _Fit,
+        fit: PermutedFit,
         scores: Floats,
         centers: NDArray[np.int64],
     ) -> None:
@@ -243,7 +189,7 @@ class ConditionNull:
             for name, fits in self._fits.items()
         }
 
-    def _result(self, found: dict[str, Any], fit: _Fit) -> NullOfScore:
+    def _result(self, found: dict[str, Any], fit: PermutedFit) -> NullOfScore:
         """Compare the scores with the maxima over centres."""
         draws, score, sd = fit.relabelings, found["score"], found["sd"]
         maxima = np.sort(found["maxima"][draws.used])

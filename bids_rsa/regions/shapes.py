@@ -10,6 +10,7 @@ import numpy as np
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
+from bids_rsa.core.neighborhood.sphere_offsets import sphere_around
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.regions.atlas import LabelImage
 from bids_rsa.regions.region import Placement, Region
@@ -111,9 +112,6 @@ class SphereRegions:
 
     def place(self, grid: Grid) -> Placement:
         """Find the voxels of each sphere on a grid; see `RegionSet`."""
-        # its compiled neighbours take half a second to import: not for checking names
-        from bids_rsa.core.neighborhood.spheres import sphere_around
-
         members, in_view = [], []
         for sphere in self.spheres:
             voxels = sphere_around(sphere.center_mm, grid.affine, sphere.radius_mm)

@@ -21,7 +21,8 @@ from bids_rsa.core.inference.lattice import grid_adjacency
 from bids_rsa.core.inference.permute import permutation_null
 from bids_rsa.core.inference.plan import prepare_test
 from bids_rsa.core.inference.relabel import draw_relabelings
-from bids_rsa.core.inference.tfce import tfce, tfce_maxima
+from bids_rsa.core.inference.tfce import tfce
+from bids_rsa.core.inference.tfce_maxima import tfce_maxima
 
 STRUCTURES = {n: ndimage.generate_binary_structure(3, i) for i, n in enumerate((6, 18, 26), 1)}
 

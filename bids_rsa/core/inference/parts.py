@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from bids_rsa.core.inference.adjacency import Adjacency
 from bids_rsa.core.inference.clusters import ClusterSet, cluster_maxima
-from bids_rsa.core.inference.tfce import tfce_maxima
+from bids_rsa.core.inference.tfce_maxima import tfce_maxima
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

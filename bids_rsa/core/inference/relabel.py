@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from bids_rsa.core.inference._score_kernels import SUBJECTS_PER_TABLE
+from bids_rsa.core.inference._sums import SUBJECTS_PER_TABLE
 from bids_rsa.core.inference.design import Design
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-KNOTS_PER_UNIT = 64
+KNOTS_PER_UNIT = 64.0
 LARGEST_ARGUMENT = 40.0
 
 

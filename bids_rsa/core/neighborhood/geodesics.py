@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bids_rsa.core.engine.jit import kernel, kernel_part
 from bids_rsa.core.neighborhood.mesh import Graph
+from bids_rsa.core.neighborhood.shortest_paths import BucketQueue, choose_buckets, visit
 
 # vertices at exactly the radius belong to the disc, whatever the rounding of the coordinates
 _RADIUS_TOLERANCE = 1e-6
@@ -75,17 +76,10 @@ def geodesic_discs(
     ValueError
         A radius that is not positive, no members allowed, centres that are no vertices.
     """
-    n_vertices = int(graph.vertices.max(initial=-1)) + 1
-    sources = np.asarray(centers, dtype=np.int64)
     if not radius_mm > 0:
         raise ValueError(f"the radius must be a positive number of mm, not {radius_mm!r}")
-    if sources.size and (sources.min() < 0 or sources.max() >= n_vertices):
-        raise ValueError(f"centres must be vertices from 0 to {n_vertices - 1}")
-    place_of = np.full(n_vertices, -1, dtype=np.int64)
-    place_of[graph.vertices] = np.arange(len(graph.vertices))
-    places = place_of[sources]
-    if (places < 0).any():
-        raise ValueError("there are centres that the graph does not have")
+    place_of = _places_of_vertices(graph)
+    places = _places_of_centers(centers, place_of)
     allowed = np.ones(len(graph.vertices), dtype=bool)
     if members is not None:
         allowed = np.asarray(members, dtype=bool)[graph.vertices]
@@ -94,7 +88,7 @@ def geodesic_discs(
     if most < 1:
         raise ValueError(f"max_members must be at least 1, not {max_members}")
 
-    per_mm, n_buckets = _buckets(graph)
+    per_mm, n_buckets = choose_buckets(graph)
 
     def some(begin: int) -> tuple[Any, Any, Any]:
         chosen = places[begin : begin + _CENTERS_PER_TASK]
@@ -103,31 +97,31 @@ def geodesic_discs(
         )
 
     with ThreadPoolExecutor(n_threads) as pool:
-        parts = list(pool.map(some, range(0, len(sources), _CENTERS_PER_TASK)))
+        parts = list(pool.map(some, range(0, len(places), _CENTERS_PER_TASK)))
     counts = [counts for counts, _, _ in parts]
-    starts = np.zeros(len(sources) + 1, dtype=np.int64)
+    starts = np.zeros(len(places) + 1, dtype=np.int64)
     np.cumsum(np.concatenate([np.empty(0, np.int64), *counts]), out=starts[1:])
     found = np.concatenate([np.empty(0, np.int32), *(found for _, found, _ in parts)])
     distances = np.concatenate([np.empty(0), *(distances for _, _, distances in parts)])
     return Discs(starts, found, distances)
 
 
-def _buckets(graph: Graph) -> tuple[float, int]:
-    """Choose buckets per mm, and how many (a power of two) reach farther than the longest path."""
-    longest = float(graph.lengths_mm.max(initial=0.0))
-    mean = float(graph.lengths_mm.mean()) if len(graph.lengths_mm) else 0.0
-    per_mm = 1 / (max(mean / 4, longest / 1024) or 1.0)
-    return per_mm, 1 << (int(longest * per_mm) + 3).bit_length()
+def _places_of_vertices(graph: Graph) -> Integers:
+    """Return the place of each vertex of the mesh in the graph, -1 for those it lacks."""
+    place_of = np.full(int(graph.vertices.max(initial=-1)) + 1, -1, dtype=np.int64)
+    place_of[graph.vertices] = np.arange(len(graph.vertices))
+    return place_of
 
 
-class _Queue(NamedTuple):
-    """Vertices to visit, in buckets by distance, each a list of vertices linked both ways."""
-
-    distance: Floats
-    first: NDArray[np.int32]
-    following: NDArray[np.int32]
-    leading: NDArray[np.int32]
-    bucket: NDArray[np.int32]
+def _places_of_centers(centers: ArrayLike, place_of: Integers) -> Integers:
+    """Return the places of the centres in the graph."""
+    vertices = np.asarray(centers, dtype=np.int64)
+    if vertices.size and (vertices.min() < 0 or vertices.max() >= len(place_of)):
+        raise ValueError(f"centres must be vertices from 0 to {len(place_of) - 1}")
+    places: Integers = place_of[vertices]
+    if (places < 0).any():
+        raise ValueError("there are centres that the graph does not have")
+    return places
 
 
 @kernel
@@ -144,7 +138,7 @@ def _discs(
 ) -> tuple[Integers, NDArray[np.int32], Floats]:
     """Find the discs of some centres one after the other: sizes, members, distances."""
     n = graph.starts.size - 1
-    queue = _Queue(
+    queue = BucketQueue(
         np.full(n, np.inf),
         np.full(n_buckets, -1, np.int32),
         np.empty(n, np.int32),
@@ -158,7 +152,7 @@ def _discs(
     spans = np.empty(found.size if with_distances else 0)
     total = 0
     for k in range(centers.size):
-        n_reached = _visit(graph, centers[k], limit, allowed, most, per_mm, queue, reached)
+        n_reached = visit(graph, centers[k], limit, allowed, most, per_mm, queue, reached)
         if total + n_reached > found.size:
             found = _grown(found, total, 2 * (total + n_reached))
             if with_distances:
@@ -229,94 +223,3 @@ def _grown(array: NDArray[Any], used: int, size: int) -> NDArray[Any]:
     larger = np.empty(size, array.dtype)
     larger[:used] = array[:used]
     return larger
-
-
-@kernel
-def _visit(
-    graph: Graph,
-    center: int,
-    limit: float,
-    allowed: NDArray[np.bool_],
-    most: int,
-    per_mm: float,
-    queue: _Queue,
-    reached: NDArray[np.int32],
-) -> int:
-    """Visit vertices bucket by bucket until there are enough; count those reached.
-
-    The distances of those in no bucket are final then. All must be set to infinity again.
-    """
-    # arrays, as those of a tuple are slower
-    starts, neighbors, lengths = graph.starts, graph.neighbors, graph.lengths_mm
-    distance, first, bucket_of = queue.distance, queue.first, queue.bucket
-    following, leading = queue.following, queue.leading
-    last = first.size - 1
-    distance[center], bucket_of[center], following[center] = 0.0, 0, -1
-    first[0], reached[0] = center, center
-    n_reached, n_waiting, slot = 1, 1, 0
-    while n_waiting:
-        vertex = first[slot]
-        if vertex < 0:
-            if (
-                n_reached - n_waiting >= most
-                and _n_final(bucket_of, allowed, reached[:n_reached]) >= most
-            ):
-                break
-            slot = (slot + 1) & last
-            continue
-        first[slot] = following[vertex]
-        bucket_of[vertex] = -1
-        n_waiting -= 1
-        if following[vertex] >= 0:
-            leading[following[vertex]] = -1
-        for e in range(starts[vertex], starts[vertex + 1]):
-            length = distance[vertex] + lengths[e]
-            neighbor = neighbors[e]
-            if length > limit or length >= distance[neighbor]:
-                continue
-            if distance[neighbor] == np.inf:
-                reached[n_reached] = neighbor
-                n_reached += 1
-            distance[neighbor] = length
-            # one that turns out to be nearer within its bucket comes again
-            old, new = bucket_of[neighbor], int(length * per_mm) & last
-            if old == new:
-                continue
-            n_waiting += old < 0
-            _move(first, following, leading, neighbor, old, new)
-            bucket_of[neighbor] = new
-    return n_reached
-
-
-@kernel
-def _move(
-    first: NDArray[np.int32],
-    following: NDArray[np.int32],
-    leading: NDArray[np.int32],
-    vertex: int,
-    old: int,
-    new: int,
-) -> None:
-    """Move a vertex from its bucket, if it is in one (not -1), to another."""
-    if old >= 0:
-        if leading[vertex] >= 0:
-            following[leading[vertex]] = following[vertex]
-        else:
-            first[old] = following[vertex]
-        if following[vertex] >= 0:
-            leading[following[vertex]] = leading[vertex]
-    following[vertex], leading[vertex] = first[new], -1
-    if first[new] >= 0:
-        leading[first[new]] = vertex
-    first[new] = vertex
-
-
-@kernel
-def _n_final(
-    bucket_of: NDArray[np.int32], allowed: NDArray[np.bool_], reached: NDArray[np.int32]
-) -> int:
-    """Count the vertices that discs may hold and that wait no more."""
-    count = 0
-    for vertex in reached:
-        count += allowed[vertex] and bucket_of[vertex] < 0
-    return count

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bids_rsa.core.engine.jit import kernel
 from bids_rsa.core.neighborhood.patches import Patches
-from bids_rsa.core.neighborhood.spheres import sphere_offsets
+from bids_rsa.core.neighborhood.sphere_offsets import sphere_offsets
 
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]

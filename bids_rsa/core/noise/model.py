@@ -8,12 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bids_rsa.core.noise.covariance import check_dof, check_method
+from bids_rsa.core.noise.samples import (
+    checked_samples,
+    deviations_of,
+    groups_of,
+    labels_of,
+    positions_of,
+    variances_of,
+)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-# bytes of samples that are read at a time
-_SLAB = 2**25
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +73,7 @@ class NoiseModel:
 
     def deviations(self, voxels: Any) -> Floats:
         """Return samples (n_chosen, n_samples) as float64, without the groups' means."""
-        return _deviations(self.samples, self.groups, voxels, self.columns)
+        return deviations_of(self.samples, self.groups, voxels, self.columns)
 
     def of_voxels(self, voxels: slice) -> "NoiseModel":
         """Return the noise of a range of voxels."""
@@ -126,13 +131,13 @@ def noise_from_residuals(
     ValueError
         Arrays that don't fit each other, an unknown method, or dof that are not positive.
     """
-    samples = _checked(residuals, "residuals", "n_volumes")
-    runs = _labels(run_of, samples.shape[1], "run_of")
-    groups = _groups(runs)
+    samples = checked_samples(residuals, "residuals", "n_volumes")
+    runs = labels_of(run_of, samples.shape[1], "run_of")
+    groups = groups_of(runs)
     dof = float(samples.shape[1] - len(groups) if dof is None else dof)
     check_method(method)
     check_dof(dof, samples.shape[1])
-    return NoiseModel(samples, groups, dof, method, "residuals", _variances(samples, groups, dof))
+    return NoiseModel(samples, groups, dof, method, "residuals", variances_of(samples, groups, dof))
 
 
 def noise_from_images(
@@ -179,9 +184,9 @@ def noise_from_images(
         Arrays that don't fit each other, an unknown method, or no condition with two images, held
         out also without one of the folds.
     """
-    samples = _checked(images, "images", "n_images")
-    conditions = _positions(condition_of, samples.shape[1], "condition_of")
-    folds = _positions(fold_of, samples.shape[1], "fold_of")
+    samples = checked_samples(images, "images", "n_images")
+    conditions = positions_of(condition_of, samples.shape[1], "condition_of")
+    folds = positions_of(fold_of, samples.shape[1], "fold_of")
     return _of_images(samples, conditions, folds, method, held_out, None)
 
 
@@ -212,7 +217,7 @@ def _of_images(
     columns: Integers | None,
 ) -> NoiseModel:
     """Check degrees of freedom, and find the variances of the chosen columns."""
-    groups = _groups(conditions)
+    groups = groups_of(conditions)
     dof = float(len(conditions) - len(groups))
     held_out = held_out and len(np.unique(folds)) > 1
     check_method(method)
@@ -226,7 +231,7 @@ def _of_images(
             "without one of the folds no condition has two images: the noise of the others cannot "
             "be estimated. It takes three folds, or several images of a condition in each"
         )
-    variances = _variances(samples, groups, dof, columns)
+    variances = variances_of(samples, groups, dof, columns)
     return NoiseModel(
         samples, groups, dof, method, "images", variances, conditions, folds, held_out, columns
     )
@@ -236,82 +241,3 @@ def no_noise(n_voxels: int) -> NoiseModel:
     """Return the noise model of independent voxels with variance 1: nothing is normalised."""
     samples = np.empty((n_voxels, 0))
     return NoiseModel(samples, (), 1.0, "none", "none", np.ones(n_voxels))
-
-
-def _checked(samples: Any, name: str, axis: str) -> NDArray[np.floating[Any]]:
-    """Check the samples' shape and type; a memory map stays one."""
-    samples = np.asanyarray(samples)
-    if samples.ndim != 2 or samples.dtype not in (np.float32, np.float64):
-        raise ValueError(
-            f"{name} must be (n_voxels, {axis}) of float32 or float64, not {samples.dtype} of "
-            f"shape {samples.shape}"
-        )
-    checked: NDArray[np.floating[Any]] = samples
-    return checked
-
-
-def _labels(labels: ArrayLike | None, n: int, name: str) -> NDArray[Any]:
-    """Return one label for each sample."""
-    array = np.zeros(n, dtype=np.int64) if labels is None else np.asarray(labels)
-    if array.shape != (n,):
-        raise ValueError(f"{name} must have one entry for each of {n}, not shape {array.shape}")
-    return array
-
-
-def _positions(labels: ArrayLike | None, n: int, name: str) -> Integers:
-    """Return the position that each sample's label has among those of the patterns."""
-    array = _labels(labels, n, name)
-    if array.dtype.kind not in "iu" or (array < 0).any():
-        raise ValueError(
-            f"{name} must hold positions (whole numbers from 0) among the conditions or folds of "
-            "the patterns; numpy.unique(names, return_inverse=True) finds those of sorted names"
-        )
-    return array.astype(np.int64)
-
-
-def _groups(labels: NDArray[Any]) -> tuple[Integers, ...]:
-    """Positions of the samples with each label."""
-    return tuple(np.flatnonzero(labels == label) for label in np.unique(labels))
-
-
-def _chosen(samples: NDArray[Any], voxels: Any, columns: Integers | None) -> Floats:
-    """Copy samples as float64."""
-    values = samples[voxels]
-    return np.array(values if columns is None else values[:, columns], dtype=np.float64)
-
-
-def _deviations(
-    samples: NDArray[Any],
-    groups: Sequence[Integers],
-    voxels: Any,
-    columns: Integers | None = None,
-) -> Floats:
-    """Take the mean of each group away."""
-    values = _chosen(samples, voxels, columns)
-    for group in groups:
-        first, last = int(group[0]), int(group[-1])
-        # volumes of a run lie side by side: a slice needs no copy
-        part: Any = slice(first, last + 1) if last - first + 1 == len(group) else group
-        values[:, part] -= values[:, part].mean(axis=1, keepdims=True)
-    return values
-
-
-def _variances(
-    samples: NDArray[Any],
-    groups: Sequence[Integers],
-    dof: float,
-    columns: Integers | None = None,
-) -> Floats:
-    """Divide sums of squares by dof; 0 where a voxel is constant or not finite."""
-    step = max(1, _SLAB // (8 * samples.shape[1]))
-    variances = np.zeros(len(samples))
-    for start in range(0, len(samples), step):
-        part = slice(start, start + step)
-        with np.errstate(invalid="ignore", over="ignore"):
-            values = _deviations(samples, groups, part, columns)
-            squares = np.einsum("vn,vn->v", values, values)
-        # what is left of a constant by rounding is no variance
-        largest = np.abs(np.asarray(samples[part], dtype=np.float64)).max(axis=1, initial=0.0)
-        rounding = (largest * 1e-12) ** 2 * samples.shape[1]
-        variances[part] = np.where(np.isfinite(squares) & (squares > rounding), squares, 0.0) / dof
-    return variances

@@ -23,6 +23,7 @@ from bids_rsa.core.dissimilarity.table import (
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 from bids_rsa.core.neighborhood.spheres import SphereRows
+from bids_rsa.core.noise.center_tiles import cut_centers
 from bids_rsa.core.noise.covariance import MOST_BYTES, check_full
 from bids_rsa.core.noise.definition import check_noise_metric
 from bids_rsa.core.noise.finish import follows_from_products
@@ -30,7 +31,7 @@ from bids_rsa.core.noise.grams import HeldOutGrams, ImageGrams, n_rows
 from bids_rsa.core.noise.held_out import HeldOutSource, TwoFolds
 from bids_rsa.core.noise.model import NoiseModel
 from bids_rsa.core.noise.protocol import NoiseSource
-from bids_rsa.core.noise.tiles import TileSource, cut_centers
+from bids_rsa.core.noise.tiles import TileSource
 
 Floats = NDArray[np.float64]
 _Parts = list[tuple[Patterns | TwoFolds, NoiseModel]]
