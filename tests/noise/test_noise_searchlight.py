@@ -97,6 +97,13 @@ def test_every_centre_equals_the_definition(metric, n_folds, method, source):
             atol=1e-10,
         )
         np.testing.assert_allclose(shrinkage[center], wanted.shrinkage, atol=1e-11)
+    # the same patches as lists, as those of regions and surfaces are
+    lists, writer = [near(data, center) for center in range(len(rdms))], RdmWriter()
+    searchlight(
+        patterns_of(data, n_folds), Patches.of_lists(lists, len(lists)), [writer],
+        dissimilarity=metric, noise=noise,
+    )  # fmt: skip
+    np.testing.assert_allclose(writer.rdms, rdms, rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize("source", ["residuals", "images"])

@@ -70,6 +70,8 @@ class GramSource:
                 chosen, patches, roots = chosen[finite], patches[finite], roots[finite]
             if len(chosen):
                 rdms[chosen] = self._measure(patches, roots)
+        if self._known.per_voxel:
+            rdms /= np.maximum(sizes, 1)[:, None]
         return sizes.astype(np.int32)
 
     def _of_one_size(self, sizes: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:
