@@ -197,8 +197,9 @@ class ConditionNull:
         reach = len(maxima) - np.searchsorted(maxima, score - TOLERANCE * size, side="left")
         own = 0 if draws.exhaustive else 1
         max_p = np.where(np.isfinite(score), (reach + own) / (len(maxima) + own), np.nan)
-        # a spread of rounding errors is none
-        spread = np.where(sd > TOLERANCE * np.abs(found["mean"]), sd, np.nan)
+        # a spread of rounding errors is none, nor is that of scores which are all 0
+        least = np.abs(found["mean"]) if fit.plan.comparison.weights else 1.0
+        spread = np.where(sd > TOLERANCE * least, sd, np.nan)
         return NullOfScore(
             p=found["p"],
             z=(score - found["mean"]) / spread,

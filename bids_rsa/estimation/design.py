@@ -17,6 +17,7 @@ from bids_rsa.estimation.estimability import (
     unestimable,
 )
 from bids_rsa.estimation.events import EARLIEST_S, Events
+from bids_rsa.estimation.irregular import are_regular, irregular_design_matrix
 
 # names as users write them, and nilearn's
 HRF_MODELS = {
@@ -103,7 +104,8 @@ def build_design(
     Raises
     ------
     ContentError
-        The design leaves no degree of freedom.
+        The design leaves no degree of freedom, or ``fir`` was asked for and volumes are not equally
+        spaced.
     """
     by_trial = estimate != "conditions"
     n_events = events.onsets_s.size
@@ -155,19 +157,27 @@ def _nilearn_matrix(
     )
     repetition_time = float(np.median(np.diff(frame_times_s)))
     delays = list(range(int(FIR_LAST_S / repetition_time) + 1)) if hrf == "fir" else [0]
+    options = {
+        "hrf_model": HRF_MODELS[hrf],
+        "drift_model": None if nuisance.high_pass_s is None else "cosine",
+        "high_pass": 1.0 / (nuisance.high_pass_s or 1.0),
+        "fir_delays": delays,
+        "min_onset": EARLIEST_S,
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they say is said here in the run's own words
-        found = make_first_level_design_matrix(
-            frame_times_s,
-            table,
-            hrf_model=HRF_MODELS[hrf],
-            drift_model=None if nuisance.high_pass_s is None else "cosine",
-            high_pass=1.0 / (nuisance.high_pass_s or 1.0),
-            fir_delays=delays,
-            add_regs=nuisance.values if nuisance.names else None,
-            add_reg_names=[f"nuisance {name}" for name in nuisance.names] or None,
-            min_onset=EARLIEST_S,
-        )
+        if are_regular(frame_times_s):
+            found = make_first_level_design_matrix(
+                frame_times_s,
+                table,
+                add_regs=nuisance.values if nuisance.names else None,
+                add_reg_names=_nuisance_names(nuisance) or None,
+                **options,
+            )
+        else:
+            found = irregular_design_matrix(
+                frame_times_s, table, nuisance.values, _nuisance_names(nuisance), options
+            )
     columns = [str(name) for name in found.columns]
     contrasts = np.zeros((n_estimates, len(columns)))
     for number in range(n_estimates):
@@ -175,6 +185,11 @@ def _nilearn_matrix(
         own = [code] if hrf != "fir" else _peak_bins(code, delays, repetition_time)
         contrasts[number, [columns.index(name) for name in own]] = 1.0 / len(own)
     return found.to_numpy(dtype=float), columns, contrasts
+
+
+def _nuisance_names(nuisance: Nuisance) -> list[str]:
+    """Code names that no condition has."""
+    return [f"nuisance {name}" for name in nuisance.names]
 
 
 def _peak_bins(code: str, delays: list[int], repetition_time: float) -> list[str]:

@@ -205,3 +205,24 @@ def test_models_with_missing_cells_are_refused():
     model[3] = np.nan
     with pytest.raises(ValueError, match="missing cells cannot be permuted"):
         ConditionNull(model, draw_permutations(8, 10, 0))
+
+
+@pytest.mark.parametrize("name", [c.name for c in COMPARISONS.values() if not c.joint])
+def test_a_null_of_equal_scores_has_no_z(name):
+    """All pairings of four conditions score the same: what differs is rounding."""
+    pairs = condensed(np.not_equal.outer([0, 0, 1, 1], [0, 0, 1, 1]).astype(float))
+    random = np.random.default_rng(8)
+    # the cells of the pairings 01|23, 02|13 and 03|12 add up to the same, in ranks and in values
+    rdms = np.array([1.0, 2, 3, 4, 5, 6]) * random.uniform(0.1, 9, (40, 1))
+    null = ConditionNull(pairs, draw_permutations(4, 24, 0), [name])
+    null.start(len(rdms), 6)
+    for block in cut_into_blocks(rdms, np.arange(len(rdms))):
+        null.take(block)
+    (found,) = null.results()[name]
+    orders = itertools.permutations(range(4))
+    values = np.array([compare(rdms[0], permute(pairs, order), name)[0] for order in orders])
+    if np.ptp(values) < 1e-12:
+        assert np.isnan(found.z).all()
+        assert (found.p == 1).all()
+    else:  # the taus count pairs of cells
+        np.testing.assert_allclose(found.z, (values[0] - values.mean()) / values.std())
