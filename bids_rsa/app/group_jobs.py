@@ -17,8 +17,8 @@ from bids_rsa.group.statements import Tried
 from bids_rsa.group.write import GroupJob
 from bids_rsa.machine import GIB
 from bids_rsa.outputs.analysis_job import node_name
+from bids_rsa.outputs.bids_uris import dataset_root, link_datasets
 from bids_rsa.outputs.derivatives import check_replaceable
-from bids_rsa.outputs.provenance import dataset_root, link_datasets
 from bids_rsa.settings import RunSettings
 from bids_rsa.spaces.images import open_image
 

@@ -13,6 +13,7 @@ from bids_rsa.app.work_folder import Claim, claim
 from bids_rsa.interfaces.work_files import save_models
 from bids_rsa.needs import AnalysisSize, estimation_needs, memory_needs, threads_that_fit
 from bids_rsa.outputs.analysis_job import RUN_WORKFLOW, AnalysisJob, node_name, subject_name
+from bids_rsa.outputs.bids_uris import THIS_DATASET, dataset_root, link_datasets
 from bids_rsa.outputs.dataset_files import dataset_lock
 from bids_rsa.outputs.derivatives import (
     PlannedFile,
@@ -24,9 +25,9 @@ from bids_rsa.outputs.derivatives import (
     with_vectors,
 )
 from bids_rsa.outputs.estimates import PlannedRun, hash_runs, plan_run_files, run_sources
-from bids_rsa.outputs.provenance import THIS_DATASET, dataset_root, hash_analysis, link_datasets
+from bids_rsa.outputs.image_plan import plan_images
+from bids_rsa.outputs.input_hashes import hash_analysis
 from bids_rsa.outputs.region_plan import plan_regions
-from bids_rsa.outputs.sidecars import plan_images
 from bids_rsa.patterns.stack_plan import plan_stack
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.regions.sources import choose_regions

@@ -21,8 +21,8 @@ from bids_rsa.needs import analysis_size, memory_needs
 from bids_rsa.options.arguments import parse
 from bids_rsa.outputs.derivatives import check_replaceable, is_complete
 from bids_rsa.outputs.estimates import PlannedRun, hash_runs, plan_run_files
-from bids_rsa.outputs.provenance import hash_analysis, refuse_changed
-from bids_rsa.outputs.sidecars import plan_images
+from bids_rsa.outputs.image_plan import plan_images
+from bids_rsa.outputs.input_hashes import hash_analysis, refuse_changed
 from bids_rsa.patterns.stack_plan import plan_stack
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.settings import RsaSettings

@@ -15,9 +15,9 @@ from bids_rsa.app.running import Running
 from bids_rsa.app.summary import end_table, show, summarize
 from bids_rsa.errors import BidsRsaError, ReadWriteError
 from bids_rsa.outputs.analysis_job import RUN_WORKFLOW, AnalysisJob, subject_name
+from bids_rsa.outputs.bids_uris import THIS_DATASET, name_datasets
 from bids_rsa.outputs.dataset_files import clear_leftovers, dataset_links, write_dataset_files
-from bids_rsa.outputs.provenance import THIS_DATASET, name_datasets
-from bids_rsa.outputs.sidecars import SEARCHLIGHT
+from bids_rsa.outputs.image_plan import SEARCHLIGHT
 from bids_rsa.records import Discovery
 
 LOGGER = logging.getLogger(__name__)

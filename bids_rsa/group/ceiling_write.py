@@ -16,9 +16,11 @@ from bids_rsa.group.ceilings import STATS, Ceiling
 from bids_rsa.group.names import input_hash, map_path
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.sidecar import SHARED_KEYS
+from bids_rsa.outputs.bids_uris import bids_uri
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json
 from bids_rsa.outputs.derivatives import PlannedFile
-from bids_rsa.outputs.provenance import bids_uri, digest, software_versions
+from bids_rsa.outputs.input_hashes import digest
+from bids_rsa.outputs.provenance import software_versions
 from bids_rsa.outputs.whole_files import replacing_together
 
 

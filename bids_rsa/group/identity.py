@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bids_rsa.errors import ContentError, ReadWriteError
 from bids_rsa.group.records import GroupTest, ParticipantMap
-from bids_rsa.outputs.provenance import digest, hash_file
+from bids_rsa.outputs.input_hashes import digest, hash_file
 
 
 def with_hashes(tests: Sequence[GroupTest]) -> tuple[GroupTest, ...]:

@@ -14,9 +14,9 @@ from bids_rsa.group.region_columns import tail_of
 from bids_rsa.group.region_data import read_regions
 from bids_rsa.group.region_records import RegionGroup
 from bids_rsa.outputs.derivatives import PlannedFile, with_vectors
-from bids_rsa.outputs.provenance import digest, hash_file
+from bids_rsa.outputs.image_plan import plan_file
+from bids_rsa.outputs.input_hashes import digest, hash_file
 from bids_rsa.outputs.region_plan import dissimilarity_label
-from bids_rsa.outputs.sidecars import plan_file
 from bids_rsa.regions.region import make_regions
 from bids_rsa.settings import GroupSettings
 

@@ -13,7 +13,8 @@ from bids_rsa.group.statements import (
     correction_sentence,
     interpretation,
 )
-from bids_rsa.outputs.provenance import bids_uri, software_versions
+from bids_rsa.outputs.bids_uris import bids_uri
+from bids_rsa.outputs.provenance import software_versions
 
 # the participants' maps agree in these (or differ only in the two models)
 SHARED_KEYS = (

@@ -11,7 +11,7 @@ from bids_rsa.estimation.images import RunFiles, estimate_run
 from bids_rsa.interfaces.base import RecordingInterface, as_texts
 from bids_rsa.interfaces.progress import progress_bar
 from bids_rsa.outputs.estimates import PlannedRun, write_run
-from bids_rsa.outputs.provenance import refuse_changed
+from bids_rsa.outputs.input_hashes import refuse_changed
 from bids_rsa.records import BoldRun
 
 _UNITS = {"volume": "voxels", "surface": "vertices", "grayordinates": "grayordinates"}

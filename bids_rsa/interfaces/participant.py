@@ -41,9 +41,9 @@ from bids_rsa.interfaces.work_files import (
 )
 from bids_rsa.outputs.derivatives import geometry_path
 from bids_rsa.outputs.design_keys import design_warnings
+from bids_rsa.outputs.input_hashes import refuse_changed
 from bids_rsa.outputs.maps import evaluated_centers, write_maps
 from bids_rsa.outputs.null_files import relabeling_notes, unequal_images_warning
-from bids_rsa.outputs.provenance import refuse_changed
 from bids_rsa.patterns.noise_samples import unusable_noise
 from bids_rsa.patterns.stack_plan import HALVES, half_labels, plan_stack
 from bids_rsa.patterns.stacked import StackedPatterns

@@ -20,7 +20,7 @@ from bids_rsa.interfaces.noise import load_noise
 from bids_rsa.interfaces.progress import progress_bar
 from bids_rsa.interfaces.scoring import RsaInput, Scoring, SinkInput, noise_model
 from bids_rsa.interfaces.work_files import load_compared, load_record, load_stacked, save_record
-from bids_rsa.outputs.provenance import refuse_changed
+from bids_rsa.outputs.input_hashes import refuse_changed
 from bids_rsa.outputs.region_plan import RegionPlan
 from bids_rsa.outputs.regions import AllRegions, FoundRegions, write_regions
 from bids_rsa.patterns.noise_samples import unusable_noise

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bids_rsa.needs import MemoryNeeds
 from bids_rsa.outputs.derivatives import PlannedFile, without_pictures
 from bids_rsa.outputs.estimates import PlannedRun
-from bids_rsa.outputs.provenance import FileState
+from bids_rsa.outputs.input_hashes import FileState
 from bids_rsa.outputs.region_plan import RegionPlan
 from bids_rsa.records import Analysis
 from bids_rsa.settings import RsaSettings

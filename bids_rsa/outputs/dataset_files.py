@@ -11,8 +11,8 @@ from typing import Any
 
 from bids_rsa._version import __version__
 from bids_rsa.locks import locked
+from bids_rsa.outputs.bids_uris import link_target
 from bids_rsa.outputs.derivatives import read_sidecar
-from bids_rsa.outputs.provenance import link_target
 from bids_rsa.outputs.whole_files import remove_leftovers, replacing
 
 BIDS_VERSION = "1.11.1"

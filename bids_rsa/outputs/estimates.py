@@ -18,9 +18,11 @@ from bids_rsa.estimation.names import (
     estimate_paths,
     residuals_paths,
 )
+from bids_rsa.outputs.bids_uris import bids_uri
 from bids_rsa.outputs.dataset_files import write_json
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete
-from bids_rsa.outputs.provenance import FileState, bids_uri, digest, file_state, software_versions
+from bids_rsa.outputs.input_hashes import FileState, digest, file_state
+from bids_rsa.outputs.provenance import software_versions
 from bids_rsa.outputs.whole_files import replacing
 from bids_rsa.records import BoldRun, DesignFacts
 from bids_rsa.spaces.map_files import maps_header

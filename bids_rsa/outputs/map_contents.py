@@ -14,6 +14,7 @@ from bids_rsa.core.condition_null import NullOfScore
 from bids_rsa.core.scores import Scores
 from bids_rsa.models.cells import in_fit, scored
 from bids_rsa.outputs.derivatives import PlannedFile
+from bids_rsa.outputs.image_plan import is_area, is_shrinkage
 from bids_rsa.outputs.null_files import (
     null_sidecar,
     null_values,
@@ -23,8 +24,6 @@ from bids_rsa.outputs.null_files import (
 from bids_rsa.outputs.reliability_files import reliability_sidecar, reliability_values
 from bids_rsa.outputs.sidecars import (
     hemisphere_keys,
-    is_area,
-    is_shrinkage,
     map_sidecar,
     mask_sidecar,
     noise_keys,

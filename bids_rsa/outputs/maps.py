@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.scores import Scores
 from bids_rsa.errors import ContentError
+from bids_rsa.outputs.bids_uris import bids_uri
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete, pictures_of
 from bids_rsa.outputs.map_contents import MapContent, MapContents
-from bids_rsa.outputs.provenance import bids_uri
 from bids_rsa.outputs.whole_files import replacing_together
 from bids_rsa.patterns.noise_samples import NoiseSamples
 from bids_rsa.patterns.stacked import StackedPatterns

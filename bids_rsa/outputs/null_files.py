@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.comparison.permutations import ConditionRelabelings, draw_permutations
 from bids_rsa.outputs.derivatives import PlannedFile
-from bids_rsa.outputs.provenance import digest, software_versions
+from bids_rsa.outputs.input_hashes import digest
+from bids_rsa.outputs.provenance import software_versions
 from bids_rsa.settings import RsaSettings
 
 if TYPE_CHECKING:

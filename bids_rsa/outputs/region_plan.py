@@ -12,9 +12,9 @@ from bids_rsa.discovery.hemispheres import with_density
 from bids_rsa.entities import join_entities, name_pairs
 from bids_rsa.models.cells import scored
 from bids_rsa.outputs.derivatives import PlannedFile, with_vectors
-from bids_rsa.outputs.provenance import FileState, InputHashes, file_state
+from bids_rsa.outputs.image_plan import geometry_settings, map_settings, model_identity, plan_file
+from bids_rsa.outputs.input_hashes import FileState, InputHashes, file_state
 from bids_rsa.outputs.reliability_files import reliability_comparison
-from bids_rsa.outputs.sidecars import geometry_settings, map_settings, model_identity, plan_file
 from bids_rsa.records import Analysis, ModelRdm, RegionSource
 from bids_rsa.regions.region import Region
 from bids_rsa.settings import RegionSettings, RsaSettings

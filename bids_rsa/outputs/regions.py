@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bids_rsa.models.cells import cells_compared
+from bids_rsa.outputs.bids_uris import bids_uri
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json, write_text
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete
 from bids_rsa.outputs.null_files import kept_relabelings
-from bids_rsa.outputs.provenance import bids_uri, software_versions
+from bids_rsa.outputs.provenance import software_versions
 from bids_rsa.outputs.region_plan import RegionPlan
 from bids_rsa.outputs.region_tables import (
     COLUMNS,

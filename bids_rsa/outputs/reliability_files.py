@@ -14,7 +14,8 @@ from bids_rsa.core.comparison.table import (
 )
 from bids_rsa.core.plain_statistics import spearman_brown
 from bids_rsa.outputs.derivatives import PlannedFile, derivative_path
-from bids_rsa.outputs.provenance import digest, software_versions
+from bids_rsa.outputs.input_hashes import digest
+from bids_rsa.outputs.provenance import software_versions
 from bids_rsa.records import Analysis
 from bids_rsa.settings import RsaSettings
 

@@ -6,7 +6,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from bids_rsa.outputs.provenance import digest
+from bids_rsa.outputs.input_hashes import digest
 from bids_rsa.reports.analysis_view import view
 from bids_rsa.reports.collect import FoundMap, open_map
 from bids_rsa.reports.found_tests import FoundTest

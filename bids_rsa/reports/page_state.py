@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_rsa._version import __version__
-from bids_rsa.outputs.provenance import digest
+from bids_rsa.outputs.input_hashes import digest
 
 MADE_FROM = '<meta name="bids-rsa-made-from" content="'
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.outputs.dataset_files import write_json
 from bids_rsa.outputs.derivatives import read_sidecar
-from bids_rsa.outputs.provenance import digest
+from bids_rsa.outputs.input_hashes import digest
 from bids_rsa.records import HemisphereSurfaces
 from bids_rsa.reports.packing import fitting, palettes
 from bids_rsa.reports.pictures import Scale

@@ -4,8 +4,8 @@ from bids_rsa.workflows.participant import describe, init_analysis_wf, init_run_
 
 from bids_rsa.needs import MemoryNeeds
 from bids_rsa.outputs.analysis_job import AnalysisJob, subject_name
-from bids_rsa.outputs.provenance import InputHashes
-from bids_rsa.outputs.sidecars import plan_images
+from bids_rsa.outputs.image_plan import plan_images
+from bids_rsa.outputs.input_hashes import InputHashes
 from bids_rsa.records import Analysis, ConditionImage, ModelRdm
 from bids_rsa.settings import RsaSettings
 

@@ -12,7 +12,7 @@ from bids_rsa.dataset import find_analyses
 from bids_rsa.errors import ReadWriteError
 from bids_rsa.interfaces.participant import ReadPatterns
 from bids_rsa.models.loading import load_models
-from bids_rsa.outputs.provenance import hash_analysis
+from bids_rsa.outputs.input_hashes import hash_analysis
 from bids_rsa.settings import InputSettings, RsaSettings, Selection
 
 

@@ -1,7 +1,7 @@
 import pytest
 from input_trees import describe, image
 
-from bids_rsa.outputs.provenance import bids_uri, dataset_root, link_datasets, name_datasets
+from bids_rsa.outputs.bids_uris import bids_uri, dataset_root, link_datasets, name_datasets
 
 
 def test_a_link_of_git_annex_keeps_its_name_in_the_uri(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from nibabel.gifti import GiftiDataArray, GiftiImage
 
-from bids_rsa.outputs.provenance import hash_analysis
+from bids_rsa.outputs.input_hashes import hash_analysis
 from bids_rsa.records import Analysis, HemisphereSurfaces, MaskChoice
 
 
