@@ -28,7 +28,8 @@ from bids_rsa.core.inference.relabel import draw_relabelings
 from bids_rsa.core.inference.stelzer import stelzer_test
 from bids_rsa.core.searchlight import searchlight_rsa
 from bids_rsa.dataset import find_analyses
-from bids_rsa.models.loading import condensed, load_models
+from bids_rsa.models.fits import condensed
+from bids_rsa.models.loading import load_models
 from bids_rsa.patterns.stacking import stack_analysis
 from bids_rsa.settings import InputSettings, RsaSettings
 

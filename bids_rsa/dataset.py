@@ -7,6 +7,7 @@ from dataclasses import replace
 from bids_rsa.discovery.assemble import SkippedError, Wanted, check_rows, subject_analyses
 from bids_rsa.discovery.conditions import apply_map, read_condition_map
 from bids_rsa.discovery.findings import found_images
+from bids_rsa.discovery.given_files import check_given
 from bids_rsa.discovery.grouping import (
     check_one_each,
     lowest_node_wins,
@@ -16,7 +17,6 @@ from bids_rsa.discovery.grouping import (
     same_indices,
 )
 from bids_rsa.discovery.hemispheres import join_hemispheres
-from bids_rsa.discovery.masks import check_given
 from bids_rsa.discovery.selection import select
 from bids_rsa.discovery.unused import refuse_unused
 from bids_rsa.errors import BidsRsaError, InputError, OptionError, SelectionError

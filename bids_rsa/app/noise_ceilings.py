@@ -16,7 +16,8 @@ from bids_rsa.group.ceilings import ceiling_tests
 from bids_rsa.group.records import GroupTest, ParticipantMap
 from bids_rsa.group.write import GroupJob
 from bids_rsa.models.cells import scored
-from bids_rsa.models.loading import condensed, load_models
+from bids_rsa.models.fits import condensed
+from bids_rsa.models.loading import load_models
 from bids_rsa.needs import analysis_size, memory_needs
 from bids_rsa.options.arguments import parse
 from bids_rsa.outputs.derivatives import check_replaceable, is_complete

@@ -10,7 +10,8 @@ from bids_rsa.app.preflight import check_analyses, check_folders, make_folder, v
 from bids_rsa.app.running import Resources, begin
 from bids_rsa.app.summary import label_lines
 from bids_rsa.dataset import find_analyses, list_participants
-from bids_rsa.models.loading import check_models, load_models
+from bids_rsa.models.fits import check_models
+from bids_rsa.models.loading import load_models
 from bids_rsa.settings import Settings
 
 

@@ -16,7 +16,7 @@ from bids_rsa.app.work_folder import work_dir
 from bids_rsa.core.dissimilarity.params import check_params
 from bids_rsa.errors import BidsRsaError, OptionError, OutputError, ValidationError
 from bids_rsa.models.cells import scored
-from bids_rsa.models.loading import check_models
+from bids_rsa.models.fits import check_models
 from bids_rsa.models.permutable import check_permutable
 from bids_rsa.needs import (
     AnalysisSize,

@@ -1,26 +1,28 @@
 """Masks and backgrounds found beside the images, each choice said in words."""
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bids_rsa.discovery.fitting import (
+    fits_analysis,
+    fits_run,
+    grid_of_file,
+    grid_of_image,
+    one_dataset,
+    one_resolution,
+)
+from bids_rsa.discovery.given_files import given_file
 from bids_rsa.discovery.index import IndexedFile
-from bids_rsa.discovery.selection import passes, same_label
+from bids_rsa.discovery.selection import passes
 from bids_rsa.entities import OF_SPACE
-from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
-from bids_rsa.records import Analysis, ConditionImage, MaskChoice
-from bids_rsa.spaces.gifti import Hemisphere, of_hemisphere
-from bids_rsa.spaces.grid import Grid
-from bids_rsa.spaces.headers import header_of
-from bids_rsa.spaces.images import missing_file
+from bids_rsa.errors import ContentError, InputError, SelectionError
+from bids_rsa.records import Analysis, MaskChoice
 from bids_rsa.words import few, listing
 
 IMAGES = (".nii", ".nii.gz")
 Query = dict[str, Any]
-# what --brain-mask and --roi-mask may hold
-GIVEN_FIELDS = ("subject", "session", "task", "space")
 # masks that differ in these are of different places, not of different runs
 DISTINCT = (*OF_SPACE, "atlas", "seg", "scale", "label")
 
@@ -57,7 +59,7 @@ def brain_mask(
         return MaskChoice(paths, f"{many}: {_names(paths)}")
     anatomical = _anatomical(brains, analysis)
     for f in anatomical:
-        if _grid(f.path).holds_same_voxels(_grid_of_image(analysis.images[0])):
+        if grid_of_file(f.path).holds_same_voxels(grid_of_image(analysis.images[0])):
             return MaskChoice((f.path,), f"anatomical brain mask: {_names([f.path])}")
     if query and not for_roi:
         raise _nothing_passes(analysis, files, {"desc": "brain"} | query)
@@ -66,10 +68,10 @@ def brain_mask(
             (), "none passes --bids-filter-file: voxels are chosen by the images alone"
         )
     if anatomical:
-        path, there = anatomical[0].path, _grid_of_image(analysis.images[0])
+        path, there = anatomical[0].path, grid_of_image(analysis.images[0])
         return MaskChoice(
             (),
-            f"none: {_names([path])} is on another grid ({_grid(path).differences(there)} "
+            f"none: {_names([path])} is on another grid ({grid_of_file(path).differences(there)} "
             "differ), and is used only when --brain-mask names it; voxels are chosen by the "
             "images alone",
         )
@@ -83,10 +85,10 @@ def _functional(brains: Sequence[IndexedFile], analysis: Analysis) -> list[Index
         f
         for f in brains
         if (f.task is not None or f.run is not None)
-        and _fits_analysis(f, analysis)
-        and _fits_run(f, runs)
+        and fits_analysis(f, analysis)
+        and fits_run(f, runs)
     ]
-    chosen = _one_resolution(_one_dataset(fitting, analysis.images), analysis.images)
+    chosen = one_resolution(one_dataset(fitting, analysis.images), analysis.images)
     _refuse_mixture(analysis, chosen)
     return chosen
 
@@ -95,10 +97,10 @@ def _anatomical(brains: Sequence[IndexedFile], analysis: Analysis) -> list[Index
     """Return the masks of no run: the session's own, those of none, then other sessions'."""
     fitting = [
         f for f in brains
-        if f.task is None and f.run is None and _fits_analysis(f, analysis, any_session=True)
+        if f.task is None and f.run is None and fits_analysis(f, analysis, any_session=True)
     ]  # fmt: skip
     fitting.sort(key=lambda f: (f.session != analysis.session, f.session is not None, f.path))
-    return _one_dataset(fitting, analysis.images)
+    return one_dataset(fitting, analysis.images)
 
 
 def _refuse_mixture(analysis: Analysis, files: Sequence[IndexedFile]) -> None:
@@ -131,44 +133,6 @@ def _nothing_passes(
     )
 
 
-def given_files(
-    pattern: str, analysis: Analysis, option: str, sides: Sequence[Hemisphere]
-) -> list[str]:
-    """Find the file of each hemisphere; one file for both where the path has no ``{hemi}``."""
-    if "{hemi}" not in pattern:
-        return [given_file(pattern, analysis, option)]
-    filled = _filled(pattern, analysis, option)
-    return [given_file(of_hemisphere(filled, side), analysis, option) for side in sides]
-
-
-def given_file(pattern: str, analysis: Analysis, option: str) -> str:
-    """Put an analysis's entities into the path of a mask, and check that it is there.
-
-    Raises
-    ------
-    InputError
-        The analysis has no such entity, or there is no such file.
-    """
-    path = Path(_filled(pattern, analysis, option)).absolute()
-    if not path.is_file():
-        raise missing_file(path)
-    return str(path)
-
-
-def _filled(pattern: str, analysis: Analysis, option: str) -> str:
-    """Put an analysis's entities into a path."""
-    values = {name: getattr(analysis, name) for name in GIVEN_FIELDS if f"{{{name}}}" in pattern}
-    lacking = [name for name, value in values.items() if value is None]
-    if lacking:
-        raise InputError(
-            f"{analysis.label}: {option} {pattern} names {{{lacking[0]}}}, and these images have "
-            f"no {lacking[0]}."
-        )
-    for name, value in values.items():
-        pattern = pattern.replace(f"{{{name}}}", str(value))
-    return pattern
-
-
 def _names(paths: Sequence[str]) -> str:
     """Name the first file without its folder; the sidecar has all of them."""
     return few([Path(path).name for path in paths], 1)
@@ -192,7 +156,7 @@ def roi_mask(
     masks = _masks(files, query)
     runs = {image.run for image in analysis.images}
     fitting = [
-        f for f in masks if f.desc == label and _fits_analysis(f, analysis) and _fits_run(f, runs)
+        f for f in masks if f.desc == label and fits_analysis(f, analysis) and fits_run(f, runs)
     ]
     if not fitting and query:
         raise _nothing_passes(analysis, files, {"desc": label} | query)
@@ -204,50 +168,15 @@ def roi_mask(
             f"Masks found for this participant: {there}.",
             "Give a file, or a desc- label of a mask in the images' space.",
         )
-    fitting = _one_dataset(fitting, analysis.images)
+    fitting = one_dataset(fitting, analysis.images)
     _refuse_mixture(analysis, fitting)
     paths = tuple(dict.fromkeys(f.path for f in fitting))
     return MaskChoice(paths, f"masks with desc-{label}: {_names(paths)}")
 
 
-def check_given(option: str, given: str | None, labels_too: bool = False) -> None:
-    """Check a mask given by the user before anything is indexed.
-
-    Raises
-    ------
-    InputError
-        No such file.
-    OptionError
-        A field that is not known.
-    """
-    fields = re.findall(r"\{(.*?)\}", given or "")
-    unknown = [field for field in fields if field not in (*GIVEN_FIELDS, "hemi")]
-    if unknown:
-        raise OptionError(
-            f"{option} {given}: unknown field {{{unknown[0]}}}.",
-            f"Known fields: {', '.join('{' + name + '}' for name in GIVEN_FIELDS)}.",
-        )
-    if fields:
-        return
-    if (
-        given is None
-        or Path(given).is_file()
-        or (labels_too and given.removeprefix("desc-").isalnum())
-    ):
-        return
-    if Path(given).is_dir():
-        raise InputError(f"{option}: {given} is a folder, and a file is needed.")
-    if Path(given).is_symlink():
-        raise missing_file(given)
-    raise InputError(
-        f"{option}: there is no file {given}.",
-        "Give a file, or the desc- label of masks in the dataset." if labels_too else "",
-    )
-
-
 def background(analysis: Analysis, files: Sequence[IndexedFile]) -> str | None:
     """Choose the picture behind the maps: the BOLD reference, or else the preprocessed T1w."""
-    fitting = [f for f in files if f.extension in IMAGES and _fits_analysis(f, analysis)]
+    fitting = [f for f in files if f.extension in IMAGES and fits_analysis(f, analysis)]
     references = [f.path for f in fitting if f.suffix == "boldref"]
     anatomical = [
         f.path
@@ -266,67 +195,3 @@ def background(analysis: Analysis, files: Sequence[IndexedFile]) -> str | None:
 def _masks(files: Sequence[IndexedFile], query: Query) -> list[IndexedFile]:
     """Return the mask images that pass a filter."""
     return [f for f in files if f.suffix == "mask" and f.extension in IMAGES and passes(f, query)]
-
-
-def _fits_analysis(file: IndexedFile, analysis: Analysis, any_session: bool = False) -> bool:
-    """Tell whether a file is of the analysis' space, and of no other session or task."""
-    return (
-        file.space == analysis.space
-        and (any_session or analysis.session is None or file.session in (None, analysis.session))
-        and (file.task is None or analysis.task is None or file.task == analysis.task)
-        and (file.acquisition is None or file.acquisition == analysis.acquisition)
-        and (
-            file.resolution == analysis.resolution or None in (file.resolution, analysis.resolution)
-        )
-        and _fits_others(dict(file.others), dict(analysis.others))
-    )
-
-
-def _fits_others(file: dict[str, str], analysis: dict[str, str]) -> bool:
-    """Compare further entities: a file may lack those that don't say where its voxels lie."""
-    same = all(analysis.get(key, value) == value for key, value in file.items())
-    return same and all(file.get(key) == analysis[key] for key in OF_SPACE if key in analysis)
-
-
-def _fits_run(file: IndexedFile, runs: set[str | None]) -> bool:
-    """Tell whether a file belongs to one of the runs, or to all of them."""
-    return file.run is None or None in runs or any(same_label(file.run, r) for r in runs if r)
-
-
-def _one_dataset(
-    files: Sequence[IndexedFile], images: Sequence[ConditionImage]
-) -> list[IndexedFile]:
-    """Keep the files of one dataset: the images' own where it has any, else the first."""
-    datasets = [f.dataset.path for f in files]
-    if not datasets:
-        return []
-    own = images[0].dataset
-    chosen = own if own in datasets else datasets[0]
-    return [f for f in files if f.dataset.path == chosen]
-
-
-def _one_resolution(
-    files: Sequence[IndexedFile], images: Sequence[ConditionImage]
-) -> list[IndexedFile]:
-    """Choose among masks of several resolutions, where the images don't say theirs."""
-    resolutions = {f.resolution for f in files}
-    if len(resolutions) < 2:
-        return list(files)
-    fitting = {f.resolution for f in files if _same_grid(f.path, images[0])}
-    chosen = min(fitting or resolutions, key=str)
-    return [f for f in files if f.resolution == chosen]
-
-
-def _same_grid(path: str, image: ConditionImage) -> bool:
-    """Compare the grids of two files by their headers."""
-    return _grid(path).equals(_grid_of_image(image))
-
-
-def _grid(path: str) -> Grid:
-    """Read the grid of a file."""
-    return header_of(path).grid
-
-
-def _grid_of_image(image: ConditionImage) -> Grid:
-    """Read the grid of an image; a result without an affine of its own lies on its reference's."""
-    return _grid(image.reference or image.path)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bids_rsa.discovery.given_files import given_files
 from bids_rsa.discovery.index import IndexedFile
-from bids_rsa.discovery.masks import Query, given_files, roi_mask
+from bids_rsa.discovery.masks import Query, roi_mask
 from bids_rsa.discovery.surfaces import (
     NATIVE,
     SurfaceFiles,

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bids_rsa.discovery.given_files import given_files
 from bids_rsa.discovery.hemispheres import with_density
 from bids_rsa.discovery.index import IndexedFile
-from bids_rsa.discovery.masks import given_files
 from bids_rsa.discovery.surfaces import (
     TEMPLATE_WARNING,
     SurfaceFiles,

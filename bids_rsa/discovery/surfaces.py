@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bids_rsa.discovery.given_files import given_files
 from bids_rsa.discovery.index import IndexedFile
-from bids_rsa.discovery.masks import given_files
 from bids_rsa.discovery.templates import (
     SurfaceSet,
     family_of,

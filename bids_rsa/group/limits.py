@@ -13,10 +13,10 @@ from bids_rsa.core.inference.relabel import (
     smallest_p,
     smallest_possible_p,
 )
+from bids_rsa.group.designs import design_of
 from bids_rsa.group.load import narrowed
 from bids_rsa.group.null_maps import find_draws
 from bids_rsa.group.places import space_of_test
-from bids_rsa.group.plan import design_of
 from bids_rsa.group.records import GroupTest
 from bids_rsa.spaces.grayordinates import GrayordinateSpace
 

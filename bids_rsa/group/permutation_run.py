@@ -15,8 +15,8 @@ from bids_rsa.core.inference.permute import Null, permutation_null
 from bids_rsa.core.inference.plan import Plan, prepare_test
 from bids_rsa.core.inference.relabel import Relabelings, draw_relabelings, smallest_p
 from bids_rsa.errors import ContentError
+from bids_rsa.group.designs import design_of
 from bids_rsa.group.load import GroupScores
-from bids_rsa.group.plan import design_of
 from bids_rsa.group.records import GroupTest
 from bids_rsa.outputs.whole_files import replacing
 

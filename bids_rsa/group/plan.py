@@ -3,52 +3,22 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Protocol
 
-from bids_rsa.core.inference.design import (
-    Design,
-    one_sample_design,
-    slope_design,
-    two_sample_design,
-)
-from bids_rsa.errors import ContentError, InputError, OptionError, SelectionError
-from bids_rsa.group.agree import check_agreement, check_layout, check_space
+from bids_rsa.errors import OptionError, SelectionError
+from bids_rsa.group.designs import people_of, with_people
 from bids_rsa.group.identity import with_hashes
-from bids_rsa.group.null_maps import check_draws
 from bids_rsa.group.options import check_options
 from bids_rsa.group.own_surfaces import find_own_surfaces
-from bids_rsa.group.participants import Participants, listed_participants, read_participants
+from bids_rsa.group.participants import listed_participants
 from bids_rsa.group.places import group_surfaces, hemispheres_of, layout_of_map
+from bids_rsa.group.plan_checks import check_joint, check_test, refuse_unused
 from bids_rsa.group.records import GroupTest, Kind, MapKey, Member, ParticipantMap
 from bids_rsa.group.split import refuse_split
 from bids_rsa.settings import GroupSettings, InputSettings, Selection
-from bids_rsa.spaces.masks import load_mask
 from bids_rsa.words import listing
 
 LeftOut = list[tuple[str, str]]
 NOT_ASKED_FOR = "not among --participant-label"
-Variables = tuple[tuple[str, tuple[float, ...]], ...]
-FACES = 6  # of a voxel: the neighbours unless asked for more
-
-
-class HasPeople(Protocol):
-    """Groups and variables of the participants of a test."""
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """The two groups, first minus second; empty without groups."""
-
-    @property
-    def group_of(self) -> tuple[str, ...]:
-        """Each participant's group."""
-
-    @property
-    def covariates(self) -> Variables:
-        """Nuisance variables."""
-
-    @property
-    def tested(self) -> Variables:
-        """The variable whose slope is tested."""
 
 
 def plan_tests(
@@ -89,55 +59,23 @@ def plan_tests(
     tests = []
     for kind, key, models, members, missing in _comparisons(kept, group):
         test = GroupTest(kind, key, models, members, group, tuple([*out, *missing]))
-        test = _with_people(test, people)
-        if test.members:
-            first = test.members[0].maps[0][0]
-            given = inputs or InputSettings("")
-            test = replace(test, surfaces=group_surfaces(first, given))
-            if test.surfaces and not given.surface:
-                own, without = find_own_surfaces(test.members, hemispheres_of(layout_of_map(first)))
-                test = replace(test, own_surfaces=own, without_surfaces=without)
-        tests.append(replace(test, notes=_check_test(test)))
-    _check_joint(tests, group)
-    _refuse_unused(inputs or InputSettings(""), group, tests)
+        test = _with_surfaces(with_people(test, people), inputs or InputSettings(""))
+        tests.append(replace(test, notes=check_test(test)))
+    check_joint(tests, group)
+    refuse_unused(inputs or InputSettings(""), group, tests)
     return with_hashes(tests)
 
 
-def _refuse_unused(inputs: InputSettings, group: GroupSettings, tests: Sequence[GroupTest]) -> None:
-    """Refuse surfaces for maps that are all volumes, and neighbours of voxels where none are.
-
-    Raises
-    ------
-    OptionError
-    """
-    if all(test.form == "surface" for test in tests) and group.connectivity != FACES:
-        raise OptionError(
-            f"--connectivity {group.connectivity} would be ignored: it is for voxels, and "
-            "neighbours on a surface are the vertices that share an edge.",
-            "Omit the option.",
-        )
-    if any(test.surfaces for test in tests):
-        return
-    for option, given in (("--surface", inputs.surface), ("--cortex-mask", inputs.cortex_mask)):
-        if given:
-            raise OptionError(
-                f"{option} would be ignored: it is for maps on surfaces, and the maps found are "
-                "volumes.",
-                "Omit the option.",
-            )
-
-
-def people_of(bids_dir: str, group: GroupSettings) -> Participants | None:
-    """Read the table of participants where an option needs it."""
-    needing = {
-        "--group-column": group.group_column,
-        "--test-covariate": group.test_covariate,
-        "--covariates": " ".join(group.covariates),
-    }
-    for option, columns in needing.items():
-        if columns:
-            return read_participants(bids_dir, f"{option} {columns}", group.participants_file)
-    return None
+def _with_surfaces(test: GroupTest, inputs: InputSettings) -> GroupTest:
+    """Add the surfaces of the group, and those of its participants where none were named."""
+    if not test.members:
+        return test
+    first = test.members[0].maps[0][0]
+    test = replace(test, surfaces=group_surfaces(first, inputs))
+    if not test.surfaces or inputs.surface:
+        return test
+    own, without = find_own_surfaces(test.members, hemispheres_of(layout_of_map(first)))
+    return replace(test, own_surfaces=own, without_surfaces=without)
 
 
 def _choose_participants(
@@ -221,126 +159,3 @@ def _members(
         else:
             members.append(Member(subject, tuple(mine)))
     return tuple(members), missing
-
-
-def _with_people(test: GroupTest, people: Participants | None) -> GroupTest:
-    """Add groups and covariates; who belongs to neither group is out."""
-    if people is None:
-        return test
-    group = test.settings
-    if group.group_column:
-        test = _with_groups(test, people, group.group_column)
-    coded = {name: people.coded(name, "--covariates", test.subjects) for name in group.covariates}
-    covariates = tuple((name, values) for name, (values, _) in coded.items())
-    codings = tuple((name, levels) for name, (_, levels) in coded.items() if levels)
-    name = group.test_covariate
-    tested = ((name, people.numbers(name, "--test-covariate", test.subjects)),) if name else ()
-    return replace(test, covariates=covariates, codings=codings, tested=tested)
-
-
-def _with_groups(test: GroupTest, people: Participants, column: str) -> GroupTest:
-    """Split the subjects into two groups by a column."""
-    values = people.texts(column, "--group-column", test.subjects)
-    groups = two_groups(values, column, test.settings)
-    out = [
-        (subject, f"{column} is {value}, which is not compared")
-        for subject, value in values.items()
-        if value not in groups
-    ]
-    members = tuple(member for member in test.members if values[member.subject] in groups)
-    return replace(
-        test,
-        members=members,
-        left_out=(*test.left_out, *out),
-        groups=groups,
-        group_of=tuple(values[member.subject] for member in members),
-    )
-
-
-def two_groups(values: dict[str, str], column: str, settings: GroupSettings) -> tuple[str, ...]:
-    """Choose the two groups that are compared, from each subject's value of a column.
-
-    Raises
-    ------
-    OptionError
-        Not two values, or one that no subject has.
-    """
-    there = sorted(set(values.values()))
-    groups = settings.groups or tuple(there)
-    if len(groups) != 2:
-        raise OptionError(
-            f"--group-column {column} has {len(there)} value{'s' * (len(there) != 1)} among the "
-            f"subjects tested: {listing(there)}; a test compares two.",
-            "Name two of them with --groups A B (the test is A - B).",
-        )
-    unknown = [name for name in groups if name not in there]
-    if unknown:
-        raise OptionError(
-            f"--groups {' '.join(groups)}: no subject tested has {column} {unknown[0]!r}.",
-            f"There are: {listing(there)}.",
-        )
-    return groups
-
-
-def design_of(test: GroupTest) -> Design:
-    """Make the design of a test.
-
-    Raises
-    ------
-    ContentError
-        A design that cannot be estimated with these subjects.
-    """
-    return make_design(test, len(test.members), test.title)
-
-
-def make_design(people: HasPeople, n_subjects: int, label: str) -> Design:
-    """Make a design from groups and variables of the participants; errors as `design_of`."""
-    covariates = list(zip(*(values for _, values in people.covariates), strict=True)) or None
-    try:
-        if people.groups:
-            first = [name == people.groups[0] for name in people.group_of]
-            return two_sample_design(first, covariates)
-        if people.tested:
-            return slope_design(people.tested[0][1], covariates)
-        return one_sample_design(n_subjects, covariates)
-    except ValueError as error:
-        raise ContentError(f"{label}: {error}.", "Change the subjects or covariates.") from None
-
-
-def _check_test(test: GroupTest) -> tuple[str, ...]:
-    """Check one test's subjects, sidecars, space, grid and design."""
-    if len(test.members) < 2:
-        names = ", ".join(f"sub-{s}" for s in test.subjects) or "none"
-        reasons = "; ".join(f"sub-{s}: {why}" for s, why in test.left_out)
-        raise InputError(
-            f"{test.title}: a test across subjects needs at least 2, and there are "
-            f"{len(test.members)} ({names}).{f' Left out: {reasons}.' if reasons else ''}",
-            "Run the participant level for more participants.",
-        )
-    maps = [one for member in test.members for one in member.all_maps]
-    check_space(maps, test.settings.assume_common_space)
-    warnings = check_agreement(maps, test.title)
-    layout = check_layout(maps)
-    if test.settings.group_mask and test.form == "volume":
-        odd = load_mask(test.settings.group_mask, layout, "group mask").warning
-        warnings = (*warnings, odd) if odd else warnings
-    design_of(test)
-    if test.settings.uses_null_maps:
-        check_draws(test)
-    counts = {member.subject: len(member.maps[0]) for member in test.members}
-    if len(set(counts.values())) > 1:
-        told = ", ".join(f"sub-{subject} {n}" for subject, n in counts.items())
-        warnings = (*warnings, f"Subjects have different numbers of sessions to average: {told}.")
-    return warnings
-
-
-def _check_joint(tests: Sequence[GroupTest], group: GroupSettings) -> None:
-    """Check that one null distribution can serve all tests of the call."""
-    subjects = {test.subjects for test in tests}
-    if group.fwe_over == "models" and len(subjects) > 1:
-        raise OptionError(
-            "--fwe-over models takes the maximum over all maps under the same relabelings, and "
-            "the tests of this call have different subjects: "
-            + "; ".join(f"{test.title} has {len(test.subjects)}" for test in tests),
-            "Select tests with the same subjects, or leave participants out.",
-        )

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bids_rsa.core.inference.design import Design
+from bids_rsa.group.designs import Variables, make_design, two_groups
 from bids_rsa.group.participants import Participants
-from bids_rsa.group.plan import Variables, make_design, two_groups
 from bids_rsa.settings import GroupSettings
 
 

@@ -15,7 +15,7 @@ from bids_rsa.interfaces.base import saved_record
 from bids_rsa.interfaces.noise import load_noise
 from bids_rsa.interfaces.work_files import Compared
 from bids_rsa.models.cells import scored
-from bids_rsa.models.loading import condensed
+from bids_rsa.models.fits import condensed
 from bids_rsa.outputs.maps import metric_parameters
 from bids_rsa.patterns.stacked import StackedPatterns
 from bids_rsa.settings import RsaSettings

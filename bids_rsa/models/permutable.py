@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bids_rsa.errors import ContentError
-from bids_rsa.models.loading import condensed
+from bids_rsa.models.fits import condensed
 from bids_rsa.records import ModelRdm
 
 

@@ -3,23 +3,20 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from bids_rsa.discovery.index import Folders
-from bids_rsa.discovery.selection import of_space, same_label
-from bids_rsa.entities import by_value
-from bids_rsa.errors import InputError, OptionError, SelectionError
+from bids_rsa.errors import InputError, SelectionError
 from bids_rsa.estimation.bold_files import BoldFile, find_bold_files
 from bids_rsa.estimation.bold_hemispheres import join_bold_hemispheres
 from bids_rsa.estimation.names import contrast_labels, estimate_paths
 from bids_rsa.estimation.runs import Schedule, check_estimable, plan_run, read_schedule
+from bids_rsa.producers.bold_choice import check_one_each, select_bold
 from bids_rsa.producers.search import Search
 from bids_rsa.records import ESTIMATES, Analysis, BoldRun, ConditionImage
-from bids_rsa.settings import BoldSettings, InputSettings, Selection
-from bids_rsa.words import few, listing
+from bids_rsa.settings import BoldSettings, InputSettings
+from bids_rsa.words import few
 
 SOURCE = "BOLD"
-_FORM_WORDS = {"volume": "volumes", "surface": "surfaces", "grayordinates": "grayordinates"}
 
 
 class BoldSearch(Search):
@@ -77,11 +74,11 @@ class BoldSearch(Search):
         if not found:
             return []
         try:
-            chosen = join_bold_hemispheres(_select(found, inputs.selection))
+            chosen = join_bold_hemispheres(select_bold(found, inputs.selection))
         except SelectionError as error:  # other participants may have what was asked for
             self._unselected.append(error)
             return []
-        _check_one_each(chosen, inputs.selection)
+        check_one_each(chosen, inputs.selection)
         with_events = [file for file in chosen if file.events is not None]
         tasks = {file.file.task for file in with_events}
         images: list[ConditionImage] = []
@@ -208,110 +205,3 @@ def _notes(runs: Iterable[BoldRun]) -> list[str]:
         for note in run.notes:
             told.setdefault(note, []).append(run.run or run.label)
     return [f"Run {few(names)}: {note}" for note, names in told.items()]
-
-
-def _select(found: Sequence[BoldFile], selection: Selection) -> list[BoldFile]:
-    """Keep the runs that were asked for, before their events are read.
-
-    Raises
-    ------
-    SelectionError
-        Nothing is left; says what there is.
-    """
-    kept = list(found)
-    for option, field, wanted in (
-        ("--session-label", "session", selection.session_label),
-        ("--task-label", "task", selection.task_label),
-        ("--run-label", "run", selection.run_label),
-        ("--space", "space", selection.space),
-        ("--res", "resolution", selection.res),
-    ):
-        if wanted:
-            fitting = [b for b in kept if any(_fits(b, field, label) for label in wanted)]
-            _refuse_none(fitting, kept, field, f"{option} {' '.join(wanted)}")
-            kept = fitting
-    return kept
-
-
-def _fits(bold: BoldFile, field: str, label: str) -> bool:
-    """Compare an entity of a BOLD image with a label that was asked for."""
-    if field == "space":
-        return of_space(bold.file, label)
-    return same_label(getattr(bold.file, field), label)
-
-
-def _refuse_none(
-    kept: Sequence[BoldFile], found: Sequence[BoldFile], field: str, what: str
-) -> None:
-    """Refuse a choice that leaves nothing."""
-    if kept:
-        return
-    there = sorted({getattr(file.file, field) or "none" for file in found})
-    subject = found[0].file.subject
-    raise SelectionError(
-        f"{what} matches no BOLD image of sub-{subject}. There: {field} {listing(there)}.",
-        f"Choose among: {listing(there)}.",
-    )
-
-
-def _with_forms(label: str, field: str, files: Sequence[BoldFile]) -> str:
-    """Say what the images with a label are, where some are on surfaces."""
-    forms = {f.form for f in files if (getattr(f.file, field) or "none") == label}
-    if all(file.form == "volume" for file in files):
-        return label
-    return f"{label} ({', '.join(sorted(_FORM_WORDS[form] for form in forms))})"
-
-
-def _check_one_form(files: Sequence[BoldFile]) -> None:
-    """Refuse images of one space that are of several forms."""
-    by_space: dict[str | None, dict[str, BoldFile]] = {}
-    for bold in files:
-        by_space.setdefault(bold.file.space, {}).setdefault(bold.form, bold)
-    for space, forms in by_space.items():
-        if len(forms) > 1:
-            one, other = list(forms.values())[:2]
-            raise OptionError(
-                f"The BOLD images of space {space or 'none'} are of several forms: "
-                f"{listing([_FORM_WORDS[form] for form in forms])}, for example {one.file.path} "
-                f"and {other.file.path}.",
-                "Choose with --bids-filter-file, for example "
-                f'{{"bold": {{"extension": "{one.file.extension}"}}}}.',
-            )
-
-
-def _check_one_each(files: Sequence[BoldFile], selection: Selection) -> None:
-    """Refuse several spaces or resolutions where none was asked for, and two images of one run."""
-    for field, option, asked in (
-        ("space", "--space", selection.space),
-        ("resolution", "--res", selection.res),
-    ):
-        there = sorted({getattr(file.file, field) or "none" for file in files})
-        if len(there) > 1 and not asked:
-            spaces = {(f.file.space, f.file.resolution) for f in files}
-            if field == "resolution" and len(spaces) == len({space for space, _ in spaces}):
-                continue
-            named = [_with_forms(label, field, files) for label in there]
-            raise OptionError(
-                f"The BOLD images come in several {field}s, and one must be chosen: "
-                f"{listing(named)}.",
-                f"Choose with {option} {there[0]}.",
-            )
-    _check_one_form(files)
-    seen: dict[tuple[Any, ...], BoldFile] = {}
-    for bold in files:
-        file = bold.file
-        run = by_value(file.run)
-        space = (file.space, file.resolution)
-        key = (file.session, file.task, file.acquisition, run, *space, bold.others, bold.form)
-        first = seen.setdefault(key, bold)
-        if first is not bold:
-            differ = sorted(
-                k
-                for k in first.entities.keys() | bold.entities.keys()
-                if first.entities.get(k) != bold.entities.get(k)
-            )
-            raise OptionError(
-                f"Two BOLD images of one run: {first.file.path} and {file.path}"
-                + (f"; they differ in {', '.join(differ)}." if differ else "."),
-                "Name the dataset to use with -d/--derivatives, or remove one of them.",
-            )

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bids_rsa.discovery.given_files import given_file, given_files
 from bids_rsa.discovery.index import IndexedFile
-from bids_rsa.discovery.masks import IMAGES, given_file, given_files
+from bids_rsa.discovery.masks import IMAGES
 from bids_rsa.entities import DATATYPES, name_pairs
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.records import Analysis, RegionSource

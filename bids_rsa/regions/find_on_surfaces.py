@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bids_rsa.discovery.given_files import given_files
 from bids_rsa.discovery.index import IndexedFile
-from bids_rsa.discovery.masks import given_files
 from bids_rsa.discovery.templates import FREESURFER, family_of, freesurfer_folders
 from bids_rsa.entities import name_pairs
 from bids_rsa.errors import InputError, OptionError

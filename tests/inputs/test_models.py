@@ -6,7 +6,8 @@ from scipy.spatial.distance import pdist, squareform
 
 from bids_rsa.discovery.conditions import match_names
 from bids_rsa.errors import ContentError, InputError, OptionError
-from bids_rsa.models.loading import check_models, condensed, load_models
+from bids_rsa.models.fits import check_models, condensed
+from bids_rsa.models.loading import load_models
 from bids_rsa.settings import InputSettings
 
 NAMES = ["face", "house", "cat", "shoe"]

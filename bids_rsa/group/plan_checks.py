@@ -1,0 +1,76 @@
+"""Checks of planned tests, before the first one runs."""
+
+from collections.abc import Sequence
+
+from bids_rsa.errors import InputError, OptionError
+from bids_rsa.group.agree import check_agreement, check_layout, check_space
+from bids_rsa.group.designs import design_of
+from bids_rsa.group.null_maps import check_draws
+from bids_rsa.group.records import GroupTest
+from bids_rsa.settings import GroupSettings, InputSettings
+from bids_rsa.spaces.masks import load_mask
+
+FACES = 6  # of a voxel: the neighbours unless asked for more
+
+
+def refuse_unused(inputs: InputSettings, group: GroupSettings, tests: Sequence[GroupTest]) -> None:
+    """Refuse surfaces for maps that are all volumes, and neighbours of voxels where none are.
+
+    Raises
+    ------
+    OptionError
+    """
+    if all(test.form == "surface" for test in tests) and group.connectivity != FACES:
+        raise OptionError(
+            f"--connectivity {group.connectivity} would be ignored: it is for voxels, and "
+            "neighbours on a surface are the vertices that share an edge.",
+            "Omit the option.",
+        )
+    if any(test.surfaces for test in tests):
+        return
+    for option, given in (("--surface", inputs.surface), ("--cortex-mask", inputs.cortex_mask)):
+        if given:
+            raise OptionError(
+                f"{option} would be ignored: it is for maps on surfaces, and the maps found are "
+                "volumes.",
+                "Omit the option.",
+            )
+
+
+def check_test(test: GroupTest) -> tuple[str, ...]:
+    """Check one test's subjects, sidecars, space, grid and design."""
+    if len(test.members) < 2:
+        names = ", ".join(f"sub-{s}" for s in test.subjects) or "none"
+        reasons = "; ".join(f"sub-{s}: {why}" for s, why in test.left_out)
+        raise InputError(
+            f"{test.title}: a test across subjects needs at least 2, and there are "
+            f"{len(test.members)} ({names}).{f' Left out: {reasons}.' if reasons else ''}",
+            "Run the participant level for more participants.",
+        )
+    maps = [one for member in test.members for one in member.all_maps]
+    check_space(maps, test.settings.assume_common_space)
+    warnings = check_agreement(maps, test.title)
+    layout = check_layout(maps)
+    if test.settings.group_mask and test.form == "volume":
+        odd = load_mask(test.settings.group_mask, layout, "group mask").warning
+        warnings = (*warnings, odd) if odd else warnings
+    design_of(test)
+    if test.settings.uses_null_maps:
+        check_draws(test)
+    counts = {member.subject: len(member.maps[0]) for member in test.members}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"sub-{subject} {n}" for subject, n in counts.items())
+        warnings = (*warnings, f"Subjects have different numbers of sessions to average: {told}.")
+    return warnings
+
+
+def check_joint(tests: Sequence[GroupTest], group: GroupSettings) -> None:
+    """Check that one null distribution can serve all tests of the call."""
+    subjects = {test.subjects for test in tests}
+    if group.fwe_over == "models" and len(subjects) > 1:
+        raise OptionError(
+            "--fwe-over models takes the maximum over all maps under the same relabelings, and "
+            "the tests of this call have different subjects: "
+            + "; ".join(f"{test.title} has {len(test.subjects)}" for test in tests),
+            "Select tests with the same subjects, or leave participants out.",
+        )
