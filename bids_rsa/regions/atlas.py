@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from nibabel.spatialimages import SpatialImage
@@ -44,6 +44,7 @@ class LabelImage:
     notes, warnings : tuple of str
     """
 
+    on_surface: ClassVar[bool] = False
     places: NDArray[np.int32]
     grid: Grid
     regions: tuple[Region, ...]

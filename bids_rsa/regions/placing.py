@@ -7,8 +7,6 @@ import numpy as np
 
 from bids_rsa.errors import ContentError
 from bids_rsa.regions.region import Placement, RegionSet
-from bids_rsa.regions.vertex_atlas import VertexLabels
-from bids_rsa.regions.vertex_shapes import VertexDiscs, VertexMasks
 from bids_rsa.spaces.ribbon import RibbonSpace
 
 
@@ -26,7 +24,7 @@ def place_regions(found: RegionSet, where: Any) -> Placement:
     ContentError
         Regions of another kind of space, or none of them in this one.
     """
-    if not isinstance(found, VertexLabels | VertexMasks | VertexDiscs):
+    if not found.on_surface:
         return found.place(getattr(where, "layout", where))
     if not isinstance(where, RibbonSpace):
         return found.place(where)

@@ -99,6 +99,10 @@ class RegionSet(Protocol):
     def warnings(self) -> tuple[str, ...]:
         """What is odd about them, in sentences."""
 
+    @property
+    def on_surface(self) -> bool:
+        """Whether they consist of vertices, perhaps with voxels below the cortex."""
+
     def place(self, where: Any, /) -> Placement:
         """Find the locations of each region on a grid; those of surfaces in a space of them.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 from nibabel.spatialimages import SpatialImage
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.neighborhood.sphere_offsets import sphere_around
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.regions.atlas import LabelImage
-from bids_rsa.regions.region import Placement, Region
+from bids_rsa.regions.region import Placement, Region, RegionSet
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.images import grid_of, image_name, open_image, read_volume
 from bids_rsa.spaces.masks import inside_of
@@ -24,23 +25,28 @@ VERTEX = re.compile(r"^[LR]\d+$")
 
 @dataclass(frozen=True, eq=False)
 class MaskRegions:
-    """Regions that may overlap: one mask each.
+    """Regions that may overlap: one mask each, all on grids or all of surfaces.
 
     Attributes
     ----------
-    masks : tuple of LabelImage
+    masks : tuple of RegionSet
         Each with one region.
     regions : tuple of Region
     warnings : tuple of str
     """
 
-    masks: tuple[LabelImage, ...]
+    masks: tuple[RegionSet, ...]
     regions: tuple[Region, ...]
     warnings: tuple[str, ...] = ()
 
-    def place(self, grid: Grid) -> Placement:
-        """Find the voxels of each mask on a grid; see `RegionSet`."""
-        placed = [mask.place(grid) for mask in self.masks]
+    @property
+    def on_surface(self) -> bool:
+        """Whether the masks are of vertices; see `RegionSet`."""
+        return self.masks[0].on_surface
+
+    def place(self, where: Any) -> Placement:
+        """Find the locations of each mask; see `RegionSet`."""
+        placed = [mask.place(where) for mask in self.masks]
         return Placement(
             [one.members[0] for one in placed],
             np.array([one.in_view[0] for one in placed]),
@@ -106,6 +112,7 @@ def parse_sphere(text: str) -> Sphere:
 class SphereRegions:
     """Regions that are spheres: voxels whose centres lie at most the radius from the centre."""
 
+    on_surface: ClassVar[bool] = False
     spheres: tuple[Sphere, ...]
     regions: tuple[Region, ...]
     warnings: tuple[str, ...] = ()

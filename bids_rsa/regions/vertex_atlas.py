@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import nibabel as nib
 import numpy as np
@@ -58,6 +58,7 @@ class VertexLabels:
         Vertices were listed by a file that does not say how many there are.
     """
 
+    on_surface: ClassVar[bool] = True
     by_side: dict[str, Keys]
     regions: tuple[Region, ...]
     name: str

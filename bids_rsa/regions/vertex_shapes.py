@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import nibabel as nib
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
 from bids_rsa.regions.region import Placement, Region
-from bids_rsa.regions.shapes import Sphere
+from bids_rsa.regions.shapes import MaskRegions, Sphere
 from bids_rsa.regions.vertex_atlas import VertexLabels, by_structure, keys_of_cifti
 from bids_rsa.spaces.gifti import hemisphere_named, read_maps
 from bids_rsa.spaces.images import reading
@@ -25,32 +25,9 @@ from bids_rsa.tables import refuse_special
 FREESURFER_LABEL = ".label"
 
 
-@dataclass(frozen=True, eq=False)
-class VertexMasks:
-    """Regions that may overlap: one mask each, of one hemisphere or of both.
-
-    Attributes
-    ----------
-    masks : tuple of VertexLabels
-        Each with one region.
-    regions : tuple of Region
-    warnings : tuple of str
-    """
-
-    masks: tuple[VertexLabels, ...]
-    regions: tuple[Region, ...]
-    warnings: tuple[str, ...] = ()
-
-    def place(self, where: Any) -> Placement:
-        """Find the locations of each mask; see `RegionSet`."""
-        placed = [mask.place(where) for mask in self.masks]
-        shares = np.array([one.in_view[0] for one in placed])
-        return Placement([one.members[0] for one in placed], shares)
-
-
 def vertex_masks(
     paths: Sequence[str], names: Sequence[str], regions: tuple[Region, ...]
-) -> VertexMasks:
+) -> MaskRegions:
     """Read masks: inside where above 0.5; files of one name are the hemispheres of one region.
 
     Parameters
@@ -73,7 +50,7 @@ def vertex_masks(
         mask, warning = _mask(own, replace(region))
         masks.append(mask)
         warnings += warning
-    return VertexMasks(tuple(masks), regions, tuple(warnings))
+    return MaskRegions(tuple(masks), regions, tuple(warnings))
 
 
 def _mask(paths: Sequence[str], region: Region) -> tuple[VertexLabels, list[str]]:
@@ -131,6 +108,7 @@ class VertexDiscs:
     warnings : tuple of str
     """
 
+    on_surface: ClassVar[bool] = True
     spheres: tuple[Sphere, ...]
     regions: tuple[Region, ...]
     warnings: tuple[str, ...] = ()

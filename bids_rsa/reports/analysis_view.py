@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bids_rsa.outputs.derivatives import GEOMETRY
 from bids_rsa.reports.collect import FoundMap
 from bids_rsa.reports.drawing import scale_of
-from bids_rsa.reports.packing import PackedNumbers, fitting, palettes
+from bids_rsa.reports.packing import PackedNumbers, pack_viewer
 from bids_rsa.reports.participant_pictures import MNI_TEMPLATE
 from bids_rsa.reports.pictures import Scale
 from bids_rsa.reports.slices import Anatomy, read_anatomy
@@ -100,18 +100,13 @@ def view(
 ) -> dict[str, Any] | None:
     """Put packed volumes together as the viewer reads them; ``place``: box shown, and start."""
     behind = pack_anatomy(anatomy)
-    taken, left_out = fitting([volume for volume, _ in packed], budget - behind.size)
-    if not taken:
-        return None
-    return {
-        "id": name,
-        "left_out": left_out,
-        "content": {
-            "box": place[0],
-            "start": place[1],
-            "stepMm": STEP_MM,
-            "anatomy": behind.content,
-            "maps": [volume.content for volume in taken],
-            "palettes": palettes([scale for _, scale in packed]),
-        },
-    }
+    return pack_viewer(
+        name,
+        [volume for volume, _ in packed],
+        [scale for _, scale in packed],
+        budget - behind.size,
+        box=place[0],
+        start=place[1],
+        stepMm=STEP_MM,
+        anatomy=behind.content,
+    )

@@ -75,6 +75,35 @@ def _palette(scale: Scale) -> str:
     return base64.b64encode(table.tobytes()).decode("ascii")
 
 
+def pack_viewer(
+    name: str,
+    packed: Sequence[PackedNumbers],
+    scales: Sequence[Scale],
+    budget: int,
+    **content: Any,
+) -> dict[str, Any] | None:
+    """Put packed maps together as a viewer reads them; None where not one of them fits.
+
+    Parameters
+    ----------
+    name : str
+        The viewer's id in the page.
+    packed : sequence of PackedNumbers
+        Maps.
+    scales : sequence of Scale
+        Their colours.
+    budget : int
+        Most letters of them.
+    **content
+        What they are shown on.
+    """
+    taken, left_out = fitting(packed, budget)
+    if not taken:
+        return None
+    maps = {"maps": [one.content for one in taken], "palettes": palettes(scales)}
+    return {"id": name, "left_out": left_out, "content": content | maps}
+
+
 def fitting(packed: Sequence[PackedNumbers], budget: int) -> tuple[list[PackedNumbers], list[str]]:
     """Take the first maps that fit into a budget of letters; name the others."""
     taken: list[PackedNumbers] = []

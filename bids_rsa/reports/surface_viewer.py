@@ -10,7 +10,7 @@ from bids_rsa.outputs.dataset_files import write_json
 from bids_rsa.outputs.derivatives import read_sidecar
 from bids_rsa.outputs.input_hashes import digest
 from bids_rsa.records import HemisphereSurfaces
-from bids_rsa.reports.packing import fitting, palettes
+from bids_rsa.reports.packing import pack_viewer
 from bids_rsa.reports.pictures import Scale
 from bids_rsa.reports.surface_maps import drawn_hemispheres
 from bids_rsa.reports.surface_packing import (
@@ -60,21 +60,16 @@ def surface_viewer(
     shown, locations = shown_geometry(geometry), shown_locations(geometry)
     fit_in = [one for one in maps if len(one[1]) > locations.max()]
     packed = [pack_surface_map(title, data, locations, scale) for title, data, scale in fit_in]
-    taken, left_out = fitting(packed, budget - _n_letters(shown))
-    if not taken:
+    scales, budget = [scale for *_, scale in fit_in], budget - _n_letters(shown)
+    key = f"geometry-{digest(shown)[:12]}"
+    viewer = pack_viewer(name, packed, scales, budget, geometry=key)
+    if viewer is None:
         return None
-    return {
-        "id": name,
-        "left_out": left_out,
+    return viewer | {
         "thinned": _thinned(geometry),
         "surfaces": _common_surfaces(geometry),
         "sides": [one["side"] for one in geometry["hemispheres"]],
         "geometry": shown,
-        "content": {
-            "geometry": f"geometry-{digest(shown)[:12]}",
-            "maps": [one.content for one in taken],
-            "palettes": palettes([scale for *_, scale in fit_in]),
-        },
     }
 
 
