@@ -9,7 +9,8 @@ import nibabel as nib
 import numpy as np
 from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 
-from bids_rsa.spaces.gifti import STRUCTURES, maps_image
+from bids_rsa.spaces.gifti import maps_image
+from bids_rsa.spaces.hemispheres import STRUCTURES
 
 from .app import _run
 

@@ -26,7 +26,7 @@ from bids_rsa.group.statements import Tried, count_tried
 from bids_rsa.group.write import GroupJob
 from bids_rsa.outputs.derivatives import EXTENSIONS
 from bids_rsa.settings import GroupSettings, InputSettings, RunSettings, Settings
-from bids_rsa.spaces.gifti import of_hemisphere
+from bids_rsa.spaces.hemispheres import of_hemisphere
 from bids_rsa.spaces.surface_files import SIDES
 from bids_rsa.tables import existing_file, expanded
 from bids_rsa.words import listing

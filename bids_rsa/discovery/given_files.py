@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bids_rsa.errors import InputError, OptionError
 from bids_rsa.records import Analysis
-from bids_rsa.spaces.gifti import Hemisphere, of_hemisphere
-from bids_rsa.spaces.images import missing_file
+from bids_rsa.spaces.hemispheres import Hemisphere, of_hemisphere
+from bids_rsa.spaces.read_errors import missing_file
 
 # what --brain-mask and --roi-mask may hold
 GIVEN_FIELDS = ("subject", "session", "task", "space")

@@ -19,7 +19,7 @@ from bids_rsa.entities import (
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.records import ConditionImage
 from bids_rsa.settings import Selection
-from bids_rsa.spaces.images import missing_file
+from bids_rsa.spaces.read_errors import missing_file
 from bids_rsa.tables import refuse_unwritable_name
 from bids_rsa.words import listing
 

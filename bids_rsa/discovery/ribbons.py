@@ -18,7 +18,7 @@ from bids_rsa.entities import in_order, name_pairs
 from bids_rsa.errors import InputError, OptionError
 from bids_rsa.records import Analysis, HemisphereSurfaces, MaskChoice
 from bids_rsa.settings import InputSettings
-from bids_rsa.spaces.gifti import Hemisphere
+from bids_rsa.spaces.hemispheres import Hemisphere
 from bids_rsa.spaces.map_files import is_gifti
 from bids_rsa.spaces.surface_files import DENSITIES, SIDES, read_surface
 from bids_rsa.tables import refuse_unwritable_name

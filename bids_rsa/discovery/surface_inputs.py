@@ -18,7 +18,7 @@ from bids_rsa.errors import InputError, OptionError
 from bids_rsa.records import Analysis, HemisphereSurfaces, MaskChoice
 from bids_rsa.settings import InputSettings
 from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
-from bids_rsa.spaces.gifti import Hemisphere
+from bids_rsa.spaces.hemispheres import Hemisphere
 from bids_rsa.spaces.map_files import maps_header
 from bids_rsa.spaces.surface_files import density_label, density_vertices
 from bids_rsa.tables import refuse_unwritable_name

@@ -23,7 +23,8 @@ from bids_rsa.discovery.templates import (
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.records import Analysis, HemisphereSurfaces
 from bids_rsa.settings import InputSettings
-from bids_rsa.spaces.gifti import Hemisphere, read_maps
+from bids_rsa.spaces.gifti import read_maps
+from bids_rsa.spaces.hemispheres import Hemisphere
 from bids_rsa.spaces.surface_files import SIDES, density_label, read_surface
 from bids_rsa.words import few, listing
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_rsa.entities import name_pairs
-from bids_rsa.spaces.gifti import Hemisphere
+from bids_rsa.spaces.hemispheres import Hemisphere
 from bids_rsa.spaces.surface_files import SIDES, density_label
 
 # FreeSurfer's folder of each mesh

@@ -7,7 +7,7 @@ from bids_rsa.core.inference.design import Design
 from bids_rsa.group.records import GroupTest
 from bids_rsa.outputs.derivatives import EXTENSIONS, PlannedFile, with_vectors
 from bids_rsa.outputs.input_hashes import digest, hash_file
-from bids_rsa.spaces.gifti import of_hemisphere
+from bids_rsa.spaces.hemispheres import of_hemisphere
 from bids_rsa.words import listing
 
 P_STATS = (

@@ -12,7 +12,7 @@ from bids_rsa.errors import BidsRsaError
 from bids_rsa.group.records import GroupTest, Member, ParticipantMap
 from bids_rsa.outputs.dataset_files import resolve_sources
 from bids_rsa.records import HemisphereSurfaces
-from bids_rsa.spaces.gifti import Hemisphere
+from bids_rsa.spaces.hemispheres import Hemisphere
 from bids_rsa.spaces.surface_files import load_middle, read_surface
 
 Surfaces = tuple[HemisphereSurfaces, ...]

@@ -16,9 +16,10 @@ from bids_rsa.patterns.places import surface_space
 from bids_rsa.records import Analysis, HemisphereSurfaces
 from bids_rsa.settings import InputSettings
 from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout, open_cifti, read_cifti_map
-from bids_rsa.spaces.gifti import Hemisphere, read_maps
+from bids_rsa.spaces.gifti import read_maps
 from bids_rsa.spaces.grayordinates import GrayordinateSpace
 from bids_rsa.spaces.headers import header_of
+from bids_rsa.spaces.hemispheres import Hemisphere
 from bids_rsa.spaces.images import grid_of, load_volume, n_volumes, open_image, read_volume
 from bids_rsa.spaces.map_files import maps_header
 from bids_rsa.spaces.space import Space

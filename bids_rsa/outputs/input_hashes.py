@@ -11,8 +11,8 @@ from typing import Any
 
 from bids_rsa.errors import BidsRsaError, MissingFileError, ReadWriteError
 from bids_rsa.records import Analysis, ConditionImage, HemisphereSurfaces
-from bids_rsa.spaces.gifti import hemisphere_named
 from bids_rsa.spaces.gifti_external import external_files, refuse_missing_external
+from bids_rsa.spaces.hemispheres import hemisphere_named
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from bids_rsa.producers import (
 from bids_rsa.producers.labels import Labels
 from bids_rsa.producers.places import Place
 from bids_rsa.records import ConditionImage
-from bids_rsa.spaces.images import missing_file
+from bids_rsa.spaces.read_errors import missing_file
 
 # programs whose files carry BIDS names
 BIDS_NAMED: dict[str, Callable[[Sequence[IndexedFile]], list[ConditionImage]]] = {

@@ -21,7 +21,7 @@ from bids_rsa.producers.matfile import read_spm
 from bids_rsa.producers.places import Place, find_places
 from bids_rsa.records import Analysis, BoldRun, ConditionImage, Residuals, natural_key
 from bids_rsa.settings import AUTO, RESIDUALS
-from bids_rsa.spaces.gifti import hemisphere_named
+from bids_rsa.spaces.hemispheres import hemisphere_named
 from bids_rsa.spaces.map_files import is_cifti, is_gifti, is_series, sidecar_of
 from bids_rsa.words import few
 

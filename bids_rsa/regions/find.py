@@ -26,8 +26,8 @@ from bids_rsa.regions.shapes import parse_sphere
 from bids_rsa.regions.tables import find_region_table
 from bids_rsa.regions.vertex_atlas import is_surface_atlas, is_surface_mask
 from bids_rsa.settings import RegionSettings
-from bids_rsa.spaces.gifti import hemisphere_named
 from bids_rsa.spaces.headers import header_of
+from bids_rsa.spaces.hemispheres import hemisphere_named
 from bids_rsa.spaces.surface_files import SIDES
 from bids_rsa.tables import existing_file, refuse_unwritable_name
 from bids_rsa.words import listing

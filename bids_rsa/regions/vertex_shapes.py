@@ -14,10 +14,11 @@ from bids_rsa.errors import ContentError
 from bids_rsa.regions.region import Placement, Region
 from bids_rsa.regions.shapes import MaskRegions, Sphere
 from bids_rsa.regions.vertex_atlas import VertexLabels, by_structure, keys_of_cifti
-from bids_rsa.spaces.gifti import hemisphere_named, read_maps
-from bids_rsa.spaces.images import reading
+from bids_rsa.spaces.gifti import read_maps
+from bids_rsa.spaces.hemispheres import hemisphere_named
 from bids_rsa.spaces.map_files import is_gifti
 from bids_rsa.spaces.masks import inside_of
+from bids_rsa.spaces.read_errors import reading
 from bids_rsa.spaces.surface import SurfaceSpace
 from bids_rsa.spaces.vertex_layout import layout_of
 from bids_rsa.tables import refuse_special

@@ -18,8 +18,9 @@ from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis, SeriesAxis
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
-from bids_rsa.spaces.gifti import Hemisphere
-from bids_rsa.spaces.images import as_float, reading
+from bids_rsa.spaces.hemispheres import Hemisphere
+from bids_rsa.spaces.images import as_float
+from bids_rsa.spaces.read_errors import reading
 from bids_rsa.tables import refuse_special
 
 CORTEX: dict[str, Hemisphere] = {

@@ -1,16 +1,10 @@
-"""GIFTI: triangle meshes, maps on their vertices, and labels; left and right by what files say."""
+"""GIFTI: triangle meshes, maps on their vertices, and labels."""
 
 from __future__ import annotations
 
-import binascii
-import gzip
 import os
-import re
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
-from xml.parsers import expat
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -21,28 +15,15 @@ from nibabel.gifti import (
     GiftiLabelTable,
     GiftiMetaData,
 )
-from nibabel.gifti.parse_gifti_fast import GiftiImageParser
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
 from bids_rsa.spaces.gifti_external import refuse_missing_external
-from bids_rsa.spaces.images import as_float, reading, refuse_special
-
-Hemisphere = Literal["L", "R"]
-STRUCTURES: dict[Hemisphere, str] = {"L": "CortexLeft", "R": "CortexRight"}
-STRUCTURE_KEY = "AnatomicalStructurePrimary"
-TIME_KEY = "TimeStep"
-_BUFFER_BYTES = 2**20
-# what {hemi} in a path may stand for: BIDS' and FreeSurfer's names
-_IN_PATHS: dict[Hemisphere, tuple[str, ...]] = {
-    "L": ("L", "lh", "left"), "R": ("R", "rh", "right"),
-}  # fmt: skip
-# hemi-L of BIDS; lh. of FreeSurfer; .L. of the Human Connectome Project
-_NAMED = (
-    re.compile(r"(?:^|_)hemi-([LR])(?:_|\.)"),
-    re.compile(r"^([lr])h\."),
-    re.compile(r"\.([LR])\."),
-)
+from bids_rsa.spaces.gifti_series import time_step_of
+from bids_rsa.spaces.hemispheres import STRUCTURE_KEY, STRUCTURES, Hemisphere, hemisphere_of
+from bids_rsa.spaces.images import as_float
+from bids_rsa.spaces.read_errors import reading
+from bids_rsa.tables import refuse_special
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,90 +149,6 @@ def read_maps(path: str | os.PathLike[str]) -> VertexMaps:
     return VertexMaps(values, tuple(names), hemisphere_of(image, name), name, time_step_of(metas))
 
 
-def time_step_of(metas: Iterable[Mapping[str, str]]) -> float:
-    """Find the time between two maps in the metadata of a file: FreeSurfer writes s, AFNI ms."""
-    for meta in metas:
-        try:
-            return float(meta[TIME_KEY])
-        except (KeyError, ValueError):
-            continue
-    return 0.0
-
-
-class _Streaming(GiftiImageParser):
-    """Hands each array over when it was read, and keeps none."""
-
-    def __init__(self, take: Callable[[NDArray[Any]], None]) -> None:
-        super().__init__(buffer_size=_BUFFER_BYTES)
-        self._take = take
-
-    def EndElementHandler(self, name: str) -> None:  # noqa: N802 - nibabel's name
-        """Hand over the values of an array."""
-        super().EndElementHandler(name)
-        if name == "Data":
-            self._take(self.da.data)
-            self.da.data = None
-
-
-def stream_arrays(path: str, take: Callable[[NDArray[Any]], None]) -> None:
-    """Read the arrays of a file one after the other, each given to a function.
-
-    A series of volumes is larger than what is kept of it, which is why the file is not read as a
-    whole.
-
-    Raises
-    ------
-    MissingFileError, ContentError, InputError, ReadWriteError
-        No such file, or it is damaged.
-    """
-    with reading(path):
-        refuse_special(path)
-        refuse_missing_external(path)
-        opener: Callable[..., Any] = gzip.open if path.endswith(".gz") else open
-        try:
-            with opener(path, "rb") as file:
-                _Streaming(take).parse(fptr=file)
-        except (expat.ExpatError, binascii.Error, AssertionError) as error:
-            raise ContentError(
-                f"{path} cannot be read as GIFTI: {error}.", "Write the file again."
-            ) from error
-
-
-def hemisphere_of(image: GiftiImage, name: str) -> Hemisphere | None:
-    """Find the hemisphere that a file is of: by its metadata, else by its name.
-
-    Raises
-    ------
-    ContentError
-        Metadata and name contradict each other.
-    """
-    metas = [image.meta, *(array.meta for array in image.darrays)]
-    told = {str(meta.get(STRUCTURE_KEY, "")) for meta in metas}
-    inside = {side for side, structure in STRUCTURES.items() if structure in told}
-    named = hemisphere_named(name)
-    if len(inside) > 1 or (inside and named is not None and named not in inside):
-        structures = ", ".join(STRUCTURES[side] for side in sorted(inside))
-        raise ContentError(
-            f"{name}: its metadata say {structures}" + (f", its name hemi-{named}." * bool(named)),
-            "Left and right may have been swapped: check which hemisphere the file is of.",
-        )
-    return next(iter(inside), named)
-
-
-def of_hemisphere(pattern: str, side: Hemisphere) -> str:
-    """Replace ``{hemi}`` in a path by L, lh or left (R, rh or right): the first that is a file."""
-    named = [pattern.replace("{hemi}", name) for name in _IN_PATHS[side]]
-    return next((path for path in named if Path(path).is_file()), named[0])
-
-
-def hemisphere_named(name: str) -> Hemisphere | None:
-    """Find the hemisphere in a file name."""
-    for pattern in _NAMED:
-        if found := pattern.search(Path(name).name):
-            return "L" if found.group(1).upper() == "L" else "R"
-    return None
-
-
 def maps_image(
     values: NDArray[Any], hemisphere: Hemisphere, names: tuple[str, ...] = (),
     intent: str = "NIFTI_INTENT_SHAPE",
@@ -280,39 +177,6 @@ def maps_image(
     ]
     meta = GiftiMetaData({STRUCTURE_KEY: STRUCTURES[hemisphere]})
     return GiftiImage(meta=meta, darrays=arrays)
-
-
-def write_series(
-    path: str | os.PathLike[str],
-    volumes: Iterable[NDArray[np.float32]],
-    n_volumes: int,
-    hemisphere: Hemisphere,
-    step_s: float,
-) -> None:
-    """Write a series, an array (n_vertices,) at a time: nibabel would make one text of all.
-
-    Parameters
-    ----------
-    path : path
-    volumes : iterable of ndarray
-    n_volumes : int
-    hemisphere : {"L", "R"}
-    step_s : float
-        From each volume to the next.
-    """
-    meta = {STRUCTURE_KEY: STRUCTURES[hemisphere], TIME_KEY: f"{step_s:g}"}
-    whole = bytes(GiftiImage(meta=GiftiMetaData(meta)).to_xml())
-    whole = whole.replace(b'NumberOfDataArrays="0"', b'NumberOfDataArrays="%d"' % n_volumes)
-    before, _, after = whole.rpartition(b"</GIFTI>")
-    with Path(path).open("wb") as file:
-        file.write(before)
-        for values in volumes:
-            array = GiftiDataArray(
-                values, "NIFTI_INTENT_TIME_SERIES", "NIFTI_TYPE_FLOAT32",
-                encoding="GIFTI_ENCODING_B64BIN",  # noise hardly gets smaller by compression
-            )  # fmt: skip
-            file.write(array.to_xml())
-        file.write(b"</GIFTI>" + after)
 
 
 def mask_image(inside: NDArray[Any], hemisphere: Hemisphere) -> GiftiImage:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_rsa.errors import MissingFileError
-from bids_rsa.spaces.images import reading
+from bids_rsa.spaces.read_errors import reading
 
 _CHUNK_BYTES = 2**22
 _LONGEST_TAG = 2**12

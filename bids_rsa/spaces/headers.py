@@ -16,7 +16,8 @@ import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 
 from bids_rsa.spaces.grid import Grid
-from bids_rsa.spaces.images import grid_of, n_volumes, open_image, refuse_truncated
+from bids_rsa.spaces.images import grid_of, n_volumes, open_image
+from bids_rsa.spaces.read_errors import refuse_truncated
 
 _FIRST_BYTES = 2048  # of a compressed file: enough for a header
 _GZIP = 31  # zlib's number for gzip with the largest window

@@ -1,58 +1,25 @@
-"""Images to arrays and back: grids, reading with clear errors."""
+"""Volume images to arrays and back."""
 
 from __future__ import annotations
 
-import math
 import os
-import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 from isal import igzip
 from nibabel.arrayproxy import ArrayProxy
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError, SpatialImage
-from nibabel.wrapstruct import WrapStructError
+from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from bids_rsa.errors import (
-    BidsRsaError,
     ContentError,
-    MissingFileError,
-    ReadWriteError,
 )
 from bids_rsa.spaces.grid import Grid
+from bids_rsa.spaces.read_errors import reading, refuse_truncated
 from bids_rsa.tables import expanded, refuse_special
 
-# what lies in the place of a file whose content was not fetched
-_POINTERS = {
-    b"/annex/objects/": ("git-annex", "datalad get (or git annex get)"),
-    b"version https://git-lfs": ("Git LFS", "git lfs pull --include"),
-}
-_DAMAGED = (
-    EOFError,
-    ValueError,
-    KeyError,
-    struct.error,
-    zlib.error,
-    igzip.BadGzipFile,
-    ImageFileError,
-    HeaderDataError,
-    WrapStructError,
-    # numbers in a header that no image can have
-    OverflowError,
-    MemoryError,
-    TypeError,
-    IndexError,
-)
 _MM_PER_UNIT = {"meter": 1000.0, "micron": 0.001}
-# deflate, gzip's method, never makes data smaller than this
-_MOST_COMPRESSED = 1040
 _SMALL_INTEGERS = ("int8", "uint8", "int16", "uint16")
 
 
@@ -96,57 +63,6 @@ def _unit(image: SpatialImage) -> str:
         return str(header.get_xyzt_units()[0])
     except KeyError:  # a code that NIfTI does not define
         return "unknown"
-
-
-@contextmanager
-def reading(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn what can go wrong while a file is read into errors that name it."""
-    try:
-        yield
-    except BidsRsaError:
-        raise
-    except FileNotFoundError as error:
-        raise missing_file(error.filename or os.fspath(path)) from error
-    except _DAMAGED as error:
-        raise _damage(path, error) from error
-    except OSError as error:
-        if error.errno is None:  # nibabel's word for fewer bytes than the header promises
-            raise _damage(path, error) from error
-        raise ReadWriteError(f"{os.fspath(path)} cannot be read: {error.strerror}.") from error
-
-
-def missing_file(path: str | os.PathLike[str]) -> MissingFileError:
-    """Say that a file is not there; git-annex leaves links that lead nowhere."""
-    if Path(path).is_symlink():
-        return MissingFileError(
-            f"{os.fspath(path)} is a broken link ({Path(path).readlink()}).",
-            "If this is a DataLad dataset: datalad get the file.",
-        )
-    return MissingFileError(f"There is no file {os.fspath(path)}.", "Check the path.")
-
-
-def _damage(path: str | os.PathLike[str], error: Exception) -> ContentError:
-    """Describe a file that is not the image it should be."""
-    name, again = os.fspath(path), "Copy or write the file again."
-    try:
-        with Path(path).open("rb") as file:
-            start = file.read(64)
-    except OSError:
-        start = b""
-    for first, (program, command) in _POINTERS.items():
-        if start.startswith(first):
-            return ContentError(
-                f"{name} holds no image, only {program}'s pointer to it.",
-                f"Get the content: {command} the file.",
-            )
-    if name.endswith("gz") and not start.startswith(b"\x1f\x8b"):
-        found = f"its first bytes are {start[:16]!r}" if start else "it is empty"
-        said = f"{name} is named as a gzip-compressed image, but it is none: {found}."
-        return ContentError(said, again)
-    if isinstance(error, EOFError):
-        said = f"{name} is truncated: its compressed data end before the end of the stream."
-        return ContentError(said, again)
-    return ContentError(f"{name} cannot be read as an image: {error}", again)
 
 
 def open_image(path: str | os.PathLike[str]) -> SpatialImage:
@@ -201,28 +117,6 @@ def _check_header(image: SpatialImage, name: str) -> None:
         return
     # the data of AFNI and ANALYZE lie in a file of their own
     refuse_truncated(name, str(file), proxy.offset, image.shape, proxy.dtype)
-
-
-def refuse_truncated(
-    name: str, file: str, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> None:
-    """Refuse a header that promises more data than the file can hold.
-
-    Raises
-    ------
-    ContentError
-        With the header's numbers and the file's size.
-    """
-    promised = offset + math.prod(shape) * dtype.itemsize
-    size = Path(file).stat().st_size
-    compressed = file.endswith((".gz", ".mgz", ".bz2", ".zst", ".Z"))
-    if promised > size * (_MOST_COMPRESSED if compressed else 1):
-        raise ContentError(
-            f"{name} is truncated, or its header is damaged: the header promises "
-            f"{promised:,} bytes (shape {tuple(map(int, shape))}, {dtype}), and the "
-            f"file has {size:,}{' compressed ones' * compressed}.",
-            "Copy or write the file again.",
-        )
 
 
 def n_volumes(image: SpatialImage) -> int:

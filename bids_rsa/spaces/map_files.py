@@ -19,15 +19,11 @@ from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
 from bids_rsa.spaces.cifti import SERIES_ENDING, open_cifti, read_cifti_map
-from bids_rsa.spaces.gifti import (
-    STRUCTURE_KEY,
-    STRUCTURES,
-    VertexMaps,
-    hemisphere_named,
-    read_maps,
-    time_step_of,
-)
-from bids_rsa.spaces.images import as_float, reading
+from bids_rsa.spaces.gifti import VertexMaps, read_maps
+from bids_rsa.spaces.gifti_series import time_step_of
+from bids_rsa.spaces.hemispheres import STRUCTURE_KEY, STRUCTURES, hemisphere_named
+from bids_rsa.spaces.images import as_float
+from bids_rsa.spaces.read_errors import reading
 from bids_rsa.spaces.vertex_layout import VertexLayout, layout_of
 from bids_rsa.tables import refuse_special
 

@@ -18,18 +18,20 @@ from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
 from bids_rsa.spaces.cifti import GrayordinateLayout, open_cifti, scalar_image
-from bids_rsa.spaces.gifti import Hemisphere, maps_image, stream_arrays, write_series
+from bids_rsa.spaces.gifti import maps_image
+from bids_rsa.spaces.gifti_series import stream_arrays, write_series
 from bids_rsa.spaces.grid import Grid
+from bids_rsa.spaces.hemispheres import Hemisphere
 from bids_rsa.spaces.images import (
     as_float,
     grid_of,
     n_volumes,
     open_image,
     read_volume,
-    reading,
     volume_image,
 )
 from bids_rsa.spaces.map_files import MapsHeader, is_gifti, is_series, maps_header
+from bids_rsa.spaces.read_errors import reading
 from bids_rsa.spaces.vertex_layout import VertexLayout
 
 Floats = NDArray[np.float32]

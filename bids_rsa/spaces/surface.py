@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from bids_rsa.core.inference.adjacency import Adjacency, join_adjacencies
 from bids_rsa.core.neighborhood.patches import Patches, joined_patches
 from bids_rsa.errors import ContentError
-from bids_rsa.spaces.gifti import Hemisphere, VertexMaps, maps_image, mask_image, read_maps
+from bids_rsa.spaces.gifti import VertexMaps, maps_image, mask_image, read_maps
+from bids_rsa.spaces.hemispheres import Hemisphere
 from bids_rsa.spaces.masks import inside_of
 from bids_rsa.spaces.space import Floats, FoundMask, Integers, Mask, Smoother
 from bids_rsa.spaces.surface_checks import check_surface_radius

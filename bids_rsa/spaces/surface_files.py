@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
 from bids_rsa.records import HemisphereSurfaces
-from bids_rsa.spaces.gifti import Hemisphere, Mesh, hemisphere_named, read_maps, read_mesh
-from bids_rsa.spaces.images import reading, refuse_special
+from bids_rsa.spaces.gifti import Mesh, read_maps, read_mesh
+from bids_rsa.spaces.hemispheres import Hemisphere, hemisphere_named
+from bids_rsa.spaces.read_errors import reading
+from bids_rsa.tables import refuse_special
 
 # vertices of the meshes that have a name, and their den- label
 DENSITIES = {

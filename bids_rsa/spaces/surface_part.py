@@ -13,7 +13,8 @@ from bids_rsa.core.inference.adjacency import Adjacency, mesh_adjacency
 from bids_rsa.core.neighborhood.mesh import reached_graph, vertex_areas
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.errors import ContentError
-from bids_rsa.spaces.gifti import Hemisphere, Mesh
+from bids_rsa.spaces.gifti import Mesh
+from bids_rsa.spaces.hemispheres import Hemisphere
 from bids_rsa.spaces.space import Floats, Integers, Mask, Smoother
 
 # discs are found in pieces, so that distances of few are held at a time

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
-from bids_rsa.spaces.gifti import Hemisphere, VertexMaps
+from bids_rsa.spaces.gifti import VertexMaps
+from bids_rsa.spaces.hemispheres import Hemisphere
 
 
 @dataclass(frozen=True)

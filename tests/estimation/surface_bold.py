@@ -9,7 +9,7 @@ from bold_runs import CONDITIONS, TASK, TR, N, confounds, events, matrix, write_
 from nibabel.cifti2 import BrainModelAxis, Cifti2Header, Cifti2Image, SeriesAxis
 from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 
-from bids_rsa.spaces.gifti import STRUCTURES
+from bids_rsa.spaces.hemispheres import STRUCTURES
 
 STEP_MM = 2.0
 SHAPES = {"L": (14, 12), "R": (12, 13)}

@@ -13,7 +13,7 @@ from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 from test_grayordinate_group import AFFINE, BOX, N_VERTICES, cortex_of, effect, sheet
 
 from bids_rsa.spaces.cifti import GrayordinateLayout
-from bids_rsa.spaces.gifti import STRUCTURES
+from bids_rsa.spaces.hemispheres import STRUCTURES
 
 CONDITIONS = [f"c{k}" for k in range(8)]
 N_SUBJECTS, N_KEPT = 7, 100

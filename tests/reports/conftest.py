@@ -11,7 +11,7 @@ from report_inputs import FAST, write_inputs
 from surface_inputs import write_grayordinate_inputs, write_surface_inputs
 
 from bids_rsa.cli import main
-from bids_rsa.spaces.gifti import STRUCTURES
+from bids_rsa.spaces.hemispheres import STRUCTURES
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ import numpy as np
 from nibabel.cifti2 import BrainModelAxis, Cifti2Header, Cifti2Image, ScalarAxis
 from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 
-from bids_rsa.spaces.gifti import STRUCTURES, maps_image
+from bids_rsa.spaces.gifti import maps_image
+from bids_rsa.spaces.hemispheres import STRUCTURES
 
 CONDITIONS = ("a1", "a2", "a3", "b1", "b2", "b3")
 RUNS = ("1", "2", "3", "4")

@@ -8,7 +8,8 @@ import pytest
 from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 
 from bids_rsa.errors import BidsRsaError, ContentError, MissingFileError
-from bids_rsa.spaces.gifti import hemisphere_named, maps_image, read_maps, read_mesh
+from bids_rsa.spaces.gifti import maps_image, read_maps, read_mesh
+from bids_rsa.spaces.hemispheres import hemisphere_named
 
 POINTS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0.5]], np.float32)
 FACES = np.array([[0, 1, 2], [1, 3, 2]], np.int32)

@@ -29,7 +29,8 @@ from surface_data import (
 
 from bids_rsa.app.preflight import validator_command
 from bids_rsa.reports.collect import participant_maps
-from bids_rsa.spaces.gifti import STRUCTURES, maps_image
+from bids_rsa.spaces.gifti import maps_image
+from bids_rsa.spaces.hemispheres import STRUCTURES
 
 OPTIONS = {
     "scores": ("--comparison", "pearson", "spearman", "--reliability",
