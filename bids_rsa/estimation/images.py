@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
 from bids_rsa.estimation.design import RunDesign
-from bids_rsa.estimation.fit import fit_run
+from bids_rsa.estimation.fit import Estimates, fit_run
 from bids_rsa.estimation.names import (
     contrast_labels,
     design_path,
@@ -22,7 +22,7 @@ from bids_rsa.estimation.names import (
 from bids_rsa.estimation.runs import run_design
 from bids_rsa.records import BoldRun
 from bids_rsa.spaces.masks import load_mask
-from bids_rsa.spaces.series import open_time_series
+from bids_rsa.spaces.series import BoldSeries, open_time_series
 from bids_rsa.spaces.surface_files import cortex_within
 
 
@@ -33,6 +33,10 @@ class RunFiles:
     images: tuple[Path, ...]
     design: Path
     residuals: tuple[Path, ...] = ()
+
+
+# takes the number of voxels; gives a context whose value takes the number finished
+Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
 
 @contextmanager
@@ -46,7 +50,7 @@ def estimate_run(
     folder: Path,
     keep_residuals: bool = False,
     n_threads: int = 1,
-    progress: Callable[[int], AbstractContextManager[Callable[[int], None]]] = _no_progress,
+    progress: Progress = _no_progress,
 ) -> RunFiles:
     """Estimate a run, and write what comes of it under its final names into a folder.
 
@@ -74,22 +78,7 @@ def estimate_run(
     inside = inside_of_run(run, bold.layout)
     design, _ = run_design(run)
     series = bold.read(inside)
-    try:
-        with progress(series.shape[1]) as advance:
-            estimates = fit_run(
-                series,
-                design,
-                run.settings.glm_noise,
-                run.settings.scale,
-                keep_residuals,
-                n_threads,
-                advance,
-            )
-    except ValueError as error:
-        raise ContentError(
-            f"{run.path} cannot be scaled inside {', '.join(run.masks) or 'its cortex'}: {error}.",
-            "Is this preprocessed BOLD? --scale none leaves its units.",
-        ) from error
+    estimates = _fit(run, design, series, keep_residuals, n_threads, progress)
     residuals: tuple[Path, ...] = ()
     if keep_residuals:
         residuals = _in_folder(folder, [path.removesuffix(".gz") for path in residuals_paths(run)])
@@ -97,6 +86,39 @@ def estimate_run(
     del series
     table = folder / Path(design_path(run)).name
     write_design(design, table)
+    images = _save_estimates(run, design, estimates, bold, inside, folder)
+    return RunFiles(images, table, residuals)
+
+
+def _fit(
+    run: BoldRun,
+    design: RunDesign,
+    series: NDArray[Any],
+    keep_residuals: bool,
+    n_threads: int,
+    progress: Progress,
+) -> Estimates:
+    """Fit the design; residuals take the place of the series where they are kept."""
+    glm_noise, scale = run.settings.glm_noise, run.settings.scale
+    try:
+        with progress(series.shape[1]) as advance:
+            return fit_run(series, design, glm_noise, scale, keep_residuals, n_threads, advance)
+    except ValueError as error:
+        raise ContentError(
+            f"{run.path} cannot be scaled inside {', '.join(run.masks) or 'its cortex'}: {error}.",
+            "Is this preprocessed BOLD? --scale none leaves its units.",
+        ) from error
+
+
+def _save_estimates(
+    run: BoldRun,
+    design: RunDesign,
+    estimates: Estimates,
+    bold: BoldSeries,
+    inside: NDArray[np.bool_],
+    folder: Path,
+) -> tuple[Path, ...]:
+    """Write an image of the effect and of the variance of each condition."""
     images: list[Path] = []
     for name, contrast, own in _contrasts(design):
         for stat, values in (("effect", estimates.effects), ("variance", estimates.variances)):
@@ -104,7 +126,7 @@ def estimate_run(
             stacked = run.settings.estimate != "conditions"
             bold.save_maps(values[own], inside, paths, f"{stat} of {name}", stacked)
             images += paths
-    return RunFiles(tuple(images), table, residuals)
+    return tuple(images)
 
 
 def inside_of_run(run: BoldRun, layout: Any) -> NDArray[np.bool_]:

@@ -86,6 +86,30 @@ def write_ceiling(
     links: Mapping[str, str],
 ) -> None:
     """Write the maps of a test's ceiling, and last their sidecars."""
+    sidecars = _sidecars(test, planned, ceiling, links)
+
+    @contextmanager
+    def described() -> Iterator[None]:
+        """Take old sidecars away, and write the new ones after all images."""
+        with dataset_lock(output_dir):
+            for path in sidecars:
+                (output_dir / path).unlink(missing_ok=True)
+            yield
+            for path, content in sidecars.items():
+                write_json(output_dir / path, content)
+
+    paths_of_maps = [output_dir / file.path for file in planned]
+    with replacing_together(paths_of_maps, described()) as beside:
+        for file, path in zip(planned, paths_of_maps, strict=True):
+            values = np.full(ceiling.space.n_locations, ceiling.space.outside, np.float32)
+            values[ceiling.mask] = ceiling.maps[file.kind]
+            nib.save(ceiling.space.image(values, file.part), beside[path])
+
+
+def _sidecars(
+    test: GroupTest, planned: Sequence[PlannedFile], ceiling: Ceiling, links: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
+    """Gather the sidecars of the maps by their paths in the output."""
     entry = find_comparison(test.key.comparison)
     shared = {key: test.metadata[key] for key in SHARED_KEYS if key in test.metadata}
     paths = [path for member in test.members for one in member.all_maps for path in one.paths]
@@ -99,8 +123,8 @@ def write_ceiling(
         "VoxelsUndefined": ceiling.n_undefined,
     }
     outside = "0" if test.form == "volume" else "NaN"
-    sidecars = {
-        output_dir / file.sidecar: {
+    return {
+        file.sidecar: {
             "Description": f"{STATS[file.kind]}. {entry.title}; what is averaged: {entry.ceiling}. "
             f"{outside} outside the mask, NaN where undefined.",
             **common,
@@ -110,20 +134,3 @@ def write_ceiling(
         }
         for file in planned
     }
-
-    @contextmanager
-    def described() -> Iterator[None]:
-        """Take old sidecars away, and write the new ones after all images."""
-        with dataset_lock(output_dir):
-            for path in sidecars:
-                path.unlink(missing_ok=True)
-            yield
-            for path, content in sidecars.items():
-                write_json(path, content)
-
-    paths_of_maps = [output_dir / file.path for file in planned]
-    with replacing_together(paths_of_maps, described()) as beside:
-        for file, path in zip(planned, paths_of_maps, strict=True):
-            values = np.full(ceiling.space.n_locations, ceiling.space.outside, np.float32)
-            values[ceiling.mask] = ceiling.maps[file.kind]
-            nib.save(ceiling.space.image(values, file.part), beside[path])

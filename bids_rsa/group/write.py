@@ -94,15 +94,6 @@ def write_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> lis
         test, settings, job.planned[0].settings_hash, result.found, job.tried, dict(job.links)
     )
 
-    def image(values: NDArray[Any], part: str, outside: float = 0.0) -> Any:
-        """Put values into the mask; NaN stands outside of it on surfaces."""
-        is_mask = values.dtype == np.uint8
-        if not is_mask and np.isnan(scores.space.outside):
-            outside = scores.space.outside
-        everywhere = np.full(scores.space.n_locations, outside, values.dtype)
-        everywhere[scores.mask] = values
-        return scores.space.image(everywhere, part, is_mask=is_mask)
-
     @contextmanager
     def described() -> Iterator[None]:
         """Take away what described and showed the old images; write tables and sidecars."""
@@ -121,16 +112,27 @@ def write_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> lis
         for part in test.parts:
             hemisphere = {"Hemisphere": part} if part else {}
             sidecars[_json(mask_path(test, part))] = group_mask_sidecar(test, common) | hemisphere
-            mask = image(np.ones(result.maps["t"].size, np.uint8), part)
+            mask = _image(scores, np.ones(result.maps["t"].size, np.uint8), part)
             nib.save(mask, beside[output / mask_path(test, part)])
             for stat, values in result.maps.items():
                 path = map_path(test, stat, part)
                 outside = 1.0 if stat in P_STATS else 0.0
-                nib.save(image(values.astype(np.float32), part, outside), beside[output / path])
+                image = _image(scores, values.astype(np.float32), part, outside)
+                nib.save(image, beside[output / path])
                 sidecars[_json(path)] = (
                     group_map_sidecar(stat, test, common, job.n_joint) | hemisphere
                 )
     return paths
+
+
+def _image(scores: GroupScores, values: NDArray[Any], part: str, outside: float = 0.0) -> Any:
+    """Put values into the mask of a test; NaN stands outside of it on surfaces."""
+    is_mask = values.dtype == np.uint8
+    if not is_mask and np.isnan(scores.space.outside):
+        outside = scores.space.outside
+    everywhere = np.full(scores.space.n_locations, outside, values.dtype)
+    everywhere[scores.mask] = values
+    return scores.space.image(everywhere, part, is_mask=is_mask)
 
 
 def _json(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,15 +94,10 @@ def plan_regions(
     chosen = {"RegionNames": [[region.index, region.name] for region in regions]}
     of_scores = _score_settings(analysis, rsa, models, hashes) | shared | chosen
     stat, own = dissimilarity_label(rsa.dissimilarity), _of_all_vertices(analysis)
-    session = f"ses-{analysis.session}/" if analysis.session else ""
-    folder = f"sub-{analysis.subject}/{session}func"
-
-    def path(suffix: str, region: str = "", stat: str = "") -> str:
-        return f"{folder}/{region_stem(own.label, source.name, region, stat)}_{suffix}"
-
+    path = partial(_path, own, source.name)
     relmats = [
         plan_file(
-            path("relmat.tsv", region.label, stat),
+            path("relmat.tsv", region=region.label, stat=stat),
             shared | {"Region": {"Index": region.index, "Name": region.name}},
         )
         for region in regions
@@ -121,6 +117,13 @@ def plan_regions(
         if rsa.keep_null
         else None,
     )
+
+
+def _path(analysis: Analysis, seg: str, suffix: str, region: str = "", stat: str = "") -> str:
+    """Name a file of regions within the output folder."""
+    session = f"ses-{analysis.session}/" if analysis.session else ""
+    stem = region_stem(analysis.label, seg, region, stat)
+    return f"sub-{analysis.subject}/{session}func/{stem}_{suffix}"
 
 
 def _of_all_vertices(analysis: Analysis) -> Analysis:

@@ -1,6 +1,5 @@
-"""Pictures of a group test: its map, the null distribution, scores at the peaks."""
+"""Pictures of a group test: its map, and scores at the peaks."""
 
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from bids_rsa.group.tests import GroupResult
 from bids_rsa.group.write import GroupJob
 from bids_rsa.reports.glass import glass_figure
 from bids_rsa.reports.group_words import found_sentence, headline
+from bids_rsa.reports.null_picture import draw_null
 from bids_rsa.reports.peak_pictures import draw_scores, draw_slopes
 from bids_rsa.reports.pictures import (
     DIVERGING,
@@ -31,15 +31,12 @@ from bids_rsa.reports.pictures import (
     paint,
     save_figure,
 )
+from bids_rsa.reports.plain_figure import notes_of, plain_figure
 from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out, read_anatomy
 from bids_rsa.reports.surface_maps import drawn_on, surface_mosaic
 from bids_rsa.reports.template import mni_template
-from bids_rsa.settings import GroupSettings
 
 Floats = NDArray[np.float64]
-# an observed maximum so many times the largest of the relabelings needs a logarithmic axis
-FAR = 10
-_SIZE, _TITLE_LETTERS, _NOTE_LETTERS = (10.5, 5.0), 112, 158
 
 
 def draw_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> list[Path]:
@@ -54,7 +51,7 @@ def draw_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> list
     drawn: dict[str, Callable[[GroupJob, GroupScores, GroupResult], Figure]] = {
         "glass": _glass,
         "mosaic": _mosaic,
-        "null": _null,
+        "null": draw_null,
         "peakscores": _slopes if slope else _peaks,
     }
     paths = []
@@ -165,7 +162,7 @@ def _glass(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
         scale = Scale(float(found.min()), float(found.max()), ONE_SIDED, scale.unit)
     shown = nib.Nifti1Image(values.astype(np.float32), image.affine)
     title = [headline(job.test), found_sentence(job.test, result, job.n_joint)]
-    return glass_figure(shown, scale, title, _notes(job))
+    return glass_figure(shown, scale, title, notes_of(job))
 
 
 def _anatomy(job: GroupJob, scores: GroupScores) -> Anatomy:
@@ -176,91 +173,13 @@ def _anatomy(job: GroupJob, scores: GroupScores) -> Anatomy:
     return read_anatomy(mask, f"the mask of the {job.test.words[1]} tested")
 
 
-def _notes(job: GroupJob) -> list[str]:
-    """Say what every picture of the group level says."""
-    return [interpretation(job.test), job.tried.sentence()]
-
-
-def _plain_figure(job: GroupJob, subtitle: str) -> tuple[Figure, tuple[float, float, float, float]]:
-    """Make a figure with a title and notes; return it with the place left for axes."""
-    title = textwrap.wrap(headline(job.test), _TITLE_LETTERS)
-    notes = [line for note in _notes(job) for line in textwrap.wrap(note, _NOTE_LETTERS)]
-    height = _SIZE[1] + 0.22 * (len(title) - 1) + 0.16 * len(notes)
-    figure = Figure(figsize=(_SIZE[0], height), facecolor="white")
-    figure.text(0.01, 1 - 0.12 / height, "\n".join(title), fontsize=12, va="top")
-    below = 0.16 + 0.24 * len(title)
-    figure.text(0.01, 1 - below / height, subtitle, fontsize=9.5, va="top")
-    foot = 0.1 + 0.16 * len(notes)
-    figure.text(0.01, (foot - 0.04) / height, "\n".join(notes), fontsize=8, va="top")
-    bottom = (foot + 0.75) / height
-    return figure, (0.08, bottom, 0.89, 1 - (below + 0.35) / height - bottom)
-
-
-def _null(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
-    """Draw the null distribution of the maximum, its threshold, and the largest observed value."""
-    group, (one, several) = job.test.settings, job.test.words
-    if result.maxima is None:
-        needed = result.found["VoxelsNeededForFDR"]
-        subtitle = f"False discovery rate: {needed} {several} needed at the smallest p"
-        figure, place = _plain_figure(job, subtitle)
-        axes = figure.add_axes(place)
-        axes.hist(result.maps["p"], bins=50, range=(0, 1), color="0.6")
-        axes.set(xlabel=f"{one}-wise p", ylabel=several)
-        return figure
-    sizes = group.null == "stelzer"
-    figure, place = _plain_figure(job, _null_words(group, len(result.maxima), result))
-    axes = figure.add_axes(place)
-    # all maxima may be one value up to rounding, which has no room for bins
-    spread = np.ptp(result.maxima) > 1e-6 * np.abs(result.maxima).max(initial=0.0)
-    drawn = "clusters of draws" if sizes else "relabelings"
-    bins: int | list[float] = 60 if spread else 1
-    smallest, largest = result.maxima.min(initial=np.inf), result.maxima.max(initial=0.0)
-    if spread and smallest > 0 and result.largest > FAR * largest:
-        bins = np.geomspace(smallest, largest, 60).tolist()
-        axes.set_xscale("log")
-    axes.hist(result.maxima, bins=bins, color="0.6", label=drawn, log=sizes)
-    if result.critical is not None and np.isfinite(result.critical):
-        label = f"threshold at alpha {group.alpha:g}: {result.critical:.4g}"
-        axes.axvline(result.critical, color="tab:red", label=label)
-    label = f"observed: {result.largest:.4g}"
-    axes.axvline(result.largest, color="tab:blue", linestyle="--", label=label)
-    what = "clusters" if group.primary.startswith("cluster") else several
-    if result.found.get("PartsCorrectedFor") and group.primary != "maxt":
-        what, sizes_of = f"{what} on the cortex", " on the cortex"
-    else:
-        sizes_of = ""
-    unit = "voxels" if job.test.form == "volume" else "mm2"
-    of_all = f" of all {job.n_joint} maps of this call" if job.n_joint > 1 else ""
-    xlabel = (
-        f"cluster size{sizes_of} ({unit})"
-        if sizes
-        else f"maximum over {what}{of_all} ({group.primary})"
-    )
-    axes.set(xlabel=xlabel, ylabel=drawn)
-    for axis in (axes.xaxis, axes.yaxis):
-        if axis.get_scale() == "log":  # powers of 10 would be formulas, which are off for names
-            axis.set_major_formatter("{x:g}")
-            axis.set_minor_formatter("")
-    axes.legend(fontsize=8)
-    return figure
-
-
-def _null_words(group: GroupSettings, n: int, result: GroupResult) -> str:
-    """Say what the null distribution is of."""
-    if group.null == "stelzer":
-        draws = result.found["RelabelingsUsed"]
-        return f"Sizes of the {n} clusters of {draws} draws of one null map of each participant"
-    of = "conditions" if group.null == "conditions" else "participants"
-    return f"Null distribution of the maximum over {n} relabelings of the {of}"
-
-
 def _peaks(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
     """Draw every participant's score at each peak, with mean and interval."""
     subtitle = (
         "Score of each participant at the peaks, mean and 95 % interval. Peaks are selected for "
         "high values and do not estimate the effect size."
     )
-    figure, place = _plain_figure(job, subtitle)
+    figure, place = plain_figure(job, subtitle)
     draw_scores(figure.add_axes(place), job.test, scores, result.clusters)
     return figure
 
@@ -271,6 +190,6 @@ def _slopes(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
         f"Score at the peaks against {job.test.tested[0][0]}, line and 95 % interval. Peaks are "
         "selected for their slope and do not estimate the effect size."
     )
-    figure, place = _plain_figure(job, subtitle)
+    figure, place = plain_figure(job, subtitle)
     draw_slopes(figure, place, job.test, scores, result.clusters)
     return figure

@@ -47,19 +47,11 @@ def analysis_content(
         "masks": _masks(first.sidecar),
         "coverage": _coverage(mask, anatomy, first) if anatomy else None,
         **models_content(modelled),
-        "design_correlation": [
-            (key, answer_in_words(value))
-            for key, value in first.sidecar.get("DesignCorrelation", {}).items()
-        ],
+        "design_correlation": _design_correlation(first.sidecar),
         "searchlight": _searchlight(first.sidecar),
         "null": null_rows(maps, mask),
         "reliability": reliability_view(maps, mask),
-        "sizes": histogram(sizes.data[mask].astype(np.float64), f"{several} in the patch")
-        if sizes
-        else None,
-        "sizes_picture": embed(sizes.picture, f"{several.capitalize()} in the patch, {label}")
-        if sizes
-        else None,
+        **_patch_sizes(sizes, mask, several, label),
         "maps": [_map(one, mask) for one in shown],
         "is_drawn": any(one.picture.exists() for one in maps),
         "is_drawable": first.is_volume or "SurfaceGeometry" in first.sidecar,
@@ -68,6 +60,23 @@ def analysis_content(
         else make_surface_viewer(f"viewer-{index}", shown, folder, budget),
         "voxels": participant_voxels(f"voxels-{index}", shown, budget // 2),
     }
+
+
+def _design_correlation(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say how the RDM correlates with what the design alone would give."""
+    found = sidecar.get("DesignCorrelation", {})
+    return [(key, answer_in_words(value)) for key, value in found.items()]
+
+
+def _patch_sizes(
+    sizes: FoundMap | None, mask: NDArray[np.bool_], several: str, label: str
+) -> dict[str, Any]:
+    """Draw how many locations patches have; None where there is no such map."""
+    if sizes is None:
+        return {"sizes": None, "sizes_picture": None}
+    said = f"{several} in the patch"
+    picture = embed(sizes.picture, f"{said[0].upper()}{said[1:]}, {label}")
+    return {"sizes": histogram(sizes.data[mask].astype(np.float64), said), "sizes_picture": picture}
 
 
 def _coverage(mask: NDArray[np.bool_], anatomy: Anatomy, one: FoundMap) -> Picture:
