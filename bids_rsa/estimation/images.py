@@ -22,7 +22,8 @@ from bids_rsa.estimation.names import (
 from bids_rsa.estimation.runs import run_design
 from bids_rsa.records import BoldRun
 from bids_rsa.spaces.masks import load_mask
-from bids_rsa.spaces.series import BoldSeries, open_time_series
+from bids_rsa.spaces.open_series import open_time_series
+from bids_rsa.spaces.series import BoldSeries
 from bids_rsa.spaces.surface_files import cortex_within
 
 

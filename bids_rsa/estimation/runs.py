@@ -16,7 +16,7 @@ from bids_rsa.estimation.events import Events, read_events, within_run
 from bids_rsa.estimation.timing import Timing, find_timing
 from bids_rsa.records import BoldRun, DesignFacts, HemisphereSurfaces
 from bids_rsa.settings import BoldSettings
-from bids_rsa.spaces.series import open_time_series
+from bids_rsa.spaces.open_series import open_time_series
 from bids_rsa.words import few, listing
 
 # times the median variance factor of a run's conditions

@@ -147,6 +147,6 @@ def cortex_of(analysis: Analysis, space: Space) -> NDArray[np.bool_]:
     if isinstance(space, SurfaceSpace | GrayordinateSpace):
         inside = cortex_within(space.layout, analysis.surfaces)
     if analysis.cortex_only and isinstance(space, GrayordinateSpace):
-        for _, own, mesh in space.structures():
-            inside[own] &= mesh is not None
+        for _, own, part in space.structures():
+            inside[own] &= isinstance(part, SurfacePart)
     return inside

@@ -52,6 +52,6 @@ def drawn_on(space: Space, surfaces: Sequence[HemisphereSurfaces]) -> str:
     """Say what surface a picture shows, and what it does not."""
     views = [one.view.rpartition("/")[2] for one in surfaces if one.view]
     said = f"Drawn on {few(views)}" if views else "Drawn on the surface that distances are along"
-    if isinstance(space, GrayordinateSpace) and any(p is None for *_, p in space.structures()):
+    if isinstance(space, GrayordinateSpace) and space.has_voxels:
         return f"{said}; voxels below the cortex are not shown."
     return f"{said}."

@@ -12,8 +12,6 @@ from nibabel.cifti2 import Cifti2Image
 from numpy.typing import NDArray
 
 from bids_rsa.core.inference.adjacency import Adjacency, join_adjacencies, parted
-from bids_rsa.core.inference.group_scores import smooth_inside
-from bids_rsa.core.inference.lattice import grid_adjacency
 from bids_rsa.core.neighborhood.patches import Patches, joined_patches
 from bids_rsa.errors import ContentError
 from bids_rsa.spaces.cifti import (
@@ -29,8 +27,7 @@ from bids_rsa.spaces.surface_checks import check_surface_radius
 from bids_rsa.spaces.surface_keys import surface_keys
 from bids_rsa.spaces.surface_part import SurfacePart, smoothing_apart
 from bids_rsa.spaces.volume import VolumeSpace
-
-_CENTERS_PER_BLOCK = 4096
+from bids_rsa.spaces.volume_part import VolumePart
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,30 +77,35 @@ class GrayordinateSpace:
         """The grayordinates of the files."""
         return self.grayordinates
 
-    def structures(self) -> Iterator[tuple[str, slice, SurfacePart | None]]:
-        """Give each structure, its locations, and its mesh (None: it has voxels)."""
+    def structures(self) -> Iterator[tuple[str, slice, SurfacePart | VolumePart]]:
+        """Give each structure, its locations, and its mesh or its voxels."""
         meshes = {part.hemisphere: part for part in self.parts}
-        start = 0
-        for name, count in self.grayordinates.structures:
+        grid, start = self.grayordinates, 0
+        for name, count in grid.structures:
             own = slice(start, start + count)
-            yield name, own, meshes[CORTEX[name]] if name in CORTEX else None
+            if name in CORTEX:
+                yield name, own, meshes[CORTEX[name]]
+            else:
+                yield name, own, VolumePart(grid.voxels[own], grid.shape, grid.affine)
             start += count
+
+    @property
+    def has_voxels(self) -> bool:
+        """Whether there are structures below the cortex."""
+        return any(isinstance(part, VolumePart) for *_, part in self.structures())
 
     def part_slices(self) -> dict[str, slice]:
         """Give the locations of each hemisphere."""
-        return {part.hemisphere: own for _, own, part in self.structures() if part is not None}
+        return {
+            part.hemisphere: own
+            for _, own, part in self.structures()
+            if isinstance(part, SurfacePart)
+        }
 
     @property
     def _volume(self) -> VolumeSpace:
         """The grid of the voxels."""
-        grid = self.grayordinates
-        return VolumeSpace((grid.shape[0], grid.shape[1], grid.shape[2]), grid.affine)
-
-    def _volume_of(self, own: slice, chosen: Mask) -> NDArray[np.bool_]:
-        """Put some voxels of a structure (n,) on its grid."""
-        volume = np.zeros(self.grayordinates.shape, dtype=bool)
-        volume[tuple(self.grayordinates.voxels[own][chosen].T)] = True
-        return volume
+        return VolumeSpace(self.grayordinates.shape, self.grayordinates.affine)
 
     @property
     def centers(self) -> GrayordinateSpace:
@@ -115,7 +117,7 @@ class GrayordinateSpace:
         voxel = abs(float(np.linalg.det(self.grayordinates.affine[:3, :3])))
         found = np.full(self.n_locations, voxel)
         for _, own, part in self.structures():
-            if part is not None:
+            if isinstance(part, SurfacePart):
                 found[own] = part.areas_mm2()
         return found
 
@@ -123,7 +125,7 @@ class GrayordinateSpace:
         """Name the structure that a location is of, and its vertex; None for a voxel."""
         for name, own, part in self.structures():
             if own.start <= location < own.stop:
-                if part is None:
+                if isinstance(part, VolumePart):
                     return name.removeprefix("CIFTI_STRUCTURE_").lower(), None
                 return f"cortex {part.hemisphere}", int(part.vertices[location - own.start])
         raise IndexError(f"there is no location {location}")
@@ -134,7 +136,7 @@ class GrayordinateSpace:
             apply_affine(self.grayordinates.affine, self.grayordinates.voxels), dtype=np.float64
         )
         for _, own, part in self.structures():
-            if part is not None:
+            if isinstance(part, SurfacePart):
                 places[own] = part.coordinates_mm[part.vertices]
         return places[np.asarray(locations)]
 
@@ -150,45 +152,12 @@ class GrayordinateSpace:
         found = []
         for _, own, part in self.structures():
             inside, centers = patch_mask[own], center_mask[own]
-            if part is not None:
+            if isinstance(part, VolumePart):
+                found.append(part.spheres(inside, centers, radius_mm, patch_size))
+            else:
                 chosen = np.flatnonzero(centers)
                 found.append(part.discs(inside, chosen, radius_mm, n_threads, patch_size))
-            else:
-                found.append(self._spheres(own, inside, centers, radius_mm, patch_size))
         return joined_patches(*found)
-
-    def _spheres(
-        self,
-        own: slice,
-        inside: Mask,
-        centers: Mask,
-        radius_mm: float,
-        patch_size: int | None,
-    ) -> Patches:
-        """Find the spheres of the voxels of a structure, as lists in the order of the file."""
-        n_inside = int(np.count_nonzero(inside))
-        lists: list[NDArray[Any]] = [np.empty(0, np.int64)] * int(np.count_nonzero(centers))
-        if not lists or not n_inside:
-            return Patches.of_lists(lists, n_inside)
-        voxels = self.grayordinates.voxels[own]
-        spheres = self._volume.neighborhood(
-            self._volume_of(own, inside).ravel(),
-            self._volume_of(own, centers).ravel(),
-            radius_mm,
-            patch_size=patch_size,
-        )
-        # rows and centres in the order of the grid, and their places in the file
-        row_of, center_of = (self._file_order(voxels[mask]) for mask in (inside, centers))
-        for block in spheres.blocks(_CENTERS_PER_BLOCK, 2**30):
-            starts, rows = spheres.members(block)
-            for k, number in enumerate(block.centers):
-                lists[center_of[number]] = np.sort(row_of[rows[starts[k] : starts[k + 1]]])
-        return Patches.of_lists(lists, n_inside)
-
-    def _file_order(self, voxels: NDArray[Any]) -> NDArray[np.intp]:
-        """Give the number in the file of voxels in the order of the grid."""
-        flat = np.ravel_multi_index(tuple(voxels.T), self.grayordinates.shape)
-        return np.argsort(flat, kind="stable")
 
     def reach(self, center_mask: Mask, radius_mm: float) -> slice:
         """Give all locations."""
@@ -209,14 +178,9 @@ class GrayordinateSpace:
         for on_surface in (True, False):
             chosen, found = np.zeros(self.n_locations, dtype=bool), []
             for _, own, part in self.structures():
-                if (part is not None) != on_surface:
-                    continue
-                chosen[own] = inside[own]
-                found.append(
-                    self._voxel_adjacency(own, inside[own], connectivity)
-                    if part is None
-                    else part.adjacency(inside[own])
-                )
+                if isinstance(part, SurfacePart) == on_surface:
+                    chosen[own] = inside[own]
+                    found.append(part.adjacency(inside[own], connectivity))
             if chosen.any():
                 yield chosen, join_adjacencies(*found)
 
@@ -230,47 +194,11 @@ class GrayordinateSpace:
             return found[0][1]
         return parted(*((chosen[inside], adjacency) for chosen, adjacency in found))
 
-    def _voxel_adjacency(self, own: slice, inside: Mask, connectivity: int) -> Adjacency:
-        """Connect the voxels of one structure, in the order of the file."""
-        on_grid = grid_adjacency(self._volume_of(own, inside), connectivity)
-        to_file = self._file_order(self.grayordinates.voxels[own][inside])
-        to_grid = np.argsort(to_file)
-        counts = np.diff(on_grid.starts)[to_grid]
-        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        lists = [
-            np.sort(to_file[on_grid.neighbors[on_grid.starts[k] : on_grid.starts[k + 1]]])
-            for k in to_grid
-        ]
-        neighbors = np.concatenate([np.empty(0, np.int32), *lists]).astype(np.int32)
-        return Adjacency(starts, neighbors, on_grid.sizes, on_grid.extent_power)
-
     def smoother(self, mask: Mask, fwhm_mm: float) -> Smoother:
         """Prepare smoothing within each structure; see `Space.smoother`."""
         return smoothing_apart(
-            [
-                (
-                    own,
-                    self._voxel_smoother(own, fwhm_mm)
-                    if part is None
-                    else part.smoother(mask[own], fwhm_mm),
-                )
-                for _, own, part in self.structures()
-            ]
+            [(own, part.smoother(mask[own], fwhm_mm)) for _, own, part in self.structures()]
         )
-
-    def _voxel_smoother(self, own: slice, fwhm_mm: float) -> Smoother:
-        """Prepare smoothing of the voxels of a structure, in the smallest box around them."""
-        voxels = self.grayordinates.voxels[own]
-        places = tuple((voxels - voxels.min(axis=0)).T)
-        box = tuple(int(size) for size in np.ptp(voxels, axis=0) + 1)
-        sizes = np.linalg.norm(self.grayordinates.affine[:3, :3], axis=0)
-
-        def smooth(values: Floats, inside: Mask) -> Floats:
-            volume, mask = np.zeros(box), np.zeros(box, dtype=bool)
-            volume[places], mask[places] = values, inside
-            return smooth_inside(volume, mask, fwhm_mm, sizes)[places]
-
-        return smooth
 
     def load_mask(self, paths: Sequence[str], kind: str) -> FoundMask:
         """Read masks of the same grayordinates and intersect them; see `Space.load_mask`."""

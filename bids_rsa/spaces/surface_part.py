@@ -108,8 +108,11 @@ class SurfacePart:
         members = np.concatenate([np.empty(0, np.int32), *rows])
         return Patches(starts, members, int(np.count_nonzero(patch_mask)))
 
-    def adjacency(self, inside: Mask) -> Adjacency:
-        """Connect the locations inside a mask (n_locations,) along the edges of the mesh."""
+    def adjacency(self, inside: Mask, connectivity: int = 6) -> Adjacency:
+        """Connect the locations inside a mask (n_locations,) along the edges of the mesh.
+
+        ``connectivity`` is of voxels.
+        """
         chosen = np.zeros(len(self.coordinates_mm), dtype=bool)
         chosen[self.vertices[inside]] = True
         return mesh_adjacency(self.triangles, self._areas(), chosen)

@@ -36,7 +36,7 @@ from bids_rsa.app.preflight import validator_command
 from bids_rsa.estimation.images import estimate_run
 from bids_rsa.records import BoldRun
 from bids_rsa.settings import BoldSettings
-from bids_rsa.spaces.series import open_time_series
+from bids_rsa.spaces.open_series import open_time_series
 
 RADIUS = ("--radius", "4.1", "--min-voxels", "5")  # discs and spheres coincide
 
