@@ -98,53 +98,55 @@ def _models(entry: object) -> int:
     return N_JOINT if entry.joint else 1  # type: ignore[attr-defined]
 
 
+_BIG = {"n_conditions": 92, "voxel_mm": 2.0, "n_voxels": 3000}
+RUNS = [
+    Run("cross-validated correlation, 4 folds, 24", n_folds=4, n_voxels=4000),
+    Run(
+        "cross-validated cosine, 4 folds, 24",
+        n_folds=4, n_voxels=4000, dissimilarity="cosine",
+    ),
+    Run(
+        "cross-validated sqeuclidean, 6 folds, 92",
+        dissimilarity="sqeuclidean", n_folds=6, **_BIG,
+    ),
+    Run(
+        "cross-validated sqeuclidean, 8 folds, 24",
+        dissimilarity="sqeuclidean", n_folds=8, n_voxels=4000,
+    ),
+    Run(
+        "the same with one NaN under ignore_nan",
+        dissimilarity="sqeuclidean", n_folds=8, n_voxels=4000, missing="one",
+    ),
+    Run(
+        "the same with 2 % of the voxels missing in one run",
+        dissimilarity="sqeuclidean", n_folds=8, n_voxels=4000, missing="2 %",
+    ),
+    Run("crossnobis without noise, 8 folds, 24", dissimilarity="crossnobis", n_folds=8),
+    Run("200 regions of 250 voxels, 24", n_regions=200),
+    Run("200 regions of 250 voxels, 92", 92, n_regions=200),
+    Run("200 regions, sqeuclidean, 8 folds, 24",
+        n_regions=200, dissimilarity="sqeuclidean", n_folds=8),
+    Run("euclidean with w, 24", dissimilarity="euclidean", weighted="w"),
+    Run("seuclidean with V, 24", dissimilarity="seuclidean", weighted="V"),
+    Run("cosine with w, 24", dissimilarity="cosine", weighted="w"),
+    Run("correlation with w, 24", weighted="w"),
+    Run(
+        "cross-validated correlation with w, 4 folds, 24",
+        n_folds=4, weighted="w", n_voxels=1000,
+    ),
+    Run("1,000 models, 92", n_models=1000, **_BIG),
+    Run("50 models, kendall-tau-a, 92", n_models=50, comparison="kendall-tau-a", **_BIG),
+    Run(
+        "kendall-tau-a, 200",
+        200, 2.0, 2000, comparison="kendall-tau-a",
+    ),
+]  # fmt: skip
+
+
 def further(repeats: int) -> list[dict[str, object]]:
     """Time what has no row of its own in the table of the engine."""
-    big = {"n_conditions": 92, "voxel_mm": 2.0, "n_voxels": 3000}
-    runs = [
-        Run("cross-validated correlation, 4 folds, 24", n_folds=4, n_voxels=4000),
-        Run(
-            "cross-validated cosine, 4 folds, 24",
-            n_folds=4, n_voxels=4000, dissimilarity="cosine",
-        ),
-        Run(
-            "cross-validated sqeuclidean, 6 folds, 92",
-            dissimilarity="sqeuclidean", n_folds=6, **big,
-        ),
-        Run(
-            "cross-validated sqeuclidean, 8 folds, 24",
-            dissimilarity="sqeuclidean", n_folds=8, n_voxels=4000,
-        ),
-        Run(
-            "the same with one NaN under ignore_nan",
-            dissimilarity="sqeuclidean", n_folds=8, n_voxels=4000, missing="one",
-        ),
-        Run(
-            "the same with 2 % of the voxels missing in one run",
-            dissimilarity="sqeuclidean", n_folds=8, n_voxels=4000, missing="2 %",
-        ),
-        Run("crossnobis without noise, 8 folds, 24", dissimilarity="crossnobis", n_folds=8),
-        Run("200 regions of 250 voxels, 24", n_regions=200),
-        Run("200 regions of 250 voxels, 92", 92, n_regions=200),
-        Run("200 regions, sqeuclidean, 8 folds, 24",
-            n_regions=200, dissimilarity="sqeuclidean", n_folds=8),
-        Run("euclidean with w, 24", dissimilarity="euclidean", weighted="w"),
-        Run("seuclidean with V, 24", dissimilarity="seuclidean", weighted="V"),
-        Run("cosine with w, 24", dissimilarity="cosine", weighted="w"),
-        Run("correlation with w, 24", weighted="w"),
-        Run(
-            "cross-validated correlation with w, 4 folds, 24",
-            n_folds=4, weighted="w", n_voxels=1000,
-        ),
-        Run("1,000 models, 92", n_models=1000, **big),
-        Run("50 models, kendall-tau-a, 92", n_models=50, comparison="kendall-tau-a", **big),
-        Run(
-            "kendall-tau-a, 200",
-            200, 2.0, 2000, comparison="kendall-tau-a",
-        ),
-    ]  # fmt: skip
     with threadpool_limits(1):
-        times = _in_turns(runs, repeats) | _with_noise(repeats)
+        times = _in_turns(RUNS, repeats) | _with_noise(repeats)
     return [{"what": name, "us": us} for name, us in times.items()]
 
 

@@ -97,13 +97,9 @@ def searchlight(
     n_voxels = np.zeros(neighborhood.n_centers, dtype=np.int32)
     if not neighborhood.n_centers:
         return n_voxels
-    source: RdmSource
-    if noise is None:
-        source = plain_source(patterns, neighborhood, dissimilarity, params, ignore_nan, min_voxels)
-    else:
-        neighborhood, source = choose_noise_source(
-            patterns, neighborhood, noise, dissimilarity, ignore_nan, min_voxels
-        )
+    neighborhood, source = _source(
+        patterns, neighborhood, dissimilarity, params, ignore_nan, min_voxels, noise
+    )
     room = _Room(n_cells)
     at_a_time = max((measure.cells_at_a_time for measure in measures), default=1)
 
@@ -138,6 +134,22 @@ class _Room(threading.local):
         if len(self._values) < n * self._n_cells:
             self._values = make_room(n * self._n_cells)
         return self._values[: n * self._n_cells].reshape(n, self._n_cells)
+
+
+def _source(
+    patterns: Patterns,
+    neighborhood: Neighborhood,
+    metric: Metric,
+    params: Mapping[str, Any],
+    ignore_nan: bool,
+    min_voxels: int,
+    noise: NoiseModel | None,
+) -> tuple[Neighborhood, RdmSource]:
+    """Choose what fills blocks with RDMs, and the blocks that it takes."""
+    if noise is None:
+        source = plain_source(patterns, neighborhood, metric, params, ignore_nan, min_voxels)
+        return neighborhood, source
+    return choose_noise_source(patterns, neighborhood, noise, metric, ignore_nan, min_voxels)
 
 
 def plain_source(

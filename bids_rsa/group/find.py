@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.discovery.datasets import Dataset, split_name
@@ -54,7 +55,6 @@ def find_maps(
     ContentError
         A subject with two maps of the same name parts.
     """
-    comparisons = {entry.label: entry.name for entry in COMPARISONS.values()}
     found: list[ParticipantMap] = []
     broken: list[str] = []
     datasets = map_datasets(output_dir, derivatives)
@@ -64,18 +64,11 @@ def find_maps(
     filtered_out = 0
     index = Index(there, str(Path(output_dir).absolute() / ".work"))
     for subject in index.folders:
-        files = index.files(subject)
-        masks = {_entities(f): f.path for f in files if _is_mask(f)}
-        for file in files:
-            comparison = comparisons.get(file.stat or "")
-            if not _is_scores(file) or comparison is None:
-                continue
-            if not passes(file, query):
-                filtered_out += 1
-                continue
-            one = _participant_map(file, comparison, masks.get(_entities(file)))
-            found.append(one)
-            broken += _what_is_missing(one) if is_wanted(subject, selection) else []
+        own, n_out = _maps_among(index.files(subject), query)
+        found += own
+        filtered_out += n_out
+        if is_wanted(subject, selection):
+            broken += [what for one in own for what in _what_is_missing(one)]
     if filtered_out and not found:
         raise SelectionError(
             f"--bids-filter-file {selection.bids_filter_file}: none of the {filtered_out} maps in "
@@ -92,6 +85,24 @@ def find_maps(
     found = join_maps(found, lambda subject: is_wanted(subject, selection))
     _check_once(found)
     return tuple(found), tuple(index.folders)
+
+
+def _maps_among(
+    files: Sequence[IndexedFile], query: dict[str, Any]
+) -> tuple[list[ParticipantMap], int]:
+    """Make the records of a participant's maps; count those that do not pass the filter."""
+    comparisons = {entry.label: entry.name for entry in COMPARISONS.values()}
+    masks = {_entities(file): file.path for file in files if _is_mask(file)}
+    maps, n_out = [], 0
+    for file in files:
+        comparison = comparisons.get(file.stat or "")
+        if not _is_scores(file) or comparison is None:
+            continue
+        if passes(file, query):
+            maps.append(_participant_map(file, comparison, masks.get(_entities(file))))
+        else:
+            n_out += 1
+    return maps, n_out
 
 
 def map_datasets(output_dir: str, derivatives: Sequence[str]) -> list[Dataset]:

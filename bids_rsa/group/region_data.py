@@ -131,29 +131,47 @@ def read_regions(
         _over_sessions(rdms, group), exhaustive=exhaustive, people=group.people,
         left_out=cells_left_out(group),
     )  # fmt: skip
+    by_participant = _Tables(group, settings, names, tables, nulls)
     for comparison in comparisons:
         own = everything[everything["comparison"] == comparison]
         models = [
             model for model in dict.fromkeys(own["model"])
             if not settings.model or model in settings.model
         ]  # fmt: skip
-        if not models:
-            continue
+        if models:
+            by_participant.add(found, comparison, models)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Tables:
+    """The tables of scores of all participants, and those of null scores where they are used."""
+
+    group: RegionGroup
+    settings: GroupSettings
+    names: Sequence[str]
+    scores: Sequence[pd.DataFrame]
+    nulls: Sequence[pd.DataFrame]
+
+    def add(self, found: RegionData, comparison: str, models: Sequence[str]) -> None:
+        """Add the scores of one comparison, and all that is known of them."""
+        group, names = self.group, self.names
         n_cells = cells_used(group, comparison, models)
-        transform = transformer(comparison, settings, n_cells)
-        wide = np.stack([_wide(one, comparison, models, names, ["score"]) for one in tables])[:, 0]
+        transform = transformer(comparison, self.settings, n_cells)
+        wide = np.stack([_wide(one, comparison, models, names, ["score"]) for one in self.scores])[
+            :, 0
+        ]
         found.models[comparison] = tuple(models)
         found.scores[comparison] = _over_sessions(wide, group)
         # permuted scores are kept in single precision: only then are equal ones equal
-        tested = wide.astype(np.float32).astype(np.float64) if nulls else wide
+        tested = wide.astype(np.float32).astype(np.float64) if self.nulls else wide
         found.transformed[comparison] = _over_sessions(transform(tested), group)
-        found.resolution[comparison] = _resolution(wide, group, comparison, settings, n_cells)
+        found.resolution[comparison] = _resolution(wide, group, comparison, self.settings, n_cells)
         found.no_ceiling[comparison] = why_no_ceiling(group, comparison, models)
-        if nulls:
-            draws = [name for name in nulls[0].columns if name.startswith(DRAW)]
-            of_draws = np.stack([_wide(one, comparison, models, names, draws) for one in nulls])
-            found.nulls[comparison] = _over_sessions(transform(of_draws), group)
-    return found
+        if self.nulls:
+            draws = [name for name in self.nulls[0].columns if name.startswith(DRAW)]
+            of_draws = [_wide(one, comparison, models, names, draws) for one in self.nulls]
+            found.nulls[comparison] = _over_sessions(transform(np.stack(of_draws)), group)
 
 
 def _wide(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.comparison.table import Scale as Kind
+from bids_rsa.core.comparison.table import ScaleKind
 from bids_rsa.reports.map_words import AREA
 from bids_rsa.reports.pictures import COUNTS, DIVERGING, ONE_SIDED, Scale
 
@@ -16,7 +16,7 @@ OPAQUE_AT = 0.6  # of the scale: lower scores let the anatomy through
 def scale_of(
     data: NDArray[Any],
     unit: str,
-    kind: Kind,
+    kind: ScaleKind,
     limit: float | None = None,
     threshold: float | None = None,
 ) -> Scale:

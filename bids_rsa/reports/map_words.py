@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.comparison.table import Comparison
-from bids_rsa.core.comparison.table import Scale as Kind
+from bids_rsa.core.comparison.table import Comparison, ScaleKind
 
 VOXELS = "voxels in the patch"
 AREA = "area of the patch (mm²)"
@@ -18,7 +17,7 @@ OF_NULL = {
     "Z": "z against the null",
 }
 _MINUS_LOG = "-log10(p)"
-_OTHERS: dict[str, tuple[str, str, Kind]] = {
+_OTHERS: dict[str, tuple[str, str, ScaleKind]] = {
     "reliability": ("Reliability of the RDMs", "correlation of two halves", "symmetric"),
     "reliabilitySpearmanBrown": (
         "Reliability of the RDMs of all data, by Spearman and Brown",
@@ -41,7 +40,7 @@ class MapWords:
 
     title: str
     unit: str
-    kind: Kind
+    kind: ScaleKind
     is_p: bool = False
 
     def drawn(self, values: NDArray[Any]) -> NDArray[Any]:

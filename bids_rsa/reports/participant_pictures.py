@@ -9,8 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from bids_rsa.core.comparison.table import Scale as Kind
-from bids_rsa.core.comparison.table import find_comparison
+from bids_rsa.core.comparison.table import ScaleKind, find_comparison
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.derivatives import PlannedFile, anatomy_path, map_figure_path
 from bids_rsa.outputs.whole_files import save_image
@@ -108,7 +107,7 @@ def _lay_out(image: Any, anatomy: Anatomy) -> Mosaic:
 
 
 def draw_map(
-    mosaic: Mosaic, image: Any, path: Path, title: str, unit: str, kind: Kind = "symmetric"
+    mosaic: Mosaic, image: Any, path: Path, title: str, unit: str, kind: ScaleKind = "symmetric"
 ) -> list[Path]:
     """Draw slices in three directions with a colour bar that names its unit.
 

@@ -19,7 +19,7 @@ ALL_MODELS = "allmodels"
 # what compares the RDMs of two halves of the data: where ranks are compared, and elsewhere
 RELIABILITY_OF_RANKS = "rho-a"
 RELIABILITY_OF_VALUES = "pearson"
-Scale = Literal["symmetric", "positive", "share"]
+ScaleKind = Literal["symmetric", "positive", "share"]
 Pool = Literal["unit ranks", "ranks again", "mean ranks", "centred", "scaled"]
 
 
@@ -104,7 +104,7 @@ class Comparison:
     linear: bool = False
     transform: Literal["fisher", "none"] = "none"
     score_step: Callable[[int], float] = field(default=_no_step, repr=False)
-    scale: Scale = "symmetric"
+    scale: ScaleKind = "symmetric"
     pooled: bool = False
     whitened: bool = False
     ceiling: str = ""
