@@ -16,7 +16,7 @@ from bids_rsa.patterns.readers import source_layout
 from bids_rsa.patterns.stack_plan import StackPlan
 from bids_rsa.records import Analysis, BoldRun
 from bids_rsa.settings import IMAGES, RsaSettings
-from bids_rsa.spaces.cifti import GrayordinateLayout
+from bids_rsa.spaces.grayordinate_layout import GrayordinateLayout
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.map_files import maps_header

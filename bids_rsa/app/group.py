@@ -14,7 +14,7 @@ from bids_rsa.errors import InputError, OptionError
 from bids_rsa.group.ceiling_write import CeilingJob
 from bids_rsa.group.ceilings import check_ceilings
 from bids_rsa.group.designs import people_of
-from bids_rsa.group.find import find_maps, map_datasets, select_maps
+from bids_rsa.group.find import find_maps, map_datasets
 from bids_rsa.group.limits import parts_tested, warnings_of
 from bids_rsa.group.options import check_options
 from bids_rsa.group.plan import NOT_ASKED_FOR, plan_tests
@@ -22,6 +22,7 @@ from bids_rsa.group.records import GroupTest
 from bids_rsa.group.region_find import find_region_groups
 from bids_rsa.group.region_people import region_people
 from bids_rsa.group.region_records import RegionGroup
+from bids_rsa.group.select import select_maps
 from bids_rsa.group.statements import Tried, count_tried
 from bids_rsa.group.write import GroupJob
 from bids_rsa.outputs.derivatives import EXTENSIONS

@@ -17,7 +17,7 @@ from bids_rsa.discovery.templates import FREESURFER, FSLR, family_of, looked_for
 from bids_rsa.errors import InputError, OptionError
 from bids_rsa.records import Analysis, HemisphereSurfaces, MaskChoice
 from bids_rsa.settings import InputSettings
-from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
+from bids_rsa.spaces.grayordinate_layout import CORTEX, GrayordinateLayout
 from bids_rsa.spaces.hemispheres import Hemisphere
 from bids_rsa.spaces.map_files import maps_header
 from bids_rsa.spaces.surface_files import density_label, density_vertices

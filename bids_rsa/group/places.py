@@ -15,8 +15,9 @@ from bids_rsa.group.records import GroupTest, ParticipantMap
 from bids_rsa.patterns.places import surface_space
 from bids_rsa.records import Analysis, HemisphereSurfaces
 from bids_rsa.settings import InputSettings
-from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout, open_cifti, read_cifti_map
+from bids_rsa.spaces.cifti import open_cifti, read_cifti_map
 from bids_rsa.spaces.gifti import read_maps
+from bids_rsa.spaces.grayordinate_layout import CORTEX, GrayordinateLayout
 from bids_rsa.spaces.grayordinates import GrayordinateSpace
 from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.hemispheres import Hemisphere

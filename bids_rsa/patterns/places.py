@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bids_rsa.errors import ContentError
 from bids_rsa.patterns.readers import open_source, source_grid, source_layout
 from bids_rsa.records import Analysis, ConditionImage, HemisphereSurfaces
-from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
+from bids_rsa.spaces.grayordinate_layout import CORTEX, GrayordinateLayout
 from bids_rsa.spaces.grayordinates import GrayordinateSpace
 from bids_rsa.spaces.ribbon import RibbonPart, RibbonSpace
 from bids_rsa.spaces.space import Space

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
 from bids_rsa.regions.region import Placement, Region, make_regions, refuse_negative
-from bids_rsa.spaces.cifti import CORTEX, GrayordinateLayout
 from bids_rsa.spaces.gifti import open_gifti
+from bids_rsa.spaces.grayordinate_layout import CORTEX, GrayordinateLayout
 from bids_rsa.spaces.hemispheres import hemisphere_named, hemisphere_of
 from bids_rsa.spaces.read_errors import reading
 from bids_rsa.spaces.surface_files import SIDES

@@ -19,7 +19,7 @@ from bids_rsa.reports.surface_viewer import SurfaceMap, read_geometry, surface_v
 from bids_rsa.reports.template import mni_template
 from bids_rsa.reports.volumes import box_mm, highest_mm, pack_map
 from bids_rsa.reports.voxel_viewer import layout_of_voxels, voxel_viewer
-from bids_rsa.spaces.cifti import GrayordinateLayout
+from bids_rsa.spaces.grayordinate_layout import GrayordinateLayout
 
 VIEWER_BUDGET = 5_000_000
 # what is shown of a test, where there is room: stat- label, unit

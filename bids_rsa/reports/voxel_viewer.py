@@ -14,7 +14,8 @@ from bids_rsa.reports.slices import Anatomy, read_anatomy
 from bids_rsa.reports.surface_viewer import SurfaceMap
 from bids_rsa.reports.template import mni_template
 from bids_rsa.reports.volumes import box_mm, highest_mm, pack_map
-from bids_rsa.spaces.cifti import GrayordinateLayout, open_cifti
+from bids_rsa.spaces.cifti import open_cifti
+from bids_rsa.spaces.grayordinate_layout import GrayordinateLayout
 
 
 def layout_of_voxels(one: FoundMap) -> GrayordinateLayout | None:

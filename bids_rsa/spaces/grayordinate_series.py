@@ -8,7 +8,8 @@ import nibabel as nib
 import numpy as np
 from nibabel.cifti2 import Cifti2Header, Cifti2Image, SeriesAxis
 
-from bids_rsa.spaces.cifti import GrayordinateLayout, open_cifti, scalar_image
+from bids_rsa.spaces.cifti import open_cifti, scalar_image
+from bids_rsa.spaces.grayordinate_layout import GrayordinateLayout
 from bids_rsa.spaces.images import as_float
 from bids_rsa.spaces.read_errors import reading
 from bids_rsa.spaces.series import Floats, Inside, Step, map_names, refuse_short

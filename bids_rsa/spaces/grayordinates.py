@@ -14,13 +14,8 @@ from numpy.typing import NDArray
 from bids_rsa.core.inference.adjacency import Adjacency, join_adjacencies, parted
 from bids_rsa.core.neighborhood.patches import Patches, joined_patches
 from bids_rsa.errors import ContentError
-from bids_rsa.spaces.cifti import (
-    CORTEX,
-    GrayordinateLayout,
-    open_cifti,
-    read_cifti_map,
-    scalar_image,
-)
+from bids_rsa.spaces.cifti import open_cifti, read_cifti_map, scalar_image
+from bids_rsa.spaces.grayordinate_layout import CORTEX, GrayordinateLayout
 from bids_rsa.spaces.masks import inside_of
 from bids_rsa.spaces.space import Floats, FoundMask, Mask, Smoother
 from bids_rsa.spaces.surface_checks import check_surface_radius

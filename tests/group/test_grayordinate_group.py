@@ -19,8 +19,9 @@ from bids_rsa.core.inference.permute import permutation_null
 from bids_rsa.core.inference.plan import prepare_test
 from bids_rsa.core.inference.relabel import draw_relabelings
 from bids_rsa.core.inference.tfce import tfce
-from bids_rsa.spaces.cifti import GrayordinateLayout, scalar_image
+from bids_rsa.spaces.cifti import scalar_image
 from bids_rsa.spaces.gifti import Mesh
+from bids_rsa.spaces.grayordinate_layout import GrayordinateLayout
 from bids_rsa.spaces.grayordinates import GrayordinateSpace
 from bids_rsa.spaces.hemispheres import STRUCTURES
 from bids_rsa.spaces.surface_part import SurfacePart

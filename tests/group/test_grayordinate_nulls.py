@@ -12,7 +12,7 @@ from nibabel.cifti2 import BrainModelAxis, Cifti2Header, Cifti2Image, ScalarAxis
 from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 from test_grayordinate_group import AFFINE, BOX, N_VERTICES, cortex_of, effect, sheet
 
-from bids_rsa.spaces.cifti import GrayordinateLayout
+from bids_rsa.spaces.grayordinate_layout import GrayordinateLayout
 from bids_rsa.spaces.hemispheres import STRUCTURES
 
 CONDITIONS = [f"c{k}" for k in range(8)]

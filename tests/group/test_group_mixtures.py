@@ -7,8 +7,9 @@ import pytest
 from group_trees import subject_scores, write_map, write_participants
 
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.group.find import find_maps, select_maps
+from bids_rsa.group.find import find_maps
 from bids_rsa.group.plan import plan_tests
+from bids_rsa.group.select import select_maps
 from bids_rsa.settings import GroupSettings, Selection
 
 

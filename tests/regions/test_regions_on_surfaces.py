@@ -23,8 +23,8 @@ from nibabel.gifti import (
 
 from bids_rsa.errors import ContentError
 from bids_rsa.regions.vertex_atlas import cifti_labels, gifti_labels
-from bids_rsa.spaces.cifti import GrayordinateLayout
 from bids_rsa.spaces.gifti import maps_image
+from bids_rsa.spaces.grayordinate_layout import GrayordinateLayout
 from bids_rsa.spaces.hemispheres import STRUCTURES
 from bids_rsa.spaces.vertex_layout import VertexLayout
 
