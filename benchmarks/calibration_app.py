@@ -81,7 +81,7 @@ def control(root: Path, design: Design, seed: int) -> dict:
 
 
 def _warnings(out: Path) -> Iterator[str]:
-    """Yield what the group's sidecar hands on from participants, and that voxels were left out."""
+    """Yield what the group's sidecar repeats from participants', and that voxels were left out."""
     (path,) = out.glob("group/*_stat-t_*_statmap.json")
     for text in json.loads(path.read_text())["Warnings"]:
         _, passed_on, warning = text.partition("participants: ")

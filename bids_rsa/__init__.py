@@ -6,7 +6,7 @@ from typing import Any as _Any
 
 from bids_rsa._version import __version__
 
-# Nipype asks a server for its newest version at import unless told not to
+# without these, Nipype asks a server for its newest version at import
 _os.environ.setdefault("NO_ET", "1")
 _os.environ.setdefault("NIPYPE_NO_ET", "1")
 

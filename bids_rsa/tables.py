@@ -1,4 +1,4 @@
-"""Small text files (TSV, CSV, JSON) read with their errors told."""
+"""Small text files (TSV, CSV, JSON), read with clear errors."""
 
 import csv
 import difflib

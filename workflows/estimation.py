@@ -77,7 +77,7 @@ def add_estimates(
 def _run_nodes(
     planned: PlannedRun, output_dir: str, links: Mapping[str, str], n_threads: int
 ) -> tuple[Node, Node]:
-    """Make the nodes that estimate a run and write what comes of it."""
+    """Make the nodes that estimate a run and write its images."""
     key = planned.run.run or "alone"
     estimate = Node(
         EstimateRun(

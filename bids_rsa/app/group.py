@@ -1,4 +1,4 @@
-"""The group level: find the participants' maps, check everything, and hand over what can run."""
+"""The group level: find the participants' maps, check everything, and run the tests."""
 
 import logging
 import sys
@@ -99,7 +99,7 @@ def _has_maps(output_dir: str, derivatives: Sequence[str]) -> bool:
 
 
 def _run_tests(tests: Sequence[GroupTest], tried: Tried, inputs: InputSettings, call: Call) -> int:
-    """Plan the tests and run those that are not complete; only tell them with --dry-run.
+    """Plan the tests and run those that are not complete; only list them with --dry-run.
 
     Raises
     ------
@@ -110,21 +110,21 @@ def _run_tests(tests: Sequence[GroupTest], tried: Tried, inputs: InputSettings, 
     ContentError
         With --noise-ceiling: a subject's RDMs that cannot be computed again.
     """
-    _tell_tests(tests, tried)
+    _log_tests(tests, tried)
     if any(test.settings.noise_ceiling for test in tests):
         check_ceilings(tests)
     # Nipype and the plotting libraries take seconds to import: only for what can run
     from bids_rsa.app.group_jobs import plan_jobs, refuse_large_job
+    from bids_rsa.app.group_messages import print_group_plan
     from bids_rsa.app.group_run import run_tests
-    from bids_rsa.app.group_told import tell_group_plan
     from bids_rsa.app.noise_ceilings import plan_ceiling_jobs
 
-    # a test uses all CPUs through threads, so tests run one after the other unless told otherwise
+    # a test uses all CPUs through threads, so tests run one after the other by default
     asked, plugin = call.asked, call.plugin(len(tests), "Linear")
     jobs = plan_jobs(tests, tried, asked, inputs.derivatives, plugin.n_procs)
     ceilings = plan_ceiling_jobs(jobs, asked.overwrite, inputs.bids_dir, plugin.n_procs)
     if asked.dry_run:
-        return tell_group_plan(jobs, ceilings)
+        return print_group_plan(jobs, ceilings)
     everything: list[GroupJob | CeilingJob] = [*jobs, *ceilings]
     for job in everything:
         refuse_large_job(job, call.resources)
@@ -185,8 +185,8 @@ def make_tests(
     return tests, count_tried(tests, n_models, n_comparisons)
 
 
-def _tell_tests(tests: Sequence[GroupTest], tried: Tried) -> None:
-    """Say what is tested, who is in and who is not, and what to beware of."""
+def _log_tests(tests: Sequence[GroupTest], tried: Tried) -> None:
+    """Log what is tested, who is included and who is not, and all warnings."""
     people: tuple[object, ...] = ()
     for test in tests:
         what, where = test.describe(), in_words(test.key.pairs)
@@ -196,14 +196,14 @@ def _tell_tests(tests: Sequence[GroupTest], tried: Tried) -> None:
             LOGGER.info("Covariate %s: 0 is %s, 1 is %s.", name, *levels)
         if (test.subjects, test.left_out) != people:
             people = test.subjects, test.left_out
-            _tell_people(test)
+            _log_people(test)
         for warning in warnings_of(test, parts_tested(test)):
             LOGGER.warning("%s: %s", test.title, warning)
     LOGGER.info(tried.sentence())
 
 
-def _tell_people(test: GroupTest) -> None:
-    """Say who is tested, and who is left out and why."""
+def _log_people(test: GroupTest) -> None:
+    """Log who is tested, and who is left out and why."""
     LOGGER.info("Participants: %s.", ", ".join(f"sub-{subject}" for subject in test.subjects))
     for subject, why in test.left_out:
         if why != NOT_ASKED_FOR:

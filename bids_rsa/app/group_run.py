@@ -9,7 +9,7 @@ from typing import Any
 
 from bids_rsa.app.closing import remove_old_logs
 from bids_rsa.app.execution import Clock, run_jobs
-from bids_rsa.app.group_told import tell_end
+from bids_rsa.app.group_messages import print_end
 from bids_rsa.app.pages import GROUP, cite, write_pages
 from bids_rsa.app.running import Running
 from bids_rsa.app.work_folder import Claim, claim
@@ -152,7 +152,7 @@ def _describe(done: Sequence[GroupJob], running: Running, is_new: bool) -> bool:
         cite(running.output, is_new)
         has_page = not write_pages([GROUP], running)
     clear_leftovers(running.output, [running.output / FOLDER, running.work / RUN_WORKFLOW])
-    tell_end(done)
+    print_end(done)
     return has_page
 
 

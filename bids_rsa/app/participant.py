@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bids_rsa.app.outcome import Outcome
-from bids_rsa.app.participant_told import Findings, tell_found, tell_plan
+from bids_rsa.app.participant_messages import Findings, log_found, print_plan
 from bids_rsa.app.preflight import check_analyses, check_folders, make_folder, validate_input
 from bids_rsa.app.running import Resources, begin
 from bids_rsa.app.summary import label_lines
@@ -48,7 +48,7 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     for subject, error in found.failures:
         outcome.fail(subject, error)
     if asked.dry_run:
-        tell_plan(found, settings.rsa.comparisons, settings.regions, asked)
+        print_plan(found, settings.rsa.comparisons, settings.regions, asked)
         return int(bool(found.failures)) if found.runnable else outcome.exit_code()
     if not found.runnable:
         return outcome.exit_code()
@@ -81,7 +81,7 @@ def _find_and_check(settings: Settings, resources: Resources) -> Findings:
     models = load_models(inputs)
     check_models(models, rsa.comparisons)
     discovery = find_analyses(inputs, rsa, models, settings.run.output_dir, settings.bold, regions)
-    tell_found(discovery)
+    log_found(discovery)
     memory = resources.memory_gb, resources.memory_from
     runnable, failures = check_analyses(discovery.analyses, models, rsa, memory, regions)
     return Findings(models, discovery, runnable, (*discovery.failures, *failures))

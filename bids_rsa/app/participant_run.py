@@ -32,7 +32,7 @@ def datasets_searched(discovery: Discovery, output: Path) -> Mapping[str, str]:
 
 @dataclass
 class ParticipantRun:
-    """The participants of one call: batch by batch planned, run and told.
+    """The participants of one call, planned, run and summarised batch by batch.
 
     ``outcome`` holds the subjects that failed the checks; what happens is added to it.
     """

@@ -1,4 +1,4 @@
-"""The group level's regions: planned, run, and told."""
+"""The group level of regions: planned, run, and summarised."""
 
 import logging
 import shutil

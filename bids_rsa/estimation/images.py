@@ -53,7 +53,7 @@ def estimate_run(
     n_threads: int = 1,
     progress: Progress = _no_progress,
 ) -> RunFiles:
-    """Estimate a run, and write what comes of it under its final names into a folder.
+    """Estimate a run, and write its files under their final names into a folder.
 
     Parameters
     ----------

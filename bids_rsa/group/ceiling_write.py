@@ -90,7 +90,7 @@ def write_ceiling(
 
     @contextmanager
     def described() -> Iterator[None]:
-        """Take old sidecars away, and write the new ones after all images."""
+        """Remove old sidecars, and write the new ones after all images."""
         with dataset_lock(output_dir):
             for path in sidecars:
                 (output_dir / path).unlink(missing_ok=True)

@@ -203,7 +203,7 @@ class GroupTest:
 
     @property
     def tail(self) -> str:
-        """The alternative: ``greater`` for one sample unless told otherwise, else two-sided."""
+        """The alternative: ``greater`` for one sample by default, else two-sided."""
         return self.settings.tail or ("greater" if self.kind == "one-sample" else "two-sided")
 
     @property

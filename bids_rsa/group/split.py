@@ -14,7 +14,7 @@ Pair = tuple[str, str]
 def refuse_split(
     maps: Sequence[ParticipantMap], group: GroupSettings, selection: Selection
 ) -> None:
-    """Refuse maps that would be tested apart because some names lack an entity.
+    """Refuse maps that would be tested separately because some names lack an entity.
 
     Participants with and without sessions in one dataset are the usual case.
 

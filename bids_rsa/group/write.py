@@ -96,7 +96,7 @@ def write_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> lis
 
     @contextmanager
     def described() -> Iterator[None]:
-        """Take away what described and showed the old images; write tables and sidecars."""
+        """Remove sidecars and pictures of the old images; write the new tables and sidecars."""
         with dataset_lock(output):
             if not is_complete(output, job.planned, ()):
                 for path in (*(file.sidecar for file in job.planned), *job.others):

@@ -96,7 +96,7 @@ class ReadPatterns(RecordingInterface):
         return runtime
 
     def _halves(self, stacked: StackedPatterns, folder: Path) -> list[str]:
-        """Stack odd and even runs apart, where their reliability is asked for."""
+        """Stack odd and even runs separately, where their reliability is asked for."""
         reading = self.inputs.reading
         if not reading.reliability:
             return []

@@ -206,7 +206,7 @@ def _rows(file: Any) -> Iterator[dict[str, str]]:
 
 
 def _write_bidsignore(output_dir: Path, entities: Iterable[str], forms: Iterable[str]) -> None:
-    """Add what the validator shall not look at, and keep what others added."""
+    """Add what the validator is to ignore, and keep what others added."""
     path = output_dir / ".bidsignore"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     masks = [f"*_{key}-*" for key in sorted({*entities} - ENTITIES_OF_MASKS)]

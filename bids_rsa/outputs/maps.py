@@ -104,7 +104,7 @@ def write_maps(
 def _described(
     output_dir: Path, planned: Sequence[PlannedFile], sidecars: Mapping[Path, dict[str, Any]]
 ) -> Iterator[None]:
-    """Take away what described and showed the old images, and write the new sidecars at the end.
+    """Remove sidecars and pictures of the old images, and write the new sidecars at the end.
 
     Other runs may be writing the same masks, for other models: what they have finished with the
     same settings keeps its pictures.

@@ -1,4 +1,9 @@
-"""Where each program leaves the residuals of the model that a condition image comes from."""
+"""Where each program leaves the residuals of the model that a condition image comes from.
+
+nilearn and fitlins write ``stat-errorts``, FEAT ``stats/res4d``, SPM one ``Res_`` file for each
+volume (of all sessions), AFNI ``errts``. Those of FEAT, SPM, 3dREMLfit's -Rwherr and of fitlins
+(which takes -Rwherr) were whitened in time.
+"""
 
 import json
 import re

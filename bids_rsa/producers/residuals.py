@@ -1,9 +1,4 @@
-"""Residuals of first-level models beside the condition images, where a producer leaves them.
-
-nilearn and fitlins write ``stat-errorts``, FEAT ``stats/res4d``, SPM one ``Res_`` file for each
-volume (of all sessions), AFNI ``errts``. Those of FEAT, SPM, 3dREMLfit's -Rwherr and of fitlins
-(which takes -Rwherr) were whitened in time.
-"""
+"""Residuals of first-level models: found beside the condition images, or by a pattern."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -152,7 +152,7 @@ def _other_hemisphere(
 ) -> Path | None:
     """Find the map of the other hemisphere, where both are of one analysis if that is asked for.
 
-    The hash covers all input files, so maps that were analysed apart have another one.
+    The hash covers all input files, so maps of separate analyses differ in it.
     """
     here, there = (_LEFT, _RIGHT) if _LEFT in path.name else (_RIGHT, _LEFT)
     other = path.with_name(path.name.replace(here, there))

@@ -147,7 +147,7 @@ def _neighbors(test: Sidecar) -> str:
 
 
 def _parts(test: Sidecar) -> str:
-    """Say that extents on the cortex and below it were corrected apart; max-T needs no extent."""
+    """Say that extents on and below the cortex were corrected separately; max-T needs none."""
     n_parts = test.get("PartsCorrectedFor")
     if not n_parts or test.get("PrimaryMethod") == "maxt":
         return ""

@@ -161,7 +161,7 @@ class GrayordinateSpace:
     def adjacencies(self, inside: Mask, connectivity: int = 6) -> Iterator[tuple[Mask, Adjacency]]:
         """Connect the grayordinates of the cortex, then those of the structures below it.
 
-        Areas and volumes have no common measure, so clusters and TFCE of both are taken apart.
+        Areas and volumes have no common measure, so each has its own clusters and TFCE.
 
         Yields
         ------

@@ -1,4 +1,4 @@
-"""A run's BOLD as GIFTI files, and the files of what is made of it."""
+"""A run's BOLD as GIFTI files, and files of its maps and residuals."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A run's BOLD as a 4D image, and the images of what is made of it."""
+"""A run's BOLD as a 4D image, and images of its maps and residuals."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -20,7 +20,7 @@ from group_trees import (
 )
 from scipy import stats
 
-from bids_rsa.app.group_told import fdr_words
+from bids_rsa.app.group_messages import fdr_words
 
 FAST = ("--n-permutations", "150")
 ALL = ("--n-permutations", "256")  # every flip of eight subjects

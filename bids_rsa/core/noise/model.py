@@ -30,9 +30,9 @@ class NoiseModel:
     Attributes
     ----------
     samples : (n_voxels, n_samples) float32 or float64
-        Residuals, or images; may be a memory map. Means are taken away when it is read.
+        Residuals, or images; may be a memory map. Means are subtracted when it is read.
     groups : tuple of (n_of_group,) int64
-        Samples from which their common mean is taken away: runs, or conditions.
+        Samples whose common mean is subtracted: runs, or conditions.
     dof : float
         Degrees of freedom.
     method : str
@@ -80,7 +80,7 @@ class NoiseModel:
         return replace(self, samples=self.samples[voxels], variances=self.variances[voxels])
 
     def of_folds(self, folds: Sequence[int]) -> "NoiseModel":
-        """Return the noise of the images of some folds, which are numbered anew in this order.
+        """Return the noise of the images of some folds, which are renumbered in this order.
 
         Raises
         ------
@@ -115,7 +115,7 @@ def noise_from_residuals(
     residuals : (n_voxels, n_volumes) float32 or float64
         One row for each voxel, in the order of the patterns; may be a memory map.
     run_of : (n_volumes,) array_like, optional
-        Run of each volume; the mean of each run is taken away. One run without it.
+        Run of each volume; the mean of each run is subtracted. By default there is one run.
     dof : float, optional
         Sum over runs of the volumes minus the rank of the design; without it one is subtracted
         for each run.

@@ -1,4 +1,4 @@
-"""What is told of the participant level: what was found, and in a dry run would be written."""
+"""Messages of the participant level: what was found, and what a dry run would write."""
 
 import logging
 import sys
@@ -36,8 +36,8 @@ class Findings:
         return [one for one in self.discovery.analyses if one.subject not in failed]
 
 
-def tell_found(discovery: Discovery) -> None:
-    """Say how many images were found, and what is to be noted about them."""
+def log_found(discovery: Discovery) -> None:
+    """Log how many images were found, and notes about them."""
     count = sum(len(analysis.images) for analysis in discovery.analyses)
     n = len({analysis.subject for analysis in discovery.analyses})
     LOGGER.info(
@@ -48,7 +48,7 @@ def tell_found(discovery: Discovery) -> None:
         LOGGER.info(note)
 
 
-def tell_plan(
+def print_plan(
     found: Findings, comparisons: Sequence[str], regions: RegionSettings, run: RunSettings
 ) -> None:
     """Print what was found and what would be written."""
@@ -58,7 +58,7 @@ def tell_plan(
     n_maps = f"{len(maps)} map{'s' * (len(maps) != 1)}"
     sys.stdout.write(f"\nWould write {n_maps} into {folder}:\n{_listed(maps)}")
     sys.stdout.write("with masks, patch sizes, sidecars, pictures and logs beside them.\n")
-    _tell_regions(found.analyses, regions.roi)
+    _print_regions(found.analyses, regions.roi)
     there = sum((Path(folder) / path).exists() for path in maps)
     if there:
         sys.stdout.write(
@@ -82,7 +82,7 @@ def _maps(found: Findings, comparisons: Sequence[str]) -> list[str]:
     ]
 
 
-def _tell_regions(analyses: Sequence[Analysis], wanted: Sequence[str]) -> None:
+def _print_regions(analyses: Sequence[Analysis], wanted: Sequence[str]) -> None:
     """Print which regions would be analysed."""
     counts = [
         f"{analysis.label}: {len(chosen)} of {source.name}"

@@ -1,4 +1,4 @@
-"""What is printed of the group level: the plan of a dry run, and what is there at the end."""
+"""Messages of the group level: the plan of a dry run, and the results at the end."""
 
 import logging
 import sys
@@ -14,8 +14,8 @@ from bids_rsa.outputs.derivatives import is_complete, read_sidecar
 LOGGER = logging.getLogger(__name__)
 
 
-def tell_end(jobs: Sequence[GroupJob]) -> None:
-    """Print what is really there."""
+def print_end(jobs: Sequence[GroupJob]) -> None:
+    """Print a summary of the results, read from the files themselves."""
     rows = []
     for job in jobs:
         output = Path(job.output_dir)
@@ -52,7 +52,7 @@ def fdr_words(sidecar: Mapping[str, Any], words: tuple[str, str], alpha: float) 
     )
 
 
-def tell_group_plan(jobs: Sequence[GroupJob], ceilings: Sequence[CeilingJob]) -> int:
+def print_group_plan(jobs: Sequence[GroupJob], ceilings: Sequence[CeilingJob]) -> int:
     """Print what would be tested and written, and what memory it needs."""
     rows = [
         (
