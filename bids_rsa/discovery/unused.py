@@ -46,6 +46,22 @@ def refuse_unused(inputs: InputSettings, analyses: Sequence[Analysis]) -> None:
                 f"{option} would be ignored: {what}, and the images found are {forms}.",
                 "Omit the option, or choose other images (--space, --bids-filter-file, -d).",
             )
+    _refuse_of_other_producers(inputs, analyses)
+
+
+def _refuse_of_other_producers(inputs: InputSettings, analyses: Sequence[Analysis]) -> None:
+    """Refuse an option for the images of one program, where there are none of it."""
+    found = {image.source for analysis in analyses for image in analysis.images}
+    for option, given, used_by in (
+        ("--basis-function", inputs.basis_function is not None, ("spm", "bidspm")),
+        ("--reference-image", inputs.reference_image is not None, ("glmsingle",)),
+    ):
+        if given and found and not found & set(used_by):
+            raise OptionError(
+                f"{option} would be ignored: it is for images of {' and '.join(used_by)}, and the "
+                f"images found are of {', '.join(sorted(found))}.",
+                "Omit the option, or choose other images (--betas, --source).",
+            )
 
 
 def _form(analysis: Analysis) -> str:

@@ -15,7 +15,7 @@ from bids_rsa.options.noise_options import check_noise_options
 from bids_rsa.options.null_options import check_null_options
 from bids_rsa.options.parser import build_parser
 from bids_rsa.options.region_options import check_region_options
-from bids_rsa.options.rsa_options import check_comparisons, check_patch_size
+from bids_rsa.options.rsa_options import check_centering, check_comparisons, check_patch_size
 from bids_rsa.options.swallowed import find_swallowed
 from bids_rsa.settings import (
     BoldSettings,
@@ -160,6 +160,7 @@ def _check_combinations(settings: Settings) -> None:
     if settings.analysis_level != "participant" or run.list_participants or run.reports_only:
         return
     check_patch_size(rsa)
+    check_centering(rsa)
     check_bold_options(settings.bold, inputs, run.keep_residuals)
     check_noise_options(rsa, inputs.residuals)
     check_null_options(rsa)

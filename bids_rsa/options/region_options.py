@@ -95,7 +95,13 @@ def check_region_options(regions: RegionSettings) -> None:
     ------
     OptionError
     """
-    for option, given in (("--roi-only", regions.roi_only), ("--roi", regions.roi)):
+    defaults = RegionSettings()
+    for option, given in (
+        ("--roi-only", regions.roi_only),
+        ("--roi", regions.roi),
+        ("--min-coverage", regions.min_coverage != defaults.min_coverage),
+        ("--atlas-threshold", regions.atlas_threshold != defaults.atlas_threshold),
+    ):
         if given and not regions.any_given:
             raise OptionError(
                 f"{option} needs regions, and none were given.",

@@ -1,10 +1,12 @@
 """Options of the searchlight at participant level, and what goes with them."""
 
 import argparse
+import json
 from collections.abc import Callable
 
 from bids_rsa.core.comparison.table import COMPARISONS, find_comparison, single_model_comparisons
-from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
+from bids_rsa.core.dissimilarity.codes import PRODUCTS
+from bids_rsa.core.dissimilarity.table import DISSIMILARITIES, find_dissimilarity
 from bids_rsa.errors import OptionError
 from bids_rsa.options import argument_types as types
 from bids_rsa.options.option_group import OptionGroup
@@ -199,9 +201,34 @@ def _check_cell_options(rsa: RsaSettings, inputs: InputSettings) -> None:
             any(entry.whitened for entry in entries),
             [entry.name for entry in COMPARISONS.values() if entry.whitened],
         ),
+        (
+            "--standardize",
+            rsa.standardize,
+            any(entry.weights for entry in entries),
+            [entry.name for entry in COMPARISONS.values() if entry.weights],
+        ),
     ):
         if given and not used:
             raise OptionError(
                 f"{option} changes nothing with --comparison {' '.join(rsa.comparisons)}.",
                 f"It takes part in {', '.join(needed)}.",
             )
+
+
+def check_centering(rsa: RsaSettings) -> None:
+    """Refuse centred patterns where distances are the same without.
+
+    Raises
+    ------
+    OptionError
+    """
+    known = find_dissimilarity(rsa.dissimilarity)
+    params, n_folds = json.loads(rsa.dissimilarity_params), 1 if rsa.folds == "none" else 2
+    if rsa.center == "none" or not known.ignores_shared(params, n_folds):
+        return
+    others = ", ".join(d.name for d in DISSIMILARITIES.values() if d.gram_code in PRODUCTS)
+    raise OptionError(
+        f"--center {rsa.center} changes nothing with --dissimilarity {known.name}, which depends "
+        "only on differences between the patterns of a fold.",
+        f"Omit it, or use another dissimilarity, such as {others}.",
+    )

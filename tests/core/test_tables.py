@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import bids_rsa
+from bids_rsa import compute_dsm, compute_dsm_cv
 from bids_rsa.core.comparison.blocks import CompleteRdms
 from bids_rsa.core.comparison.fit import Fit, Options, Terms
 from bids_rsa.core.comparison.plans import compare
@@ -81,3 +82,19 @@ def test_every_comparison_computes_from_its_entry(name):
     np.testing.assert_array_equal(
         compare(rdm, models, name), made.score(CompleteRdms(rdm[None]))[0]
     )
+
+
+@pytest.mark.parametrize("n_folds", [1, 3])
+@pytest.mark.parametrize("name", DISSIMILARITIES)
+def test_what_ignores_the_mean_pattern_of_each_fold_is_told(name, n_folds):
+    """Centred patterns give the same RDM where the table says so, and only there."""
+    known = DISSIMILARITIES[name]
+    random = np.random.default_rng(0)
+    folds = random.uniform(1, 2, (n_folds, 5, 3)) + random.uniform(1, 2, (n_folds, 1, 3))
+    if name in ("hamming", "matching") or not known.degree or (known.needs_folds and n_folds == 1):
+        assert not (known.of_differences and known.degree is None)
+        return
+    centred = folds - folds.mean(axis=1, keepdims=True)
+    compute = compute_dsm if n_folds == 1 else compute_dsm_cv
+    one, other = (compute(part[0] if n_folds == 1 else part, name) for part in (folds, centred))
+    assert np.allclose(one, other, rtol=1e-9) == known.ignores_shared({}, n_folds)

@@ -57,6 +57,9 @@ class Dissimilarity:
         Divided by the number of voxels.
     needs_folds : bool
         Defined across folds only; scipy's ``pdist`` does not know it.
+    of_differences : bool
+        A function of the difference of two patterns: it is the same without what all patterns
+        share.
     title : str
         What it is called in a sentence; empty where only its name is known.
     """
@@ -78,6 +81,7 @@ class Dissimilarity:
     noise_code: int | None = None
     per_voxel: bool = False
     needs_folds: bool = False
+    of_differences: bool = False
     title: str = ""
 
     @property
@@ -102,6 +106,13 @@ class Dissimilarity:
         needed = self.unbiased_given
         return needed is not None and all(params.get(key) is not None for key in needed)
 
+    def ignores_shared(self, params: Mapping[str, Any], n_folds: int) -> bool:
+        """Tell whether it is the same without the mean pattern of each fold.
+
+        What a fold shares does not cancel where patterns of different folds are compared.
+        """
+        return self.of_differences and (n_folds == 1 or self.is_unbiased(params))
+
     def estimates(self, parameter: str, params: Mapping[str, Any]) -> bool:
         """Tell whether this parameter is estimated from the patterns of a patch."""
         return self.estimated == parameter and params.get(parameter) is None
@@ -122,6 +133,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             ("chebychev", "cheby", "cheb", "ch"),
             degree=1,
             pair_code=codes.CHEBYSHEV,
+            of_differences=True,
         ),
         Dissimilarity(
             "cityblock",
@@ -130,6 +142,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             degree=1,
             upscale_power=1.0,
             pair_code=codes.CITYBLOCK,
+            of_differences=True,
         ),
         Dissimilarity(
             "correlation",
@@ -163,6 +176,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             noise_code=codes.SQUARES_PER_VOXEL,
             per_voxel=True,
             needs_folds=True,
+            of_differences=True,
             title="the crossnobis distance (cross-validated squared Mahalanobis distance)",
         ),
         Dissimilarity(
@@ -181,6 +195,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             pair_code=codes.SUM_OF_SQUARES,
             gram_code=codes.EUCLIDEAN,
             noise_code=codes.EUCLIDEAN,
+            of_differences=True,
             title="the Euclidean distance",
         ),
         Dissimilarity("hamming", "", ("hamm", "ha", "h"), pair_code=codes.HAMMING),
@@ -195,6 +210,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             estimated="VI",
             unbiased_given=("VI",),
             noise_code=codes.SQUARES_PER_VOXEL,
+            of_differences=True,
             title="the Mahalanobis distance",
         ),
         Dissimilarity("matching", pair_code=codes.HAMMING),
@@ -206,6 +222,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             degree=1,
             upscale_power=0.5,
             pair_code=codes.MINKOWSKI,
+            of_differences=True,
         ),
         Dissimilarity("rogerstanimoto", pair_code=codes.ROGERSTANIMOTO),
         Dissimilarity("russellrao", pair_code=codes.RUSSELLRAO),
@@ -219,6 +236,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             unbiased_given=("V",),
             upscale_power=0.5,
             pair_code=codes.SUM_OF_SQUARES,
+            of_differences=True,
         ),
         Dissimilarity("sokalsneath", pair_code=codes.SOKALSNEATH),
         Dissimilarity(
@@ -230,6 +248,7 @@ DISSIMILARITIES: dict[str, Dissimilarity] = {
             upscale_power=1.0,
             gram_code=codes.SQEUCLIDEAN,
             noise_code=codes.SQEUCLIDEAN,
+            of_differences=True,
             title="the squared Euclidean distance",
         ),
         Dissimilarity("yule", pair_code=codes.YULE),
