@@ -110,11 +110,17 @@ def plan_run(
     with threadpool_limits(1):  # the matrices are small
         design, nuisance = run_design(run)
         facts = _facts(design, nuisance)
+    impulse_notes, impulse_warnings = _impulses(schedule.events)
     return replace(
         run,
         design=facts,
-        notes=design.notes,
-        warnings=(*schedule.timing.warnings, *schedule.events.warnings, *_uncertain(design)),
+        notes=(*design.notes, *impulse_notes),
+        warnings=(
+            *schedule.timing.warnings,
+            *schedule.events.warnings,
+            *impulse_warnings,
+            *_uncertain(design),
+        ),
     )
 
 
@@ -147,6 +153,35 @@ def _facts(design: RunDesign, nuisance: Nuisance) -> DesignFacts:
         dof=design.dof,
         unestimable=design.unestimable,
         covariance=tuple(map(tuple, design_covariance(design).tolist())),
+    )
+
+
+def _impulses(events: Events) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tell of events without a duration beside others: their effects are on another scale.
+
+    Returns
+    -------
+    notes, warnings : tuple of str
+        A note where conditions differ, as they may not be compared; a warning where the events of
+        one condition do.
+    """
+    short = events.durations_s == 0
+    names = np.array(events.conditions)
+    without, others = set(names[short].tolist()), set(names[~short].tolist())
+    if not without or not others:
+        return (), ()
+    why = "an event of duration 0 lasts a fiftieth of the repetition time in the model"
+    notes: tuple[str, ...] = ()
+    if apart := without - others:
+        notes = (
+            f"All events of {few(sorted(apart))} have a duration of 0, and those of "
+            f"{few(sorted(others))} do not. Their effects are on different scales: {why}.",
+        )
+    if not (mixed := without & others):
+        return notes, ()
+    return notes, (
+        f"Some events of {few(sorted(mixed))} have a duration of 0 and others do not. The former "
+        f"hardly count: {why}.",
     )
 
 

@@ -35,6 +35,9 @@ from scipy.spatial.distance import pdist
 from bids_rsa.app.preflight import validator_command
 from bids_rsa.cli import main
 from bids_rsa.core.comparison.plans import compare
+from bids_rsa.estimation.confounds import Nuisance
+from bids_rsa.estimation.design import build_design
+from bids_rsa.estimation.events import Events
 from bids_rsa.example import CONDITIONS as EXAMPLE_CONDITIONS
 from bids_rsa.example import main as write_example
 from bids_rsa.example_bold import BoldExampleSettings, make_bold_example
@@ -228,6 +231,41 @@ def test_unequal_numbers_of_trials_are_warned_of(dataset, tmp_path, from_bold):
     code, said = from_bold(dataset, tmp_path / "out")
     assert code == 0, said
     assert "unequal numbers of trials (cat 8, chair 10, face 10, house 10)" in said
+
+
+def test_events_of_duration_0_beside_longer_ones_are_told(dataset, tmp_path, from_bold):
+    """Their effects are on another scale; runs of impulses alone, or of none, are no problem."""
+    shown = events(1)
+    cats = shown["trial_type"] == "cat"
+    apart = "All events of cat have a duration of 0, and those of chair, face, house do not"
+    mixed = "Some events of cat have a duration of 0 and others do not"
+    for changed, told in (
+        (cats, [apart]),
+        (cats & (cats.cumsum() < 3), [mixed]),
+        (cats & False, []),
+        (cats | True, []),
+    ):
+        table = shown.assign(duration=shown["duration"].where(~changed, 0))
+        table.to_csv(raw(dataset, "events.tsv"), sep="\t", index=False)
+        code, said = from_bold(dataset, tmp_path / "out", "--dry-run", "--run-label", "1")
+        assert code == 0, said
+        assert [words for words in (apart, mixed) if words in " ".join(said.split())] == told
+    instants = shown.assign(duration=0.0), shown.assign(duration=2.0)
+    found = [
+        build_design(
+            Events(
+                tuple(table["trial_type"]),
+                table["onset"].to_numpy(),
+                table["duration"].to_numpy(),
+            ),
+            TR * np.arange(N, dtype=float),
+            Nuisance(np.empty((N, 0)), (), (), None, ""),
+        ).matrix
+        for table in instants
+    ]
+    names = sorted(set(shown["trial_type"]))
+    short, long = (matrix[:, : len(names)].max() for matrix in found)
+    assert short / long == pytest.approx(TR / 50 / 2.0, rel=0.2)
 
 
 def test_conditions_missing_from_a_run_are_dealt_with_as_for_images(dataset, tmp_path, from_bold):
