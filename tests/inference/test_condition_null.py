@@ -191,3 +191,23 @@ def test_the_smallest_p_of_few_distinct_relabelings():
     assert smallest_condition_p(35, 35, True) == pytest.approx(1 / 35)
     assert smallest_condition_p(999, 35, False) == pytest.approx(1 / 35)
     assert smallest_condition_p(99, 40_320, False) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("tail", ["greater", "less", "two-sided"])
+def test_no_p_is_below_the_share_of_draws_that_repeat_the_observed_relabeling(tail):
+    """A model of few distinct relabelings, whose maps are files of float32."""
+    random = np.random.default_rng(5)
+    shape, n_distinct = (4, 3, 3), 6
+    adjacency = grid_adjacency(np.ones(shape, bool), 6)
+    for _ in range(20):
+        own = random.normal(size=(7, n_distinct, np.prod(shape))).astype(np.float32)
+        drawn = random.integers(0, n_distinct, 30)
+        means = own.astype(np.float64).mean(axis=0)[drawn].astype(np.float32)
+        for observed in range(n_distinct):
+            least = ((drawn == observed).sum() + 1) / (len(drawn) + 1)
+            for cluster_p in (0.001, 0.01, 0.05):
+                test = condition_test(
+                    own[:, observed].astype(np.float64), means, adjacency, tail, cluster_p
+                )
+                for name, p in test.p_maps().items():
+                    assert p.min() >= least - 1e-12, name

@@ -186,9 +186,14 @@ def _threshold(
     tail: str,
     cluster_p: float,
 ) -> float:
-    """Find the value that a share of all means exceeds (in magnitude when two-sided)."""
+    """Find the value that a share of all means exceeds (in magnitude when two-sided).
+
+    Equal relabelings have equal means up to rounding. Where the quantile is one of these means, all
+    of them lie below the threshold: rounding must not put the observed ones above it alone.
+    """
     values = np.concatenate([statistic.astype(np.float32), np.ravel(null_means * factor)])
-    return float(np.quantile(np.abs(values) if tail == "two-sided" else values, 1 - cluster_p))
+    found = float(np.quantile(np.abs(values) if tail == "two-sided" else values, 1 - cluster_p))
+    return found + FLOAT32_TOLERANCE * max(1.0, abs(found))
 
 
 def _null_z(means: FloatArray, null_means: npt.NDArray[np.floating]) -> FloatArray:
