@@ -29,6 +29,7 @@ HRF_MODELS = {
 }
 FIR_LAST_S = 16.0
 FIR_PEAK_S = (4.0, 8.0)
+_STEPS = 50  # nilearn's, in a repetition time
 _CONSTANT = "constant"
 
 
@@ -180,9 +181,10 @@ def _nilearn_matrix(
             )
     columns = [str(name) for name in found.columns]
     contrasts = np.zeros((n_estimates, len(columns)))
+    peak = _peak_bins(events.onsets_s, frame_times_s, delays, repetition_time)
     for number in range(n_estimates):
         code = f"condition{number:05d}"
-        own = [code] if hrf != "fir" else _peak_bins(code, delays, repetition_time)
+        own = [code] if hrf != "fir" else [f"{code}_delay_{delay}" for delay in peak]
         contrasts[number, [columns.index(name) for name in own]] = 1.0 / len(own)
     return found.to_numpy(dtype=float), columns, contrasts
 
@@ -192,13 +194,24 @@ def _nuisance_names(nuisance: Nuisance) -> list[str]:
     return [f"nuisance {name}" for name in nuisance.names]
 
 
-def _peak_bins(code: str, delays: list[int], repetition_time: float) -> list[str]:
-    """Name the bins of a finite impulse response in which the response peaks."""
+def _peak_bins(
+    onsets_s: NDArray[np.float64],
+    frame_times_s: NDArray[np.float64],
+    delays: list[int],
+    repetition_time: float,
+) -> list[int]:
+    """Choose the bins of a finite impulse response in which the response peaks.
+
+    Bin d holds the volumes from (d - 1) repetition times after the onset up to d; where in it they
+    lie depends on when events begin within a volume. Bins are the same for all events.
+    """
+    # nilearn moves onsets to the next of its steps
+    steps = np.ceil((onsets_s - frame_times_s[0]) * (_STEPS / repetition_time) - 1e-6)
+    after = repetition_time * (1.0 - float(np.mean(steps % _STEPS)) / _STEPS)
+    times = {delay: (delay - 1) * repetition_time + after for delay in delays}
     first, last = FIR_PEAK_S
-    chosen = [d for d in delays if first <= d * repetition_time <= last]
-    middle = (first + last) / 2
-    chosen = chosen or [min(delays, key=lambda d: abs(d * repetition_time - middle))]
-    return [f"{code}_delay_{delay}" for delay in chosen]
+    chosen = [d for d in delays if first - 1e-6 <= times[d] <= last + 1e-6]
+    return chosen or [min(delays, key=lambda d: abs(times[d] - (first + last) / 2))]
 
 
 def _column_names(columns: list[str], labels: tuple[str, ...], by_trial: bool) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Designs and fits: nilearn's and numpy's numbers, planted betas, what cannot be estimated."""
 
 import tracemalloc
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -94,8 +95,12 @@ def test_known_betas_without_noise_come_back(estimate):
     np.testing.assert_allclose(found, betas[which], atol=2e-4 if estimate == "lss" else 5e-5)
 
 
-def test_with_fir_the_estimate_is_the_mean_of_the_bins_around_the_peak():
+@pytest.mark.parametrize("moved_s", [0.0, 0.5, 1.0, None])
+def test_with_fir_the_estimate_is_the_mean_of_the_bins_around_the_peak(moved_s):
+    """Of the bins whose volumes are 4 to 8 s after the onset, wherever events begin."""
     shown = events()
+    onsets = TIMES[0] + TR * np.arange(4, 106, 7) + (moved_s or 0.0)
+    shown = replace(shown, onsets_s=shown.onsets_s if moved_s is None else onsets)
     design = build_design(shown, TIMES, nuisance(1), hrf="fir")
     assert design.conditions == NAMES
     bins = [i for i, c in enumerate(design.columns) if c.startswith("face_delay_")]
@@ -103,7 +108,19 @@ def test_with_fir_the_estimate_is_the_mean_of_the_bins_around_the_peak():
     betas = np.random.default_rng(4).normal(size=(design.matrix.shape[1], 10))
     series = (100 + design.matrix @ betas).astype(np.float32)
     found = fit_run(series, design, scale="none").effects[NAMES.index("face")]
-    np.testing.assert_allclose(found, betas[bins[2:5]].mean(axis=0), atol=1e-4)
+    # an instant at each onset shows which volumes a bin holds
+    instants = replace(shown, durations_s=np.zeros(len(shown.onsets_s)))
+    shows = build_design(instants, TIMES, nuisance(1), hrf="fir")
+    after = TIMES[:, None] - shown.onsets_s
+    times = []
+    for delay in range(9):
+        within = (after > (delay - 1) * TR + 1e-9) & (after <= delay * TR + 1e-9)
+        held = sum(shows.matrix[:, shows.columns.index(f"{n}_delay_{delay}")] for n in NAMES)
+        assert set(np.flatnonzero(held > 0.01)) == set(np.flatnonzero(within.any(axis=1)))
+        times.append(after[within].mean())
+    peak = [bins[d] for d in range(9) if 4 <= round(times[d], 6) <= 8]
+    assert len(peak) in (2, 3)
+    np.testing.assert_allclose(found, betas[peak].mean(axis=0), atol=1e-4)
 
 
 def test_trials_have_a_regressor_each_and_sum_to_their_condition():
