@@ -202,8 +202,8 @@ def write_participants(root: Path, settings: ExampleSettings) -> None:
     (root / "participants.json").write_text(json.dumps(columns, indent=2) + "\n")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Write the example dataset into the folder named on the command line."""
+def _parser() -> argparse.ArgumentParser:
+    """Build the parser of the command."""
     defaults = ExampleSettings()
     parser = argparse.ArgumentParser(prog="python -m bids_rsa.example", description=__doc__)
     parser.add_argument("directory", metavar="DIR", help="a new folder")
@@ -223,10 +223,16 @@ def main(argv: list[str] | None = None) -> int:
         help=f"default: {defaults.n_subjects}, with --bold {BOLD_SUBJECTS}",
     )
     parser.add_argument("--seed", type=int, default=defaults.seed, help="default: %(default)s")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the example dataset into the folder named on the command line."""
+    parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.surface and not arguments.bold:
         parser.error("--surface adds BOLD on the surface to that of --bold: give both.")
-    default = BOLD_SUBJECTS if arguments.bold else defaults.n_subjects
+    default = BOLD_SUBJECTS if arguments.bold else ExampleSettings.n_subjects
     n_subjects = arguments.n_subjects or default
     try:
         if arguments.bold:

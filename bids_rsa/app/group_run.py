@@ -112,13 +112,9 @@ def run_tests(
     failures: dict[str, BidsRsaError] = {}
     if waiting:
         log_to(running.log_file)
-        running.configure()
         # a joint correction needs the null distributions of all tests
         needed = jobs if tests and any(job.n_joint > 1 for job in jobs) else tests
-        claimed = graphs.claim([*needed, *ceilings])
-        failures = run_jobs(claimed, graphs, running, Clock())
-        graphs.release(claimed, running.keeps_work or bool(failures))
-        failures = _of_first_causes(claimed, failures)
+        failures = _run([*needed, *ceilings], graphs, running)
     done = [job for job in jobs if job.label not in failures]
     has_page = _describe(done, running, bool(waiting))
     for label, error in failures.items():
@@ -138,6 +134,15 @@ def run_tests(
         remove_old_logs(running.work)
         running.remove_empty(running.work / RUN_WORKFLOW)
     return int(not has_page)
+
+
+def _run(jobs: Sequence[AnyJob], graphs: TestGraphs, running: Running) -> dict[str, BidsRsaError]:
+    """Run jobs in folders claimed for them; return what failed, by the jobs' labels."""
+    running.configure()
+    claimed = graphs.claim(jobs)
+    failures = run_jobs(claimed, graphs, running, Clock())
+    graphs.release(claimed, running.keeps_work or bool(failures))
+    return _of_first_causes(claimed, failures)
 
 
 def _describe(done: Sequence[GroupJob], running: Running, is_new: bool) -> bool:

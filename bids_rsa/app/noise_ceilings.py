@@ -55,26 +55,32 @@ def plan_ceiling_jobs(
     by_images: dict[tuple[object, ...], list[GroupJob]] = {}
     chosen = ceiling_tests([job.test for job in jobs])
     for job in jobs:
-        if job.test not in chosen:
-            LOGGER.info(
-                "%s: no noise ceiling, which there is only for mean scores of comparisons that "
-                "take each model by itself.",
-                job.test.title,
-            )
-            continue
-        planned, output = plan_ceilings(job.test), Path(job.output_dir)
-        if not overwrite:
-            check_replaceable(output, planned)
-        if is_complete(output, planned, ()):
-            LOGGER.info("%s: the noise ceiling is complete: skipped.", job.test.title)
-            continue
-        images = (replace(job.test.key, comparison=""), job.test.subjects)
-        by_images.setdefault(images, []).append(job)
+        if _is_due(job, chosen, overwrite):
+            images = (replace(job.test.key, comparison=""), job.test.subjects)
+            by_images.setdefault(images, []).append(job)
     found = [_ceiling_job(together, bids_dir, n_threads) for together in by_images.values()]
     if found:
         n = max(len(job.subjects) for job in found)
         LOGGER.info("Noise ceiling: the images of %d participants were found again.", n)
     return found
+
+
+def _is_due(job: GroupJob, chosen: Sequence[GroupTest], overwrite: bool) -> bool:
+    """Tell whether a test's ceiling is to be computed, and log why not."""
+    if job.test not in chosen:
+        LOGGER.info(
+            "%s: no noise ceiling, which there is only for mean scores of comparisons that "
+            "take each model by itself.",
+            job.test.title,
+        )
+        return False
+    planned, output = plan_ceilings(job.test), Path(job.output_dir)
+    if not overwrite:
+        check_replaceable(output, planned)
+    if is_complete(output, planned, ()):
+        LOGGER.info("%s: the noise ceiling is complete: skipped.", job.test.title)
+        return False
+    return True
 
 
 def _ceiling_job(together: Sequence[GroupJob], bids_dir: str, n_threads: int) -> CeilingJob:

@@ -71,10 +71,6 @@ def with_surfaces(
     roi = _roi(analysis, files, inputs.roi_mask, dict(hemispheres))
     for path in (*cortex, *roi.paths, *(path for one in surfaces for path in one.files)):
         refuse_unwritable_name(path)
-    geometry = "; ".join(dict.fromkeys(one.origin for one in surfaces))
-    notes = [f"Surfaces: {geometry}."] if surfaces else []
-    if any(one.is_template for one in surfaces):
-        notes.append(TEMPLATE_WARNING)
     return replace(
         analysis,
         others=with_density(analysis.others, analysis.images[0], inputs.center_density),
@@ -82,8 +78,15 @@ def with_surfaces(
         brain_mask=MaskChoice(cortex, "; ".join([*origins, *skipped]) or "none"),
         cortex_only=bool(skipped),
         roi_mask=roi,
-        notes=(*analysis.notes, *notes),
+        notes=(*analysis.notes, *_notes(surfaces)),
     )
+
+
+def _notes(surfaces: Sequence[HemisphereSurfaces]) -> list[str]:
+    """Say which surfaces were found, and warn of those of a template."""
+    geometry = "; ".join(dict.fromkeys(one.origin for one in surfaces))
+    notes = [f"Surfaces: {geometry}."] if surfaces else []
+    return notes + [TEMPLATE_WARNING] * any(one.is_template for one in surfaces)
 
 
 def _with_coarse(

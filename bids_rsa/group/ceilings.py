@@ -202,13 +202,7 @@ def compute_ceilings(
     """
     running = [_Test(test, output_dir, sources) for test in tests]
     centers = np.logical_or.reduce([one.mask for one in running])
-    # the places of all centres among the voxels of each test; -1: not among them
-    placed = []
-    for one in running:
-        numbers = np.full(centers.shape, -1, dtype=np.intp)
-        numbers[one.mask] = np.arange(one.mask.sum())
-        placed.append(numbers[centers])
-
+    placed = [_places(one.mask, centers) for one in running]
     for here, of_call in _by_call(running[0].space, sources, right):
         # the places of this call's centres among all
         among_all = np.flatnonzero(here[centers])
@@ -232,6 +226,13 @@ def compute_ceilings(
                 on_progress,
             )
     return [one.result() for one in running]
+
+
+def _places(mask: NDArray[np.bool_], centers: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Give the places of all centres among the voxels of a mask; -1: not among them."""
+    numbers = np.full(centers.shape, -1, dtype=np.intp)
+    numbers[mask] = np.arange(mask.sum())
+    return numbers[centers]
 
 
 def _by_call(

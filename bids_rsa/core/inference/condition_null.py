@@ -134,20 +134,9 @@ def condition_test(
     scale = _root_mean_square(means, null_means)
     statistic = direction * means / scale
     threshold = _threshold(statistic, null_means, direction / scale, tail, cluster_p)
-    n_draws = len(null_means)
-    counts = np.zeros(len(means), np.int64)
-    blocks: list[dict[str, FloatArray]] = []
-    pick = np.abs if two_sided else np.asarray
-    bound = with_tolerance(pick(statistic), FLOAT32_TOLERANCE)
-    for start in range(0, n_draws, DRAWS_AT_ONCE):
-        rows = slice(start, min(start + DRAWS_AT_ONCE, n_draws))
-        maps = np.ascontiguousarray(null_means[rows] * (direction / scale), dtype=np.float64)
-        counts += (pick(maps) >= bound).sum(axis=0)
-        spatial = spatial_maxima(maps, two_sided, adjacency, threshold)
-        blocks.append({"t": pick(maps).max(axis=1)} | spatial)
-        if on_progress is not None:
-            on_progress(len(maps))
-    maxima = {name: np.concatenate([one[name] for one in blocks]) for name in blocks[0]}
+    null = _null_of_draws(
+        null_means, direction / scale, statistic, two_sided, adjacency, threshold, on_progress
+    )
     observed = Observed(
         t=direction * statistic,
         z=_null_z(means, null_means),
@@ -156,7 +145,36 @@ def condition_test(
         clusters=find_clusters(statistic, adjacency, threshold, two_sided),
         cluster_threshold=threshold,
     )
-    return ConditionTest(observed, Null(maxima, counts), scale, exhaustive, two_sided)
+    return ConditionTest(observed, null, scale, exhaustive, two_sided)
+
+
+def _null_of_draws(
+    null_means: npt.NDArray[np.floating],
+    factor: float,
+    statistic: FloatArray,
+    two_sided: bool,
+    adjacency: Adjacency,
+    threshold: float,
+    on_progress: Callable[[int], None] | None,
+) -> Null:
+    """Find the maxima of all draws, and count those that reach the statistic; see `Null`.
+
+    ``factor`` turns means into the unit and direction of the statistic.
+    """
+    counts = np.zeros(len(statistic), np.int64)
+    blocks: list[dict[str, FloatArray]] = []
+    pick = np.abs if two_sided else np.asarray
+    bound = with_tolerance(pick(statistic), FLOAT32_TOLERANCE)
+    for start in range(0, len(null_means), DRAWS_AT_ONCE):
+        rows = slice(start, min(start + DRAWS_AT_ONCE, len(null_means)))
+        maps = np.ascontiguousarray(null_means[rows] * factor, dtype=np.float64)
+        counts += (pick(maps) >= bound).sum(axis=0)
+        spatial = spatial_maxima(maps, two_sided, adjacency, threshold)
+        blocks.append({"t": pick(maps).max(axis=1)} | spatial)
+        if on_progress is not None:
+            on_progress(len(maps))
+    maxima = {name: np.concatenate([one[name] for one in blocks]) for name in blocks[0]}
+    return Null(maxima, counts)
 
 
 def _check(scores: FloatArray, null_means: npt.NDArray[np.floating], tail: str) -> None:
