@@ -16,17 +16,14 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from benchmarks.calibration_designs import CONTROLS, Design, models, write_dataset
 from benchmarks.calibration_science import (
     ALPHA,
-    CONTROLS,
     RADIUS_MM,
     TAILS,
-    Design,
-    models,
     reworded,
     subject_scores,
     with_zeros,
-    write_dataset,
 )
 from bids_rsa.cli import main as bids_rsa
 from bids_rsa.core.inference.correct import familywise_p

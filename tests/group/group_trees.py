@@ -14,6 +14,7 @@ SHAPE = (9, 10, 8)
 SPACE = "MNI152NLin2009cAsym"
 CONDITIONS = ["a", "b", "c", "d", "e", "f", "g", "h"]
 N_CELLS = 28
+OF_SEARCHLIGHT = {"SearchlightRadius": 8.0, "SearchlightRadiusUnits": "mm", "MinVoxels": 10}
 
 
 def planted_volume():
@@ -59,17 +60,24 @@ def write_map(
     stem = "_".join(filter(None, entities))
     func = Path(out, f"sub-{subject}", *([f"ses-{session}"] if session else []), "func")
     func.mkdir(parents=True, exist_ok=True)
-    shared = {"SearchlightRadius": 8.0, "SearchlightRadiusUnits": "mm", "MinVoxels": 10}
     label = "".join(c for c in comparison if c.isalnum())
     image = func / f"{stem}_stat-{label}_desc-{model}_statmap.nii.gz"
     mask = func / f"{stem}_desc-searchlight_mask.nii.gz"
     nib.save(nib.Nifti1Image(np.where(inside, scores, 0).astype(np.float32), affine), image)
     nib.save(nib.Nifti1Image(inside.astype(np.uint8), affine), mask)
-    sidecar = {
+    sidecar = map_sidecar(model, comparison) | (metadata or {})
+    write_json(image, sidecar)
+    write_json(mask, {"Type": "ROI", **{key: sidecar[key] for key in OF_SEARCHLIGHT}})
+    return image
+
+
+def map_sidecar(model, comparison):
+    """What the participant level writes beside a map."""
+    return {
         "Dissimilarity": "correlation",
         "DissimilarityParameters": {},
         "Comparison": comparison,
-        **shared,
+        **OF_SEARCHLIGHT,
         "SearchlightRule": "center distance <= radius",
         "Folds": "none",
         "IgnoreNaN": False,
@@ -82,10 +90,7 @@ def write_map(
         },
         "InputStatistic": ["effect"],
         "Warnings": [],
-    } | (metadata or {})
-    write_json(image, sidecar)
-    write_json(mask, {"Type": "ROI", **{key: sidecar[key] for key in shared}})
-    return image
+    }
 
 
 def write_json(image, content):
