@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from bids_rsa.example import CONDITIONS, SPACE, ExampleSettings, make_example
-from bids_rsa.example_bold import BoldExampleSettings, make_bold_example
+from bids_rsa.example.bold import BoldExampleSettings, make_bold_example
 from bids_rsa.options.parser import build_parser
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -39,9 +39,9 @@ from bids_rsa.estimation.confounds import Nuisance
 from bids_rsa.estimation.design import build_design
 from bids_rsa.estimation.events import Events
 from bids_rsa.example import CONDITIONS as EXAMPLE_CONDITIONS
-from bids_rsa.example import main as write_example
-from bids_rsa.example_bold import BoldExampleSettings, make_bold_example
-from bids_rsa.example_surface import ExampleSurface
+from bids_rsa.example.__main__ import main as write_example
+from bids_rsa.example.bold import BoldExampleSettings, make_bold_example
+from bids_rsa.example.surface import ExampleSurface
 
 
 def effects(out, run, stat="effect", conditions=CONDITIONS):

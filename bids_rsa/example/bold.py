@@ -12,7 +12,7 @@ from nilearn.datasets import load_mni152_brain_mask
 from nilearn.glm.first_level import make_first_level_design_matrix
 from numpy.typing import NDArray
 
-from bids_rsa.example import (
+from bids_rsa.example.planted import (
     BOLD_SUBJECTS,
     CONDITIONS,
     SPACE,
@@ -26,7 +26,7 @@ from bids_rsa.example import (
     write_model,
     write_participants,
 )
-from bids_rsa.example_surface import ExampleSurface
+from bids_rsa.example.surface import ExampleSurface
 
 BIDS_VERSION = "1.11.1"
 BASELINE = 10_000.0
