@@ -13,7 +13,8 @@ from bids_rsa.errors import BidsRsaError, ContentError, InputError
 from bids_rsa.group.ceiling_subjects import CeilingSubject, check_comparable
 from bids_rsa.group.ceiling_write import CeilingJob, plan_ceilings
 from bids_rsa.group.ceilings import ceiling_tests
-from bids_rsa.group.records import GroupTest, ParticipantMap
+from bids_rsa.group.participant_maps import ParticipantMap
+from bids_rsa.group.records import GroupTest
 from bids_rsa.group.write import GroupJob
 from bids_rsa.models.cells import scored
 from bids_rsa.models.fits import condensed

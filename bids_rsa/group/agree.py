@@ -8,8 +8,9 @@ from typing import Any
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.entities import name_pairs
 from bids_rsa.errors import ContentError
+from bids_rsa.group.participant_maps import ParticipantMap
 from bids_rsa.group.places import layout_of_map
-from bids_rsa.group.records import WORDS, ParticipantMap
+from bids_rsa.group.records import WORDS
 from bids_rsa.words import listing
 
 AGREEING = (

@@ -11,7 +11,7 @@ from bids_rsa.discovery.index import Index, IndexedFile
 from bids_rsa.discovery.selection import passes, read_filters
 from bids_rsa.errors import ContentError, InputError, SelectionError
 from bids_rsa.group.hemispheres import join_maps
-from bids_rsa.group.records import MapKey, ParticipantMap
+from bids_rsa.group.participant_maps import MapKey, ParticipantMap
 from bids_rsa.outputs.derivatives import EXTENSIONS, read_sidecar, without_extension
 from bids_rsa.settings import Selection
 from bids_rsa.words import listing

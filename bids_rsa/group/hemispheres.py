@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bids_rsa.errors import InputError
-from bids_rsa.group.records import MapKey, ParticipantMap
+from bids_rsa.group.participant_maps import MapKey, ParticipantMap
 
 Halves = dict[tuple[str, MapKey, str], dict[str, ParticipantMap]]
 

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from bids_rsa.errors import ContentError, ReadWriteError
-from bids_rsa.group.records import GroupTest, ParticipantMap
+from bids_rsa.group.participant_maps import ParticipantMap
+from bids_rsa.group.records import GroupTest
 from bids_rsa.outputs.input_hashes import digest, hash_file
 
 

@@ -12,8 +12,9 @@ from bids_rsa.core.inference.resolution import score_resolution
 from bids_rsa.errors import ContentError
 from bids_rsa.group.identity import refuse_changed_map
 from bids_rsa.group.names import group_mask_paths
+from bids_rsa.group.participant_maps import Member, ParticipantMap
 from bids_rsa.group.places import read_map, space_of_test
-from bids_rsa.group.records import GroupTest, Member, ParticipantMap
+from bids_rsa.group.records import GroupTest
 from bids_rsa.group.spread import spread_warnings
 from bids_rsa.spaces.space import Smoother, Space
 

@@ -10,7 +10,8 @@ from typing import Any
 from bids_rsa.core.inference.condition_null import smallest_condition_p
 from bids_rsa.core.inference.stelzer import draws_needed
 from bids_rsa.errors import ContentError, InputError, OptionError
-from bids_rsa.group.records import GroupTest, ParticipantMap
+from bids_rsa.group.participant_maps import ParticipantMap
+from bids_rsa.group.records import GroupTest
 from bids_rsa.outputs.derivatives import read_sidecar, without_extension
 from bids_rsa.words import listing
 

@@ -16,8 +16,9 @@ from bids_rsa.errors import ContentError
 from bids_rsa.group.identity import refuse_changed_map
 from bids_rsa.group.load import GroupScores, make_smoother
 from bids_rsa.group.null_maps import MAKE_THEM, find_draws
+from bids_rsa.group.participant_maps import Member, ParticipantMap
 from bids_rsa.group.places import null_maps_header, read_null_maps
-from bids_rsa.group.records import GroupTest, Member, ParticipantMap
+from bids_rsa.group.records import GroupTest
 from bids_rsa.spaces.space import Smoother
 
 # makes a progress bar of so many things

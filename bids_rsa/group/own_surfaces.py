@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.neighborhood.mesh import vertex_areas
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.group.records import GroupTest, Member, ParticipantMap
+from bids_rsa.group.participant_maps import Member, ParticipantMap
+from bids_rsa.group.records import GroupTest
 from bids_rsa.outputs.dataset_files import resolve_sources
 from bids_rsa.records import HemisphereSurfaces
 from bids_rsa.spaces.hemispheres import Hemisphere

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from bids_rsa.discovery.surfaces import SurfaceFiles, find_surfaces, refuse_one_for_both
 from bids_rsa.group.own_surfaces import mean_areas_mm2
-from bids_rsa.group.records import GroupTest, ParticipantMap
+from bids_rsa.group.participant_maps import ParticipantMap
+from bids_rsa.group.records import GroupTest
 from bids_rsa.patterns.places import surface_space
 from bids_rsa.records import Analysis, HemisphereSurfaces
 from bids_rsa.settings import InputSettings

@@ -9,10 +9,11 @@ from bids_rsa.group.designs import people_of, with_people
 from bids_rsa.group.identity import with_hashes
 from bids_rsa.group.options import check_options
 from bids_rsa.group.own_surfaces import find_own_surfaces
+from bids_rsa.group.participant_maps import MapKey, Member, ParticipantMap
 from bids_rsa.group.participants import listed_participants
 from bids_rsa.group.places import group_surfaces, hemispheres_of, layout_of_map
 from bids_rsa.group.plan_checks import check_joint, check_test, refuse_unused
-from bids_rsa.group.records import GroupTest, Kind, MapKey, Member, ParticipantMap
+from bids_rsa.group.records import GroupTest, Kind
 from bids_rsa.group.split import refuse_split
 from bids_rsa.settings import GroupSettings, InputSettings, Selection
 from bids_rsa.words import listing

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bids_rsa.discovery.selection import of_space
 from bids_rsa.errors import OptionError, SelectionError
-from bids_rsa.group.records import ParticipantMap
+from bids_rsa.group.participant_maps import ParticipantMap
 from bids_rsa.settings import GroupSettings, Selection
 
 FIELDS = (

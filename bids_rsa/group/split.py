@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bids_rsa.errors import OptionError
-from bids_rsa.group.records import MapKey, ParticipantMap
+from bids_rsa.group.participant_maps import MapKey, ParticipantMap
 from bids_rsa.settings import GroupSettings, Selection
 from bids_rsa.words import few
 
