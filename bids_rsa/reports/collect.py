@@ -18,7 +18,6 @@ from bids_rsa.reports.map_words import OF_NULL, MapWords, map_words, stat_of
 _ENDINGS = tuple(of_maps for of_maps, _ in EXTENSIONS.values())
 _LEFT, _RIGHT = "_hemi-L_", "_hemi-R_"
 _STAT = re.compile(r"_stat-[A-Za-z0-9]+")
-_DESC = re.compile(r"_desc-([A-Za-z0-9]+)_")
 
 
 def open_map(path: Path) -> Any:

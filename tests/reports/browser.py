@@ -110,11 +110,6 @@ class Browser:
         """The page as PDF."""
         return base64.b64decode(self._send("Page.printToPDF")["data"])
 
-    def screenshot(self, path, whole=False):
-        """Save what is shown, or the whole page, as PNG."""
-        shot = self._send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        Path(path).write_bytes(base64.b64decode(shot["data"]))
-
     def _send(self, method, **params):
         """Send a command; take in events until its answer comes."""
         number = next(self._ids)
