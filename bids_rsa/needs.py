@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from bids_rsa.core.limits import thread_bytes
+from bids_rsa.core.limits import MANY_MODELS, thread_bytes
 from bids_rsa.core.noise.covariance import MOST_BYTES
 from bids_rsa.errors import ResourceError
 from bids_rsa.machine import GIB, Machine
@@ -51,7 +52,8 @@ class AnalysisSize:
     conditions, and null maps kept of each map. ``patch_size`` is the most voxels of a patch where
     patches are kept as lists; elsewhere, ``sphere_columns`` and ``sphere_length`` bound the columns
     of a sphere along rows of the grid, and the voxels of each. ``n_volumes_held`` are those of a
-    run's residuals that are read as a whole, as GIFTI files are.
+    run's residuals that are read as a whole, as GIFTI files are. ``weighted`` says whether voxels
+    have weights or variances.
     """
 
     n_grid: int
@@ -67,6 +69,7 @@ class AnalysisSize:
     sphere_columns: int = 0
     sphere_length: int = 0
     n_volumes_held: int = 0
+    weighted: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def analysis_size(
         n_grid, n_voxels, n_folds, n_conditions, n_maps, n_images, n_volumes,
         patch_size=rsa.patch_size or _disc_size(grid, rsa.radius_mm),
         sphere_columns=sphere_columns, sphere_length=sphere_length, n_volumes_held=n_held,
+        weighted=not {"w", "V"}.isdisjoint(json.loads(rsa.dissimilarity_params)),
     )  # fmt: skip
 
 
@@ -149,8 +153,10 @@ def memory_needs(size: AnalysisSize, n_threads: int) -> MemoryNeeds:
     # the patterns as they were read, and the engine's own copy
     cells = size.n_conditions * (size.n_conditions - 1) / 2 * _FLOAT64 / GIB
     one_thread = thread_bytes(
-        size.n_conditions, size.n_folds, size.n_voxels, size.sphere_columns, size.sphere_length
-    )
+        size.n_conditions, size.n_folds, size.n_voxels, size.sphere_columns, size.sphere_length,
+        weighted=size.weighted,
+        n_models=max(size.n_maps, MANY_MODELS if size.n_permutations else 1),
+    )  # fmt: skip
     blocks = n_threads * one_thread / GIB
     models = _MODEL_COPIES * size.n_maps * cells
     searchlight = 2 * patterns + 2 * scores + 4 * volume + blocks + models

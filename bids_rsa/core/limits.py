@@ -1,5 +1,8 @@
 """How much is computed at a time, and the memory that a thread needs for it; light to import."""
 
+from collections.abc import Iterator
+from typing import Any
+
 # 4 MB of RDMs: what computes them finds a core's own cache full of words and ranks in each block
 BLOCK_CELLS = 2**19
 BLOCK_CENTERS = 1024
@@ -10,12 +13,16 @@ _PIECE_CELLS = 2**24
 # bytes of packed patterns in each thread, for pieces of rows that are not shorter than this
 WORKSPACE = 32 * 2**20
 MIN_LENGTH = 16
+# centres whose patches are listed at a time, where only some are computed
+SOME_CENTERS = 64
 # cells of RDMs that are measured at a time: their words, ties and ranks stay in a core's own cache
 MEASURED_CELLS = 2**16
 # from so many models on, one matrix product of many RDMs with all of them is faster
 MANY_MODELS = 64
 # RDMs of some centres are ranked, or multiplied, at a time; copies of these
 _MEASURED = 24
+# copies of what is measured at a time: ranks, in double precision as well, and products
+_COPIES = 3
 
 
 def centers_of_block(n_cells: int, n_centers: int) -> int:
@@ -45,8 +52,9 @@ def values_of_voxel(n_folds: int, n_conditions: int) -> int:
 
 
 def thread_bytes(
-    n_conditions: int, n_folds: int, n_centers: int, columns: int, longest: int
-) -> int:
+    n_conditions: int, n_folds: int, n_centers: int, columns: int, longest: int, *,
+    weighted: bool = False, n_models: int = 1,
+) -> int:  # fmt: skip
     """Bound the memory of a thread of a searchlight.
 
     Parameters
@@ -55,12 +63,31 @@ def thread_bytes(
     columns, longest : int
         Columns of a sphere along grid rows, and the length of the longest; 0 where patches are
         lists.
+    weighted : bool
+        Voxels have weights: with their roots as one more condition, RDMs are held twice.
+    n_models : int
     """
     n_cells = n_conditions * (n_conditions - 1) // 2
     at_once, workspace = centers_of_block(n_cells, n_centers), WORKSPACE
     if columns:
-        per_position = columns * values_of_voxel(n_folds, n_conditions)
+        per_position = columns * values_of_voxel(n_folds, n_conditions + weighted)
         length = longest_piece(n_cells, piece_in_workspace(per_position, longest))
         at_once += length
         workspace = max(WORKSPACE, (length + longest) * per_position * 8)
-    return workspace + 8 * n_cells * (min(at_once, n_centers) + _MEASURED)
+    held = min(at_once, n_centers) * n_cells
+    if weighted:
+        held += min(at_once, n_centers) * (n_cells + n_conditions)
+    n_rdms = min(cells_at_a_time(n_models) // max(n_cells, 1), n_centers)
+    measured = max(_MEASURED * n_cells, _COPIES * n_rdms * (n_cells + n_models))
+    return workspace + 8 * (held + measured)
+
+
+def runs_of(numbers: Any, longest: int) -> Iterator[slice]:
+    """Slices of ascending numbers that follow each other, at most so many."""
+    start = 0
+    while start < len(numbers):
+        end = start + 1
+        while end < min(start + longest, len(numbers)) and numbers[end] == numbers[end - 1] + 1:
+            end += 1
+        yield slice(int(numbers[start]), int(numbers[end - 1]) + 1)
+        start = end

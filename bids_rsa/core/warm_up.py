@@ -136,9 +136,10 @@ def _search_with_null() -> None:
 
 
 def _patterns(dtype: type, n_folds: int, ignore_nan: bool) -> np.ndarray:
-    """Draw patterns of both signs, (n_voxels, n_folds, n_conditions)."""
+    """Draw patterns of both signs, (n_voxels, n_folds, n_conditions); one voxel is tiny."""
     shape = (int(np.prod(_SHAPE)), n_folds, _N_CONDITIONS)
     patterns: np.ndarray = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    patterns[-1] *= 1e-150 if dtype is np.float64 else 1e-15
     if ignore_nan:
         patterns[0] = np.nan
     return patterns

@@ -120,16 +120,19 @@ import numpy as np
 from bids_rsa.core.searchlight import searchlight_rsa
 
 n, n_folds, metric = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-mask = np.ones((3, 3, 40), dtype=bool)
+n_models, weighted = int(sys.argv[4]), sys.argv[5] == "True"
+mask = np.ones((3, 3, int(sys.argv[6])), dtype=bool)
 rng = np.random.default_rng(0)
 
 def search(n):
     patterns = rng.standard_normal((mask.sum(), n_folds, n), dtype=np.float32)
-    model = rng.random((1, n * (n - 1) // 2))
+    model = rng.random((n_models, n * (n - 1) // 2))
+    params = {"w": rng.uniform(0.5, 2, mask.sum())} if weighted else {}
     centers = mask.copy()
     centers[0] = centers[1:, 1:] = False
     searchlight_rsa(
-        patterns, mask, centers, np.diag([3.0, 3, 3, 1]), 7, model, dissimilarity=metric
+        patterns, mask, centers, np.diag([3.0, 3, 3, 1]), 7, model, dissimilarity=metric,
+        params=params,
     )
 
 search(5)
@@ -140,19 +143,32 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 @pytest.mark.parametrize(
-    ("n_conditions", "n_folds", "metric"),
-    [(1200, 1, "correlation"), (900, 4, "correlation"), (900, 4, "sqeuclidean")],
+    ("n_conditions", "n_folds", "metric", "n_models", "weighted", "n_centers"),
+    [
+        (1200, 1, "correlation", 1, False, 40),
+        (900, 4, "correlation", 1, False, 40),
+        (900, 4, "sqeuclidean", 1, False, 40),
+        (1000, 1, "correlation", 1, True, 40),
+        (300, 1, "correlation", 1, True, 2000),
+        (40, 1, "correlation", 1000, False, 9000),
+    ],
 )
-def test_a_thread_needs_no_more_than_is_declared_with_many_conditions(
-    n_conditions, n_folds, metric
+def test_a_thread_needs_no_more_than_is_declared(
+    n_conditions, n_folds, metric, n_models, weighted, n_centers
 ):
+    arguments = n_conditions, n_folds, metric, n_models, weighted, n_centers
     answer = subprocess.run(
-        [sys.executable, "-c", MANY, str(n_conditions), str(n_folds), metric],
+        [sys.executable, "-c", MANY, *map(str, arguments)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     n_cells = n_conditions * (n_conditions - 1) // 2
-    models = 4 * 8 * n_cells
-    declared = thread_bytes(n_conditions, n_folds, 40, 25, 5) + models
+    models = 4 * 8 * n_models * n_cells
+    # the patterns, and the engine's own copy of them; scores, and a copy
+    patterns = 2 * 8 * 9 * n_centers * n_folds * n_conditions
+    models += patterns + 2 * 8 * n_models * n_centers
+    declared = models + thread_bytes(
+        n_conditions, n_folds, n_centers, 25, 5, weighted=weighted, n_models=n_models
+    )
     assert int(answer.stdout) * 1024 <= declared
 
 

@@ -11,7 +11,7 @@ from bids_rsa.core.comparison import kernels
 from bids_rsa.core.comparison.ranking import rank_rows, sort_rows
 from bids_rsa.core.comparison.spread_ranks import rank_spread
 from bids_rsa.core.engine.sorting import Words
-from bids_rsa.core.limits import MEASURED_CELLS
+from bids_rsa.core.limits import MEASURED_CELLS, runs_of
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -48,7 +48,7 @@ class CompleteRdms:
             ranks, squares = np.empty(self.rows.shape, dtype), np.empty(len(self.rows))
             if self._sorted is None:
                 left = rank_spread(self.rows, ranks, squares)
-                for few in _runs(left, max(MEASURED_CELLS // max(self.rows.shape[1], 1), 1)):
+                for few in runs_of(left, max(MEASURED_CELLS // max(self.rows.shape[1], 1), 1)):
                     rank_rows(*_sort(self.rows[few]), ranks[few], squares[few])
             else:
                 rank_rows(*self._sorted, ranks, squares)
@@ -82,17 +82,6 @@ class CompleteRdms:
             rows, squares, scales = self._centered
             moved._centered = np.ascontiguousarray(rows[:, cells]), squares, scales
         return moved
-
-
-def _runs(numbers: Integers, longest: int) -> Iterator[slice]:
-    """Slices of ascending numbers that follow each other."""
-    start = 0
-    while start < len(numbers):
-        end = start + 1
-        while end < min(start + longest, len(numbers)) and numbers[end] == numbers[end - 1] + 1:
-            end += 1
-        yield slice(numbers[start], numbers[end - 1] + 1)
-        start = end
 
 
 def _sort(rows: Floats) -> tuple[Words, Words, Words]:

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.dissimilarity.care import find_shared
 from bids_rsa.core.dissimilarity.missing import MissingVoxels
 from bids_rsa.core.dissimilarity.missing_folds import MissingFolds
 from bids_rsa.core.dissimilarity.pair_distances import PairDistances
 from bids_rsa.core.dissimilarity.table import Dissimilarity
+
+_NOTHING = np.empty(0), np.empty(0, np.uint8)
 
 
 def compiled_distances(
@@ -34,7 +37,7 @@ def folds_that_lack(
     known: Dissimilarity,
     params: Mapping[str, Any],
     roots: NDArray[np.float64] | None,
-    n_voxels: int,
+    patterns: NDArray[np.floating[Any]],
 ) -> MissingFolds | None:
     """Return compiled distances across folds whose patterns lack voxels; None: only scipy has them.
 
@@ -46,15 +49,17 @@ def folds_that_lack(
         ``w``, ``V`` with one entry per voxel.
     roots : (n_voxels,) float64 or None
         Roots of the weights that ``params`` mean.
-    n_voxels : int
+    patterns : (n_voxels, n_folds, n_conditions) float32 or float64
     """
     if roots is not None and not known.is_unbiased(params):
         return None
     assert known.gram_code is not None
-    weights = np.ones(n_voxels) if roots is None else roots * roots
+    weights = np.ones(len(patterns)) if roots is None else roots * roots
+    shared, uneven = find_shared(patterns) if known.is_unbiased(params) else _NOTHING
     return MissingFolds(
-        known.gram_code, known.min_voxels, known.signed_root, known.per_voxel, weights
-    )
+        known.gram_code, known.min_voxels, known.signed_root, known.per_voxel, weights, shared,
+        uneven,
+    )  # fmt: skip
 
 
 def pair_distances(

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.dissimilarity.care import centers_of_other_scale
+from bids_rsa.core.dissimilarity.careful import CarefulCenters
 from bids_rsa.core.dissimilarity.codes import COSINE
 from bids_rsa.core.dissimilarity.fold_correlations import (
     FoldWork,
@@ -59,6 +61,8 @@ class FoldRowSource(GridRowSource):
             # the scale of the weights cancels; the largest is near 1
             self._roots = np.ldexp(roots, -np.frexp(np.max(roots, initial=0.0))[1])
             self._voxels.finite[~np.isfinite(self._roots)] = 0
+        chosen = centers_of_other_scale(patterns, spheres, together=False)
+        self._others = CarefulCenters(chosen, self._careful)
         n_folds, longest = patterns.shape[1], self._near.longest
         self._tiles = cut_into_push_tiles(patterns.shape[2], 2 * n_folds * longest)
         per_position = self._near.n_columns * 2 * self._voxels.width * n_folds
@@ -70,8 +74,10 @@ class FoldRowSource(GridRowSource):
         slabs, pushed = self._room()
         work = FoldWork(self._voxels, self._near, centers, self._tiles, slabs, pushed)
         fold_correlations(work, self._code == COSINE)
-        for k in np.flatnonzero(centers.suspects):
-            self._careful.fill(block.only(int(k)), rdms[k : k + 1])
+        suspects = np.flatnonzero(centers.suspects)
+        if len(suspects):
+            self._careful.fill_some(block, suspects, rdms)
+        self._others.fill(block, rdms)
         return centers.sizes
 
     def _room_sizes(self) -> tuple[int, ...]:

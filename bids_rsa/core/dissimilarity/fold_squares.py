@@ -60,7 +60,7 @@ class _Room(NamedTuple):
     tiles : (4 * n_tiles,) int64
         Slab of the rows, first slab of the columns, slabs of columns, place of the sums.
     values : (n_folds, n_slabs * WIDE) float64
-        Differences of one voxel from the first condition.
+        Differences of one voxel from what its conditions share.
     bounds, pending : (2,), (3,) int64
         First line, and the one after the last; which sums they enter.
     scale : (1,) float64
@@ -122,13 +122,14 @@ def _fill(
             continue
         weights = metric.weights[rows]
         exponent, alike = _common_scale(sizes)
-        if in_part or not alike or not _all_in_range(weights):
+        careful = not alike or not _all_in_range(weights) or _has_uneven(metric.uneven, rows)
+        if in_part or careful:
             fill_by_pairs(metric, patterns, rows, rdms[c])
             continue
         n_seen, n_pairs = decompose(has, form)
         if n_pairs > 0:
             room.scale[0] = math.ldexp(1.0, -exponent)
-            _sum_squares(flat, rows, has, weights, room, form, patterns.shape[2])
+            _sum_squares(flat, metric, rows, has, room, form, patterns.shape[2])
             share = 0.5 / (n_pairs * (max(n_seen, 1) if metric.per_voxel else 1))
             lost = _write_cells(room, rdms[c], patterns.shape[2], share, metric.signed_root)
             divide_by_power(rdms[c], -exponent * (1 if metric.signed_root else 2))
@@ -146,6 +147,15 @@ def _common_scale(sizes: tuple[float, float]) -> tuple[int, bool]:
         return 0, True
     exponent = math.frexp(sizes[0])[1]
     return min(max(exponent, -_MOST_SCALED), _MOST_SCALED), sizes[1] > _ALIKE * sizes[0]
+
+
+@kernel
+def _has_uneven(uneven: NDArray[np.uint8], rows: Integers) -> bool:
+    """Tell whether a voxel has an uneven fold; see `care.find_shared`."""
+    found = 0
+    for k in range(rows.size):
+        found += uneven[rows[k]]
+    return found > 0
 
 
 @kernel
@@ -203,8 +213,9 @@ def _undefine(rdm: Floats, lacks: bool) -> None:
 
 @summing_kernel
 def _sum_squares(
-    flat: Patterns, rows: Integers, has: Flags, weights: Floats, room: _Room, form: FoldForm, n: int
-) -> None:
+    flat: Patterns, metric: "MissingFolds", rows: Integers, has: Flags, room: _Room,
+    form: FoldForm, n: int,
+) -> None:  # fmt: skip
     """Add up the squares of differences of all lines of a patch, some voxels at a time."""
     n_folds, width, values = has.shape[0], room.values.shape[1], pointer_to(room.values)
     patterns = pointer_to(flat)
@@ -214,10 +225,10 @@ def _sum_squares(
     for first in range(0, rows.size, _AT_ONCE):
         last = min(first + _AT_ONCE, rows.size)
         for k in range(first, last):
-            root = math.sqrt(weights[k]) * room.scale[0]
+            root = math.sqrt(metric.weights[rows[k]]) * room.scale[0]
             for f in range(n_folds):
-                start = (rows[k] * n_folds + f) * n
-                _take_differences(patterns, start, n, root if has[f, k] else 0.0, values, f * width)
+                own, at = root if has[f, k] else 0.0, rows[k] * n_folds + f
+                _take_differences(patterns, at * n, n, metric.shared[at], own, values, f * width)
             _write_lines(room, form, k - first)
         _add_squares(room.added, (last - first) * form.counts[0], room.sums, room)
         _add_squares(room.taken, (last - first) * form.counts[1], room.own, room)
@@ -225,12 +236,11 @@ def _sum_squares(
 
 @kernel_part
 def _take_differences(
-    patterns: Patterns, start: int, n: int, root: float, values: Floats, target: int
+    patterns: Patterns, start: int, n: int, shared: float, root: float, values: Floats, target: int
 ) -> None:
-    """Write differences from the first condition times a root; 0 where that is 0."""
-    first = np.float64(patterns[start])
+    """Write differences from a shared value times a root; 0 where that is 0."""
     for i in range(n):
-        difference = np.float64(patterns[start + i]) - first
+        difference = np.float64(patterns[start + i]) - shared
         put(values, target + i, difference * root if root > 0.0 else 0.0)
 
 

@@ -10,6 +10,7 @@ from bids_rsa.core.dissimilarity.centered import centered_patches
 from bids_rsa.core.dissimilarity.codes import CORRELATION, EUCLIDEAN, PRODUCTS
 from bids_rsa.core.dissimilarity.definition import CONSTANT
 from bids_rsa.core.dissimilarity.table import Dissimilarity
+from bids_rsa.core.limits import SOME_CENTERS, runs_of
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 
 Floats = NDArray[np.float64]
@@ -57,7 +58,18 @@ class GramSource:
 
     def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
         """Write the RDMs of a block; return the patch sizes."""
-        starts, members = self._neighborhood.members(block)
+        return self._fill_patches(*self._neighborhood.members(block), rdms)
+
+    def fill_some(self, block: CenterBlock, chosen: NDArray[np.intp], rdms: Floats) -> None:
+        """Write the RDMs of some centres of a block."""
+        for part in runs_of(chosen, SOME_CENTERS):
+            starts, members = self._neighborhood.members(block.only(part))
+            self._fill_patches(starts, members, rdms[part])
+
+    def _fill_patches(
+        self, starts: NDArray[np.int64], members: NDArray[Any], rdms: Floats
+    ) -> NDArray[np.int32]:
+        """Write the RDMs of patches; return their sizes."""
         sizes = np.diff(starts)
         rdms[:] = np.nan
         for chosen in self._of_one_size(sizes):
@@ -170,13 +182,20 @@ class GramSource:
         i, j = self._pairs
         squares = np.einsum("kii->ki", gram)
         cells = squares[:, i] + squares[:, j] - 2.0 * gram[:, i, j]
+        powers = np.zeros(cells.shape, dtype=np.int64)
         lost = np.argwhere(cells < _CANCELLED * (squares[:, i] + squares[:, j]))
         at_once = max(1, _MAX_VALUES // max(patches[0, :, :, 0].size, 1))
         for start in range(0, len(lost), at_once):
             k, c = lost[start : start + at_once].T
             differences = (patches[k, 0, :, i[c]] - patches[k, 0, :, j[c]]) * roots[k, 0, :, 0]
+            # over a power of two, so that squares do not vanish
+            exponents = np.frexp(np.abs(differences).max(axis=1))[1]
+            differences = np.ldexp(differences, -exponents[:, None])
             cells[k, c] = np.einsum("cp,cp->c", differences, differences)
-        return np.asarray(np.sqrt(cells) if self._known.signed_root else cells)
+            powers[k, c] = exponents
+        if self._known.signed_root:
+            return np.asarray(np.ldexp(np.sqrt(cells), powers))
+        return np.asarray(np.ldexp(cells, 2 * powers))
 
 
 def _filled_up(size: int) -> int:

@@ -42,6 +42,9 @@ class MissingFolds(NamedTuple):
         See `Dissimilarity`.
     weights : (n_voxels,) float64
         Of products of differences.
+    shared : (n_voxels * n_folds,) float64
+    uneven : (n_voxels,) uint8
+        See `care.find_shared`.
     """
 
     code: int
@@ -49,6 +52,8 @@ class MissingFolds(NamedTuple):
     signed_root: bool
     per_voxel: bool
     weights: Floats
+    shared: Floats
+    uneven: NDArray[np.uint8]
 
     @property
     def kernel(self) -> Callable[..., None]:

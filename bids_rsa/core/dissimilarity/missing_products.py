@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.dissimilarity.ranges import (
+    LEAST,
+    MOST,
     exponent_of_difference,
     exponent_out_of_range,
     largest_of,
@@ -171,6 +173,9 @@ def fill_by_pairs(
             _differences(items, i, j, whole, differences, has)
             exponent = _scale_differences(items, i, j, differences) if extreme else 0
             value = _mean_product(differences, has, whole, w, n_seen, total)
+            if not extreme and not LEAST < abs(value) < MOST:
+                exponent = _scale_differences(items, i, j, differences)
+                value = _mean_product(differences, has, whole, w, n_seen, total)
             value = value / max(n_seen, 1) if metric.per_voxel else value
             if metric.signed_root:
                 value = math.copysign(math.sqrt(abs(value)), value)

@@ -34,6 +34,8 @@ class Voxels(NamedTuple):
     values : (n_voxels * n_folds * n_conditions,) float32 or float64
     finite : (n_voxels,) uint8
         Whether all values of a voxel are.
+    shared : (n_voxels * n_folds,) float64
+        What is subtracted from a voxel's values in each fold; see `care.find_shared`. Empty: none.
     rows : (n_padded,) int32
         Of `SphereRows`.
     n_folds, n_conditions : int
@@ -43,6 +45,7 @@ class Voxels(NamedTuple):
 
     values: Values
     finite: Flags
+    shared: Floats
     rows: NDArray[np.int32]
     n_folds: int
     n_conditions: int
@@ -85,13 +88,16 @@ def padded_width(n_conditions: int) -> int:
     return -(-n_conditions // _PADDED) * _PADDED
 
 
-def voxels_of(patterns: NDArray[np.floating[Any]], spheres: SphereRows) -> Voxels:
+def voxels_of(
+    patterns: NDArray[np.floating[Any]], spheres: SphereRows, shared: Floats | None = None
+) -> Voxels:
     """Find out which voxels of the patterns (n_voxels, n_folds, n_conditions) are finite."""
     n_voxels, n_folds, n_conditions = patterns.shape
     finite = np.empty(n_voxels, dtype=np.uint8)
     _find_finite(patterns.reshape(n_voxels, n_folds * n_conditions), finite)
     width = padded_width(n_conditions)
-    return Voxels(patterns.reshape(-1), finite, spheres.rows, n_folds, n_conditions, width)
+    shared = np.empty(0) if shared is None else shared
+    return Voxels(patterns.reshape(-1), finite, shared, spheres.rows, n_folds, n_conditions, width)
 
 
 def sphere_columns(spheres: SphereRows, paired: bool = False) -> SphereColumns:
@@ -129,8 +135,8 @@ def _roles(group_at: Integers) -> list[int]:
 def voxel_pointers(voxels: Voxels) -> Voxels:
     """Return the same by pointers."""
     return Voxels(
-        pointer_to(voxels.values), pointer_to(voxels.finite), pointer_to(voxels.rows),
-        voxels.n_folds, voxels.n_conditions, voxels.width,
+        pointer_to(voxels.values), pointer_to(voxels.finite), pointer_to(voxels.shared),
+        pointer_to(voxels.rows), voxels.n_folds, voxels.n_conditions, voxels.width,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.dissimilarity.missing import MissingVoxels
 from bids_rsa.core.dissimilarity.missing_folds import MissingFolds
 from bids_rsa.core.dissimilarity.pair_distances import PairDistances, PatchLists
+from bids_rsa.core.limits import SOME_CENTERS, runs_of
 from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 
 Floats = NDArray[np.float64]
@@ -34,17 +35,17 @@ class PairSource:
     def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
         """Write the RDMs of a block; return the patch sizes."""
         starts, members = self._neighborhood.members(block)
-        members = members.astype(np.int64, copy=False)
-        patches = PatchLists(members, starts, self._min_voxels, self._ignore_nan)
-        self._distances.kernel(self._distances, self._patterns, patches, rdms)
+        self._fill_patches(starts, members, rdms)
         return np.diff(starts).astype(np.int32)
 
     def fill_some(self, block: CenterBlock, chosen: NDArray[np.intp], rdms: Floats) -> None:
         """Write the RDMs of some centres of a block."""
-        starts, members = self._neighborhood.members(block)
-        rows = [members[starts[k] : starts[k + 1]].astype(np.int64, copy=False) for k in chosen]
-        ends = np.cumsum([0, *map(len, rows)])
-        patches = PatchLists(np.concatenate(rows), ends, self._min_voxels, self._ignore_nan)
-        some = np.empty((len(chosen), rdms.shape[1]))
-        self._distances.kernel(self._distances, self._patterns, patches, some)
-        rdms[chosen] = some
+        for part in runs_of(chosen, SOME_CENTERS):
+            starts, members = self._neighborhood.members(block.only(part))
+            self._fill_patches(starts, members, rdms[part])
+
+    def _fill_patches(self, starts: NDArray[np.int64], members: NDArray[Any], rdms: Floats) -> None:
+        """Write the RDMs of patches."""
+        members = members.astype(np.int64, copy=False)
+        patches = PatchLists(members, starts, self._min_voxels, self._ignore_nan)
+        self._distances.kernel(self._distances, self._patterns, patches, rdms)

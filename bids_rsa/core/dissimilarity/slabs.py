@@ -177,8 +177,8 @@ def pack_positions(
 def _write_lines(voxels: Voxels, row: int, slabs: Slabs, line: int) -> None:
     """Write one voxel's line; of several folds each, and their sum.
 
-    Folds are shifted by the first condition's value: differences of conditions don't change by
-    that, and they keep their digits where all conditions share a large value.
+    A value that most conditions share is subtracted from each fold: differences of conditions
+    don't change by that, and they keep their digits where it is large.
     """
     n, n_folds = voxels.n_conditions, voxels.n_folds
     if n_folds == 1:
@@ -189,9 +189,9 @@ def _write_lines(voxels: Voxels, row: int, slabs: Slabs, line: int) -> None:
     else:
         first = line * n_folds * WIDE
         for fold in range(n_folds):
-            source = (row * n_folds + fold) * n
+            source, shared = (row * n_folds + fold) * n, voxels.shared[row * n_folds + fold]
             for i in range(n):
-                put(slabs.shift, i, np.float64(voxels.values[source]))
+                put(slabs.shift, i, shared)
             pack_slabs(
                 voxels.values, source, n, slabs.shift, slabs.scale, slabs.folds,
                 first + fold * WIDE, slabs.fold_slab,

@@ -7,6 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.dissimilarity.careful import (
+    CarefulCenters,
+    careful_centers,
+    careful_weighted_centers,
+)
 from bids_rsa.core.dissimilarity.codes import CORRELATION, COSINE, EUCLIDEAN, PRODUCTS
 from bids_rsa.core.dissimilarity.compiled import compiled_distances, folds_that_lack
 from bids_rsa.core.dissimilarity.fold_source import FoldRowSource
@@ -96,14 +101,25 @@ class RowSource(GridRowSource):
         A function of inner products.
     min_voxels : int
         Smaller patches are undefined.
+    careful : CarefulCenters
+        None: those of these patterns.
     """
 
     def __init__(
-        self, patterns: Patterns, spheres: SphereRows, known: Dissimilarity, min_voxels: int
+        self,
+        patterns: Patterns,
+        spheres: SphereRows,
+        known: Dissimilarity,
+        min_voxels: int,
+        careful: CarefulCenters | None = None,
     ) -> None:
         super().__init__(spheres, min_voxels)
         self._patterns, self._code, self._per_voxel = patterns, known.gram_code, known.per_voxel
-        self._voxels = voxels_of(patterns, spheres)
+        shared = np.zeros(len(patterns) * patterns.shape[1])
+        if careful is None:
+            careful, shared = careful_centers(patterns, spheres, known, min_voxels)
+        self._careful = careful
+        self._voxels = voxels_of(patterns, spheres, shared)
         self._near = sphere_columns(spheres, paired=True)
         longest = self._near.longest
         self._tiles = cut_into_push_tiles(
@@ -122,6 +138,7 @@ class RowSource(GridRowSource):
             correlations(work, self._code == COSINE)
         else:
             distances(work, self._code == EUCLIDEAN)
+        self._careful.fill(block, rdms)
         if self._per_voxel:
             rdms /= np.maximum(centers.sizes, 1)[:, None]
         rows, shifts = self._spheres.rows, self._spheres.shifts
@@ -182,7 +199,7 @@ def choose_source_of(
     ):
         return _folds_of_lists(patterns, neighborhood, (products, roots), rule)
     if roots is not None:
-        whole = _weighted(patterns, neighborhood, products, roots, rule.min_voxels)
+        whole = _weighted(patterns, neighborhood, products, roots, rule)
     elif isinstance(neighborhood, SphereRows):
         whole = _along_rows(patterns, neighborhood, known, rule)
     else:
@@ -191,7 +208,7 @@ def choose_source_of(
         return whole
     if n_folds == 1:
         return WholeOrLacking(whole, _of_pairs(patterns, neighborhood, known, rule))
-    lacking = folds_that_lack(products, rule.params, roots, len(patterns))
+    lacking = folds_that_lack(products, rule.params, roots, patterns)
     if lacking is None:
         return WholeOrLacking(whole, PatchSource(patterns, neighborhood, rule))
     pairs = PairSource(patterns, neighborhood, lacking, rule.min_voxels, True)
@@ -206,7 +223,7 @@ def _folds_of_lists(
 ) -> PairSource | PatchSource:
     """Unbiased distances of patches that are lists, with and without missing voxels."""
     known, roots = products
-    distances = folds_that_lack(known, rule.params, roots, len(patterns))
+    distances = folds_that_lack(known, rule.params, roots, patterns)
     if distances is None:
         return PatchSource(patterns, neighborhood, rule)
     return PairSource(patterns, neighborhood, distances, rule.min_voxels, rule.ignore_nan)
@@ -237,9 +254,10 @@ def _weighted(
     neighborhood: Neighborhood,
     known: Dissimilarity,
     roots: Floats,
-    min_voxels: int,
+    rule: PatchRule,
 ) -> RdmSource:
     """Choose the fastest way with weights of voxels."""
+    min_voxels = rule.min_voxels
     careful = GramSource(patterns, neighborhood, known, min_voxels, roots)
     of_products = known.gram_code in PRODUCTS
     if not isinstance(neighborhood, SphereRows):
@@ -251,7 +269,14 @@ def _weighted(
         lines, cosine = with_roots(patterns, roots), replace(known, gram_code=COSINE)
         cosines = RowSource(lines, neighborhood, cosine, min_voxels)
         return WeightedCorrelations(cosines, careful, patterns.shape[2])
-    return RowSource(weighted_patterns(patterns, roots, known), neighborhood, known, min_voxels)
+    weighted = weighted_patterns(patterns, roots, known)
+    pairs: GramSource | PairSource = careful
+    if patterns.shape[1] > 1:
+        distances = folds_that_lack(known, rule.params, roots, patterns)
+        assert distances is not None
+        pairs = PairSource(patterns, neighborhood, distances, min_voxels, False)
+    centers = careful_weighted_centers(patterns, weighted, neighborhood, pairs)
+    return RowSource(weighted, neighborhood, known, min_voxels, centers)
 
 
 def _lacks_voxels(patterns: Patterns) -> bool:

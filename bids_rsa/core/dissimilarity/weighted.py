@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.dissimilarity.careful import CarefulSource
 from bids_rsa.core.dissimilarity.codes import EUCLIDEAN, PRODUCTS, SQEUCLIDEAN
 from bids_rsa.core.dissimilarity.protocol import RdmSource
 from bids_rsa.core.dissimilarity.table import Dissimilarity
+from bids_rsa.core.limits import MEASURED_CELLS
 from bids_rsa.core.neighborhood.protocol import CenterBlock
 
 Floats = NDArray[np.float64]
@@ -92,12 +94,12 @@ class WeightedCorrelations:
     ----------
     cosines : RdmSource
         Of the patterns and the roots, as `with_roots` puts them together.
-    careful : RdmSource
+    careful : CarefulSource
         Of patches whose digits are lost.
     n_conditions : int
     """
 
-    def __init__(self, cosines: RdmSource, careful: RdmSource, n_conditions: int) -> None:
+    def __init__(self, cosines: RdmSource, careful: CarefulSource, n_conditions: int) -> None:
         self._cosines, self._careful = cosines, careful
         self.max_length = cosines.max_length
         self._pairs = np.triu_indices(n_conditions, 1)
@@ -107,6 +109,17 @@ class WeightedCorrelations:
         """Write the RDMs of a block; return the patch sizes."""
         cells = np.empty((len(rdms), len(self._of_mean)))
         sizes = self._cosines.fill(block, cells)
+        lost = np.zeros(len(rdms), dtype=np.bool_)
+        at_once = max(MEASURED_CELLS // max(rdms.shape[1], 1), 1)
+        for k in range(0, len(rdms), at_once):
+            part = slice(k, k + at_once)
+            lost[part] = self._take_means_out(cells[part], rdms[part])
+        if lost.any():
+            self._careful.fill_some(block, np.flatnonzero(lost), rdms)
+        return sizes
+
+    def _take_means_out(self, cells: Floats, rdms: Floats) -> NDArray[np.bool_]:
+        """Write partial cosines of some patches; tell which have lost digits."""
         np.subtract(1.0, cells, out=cells)
         means = cells[:, self._of_mean]
         spreads = 1.0 - means * means
@@ -118,9 +131,7 @@ class WeightedCorrelations:
             products *= scales[:, j]
             np.subtract(1.0, products, out=rdms)
         # comparisons with NaN, of undefined patches, are False
-        for k in np.flatnonzero((spreads < _TRUSTED).any(axis=1)):
-            self._careful.fill(block.only(int(k)), rdms[k : k + 1])
-        return sizes
+        return np.asarray((spreads < _TRUSTED).any(axis=1))
 
 
 def _medians(values: Patterns) -> Floats:

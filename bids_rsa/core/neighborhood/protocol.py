@@ -29,10 +29,10 @@ class CenterBlock:
     centers: Integers
     segments: Integers
 
-    def only(self, k: int) -> "CenterBlock":
-        """Return a block of one of the centres."""
-        at, alone = self.start + k, np.array([[0, 1]])
-        return CenterBlock(at, at + 1, self.centers[k : k + 1], alone)
+    def only(self, part: slice) -> "CenterBlock":
+        """Return a block of some neighbouring centres, as if there were no grid."""
+        start, stop = self.start + part.start, self.start + part.stop
+        return CenterBlock(start, stop, self.centers[part], np.array([[0, stop - start]]))
 
 
 class Neighborhood(Protocol):
