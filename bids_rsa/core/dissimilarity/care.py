@@ -28,6 +28,7 @@ _BESIDE = 2.0**-16
 # exponents of values, and their means, may differ by so much
 _RANGE = 200
 _SMALL, _LARGE = 1, 2
+_UNKNOWN = -(2**12)
 _EXPONENT = 52  # bits of the fraction, before the exponent
 _SIZE = 0x7FFFFFFFFFFFFFFF  # bits of the absolute value
 _INFINITE = 0x7FF0000000000000
@@ -62,9 +63,9 @@ def _find_shared(values: Patterns, n_folds: int, n: int, shared: Floats, uneven:
     """See `find_shared`. O(values)."""
     room = np.empty(4 * n)
     largest, second, sizes, own = room[:n], room[n : 2 * n], room[2 * n : 3 * n], room[3 * n :]
-    chosen = np.empty(9, np.uint64)
-    for k in range(9):
-        chosen[k] = k * n // 9 if n >= 9 else min(k % 3 * n // 2, n - 1)
+    chosen = _choose_nine(n)
+    tops = np.zeros(uneven.size)  # of voxels where only one fold differs at all
+    exponents, count = 0, 0
     for voxel in range(uneven.size):
         for i in range(n):
             largest[i] = 0.0
@@ -79,8 +80,28 @@ def _find_shared(values: Patterns, n_folds: int, n: int, shared: Floats, uneven:
             shared[k] = middle
             level = _larger(level, abs(middle))
             _compare(own, middle, largest, second, sizes)
-        alone = n_folds > 1 and _stands_alone(largest, second)
-        uneven[voxel] = alone or _lies_beside(sizes, level)
+        if _lies_beside(sizes, level):
+            uneven[voxel] = 1
+        elif n_folds > 1:
+            usual = _usual_exponent(second)
+            if usual == _UNKNOWN:
+                tops[voxel] = largest.max()
+            else:
+                uneven[voxel] = _stands_alone(largest, second, math.ldexp(1.0, usual))
+                exponents += usual
+                count += 1
+    limit = _UNEVEN * math.ldexp(1.0, exponents // count) if count > 0 else 0.0
+    for voxel in range(uneven.size):
+        uneven[voxel] |= tops[voxel] > limit
+
+
+@kernel
+def _choose_nine(n: int) -> NDArray[np.uint64]:
+    """Choose nine of n values, or three times the same three."""
+    chosen = np.empty(9, np.uint64)
+    for k in range(9):
+        chosen[k] = k * n // 9 if n >= 9 else min(k % 3 * n // 2, n - 1)
+    return chosen
 
 
 @kernel_part
@@ -123,18 +144,20 @@ def _compare(own: Floats, middle: float, largest: Floats, second: Floats, sizes:
 
 
 @kernel_part
-def _stands_alone(largest: Floats, second: Floats) -> bool:
-    """Tell whether one fold's difference is far larger than all others', and than is usual.
-
-    What is usual is a mean of exponents, which single values hardly affect.
-    """
+def _usual_exponent(second: Floats) -> int:
+    """Mean exponent of the second largest differences, which single values hardly affect."""
     bits = second.view(np.int64)
     exponents = 0
     count = 0
     for i in range(second.size):
         exponents += bits[i] >> _EXPONENT
         count += second[i] > 0.0
-    usual = math.ldexp(1.0, int(exponents / count) - 1023) if count > 0 else 0.0
+    return int(exponents / count) - 1023 if count > 0 else _UNKNOWN
+
+
+@kernel_part
+def _stands_alone(largest: Floats, second: Floats, usual: float) -> bool:
+    """Tell whether one fold's difference is far larger than all others', and than is usual."""
     found = 0
     for i in range(second.size):
         found += largest[i] > _UNEVEN * _larger(second[i], usual)
