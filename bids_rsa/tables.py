@@ -14,6 +14,7 @@ from typing import Any
 from bids_rsa.errors import ContentError, InputError, ReadWriteError
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # zip: xlsx, ods; OLE: xls
 _DECIMAL_COMMA = re.compile(r"^(-?\d*),(\d+(?:[eE][-+]?\d+)?)$")
 MISSING = {"", "nan", "n/a", "na"}
 
@@ -104,7 +105,7 @@ def json_object_of(path: Path) -> dict[str, Any] | None:
 
 
 def read_table(path: Path) -> list[list[str]]:
-    """Return the cells of a TSV or CSV, empty lines left out.
+    """Return the cells of a TSV or CSV, without empty lines and empty columns at the end.
 
     Spreadsheets separate cells by semicolons where the decimal mark is a comma; such numbers are
     returned with a point.
@@ -112,11 +113,17 @@ def read_table(path: Path) -> list[list[str]]:
     try:
         refuse_special(path)
         raw = path.read_bytes()
+        if raw.startswith(_SPREADSHEETS):
+            raise ContentError(
+                f"{path} is a spreadsheet (Excel or OpenDocument), and a text file was expected.",
+                "Save the table as TSV or CSV.",
+            )
         text = raw.decode("utf-16" if raw[:2] in _UTF16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise ContentError(
             f"{path} is not a text file in UTF-8 ({error.reason} at byte {error.start}).",
-            "Expected a table with tabs or commas (TSV or CSV), saved as UTF-8.",
+            "Expected a table with tabs, commas or semicolons (TSV or CSV), saved as UTF-8 (in "
+            "Excel: CSV UTF-8).",
         ) from error
     except OSError as error:
         raise ReadWriteError(f"{path} cannot be read: {error.strerror}.") from error
@@ -133,7 +140,8 @@ def read_table(path: Path) -> list[list[str]]:
     rows = [row for row in rows if any(row)]
     if not rows:
         raise ContentError(f"{path} is empty, and a table was expected.")
-    return rows
+    width = max(i + 1 for row in rows for i, cell in enumerate(row) if cell)
+    return [row[:width] for row in rows]
 
 
 def _is_json(text: str) -> bool:
@@ -177,7 +185,8 @@ def check_unique(names: Sequence[str], path: Path) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ContentError(
-            f"{path}: duplicate condition names: {', '.join(twice)}.", "Each may stand once."
+            f"{path}: duplicate condition names: {', '.join(twice)}.",
+            "Each name may occur only once.",
         )
     if "" in names:
         raise ContentError(f"{path}: condition number {list(names).index('') + 1} has no name.")

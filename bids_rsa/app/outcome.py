@@ -1,10 +1,12 @@
 """What became of each subject of a run."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bids_rsa.app.summary import SummaryRow
 from bids_rsa.errors import BidsRsaError
+from bids_rsa.words import listing
 
 LOGGER = logging.getLogger(__name__)
 
@@ -20,6 +22,19 @@ class Outcome:
         """Note a failure, and say it at once."""
         self.failures[subject] = error
         LOGGER.error("sub-%s: %s", subject, error)
+
+    def fail_before(self, failures: Sequence[tuple[str, BidsRsaError]]) -> None:
+        """Note failures found before anything ran; one that many subjects share is said once."""
+        alike: dict[str, list[str]] = {}
+        for subject, error in failures:
+            self.failures[subject] = error
+            text = str(error).replace(f"sub-{subject}", "sub-*")
+            alike.setdefault(text, []).append(subject)
+        for first, *others in alike.values():
+            LOGGER.error("sub-%s: %s", first, self.failures[first])
+            if others:
+                names = listing([f"sub-{subject}" for subject in others])
+                LOGGER.error("The same applies to %s.", names)
 
     def exit_code(self) -> int:
         """Give the failure's own code when nothing is there, 1 when only some failed."""

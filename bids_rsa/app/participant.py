@@ -45,8 +45,7 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
 
         return write_participant_pages(call, settings.inputs.selection.participant_label)
     found, outcome = _find_and_check(settings, call.resources), Outcome()
-    for subject, error in found.failures:
-        outcome.fail(subject, error)
+    outcome.fail_before(found.failures)
     if asked.dry_run:
         print_plan(found, settings.rsa.comparisons, settings.regions, asked)
         return int(bool(found.failures)) if found.runnable else outcome.exit_code()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from bids_rsa.errors import ContentError
 from bids_rsa.records import ConditionImage
 from bids_rsa.tables import composed, existing_file, read_table
-from bids_rsa.words import listing
+from bids_rsa.words import listing, similar_name
 
 LEFT_OUT = {"", "n/a"}
 # how nilearn's save_glm_to_bids writes signs in the names of contrasts
@@ -121,6 +121,12 @@ def match_names(found: Iterable[str], wanted: Sequence[str]) -> Match:
     return Match(names, tuple(notes), tuple(dict.fromkeys(ambiguous)))
 
 
+def _with_similar(name: str, found: Sequence[str]) -> str:
+    """Add the most similar label of the images to a condition that none has."""
+    near = similar_name(name, found)
+    return f"{name} (similar: {near})" if near else name
+
+
 def unmatched_error(
     missing: Sequence[str], found: Iterable[str], wanted: Sequence[str], source: str, match: Match
 ) -> ContentError:
@@ -128,7 +134,7 @@ def unmatched_error(
     unclear = f" Ambiguous: {'; '.join(match.ambiguous)}." if match.ambiguous else ""
     return ContentError(
         f"No image was found for {len(missing)} of the models' {len(wanted)} conditions: "
-        f"{listing(list(missing))}.{unclear}\n"
+        f"{listing([_with_similar(name, list(found)) for name in missing])}.{unclear}\n"
         f"  conditions of {source}: {listing(list(wanted))}\n"
         f"  conditions of the images: {listing(sorted(found)) or 'none'}",
         "Use the same names, rename with --condition-map FILE, or select with --conditions.",

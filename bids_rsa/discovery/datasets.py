@@ -106,7 +106,7 @@ def _folder(text: str, what: str) -> Path:
         there = sorted(p.name for p in parent.iterdir())[:10] if parent.is_dir() else []
         raise InputError(
             f"{what} {path} does not exist.",
-            f"{parent} exists and holds: {', '.join(there) or 'nothing'}.",
+            f"{parent} contains: {', '.join(there) or 'nothing'}.",
         )
     if not path.is_dir():
         raise InputError(f"{what} {path} is a file, and a folder is needed.")

@@ -16,7 +16,7 @@ from bids_rsa.group.plan_checks import check_joint, check_test, refuse_unused
 from bids_rsa.group.records import GroupTest, Kind
 from bids_rsa.group.split import refuse_split
 from bids_rsa.settings import GroupSettings, InputSettings, Selection
-from bids_rsa.words import listing
+from bids_rsa.words import guess_label, listing
 
 LeftOut = list[tuple[str, str]]
 NOT_ASKED_FOR = "not among --participant-label"
@@ -91,7 +91,7 @@ def _choose_participants(
         if unknown:
             raise SelectionError(
                 f"--{option.replace('_', '-')} {' '.join(unknown)} matches no participant.",
-                f"There are: {listing([f'sub-{s}' for s in known])}.",
+                f"{guess_label(unknown, known)}There are: {listing([f'sub-{s}' for s in known])}.",
             )
     out: LeftOut = []
     for subject in known:

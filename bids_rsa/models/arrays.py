@@ -91,6 +91,7 @@ def _condensed(model: Any, items: NDArray[Any], named: bool, name: str) -> NDArr
 
 def _upper_triangle(square: NDArray[np.float64], name: str) -> NDArray[np.float64]:
     """Check that a square model is a dissimilarity matrix; return its condensed cells."""
+    square = mirrored(square)
     finite = np.abs(square[np.isfinite(square)])
     tolerance = _TOLERANCE * finite.max(initial=0.0)
     diagonal = np.nan_to_num(np.abs(np.diag(square)))
@@ -111,6 +112,15 @@ def _upper_triangle(square: NDArray[np.float64], name: str) -> NDArray[np.float6
             f"[{column}, {row}] is {square[column, row]:g}."
         )
     return np.asarray(squareform(square, checks=False), dtype=np.float64)
+
+
+def mirrored(square: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fill the half of a square model that has no values at all from the other one."""
+    upper = np.triu(np.ones(square.shape, bool), 1)
+    for empty, filled in ((upper, upper.T), (upper.T, upper)):
+        if np.isnan(square[empty]).all() and not np.isnan(square[filled]).all():
+            return np.where(empty, square.T, square)
+    return square
 
 
 def _by_name(

@@ -12,6 +12,8 @@ from bids_rsa.tables import check_unique, composed, read_number, read_table
 
 Floats = npt.NDArray[np.float64]
 
+_SQUARE = "condition names in the header and in the first column, and a value for each pair"
+
 
 def read_square(path: Path) -> tuple[list[str], Floats]:
     """Return names and cells of a square table with condition names as header and first column."""
@@ -26,7 +28,7 @@ def read_square(path: Path) -> tuple[list[str], Floats]:
         raise ContentError(
             f"{path}: a model must be square, and this table has {n_rows} rows and {found} columns "
             f"of values under {len(header)} names.",
-            "Expected: condition names as header and first column, and a value for each pair.",
+            f"Expected: {_SQUARE}.{_guess_fault(rows)}",
         )
     names = [composed(row[0]) for row in rows[1:]]
     header = [composed(name) for name in header]
@@ -36,10 +38,20 @@ def read_square(path: Path) -> tuple[list[str], Floats]:
         raise ContentError(
             f"{path}: the model's rows and columns name different conditions: rows "
             f"{', '.join(names)}; columns {', '.join(header)}.",
-            "Expected: condition names as header and first column, the same ones.",
+            "Expected: the same condition names in the header and in the first column.",
         )
     place = {name: i for i, name in enumerate(header)}
     return names, _numbers(rows[1:], header, path)[:, [place[name] for name in names]]
+
+
+def _guess_fault(rows: Sequence[Sequence[str]]) -> str:
+    """Say why a table is probably not square, in a sentence; empty where it is unclear."""
+    widths = {len(row) for row in rows}
+    if widths == {1}:
+        return " No tabs, commas or semicolons separate its cells."
+    if widths == {len(rows) - 1}:
+        return " The condition names are probably missing in the first column."
+    return ""
 
 
 def _refuse_nameless(rows: Sequence[Sequence[str]], path: Path) -> None:
@@ -57,7 +69,7 @@ def _refuse_nameless(rows: Sequence[Sequence[str]], path: Path) -> None:
         raise ContentError(
             f"{path}: the model has no condition names: its {len(cells)} rows and columns hold "
             "numbers only.",
-            "Expected: condition names as header and first column, and a value for each pair.",
+            f"Expected: {_SQUARE}.",
         )
 
 

@@ -12,6 +12,7 @@ import scipy
 
 from bids_rsa.core.dissimilarity.table import dissimilarities_of_features
 from bids_rsa.errors import ContentError, OptionError
+from bids_rsa.models.arrays import mirrored
 from bids_rsa.models.cells import exclude_table, mark_nuisance
 from bids_rsa.models.files import read_features, read_npy, read_square
 from bids_rsa.models.fits import positions_of
@@ -69,7 +70,8 @@ def _load_matrix(text: str, conditions: Sequence[str]) -> ModelRdm:
         names, cells = read_npy(path, conditions)
     else:
         names, cells = read_square(path)
-    _check_rdm(cells, path)
+    cells = mirrored(cells)
+    _check_rdm(cells, path, names)
     return _model(name or name_from(path, "--model"), path, names, cells, conditions)
 
 
@@ -102,7 +104,7 @@ def _load_features(text: str, conditions: Sequence[str]) -> ModelRdm:
             f"(feature values {features[i].tolist()} and {features[j].tolist()}).",
             "Use a metric that is defined for these features, for example euclidean.",
         )
-    _check_rdm(cells, path)
+    _check_rdm(cells, path, names)
     name = name or name_from(path, "--features")
     return replace(_model(name, path, names, cells, conditions), metric=metric)
 
@@ -151,26 +153,27 @@ def _check_same_conditions(models: Sequence[ModelRdm]) -> None:
             )
 
 
-def _check_rdm(cells: Floats, path: Path) -> None:
-    """Finite or NaN, symmetric, and zero on the diagonal."""
+def _check_rdm(cells: Floats, path: Path, names: Sequence[str]) -> None:
+    """Finite or NaN, symmetric, and zero or NaN on the diagonal."""
     scale = max(float(np.nanmax(np.abs(cells), initial=0.0)), 1e-300)
     if np.isinf(cells).any():
         i, j = np.argwhere(np.isinf(cells))[0]
         raise ContentError(
             f"{path}: row {i + 1}, column {j + 1} of the model is infinite.",
-            "Write n/a for a cell that shall be left out.",
+            "Write n/a for a cell that is to be left out.",
         )
-    off = np.flatnonzero(~(np.abs(np.diag(cells)) <= 1e-9 * scale))
+    off = np.flatnonzero(np.abs(np.diag(cells)) > 1e-9 * scale)
     if off.size:
         raise ContentError(
             f"{path}: the diagonal of an RDM must be 0, and entry {off[0] + 1} of "
-            f"{len(cells)} is {cells[off[0], off[0]]:g}.",
-            "A model holds dissimilarities: for similarities take 1 - value.",
+            f"{len(cells)} ({names[off[0]]}) is {cells[off[0], off[0]]:g}.",
+            "A model contains dissimilarities; convert similarities, for example to 1 - value.",
         )
     differ = ~np.isclose(cells, cells.T, rtol=1e-6, atol=1e-9 * scale, equal_nan=True)
     if differ.any():
         i, j = np.argwhere(differ)[0]
         raise ContentError(
-            f"{path}: an RDM must be symmetric, and row {i + 1}, column {j + 1} is "
-            f"{cells[i, j]:g} where row {j + 1}, column {i + 1} is {cells[j, i]:g}."
+            f"{path}: an RDM must be symmetric, but row {i + 1}, column {j + 1} ({names[i]}, "
+            f"{names[j]}) is {cells[i, j]:g}, and row {j + 1}, column {i + 1} is {cells[j, i]:g}.",
+            "Correct one of the two values, or leave one half of the table empty.",
         )

@@ -11,6 +11,20 @@ from bids_rsa.core.dissimilarity.table import DISSIMILARITIES
 from bids_rsa.entities import short_key
 from bids_rsa.tables import json_of
 
+LEVELS = ("participant", "group")
+
+
+def level(text: str) -> str:
+    """Read the level of the analysis; say the order of arguments where something else is there."""
+    if text in LEVELS:
+        return text
+    near = get_close_matches(text.lower(), LEVELS, n=1, cutoff=0.75)
+    guess = f"Did you mean {near[0]}? " if near else ""
+    raise ArgumentTypeError(
+        f"expected participant or group as the third argument, but got {text!r}. {guess}"
+        "The order is: bids_rsa BIDS_DIR OUTPUT_DIR {participant,group}, then the options."
+    )
+
 
 def label(prefix: str) -> Callable[[str], str]:
     """Make the reader of a BIDS label that may carry its entity (``sub-01`` is ``01``)."""
@@ -20,7 +34,7 @@ def label(prefix: str) -> Callable[[str], str]:
         value = text.removeprefix(f"{prefix}-")
         if not value.replace("+", "").isalnum():
             raise ArgumentTypeError(
-                f"{text!r} is not a BIDS label: letters and digits are expected. "
+                f"{text!r} is not a BIDS label, which contains letters and digits only. "
                 f"Give it as {prefix}-LABEL or LABEL.",
             )
         return value
@@ -35,8 +49,8 @@ def space(text: str) -> str:
         key, dash, value = part.partition("-")
         if short_key(key) is None or not dash or not value.isalnum():
             raise ArgumentTypeError(
-                f"{part!r} in {text!r} is not known. Expected: a space, or a space with "
-                "resolution or cohort, like MNI152NLin2009cAsym:res-2.",
+                f"expected a space, optionally with a resolution or cohort, such as "
+                f"MNI152NLin2009cAsym:res-2, but got {text!r}."
             )
     return ":".join([label("space")(first), *more])
 
@@ -48,7 +62,9 @@ def known_name(text: str, known: Sequence[str], what: str) -> str:
         return name
     near = get_close_matches(name, known, n=1, cutoff=0.4)
     suggestion = f"Did you mean {near[0]!r}? " if near else ""
-    raise ArgumentTypeError(f"unknown {what} {text!r}. {suggestion}Known are: {', '.join(known)}.")
+    raise ArgumentTypeError(
+        f"unknown {what} {text!r}. {suggestion}Choose from: {', '.join(known)}."
+    )
 
 
 def dissimilarity(text: str) -> str:
@@ -71,9 +87,7 @@ def positive_number(unit: str) -> Callable[[str], float]:
         except ValueError:
             value = math.nan
         if not (math.isfinite(value) and value > 0):
-            raise ArgumentTypeError(
-                f"{text!r} was given where a number of {unit} above 0 is expected."
-            )
+            raise ArgumentTypeError(f"expected a number of {unit} above 0, but got {text!r}.")
         return value
 
     return read
@@ -81,7 +95,7 @@ def positive_number(unit: str) -> Callable[[str], float]:
 
 def number_from_zero(unit: str, most: float = math.inf) -> Callable[[str], float]:
     """Make the reader of a finite number that is not below 0 and not above ``most``."""
-    upper = "on" if most == math.inf else f"to {most:g}"
+    range_ = "of at least 0" if most == math.inf else f"from 0 to {most:g}"
 
     def read(text: str) -> float:
         """Read the number."""
@@ -90,9 +104,7 @@ def number_from_zero(unit: str, most: float = math.inf) -> Callable[[str], float
         except ValueError:
             value = math.nan
         if not (math.isfinite(value) and 0 <= value <= most):
-            raise ArgumentTypeError(
-                f"{text!r} was given where a number of {unit} from 0 {upper} is expected."
-            )
+            raise ArgumentTypeError(f"expected a number of {unit} {range_}, but got {text!r}.")
         return value
 
     return read
@@ -110,9 +122,7 @@ def share(whole: bool = False, none: bool = False) -> Callable[[str], float]:
         if not (0 < value < 1 or (whole and value == 1) or (none and value == 0)):
             upper = "at most 1" if whole else "below 1"
             lower = "of at least 0" if none else "above 0"
-            raise ArgumentTypeError(
-                f"{text!r} was given where a number {lower} and {upper} is expected."
-            )
+            raise ArgumentTypeError(f"expected a number {lower} and {upper}, but got {text!r}.")
         return value
 
     return read
@@ -129,7 +139,7 @@ def whole_number(lowest: int) -> Callable[[str], int]:
             value = lowest - 1
         if value < lowest:
             raise ArgumentTypeError(
-                f"{text!r} was given where a whole number of at least {lowest} is expected."
+                f"expected a whole number of at least {lowest}, but got {text!r}."
             )
         return value
 
@@ -141,8 +151,8 @@ def folds(text: str) -> str:
     if text in ("none", "runs", "max") or (text.isdecimal() and int(text) >= 2):
         return text
     raise ArgumentTypeError(
-        f"{text!r} is not known. "
-        "Expected: none, runs (one run a fold), max (the same), or a number of folds, at least 2.",
+        f"expected none, runs (one run per fold), max (the same) or a number of folds of at least "
+        f"2, but got {text!r}."
     )
 
 

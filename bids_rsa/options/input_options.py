@@ -1,7 +1,6 @@
 """Options that say which images, masks and models to take, and from where."""
 
 import argparse
-from collections.abc import Callable
 
 from bids_rsa.options import argument_types as types
 from bids_rsa.options.option_group import OptionGroup
@@ -10,7 +9,7 @@ from bids_rsa.producers.names import SOURCES
 
 def add_selection_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which of the images found are wanted."""
-    add = OptionGroup(parser, "Which images").add
+    add = OptionGroup(parser, "Which images", "at both levels").add
     for flag, prefix, what in (
         ("--participant-label", "sub", "participants to analyse"),
         ("--exclude-participant-label", "sub", "participants to leave out"),
@@ -43,8 +42,9 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_input_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where images, masks and models come from."""
-    add = OptionGroup(parser, "Images, masks and models").add
+    """Add the options that say where images are, and how those without BIDS names are read."""
+    group = OptionGroup(parser, "Where the images are", "participant level; -d at both levels")
+    add = group.add
     add(
         "-d",
         "--derivatives",
@@ -57,15 +57,13 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         ),
     )
     add("--stat", metavar="STAT", help="statistic of the images to use: effect, t, z ...")
-    _add_program_options(add)
-    _add_model_options(add)
-    _add_mask_options(add)
-    _add_surface_options(add)
     add("--bids-database-dir", metavar="DIR", help="folder where pybids' index is kept and reused")
+    _add_program_options(group)
 
 
-def _add_program_options(add: Callable[..., None]) -> None:
+def _add_program_options(group: OptionGroup) -> None:
     """Add the options that say how images without BIDS names are found and read."""
+    add = group.add
     add(
         "--betas",
         nargs="+",
@@ -111,8 +109,14 @@ def _add_program_options(add: Callable[..., None]) -> None:
     )
 
 
-def _add_model_options(add: Callable[..., None]) -> None:
+def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what images are compared with."""
+    group = OptionGroup(
+        parser,
+        "Models",
+        "participant level, --model or --features required; --model at both",
+    )
+    add = group.add
     add(
         "--model",
         nargs="+",
@@ -157,8 +161,9 @@ def _add_model_options(add: Callable[..., None]) -> None:
     )
 
 
-def _add_mask_options(add: Callable[..., None]) -> None:
-    """Add the options of the masks in which patches and centres lie."""
+def add_mask_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which voxels may be centres, and which may be in patches."""
+    add = OptionGroup(parser, "Masks", "participant level").add
     add(
         "--brain-mask",
         metavar="FILE",
@@ -174,8 +179,11 @@ def _add_mask_options(add: Callable[..., None]) -> None:
     )
 
 
-def _add_surface_options(add: Callable[..., None]) -> None:
-    """Add the options of surfaces, and of the voxels below the cortex."""
+def add_surface_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for maps on the cortex, and for volumes searched along it."""
+    add = OptionGroup(
+        parser, "Surfaces", "participant level; --surface and --cortex-mask at both"
+    ).add
     add(
         "--surface",
         nargs="+",

@@ -26,7 +26,7 @@ NOISE = ("none", "diagonal", "shrinkage", "shrinkage-identity", "full")
 
 def add_noise_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of noise normalisation."""
-    add = OptionGroup(parser, "Noise normalisation").add
+    add = OptionGroup(parser, "Noise normalisation", "participant level").add
     add(
         "--noise",
         choices=NOISE,

@@ -2,19 +2,26 @@
 
 import argparse
 
+from bids_rsa.options import argument_types as types
+from bids_rsa.options.app_parser import DESCRIPTION, EXAMPLES, USAGE, HelpFormatter, Parser
 from bids_rsa.options.bold_options import add_bold_options
 from bids_rsa.options.group_options import add_group_options
-from bids_rsa.options.input_options import add_input_options, add_selection_options
+from bids_rsa.options.input_options import (
+    add_input_options,
+    add_mask_options,
+    add_model_options,
+    add_selection_options,
+    add_surface_options,
+)
 from bids_rsa.options.noise_options import add_noise_options
 from bids_rsa.options.null_options import add_null_options
-from bids_rsa.options.option_group import Parser
 from bids_rsa.options.region_options import add_region_options
 from bids_rsa.options.rsa_options import add_rsa_options
 from bids_rsa.options.run_options import add_run_options
 
 
 def build_parser(positionals: bool = True) -> argparse.ArgumentParser:
-    """Build the parser; options that are not given leave no trace in its result.
+    """Build the parser; its result contains only what was given.
 
     Parameters
     ----------
@@ -23,7 +30,10 @@ def build_parser(positionals: bool = True) -> argparse.ArgumentParser:
     """
     parser = Parser(
         prog="bids_rsa",
-        description="Searchlight representational similarity analysis of fMRI, as a BIDS App.",
+        usage=USAGE,
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=HelpFormatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
@@ -32,11 +42,14 @@ def build_parser(positionals: bool = True) -> argparse.ArgumentParser:
     for add_options in (
         add_selection_options,
         add_input_options,
-        add_bold_options,
+        add_model_options,
         add_rsa_options,
         add_noise_options,
-        add_null_options,
+        add_mask_options,
+        add_surface_options,
+        add_bold_options,
         add_region_options,
+        add_null_options,
         add_group_options,
         add_run_options,
     ):
@@ -57,7 +70,8 @@ def _add_positionals(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "analysis_level",
         metavar="{participant,group}",
-        choices=("participant", "group"),
+        type=types.level,
+        choices=types.LEVELS,
         help=(
             "participant: maps of each subject; group: tests across subjects, from the maps in "
             "OUTPUT_DIR"

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-LEVELS = ("participant", "group")
+from bids_rsa.options.argument_types import LEVELS
 
 
 def find_swallowed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> str:
@@ -48,6 +48,6 @@ def _is_positional(option: str, value: str) -> bool:
     """Tell whether a value looks like a folder or a level; only -d takes folders."""
     if value in LEVELS:
         return True
-    if option in ("-d", "--derivatives"):
+    if not value or option in ("-d", "--derivatives"):
         return False
     return Path(value).is_dir() or (value.startswith("/") and option.endswith("-label"))

@@ -165,6 +165,6 @@ def _how_far(path: Path) -> str:
         longer = so_far / part
         if not any(True for _ in _match(longer, ())):
             there = [n for p, _ in _match(so_far, ()) for n in _names(p)][:12]
-            return f"{so_far} is there and holds: {', '.join(there) or 'nothing'}."
+            return f"{so_far} exists and contains: {', '.join(there) or 'nothing'}."
         so_far = longer
     return f"{so_far} is there, but not for the participants selected."

@@ -20,7 +20,7 @@ from bids_rsa.producers.places import Place, find_places
 from bids_rsa.producers.recognise import SOURCES, bids_images, folder_images
 from bids_rsa.records import Analysis, ConditionImage
 from bids_rsa.settings import InputSettings, Selection
-from bids_rsa.words import listing
+from bids_rsa.words import guess_label, listing
 
 _SUBJECT = re.compile(r"/sub-([^/]+)")
 EXPECTED = (
@@ -208,7 +208,7 @@ def _wanted(available: Sequence[str], selection: Selection, where: str) -> list[
         if unknown and available:
             raise SelectionError(
                 f"{option} {' '.join(unknown)} matches no participant. {where}",
-                f"Participants found there: {listing(available)}.",
+                f"{guess_label(unknown, available)}Participants found there: {listing(available)}.",
             )
     wanted = [
         subject

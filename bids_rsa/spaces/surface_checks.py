@@ -8,6 +8,7 @@ import numpy as np
 
 from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.spaces.surface_part import SurfacePart
+from bids_rsa.words import in_metres
 
 # a left hemisphere whose middle lies so far to the right of the right one's is no left one
 _SWAPPED_MM = 10.0
@@ -47,8 +48,8 @@ def check_surface_radius(parts: Sequence[SurfacePart], radius_mm: float, name: s
     if not radius_mm > 0 or radius_mm < edge:
         raise OptionError(
             f"The radius is {radius_mm:g} mm, but the edges of the mesh of {name} measure "
-            f"{edge:.3g} mm (median): most patches would hold one vertex.",
-            f"Give a radius in mm of at least {2 * edge:.2g}.",
+            f"{edge:.3g} mm (median): most patches would contain a single vertex.",
+            f"Give a radius of at least {2 * edge:.2g} mm.{in_metres(radius_mm)}",
         )
     if np.inf > radius_mm >= max(extents):
         raise OptionError(

@@ -22,6 +22,7 @@ from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.images import volume_image
 from bids_rsa.spaces.masks import load_mask
 from bids_rsa.spaces.space import Floats, FoundMask, Mask, Smoother
+from bids_rsa.words import in_metres
 
 # a radius from here on that also spans the image was given in another unit
 IMPLAUSIBLE_RADIUS_MM = 100.0
@@ -167,8 +168,8 @@ class VolumeSpace:
             raise OptionError(
                 f"The radius is {radius_mm:g} mm, but the voxels of {name} are "
                 f"{' x '.join(f'{size:.4g}' for size in grid.voxel_sizes_mm)} mm: a patch would "
-                "hold one voxel at most.",
-                f"Give a radius in mm of at least {smallest:.4g}.",
+                "contain at most one voxel.",
+                f"Give a radius of at least {smallest:.4g} mm.{in_metres(radius_mm)}",
             )
         extent = grid.extent_mm()
         # the images are read with an infinite radius, so that they are read once for any radius

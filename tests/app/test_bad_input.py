@@ -202,6 +202,11 @@ def negative_radius(data):
     return ("--radius", "-3")
 
 
+@case(2, "if you meant 0.01 m, give 10")
+def radius_in_metres(data):
+    return ("--radius", "0.01")
+
+
 @case(2, "9", "10", "voxel")
 def radius_below_a_voxel(data):
     return ("--radius", "9")
@@ -319,6 +324,29 @@ def test_a_bad_input_is_told_clearly(name, small_dataset, dataset, tmp_path):
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     kept = {path: text for path, text in after.items() if ".work" not in path.parts}
     assert kept == before
+
+
+def test_what_all_participants_share_is_told_once(small_dataset, tmp_path):
+    model = small_dataset / "models" / "planted.tsv"
+    done = run_app(
+        small_dataset, tmp_path / "out", "participant", "--model", model, "--radius", "0.01"
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("if you meant 0.01 m") == 1
+    assert "The same applies to sub-02" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("label", "says"), [("1", "Did you mean 01?"), ("77", "Participants found there: 01")]
+)
+def test_a_label_without_its_zero_is_recognised(small_dataset, tmp_path, label, says):
+    model = small_dataset / "models" / "planted.tsv"
+    done = run_app(
+        small_dataset, tmp_path / "out", "participant", "--model", model,
+        "--participant-label", label,
+    )  # fmt: skip
+    assert done.returncode == 18
+    assert says in done.stderr
 
 
 def test_the_input_is_no_output_directory(small_dataset):

@@ -111,6 +111,50 @@ def test_options_are_not_guessed_from_their_beginnings():
         parse([*BASE, "--rad", "8"])
 
 
+@pytest.mark.parametrize(
+    ("unknown", "meant"),
+    [
+        ("--task", ["--task-label"]),
+        ("--modle", ["--model"]),
+        ("--mask", ["--brain-mask", "--roi-mask"]),
+        ("--metric=x", ["--dissimilarity", "--comparison"]),
+        ("--zzzzz", []),
+    ],
+)
+def test_an_unknown_option_is_named_with_similar_ones(unknown, meant):
+    with pytest.raises(OptionError) as caught:
+        parse([*BASE, unknown])
+    told = str(caught.value)
+    assert f"Unknown option {unknown.partition('=')[0]}." in told
+    assert all(option in told for option in meant)
+    assert ("Did you mean" in told) == bool(meant)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (["participant", "in", "out"], "third argument, but got 'out'"),
+        (["in", "participant", "out"], "BIDS_DIR OUTPUT_DIR"),
+        (["in", "out", "Participants"], "Did you mean participant"),
+        (["in", "out", "group", "more"], "Unexpected argument: more"),
+    ],
+)
+def test_positional_arguments_in_another_order_are_told(line, says):
+    with pytest.raises(OptionError, match=says):
+        parse([*line, "--radius", "8"])
+
+
+def test_help_shows_each_value_once_and_breaks_no_name(capsys):
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("BIDS_DIR OUTPUT_DIR {participant,group} [options]")
+    assert not lines[1]
+    assert any(line.strip() == "-w, --work-dir DIR" for line in lines)
+    assert any(line.strip().startswith("--model [NAME=]FILE ...") for line in lines)
+    assert not [line for line in lines if line.endswith("-") and "=" not in line]
+
+
 def test_help_and_bad_options_need_no_heavy_library():
     code = (
         "import sys; from bids_rsa.cli import main\n"

@@ -57,6 +57,37 @@ def test_tables_as_spreadsheets_save_them_are_read(tmp_path):
         load(str(tmp_path / "tabs.tsv"))
 
 
+@pytest.mark.parametrize("half", ["upper", "lower"])
+def test_one_half_of_a_table_and_an_empty_diagonal_are_enough(tmp_path, half):
+    """As tables are often filled in by hand, with the empty columns that spreadsheets add."""
+    cells = rdm()
+    filled = np.triu(np.ones((4, 4), bool), 1)
+    filled = filled if half == "upper" else filled.T
+    lines = [",".join(["", *NAMES, "", ""])]
+    for name, row, kept in zip(NAMES, cells, filled, strict=True):
+        values = [f"{v:.17g}" if k else "" for v, k in zip(row, kept, strict=True)]
+        lines.append(",".join([name, *values, "", ""]))
+    (tmp_path / "half.csv").write_text("\n".join(lines) + "\n,,,,,,\n")
+    (model,) = load(str(tmp_path / "half.csv"))
+    np.testing.assert_array_equal(np.array(model.cells), cells)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("face,house,cat\n0,1,.5\n1,0,.2\n.5,.2,0\n", "names are probably missing"),
+        ("x face house\nface 0 1\nhouse 1 0\n", "No tabs, commas or semicolons"),
+        (b"PK\x03\x04 and so on", "spreadsheet"),
+        ("x;f\xe4ce\nf\xe4ce;0\n".encode("latin-1"), "CSV UTF-8"),
+    ],
+)
+def test_a_table_saved_in_another_way_is_recognised(tmp_path, content, words):
+    path = tmp_path / "m.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ContentError, match=words):
+        load(str(path))
+
+
 def test_a_condition_named_twice_is_refused(tmp_path):
     path = table(tmp_path / "m.tsv", NAMES, rdm())
     with pytest.raises(OptionError, match="--conditions names cat twice"):
