@@ -139,6 +139,12 @@ def _tell(job: RegionGroupJob) -> None:
         LOGGER.info("Covariate %s: 0 is %s, 1 is %s.", name, *levels)
 
 
+def _first_tests(job: RegionGroupJob) -> str:
+    """Name the table of tests of the first comparison; that of all scores where there is none."""
+    paths = [file.path for what, _, file in job.tables if what == "scores"]
+    return next(iter(paths), job.tables[0][2].path)
+
+
 def _table(jobs: Sequence[RegionGroupJob]) -> str:
     """List the sets with their tables."""
     rows = [
@@ -146,7 +152,7 @@ def _table(jobs: Sequence[RegionGroupJob]) -> str:
             job.group.title,
             str(len(job.group.subjects)),
             str(len(job.relmats)),
-            str(Path(job.output_dir) / job.tables[0][2].path),
+            str(Path(job.output_dir) / _first_tests(job)),
         )
         for job in jobs
     ]

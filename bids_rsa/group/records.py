@@ -164,17 +164,17 @@ class GroupTest:
         n, what = len(self.members), f"{self.key.comparison} score of model {self.models[0]}"
         if self.kind == "paired":
             return (
-                f"paired test of {n} subjects: {self.key.comparison} score of model "
+                f"paired test across {n} participants: {self.key.comparison} score of model "
                 f"{self.models[0]} minus that of {self.models[1]}"
             )
         if self.kind == "groups":
             a, b = self.groups
             counts = [self.group_of.count(name) for name in (a, b)]
-            how = "pooled t with covariates" if self.covariates else "Welch's t"
-            return f"{how} of two groups, {a} ({counts[0]}) minus {b} ({counts[1]}): {what}"
+            how = "t test with covariates" if self.covariates else "Welch's t test"
+            return f"{how} of two groups, {a} (n = {counts[0]}) minus {b} (n = {counts[1]}): {what}"
         if self.kind == "slope":
-            return f"slope on {self.tested[0][0]} over {n} subjects: {what}"
-        return f"one-sample test against 0 of {n} subjects: {what}"
+            return f"test of the slope on {self.tested[0][0]} across {n} participants: {what}"
+        return f"one-sample test against 0 across {n} participants: {what}"
 
 
 def alphanumeric(name: str) -> str:

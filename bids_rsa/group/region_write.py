@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.inference.region_tests import RegionTests
 from bids_rsa.errors import ContentError
 from bids_rsa.group.region_columns import LONG, difference_columns, score_columns
@@ -99,7 +100,7 @@ def _sidecar(
     if comparison:
         content["RelabelingsExhaustive"] = found[comparison].tests.exhaustive
         content["CeilingDefinition"] = (
-            "Nili et al. 2014; of what the comparison compares, see the documentation"
+            find_comparison(comparison).ceiling
             if np.isfinite(found[comparison].upper).any()
             else "none"
         )

@@ -21,11 +21,11 @@ class Tried:
     def sentence(self) -> str:
         """Say it."""
         return (
-            f"The run made {_count(self.n_tests, 'test')}: "
+            f"{_count(self.n_tests, 'test')} {'was' if self.n_tests == 1 else 'were'} run: "
             f"{_count(len(self.models), 'model')} ({', '.join(self.models)}), "
             f"{_count(len(self.comparisons), 'comparison')} ({', '.join(self.comparisons)}), "
-            f"{_count(len(self.tails), 'tail')} ({', '.join(self.tails)}); the output folder holds "
-            f"maps of {_count(self.n_models_there, 'model')} and "
+            f"{_count(len(self.tails), 'tail')} ({', '.join(self.tails)}). The output folder "
+            f"contains maps of {_count(self.n_models_there, 'model')} and "
             f"{_count(self.n_comparisons_there, 'comparison')}."
         )
 
@@ -79,23 +79,23 @@ CORRECTIONS = {
 }
 ASSUMPTIONS = {
     "flip": (
-        "Sign flips assume scores (or differences) that are symmetric about 0 without an effect. "
-        "Unequal repeats, missing runs or a design related to the model violate this, which the "
-        "test cannot detect."
+        "Sign flips assume that, without an effect, scores (or differences) are symmetric about 0. "
+        "Unequal repeats, missing runs or a design related to the model violate this assumption, "
+        "and the test cannot detect it."
     ),
     "conditions": (
-        "Permuted models assume that the conditions are exchangeable without an effect. Unequal "
-        "repeats violate this. All subjects have the same permutation in a draw. The inference "
-        "is over conditions, not over subjects."
+        "Permuted models assume that, without an effect, conditions are exchangeable. Unequal "
+        "repeats violate this assumption. All subjects have the same permutation in a draw. The "
+        "inference is over conditions, not over subjects."
     ),
     "stelzer": (
-        "Permuted models assume that the conditions are exchangeable without an effect. Unequal "
-        "repeats violate this. Null maps are drawn independently for each subject, so what all "
-        "subjects share through the same conditions is not preserved. The inference is over "
-        "conditions, not over subjects."
+        "Permuted models assume that, without an effect, conditions are exchangeable. Unequal "
+        "repeats violate this assumption. Null maps are drawn independently for each subject, so "
+        "what all subjects share through the same conditions is not preserved. The inference is "
+        "over conditions, not over subjects."
     ),
     "permute": (
-        "Permutations assume that the subjects' residuals are exchangeable without an effect."
+        "Permutations assume that, without an effect, the subjects' residuals are exchangeable."
     ),
 }
 

@@ -8,8 +8,8 @@ from typing import Any
 from bids_rsa.outputs.dataset_files import CITATION_FOLDER, dataset_lock, write_text
 from bids_rsa.outputs.derivatives import read_sidecar
 from bids_rsa.reports.designs import find_designs
-from bids_rsa.reports.found_regions import region_scores, region_tables
-from bids_rsa.reports.found_tests import find_tests
+from bids_rsa.reports.found_regions import region_scores, region_tables, region_tests
+from bids_rsa.reports.found_tests import FOLDER, find_tests
 from bids_rsa.reports.methods import LICENCE, methods_text
 from bids_rsa.reports.references import bibtex
 
@@ -29,12 +29,20 @@ def write_citation(output_dir: Path) -> list[Path]:
             [test.sidecar for test in find_tests(output_dir)],
             [one for folder in sorted(output_dir.glob("sub-*")) for one in _designs(folder)],
             other_sidecars(output_dir),
+            region_tests(output_dir / FOLDER),
+            ceiling_sidecars(output_dir),
         )
         folder = output_dir / CITATION_FOLDER
         page, references = folder / "CITATION.md", folder / "CITATION.bib"
         write_text(page, f"# Methods\n\n{text}\n\n{LICENCE}\n")
         write_text(references, bibtex(text))
     return [page, references]
+
+
+def ceiling_sidecars(output_dir: Path) -> list[dict[str, Any]]:
+    """Read the sidecars of the maps of noise ceilings."""
+    maps = [one for test in find_tests(output_dir) for one in test.maps]
+    return [one.sidecar for one in maps if "CeilingDefinition" in one.sidecar]
 
 
 def is_cited(output_dir: Path) -> bool:

@@ -11,6 +11,17 @@ from bids_rsa.words import listing
 
 _DRIFT = re.compile(r"cosine\d*")
 _SPIKE = re.compile(r"spike_.*")
+RESPONSES = {
+    "spm": "SPM's canonical haemodynamic response function",
+    "glover": "the haemodynamic response function of Glover",
+    "spm+derivative": (
+        "SPM's canonical haemodynamic response function and its temporal derivative"
+    ),
+    "glover+derivative": (
+        "the haemodynamic response function of Glover and its temporal derivative"
+    ),
+    "fir": "finite impulse responses",
+}
 ESTIMATORS = {"OLS": "ordinary least squares", "AR(1)": "least squares with an AR(1) noise model"}
 
 
@@ -53,7 +64,7 @@ def _nuisance_sentences(designs: Sequence[Sidecar]) -> Iterator[str]:
     named = list(dict.fromkeys(name for names in columns for name in _confounds(names)))
     if named:
         counts_of = span(len(_confounds(names)) for names in columns)
-        yield f"The design contained {counts_of} confounds per run ({listing(named)})."
+        yield f"The design of each run contained {counts_of} confounds ({listing(named)})."
     cosines = [sum(bool(_DRIFT.fullmatch(name)) for name in names) for names in columns]
     if any(cosines):
         yield (
@@ -62,7 +73,7 @@ def _nuisance_sentences(designs: Sequence[Sidecar]) -> Iterator[str]:
         )
     spikes = [len(one.get("SpikeVolumes", ())) for one in designs]
     if any(spikes):
-        yield f"Volumes modelled as spikes, with one regressor each: {span(spikes)} per run."
+        yield f"Censored volumes, with one regressor each: {span(spikes)} per run."
 
 
 def _confounds(columns: Sequence[str]) -> list[str]:
@@ -75,12 +86,12 @@ def design_sentences(designs: Sequence[Sidecar]) -> Iterator[str]:
     if not designs:
         return
     how = joined([ESTIMATORS.get(name, name) for name in distinct(designs, "Estimator")])
-    responses = joined([str(name) for name in distinct(designs, "HRF")])
+    responses = joined([RESPONSES.get(name, str(name)) for name in distinct(designs, "HRF")])
     times = joined([number(seconds) for seconds in distinct(designs, "RepetitionTime")])
     yield (
-        "Condition images were estimated from the preprocessed BOLD series of each run by a "
-        f"general linear model ({how}; response function: {responses}; repetition time "
-        f"{times} s) with Nilearn [@abraham2014]."
+        "Condition images were estimated from the preprocessed BOLD series of each run (repetition "
+        f"time {times} s) by a general linear model ({how}) with {responses}, using Nilearn "
+        "[@abraham2014]."
     )
     cutoffs = [one.get("CutoffSeconds") for one in distinct(designs, "HighPass")]
     known = [number(seconds) for seconds in cutoffs if seconds]

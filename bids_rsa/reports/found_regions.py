@@ -35,11 +35,29 @@ def region_tables(folder: Path) -> list[FoundTable]:
     return found
 
 
+def region_tests(folder: Path) -> list[dict[str, Any]]:
+    """Give the sidecars of the tables of group tests below a folder, without differences."""
+    tables = [one for one in region_tables(folder) if "_meas-" in one.path.name]
+    return [one.sidecar for one in tables if "_desc-differences_" not in one.path.name]
+
+
 def region_scores(tables: Sequence[FoundTable]) -> list[dict[str, Any]]:
     """Give the sidecars of tables as those of scores: one for each comparison and model."""
     return [
-        {**one.sidecar, "Comparison": comparison, "Model": model}
+        {
+            **one.sidecar,
+            "Comparison": comparison,
+            "Model": model,
+            **_cells(one.sidecar, comparison, model),
+        }
         for one in tables
         for comparison in one.sidecar.get("Comparisons", ())
         for model in one.sidecar.get("Models", ())
     ]
+
+
+def _cells(sidecar: dict[str, Any], comparison: str, model: Any) -> dict[str, Any]:
+    """Give the number of cells that a comparison with a model used, as maps say it."""
+    numbers = sidecar.get("CellsCompared", {}).get("Number", {}).get(comparison, {})
+    name = model.get("Name") if isinstance(model, dict) else None
+    return {"CellsUsed": numbers[name]} if name in numbers else {}

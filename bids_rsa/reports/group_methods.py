@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from bids_rsa.reports.sidecar_values import Sidecar, joined, number
 
-TRANSFORMS = {"fisher": "Fisher's z of the scores", "none": "The scores"}
 PRIMARY = {
-    "tfce": "the maximum of threshold-free cluster enhancement [@smith2009]",
+    "tfce": "the maximum of the statistic after threshold-free cluster enhancement [@smith2009]",
     "maxt": "the maximum of the statistic over {several}",
     "cluster-mass": "the maximum cluster mass",
     "cluster-size": "the maximum cluster size",
@@ -30,14 +29,21 @@ def group_paragraphs(tests: Sequence[Sidecar]) -> list[str]:
     for test in tests:
         kind, _, _ = str(test.get("Test", "")).rpartition(": ")
         alike.setdefault((kind, " ".join(_method(test))), []).append(test)
-    return [_paragraph(kind, method, some) for (kind, method), some in alike.items()]
+    paragraphs = [_paragraph(kind, method, some) for (kind, method), some in alike.items()]
+    if paragraphs:  # what all of them mean is said once
+        meant = dict.fromkeys(
+            str(one["Interpretation"]) for one in tests if "Interpretation" in one
+        )
+        paragraphs[-1] = " ".join([paragraphs[-1], *meant])
+    return paragraphs
 
 
 def _paragraph(kind: str, method: str, tests: Sequence[Sidecar]) -> str:
     """Name the tests, say how they were done and what was found."""
     scores = [str(test.get("Test", "")).rpartition(": ")[2] for test in tests]
     sentences = [
-        f"At the group level, scores were tested across participants ({kind}): {joined(scores)}.",
+        f"At the group level, the {joined(scores)} {'was' if len(scores) == 1 else 'were'} "
+        f"entered into a {kind}{'s' * (len(scores) != 1)}.",
         method,
     ]
     found = [
@@ -47,9 +53,6 @@ def _paragraph(kind: str, method: str, tests: Sequence[Sidecar]) -> str:
     ]
     if found:
         sentences.append(f"Number of significant {_several(tests[0])}: {joined(found)}.")
-    sentences += dict.fromkeys(
-        str(test["Interpretation"]) for test in tests if test.get("Interpretation")
-    )
     return " ".join(sentences)
 
 
@@ -60,11 +63,12 @@ def _several(test: Sidecar) -> str:
 
 def _method(test: Sidecar) -> Iterator[str]:
     """Say how a test was done."""
-    transform = TRANSFORMS.get(str(test.get("Transform")), "The scores")
-    smoothing = test.get("SmoothingFWHM")
-    how = f" ({test['SmoothingMethod']})" if test.get("SmoothingMethod") else ""
-    kernel = f", smoothed with a kernel of {number(smoothing)} mm FWHM{how}," if smoothing else ""
-    yield f"{transform}{kernel} entered the tests."
+    before = ["Fisher z-transformed"] if test.get("Transform") == "fisher" else []
+    if smoothing := test.get("SmoothingFWHM"):
+        how = f" ({test['SmoothingMethod']})" if test.get("SmoothingMethod") else ""
+        before.append(f"smoothed with a kernel of {number(smoothing)} mm FWHM{how}")
+    if before:
+        yield f"Scores were first {joined(before)}."
     left_out = test.get("LeftOut") or {}
     reasons: dict[str, list[str]] = {}
     for subject, reason in left_out.items():
@@ -73,7 +77,7 @@ def _method(test: Sidecar) -> Iterator[str]:
         why = "; ".join(f"{joined(people)} ({reason})" for reason, people in reasons.items())
         yield f"Participants left out: {why}."
     if test.get("Covariates"):
-        yield f"Covariates: {', '.join(test['Covariates'])}."
+        yield f"The model included the covariates {joined(list(test['Covariates']))}."
     if "VoxelsTested" in test:
         yield f"{number(test['VoxelsTested'])} {_several(test)} were tested."
     yield from _permutations(test)
@@ -122,14 +126,14 @@ def _correction(test: Sidecar) -> Iterator[str]:
     else:
         over = " over all maps of this call" if isinstance(test.get("FWEOver"), dict) else ""
         largest = PRIMARY.get(primary, primary).format(several=_several(test))
-        how = f"the family-wise error by {largest}{over}{_parts(test)}"
+        how = f"family-wise error using {largest}{over}{_parts(test)}"
     forming = ""
     if primary.startswith("cluster") and "ClusterFormingP" in test:
         forming = f" Clusters were formed at p < {number(test['ClusterFormingP'])}."
     near = _neighbors(test) if primary != "maxt" else ""
     yield (
-        f"p values ({tail}) were corrected for {how}, with a significance "
-        f"level of {number(alpha)}.{forming}{near}"
+        f"p values ({tail}) were corrected for {how}; the significance level was "
+        f"{number(alpha)}.{forming}{near}"
     )
 
 

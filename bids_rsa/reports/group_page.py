@@ -8,12 +8,13 @@ from bids_rsa.outputs.dataset_files import resolve_sources
 from bids_rsa.outputs.derivatives import read_sidecar, without_extension
 from bids_rsa.reports.ceiling_view import CEILING_COLUMNS, ceiling_view
 from bids_rsa.reports.checklist import GROUP_ITEMS, PARTICIPANT_ITEMS, answer_in_words, checklist
-from bids_rsa.reports.citation import other_sidecars
+from bids_rsa.reports.citation import ceiling_sidecars, other_sidecars
 from bids_rsa.reports.collect import (
     participant_folder,
     read_rows,
 )
 from bids_rsa.reports.designs import find_designs
+from bids_rsa.reports.found_regions import region_tests
 from bids_rsa.reports.found_tests import FOLDER, FoundTest, find_tests
 from bids_rsa.reports.group_viewers import group_viewers
 from bids_rsa.reports.made_from import group_made_from
@@ -60,7 +61,14 @@ def _content(output_dir: Path, tests: Sequence[FoundTest]) -> dict[str, Any]:
         for folder in participant_folders(output_dir, sidecars)
         for design in find_designs(folder).values()
     ]
-    text = methods_text(of_participants, sidecars, designs, other_sidecars(output_dir))
+    text = methods_text(
+        of_participants,
+        sidecars,
+        designs,
+        other_sidecars(output_dir),
+        region_tests(output_dir / FOLDER),
+        ceiling_sidecars(output_dir),
+    )
     viewers = group_viewers(tests)
     sheets, not_shown = make_sheets(output_dir, tests)
     return {

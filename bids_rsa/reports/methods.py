@@ -13,6 +13,7 @@ from bids_rsa.reports.patch_words import (
     region_sentences,
     searchlight_sentences,
 )
+from bids_rsa.reports.region_methods import ceiling_sentences, region_test_paragraphs
 from bids_rsa.reports.sidecar_values import (
     Sidecar,
     counts,
@@ -54,6 +55,8 @@ def methods_text(
     tests: Sequence[Sidecar] = (),
     designs: Sequence[Sidecar] = (),
     others: Sequence[Sidecar] = (),
+    of_regions: Sequence[Sidecar] = (),
+    ceilings: Sequence[Sidecar] = (),
 ) -> str:
     """Write the methods of an analysis.
 
@@ -67,6 +70,10 @@ def methods_text(
         Sidecars of the designs of runs that were estimated here.
     others : sequence of mapping
         Sidecars of the participants' other maps: of permutations of conditions, and reliability.
+    of_regions : sequence of mapping
+        Sidecars of the tables of group tests of regions.
+    ceilings : sequence of mapping
+        Sidecars of the maps of noise ceilings.
 
     Returns
     -------
@@ -82,8 +89,10 @@ def methods_text(
         _paragraph(_comparison(maps)),
         _paragraph(_within_participants([*maps, *others])),
         *group_paragraphs(tests),
+        *region_test_paragraphs(of_regions),
+        _paragraph(ceiling_sentences([*ceilings, *of_regions])),
         _paragraph(_tried(tests)),
-        _paragraph(_software([*maps, *tests])),
+        _paragraph(_software([*maps, *tests, *of_regions])),
         _paragraph(_not_known(maps, designs)),
     ]
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
@@ -103,11 +112,13 @@ def _patterns(maps: Sequence[Sidecar]) -> Iterator[str]:
         f"{joined(words) or 'images'} of {_conditions(maps)}."
     )
     images, runs = counts(maps, "ImagesPerCondition"), counts(maps, "RunsPerCondition")
-    if images:
+    if set(images) == {1}:
+        yield "The pattern of a condition was its single image."
+    elif images:
         from_runs = f" from {span(runs)} run{'s' * (set(runs) != {1})}" if runs else ""
         yield (
             f"The pattern of a condition was the mean of {span(images)} "
-            f"image{'s' * (set(images) != {1})}{from_runs}{_within_folds(maps)}."
+            f"images{from_runs}{_within_folds(maps)}."
         )
     if "variance" in distinct(maps, "Normalization"):
         one = location_of(maps)
@@ -145,14 +156,15 @@ def _comparison(maps: Sequence[Sidecar]) -> Iterator[str]:
         f"the patterns of each pair of conditions, {_cross_validation(maps)}."
     )
     models = list(dict.fromkeys(one["Name"] for one in distinct(maps, "Model") if "SHA256" in one))
+    quoted = [f'"{name}"' for name in models]
     cells = distinct(maps, "CellsUsed")
     of_cells = f" over {span(cells)} pairs of conditions" if cells else ""
     comparisons = distinct(maps, "Comparison")
     articles = (COMPARISONS[name].reference for name in comparisons if name in COMPARISONS)
     cited = ["nili2014", *dict.fromkeys(key for key in articles if key)]
     yield (
-        f"It was compared to the model RDM{'s' * (len(models) != 1)} {joined(models)} by "
-        f"{joined([_measure(name) for name in comparisons])}{of_cells} "
+        f"It was compared with the model RDM{'s' * (len(models) != 1)} "
+        f"{joined(quoted)} using {joined([_measure(name) for name in comparisons])}{of_cells} "
         f"[{'; '.join(f'@{key}' for key in cited)}]."
     )
     yield from comparison_details(maps)
@@ -167,15 +179,27 @@ def _within_participants(sidecars: Sequence[Sidecar]) -> Iterator[str]:
     if used:
         seeds = joined([number(seed) for seed in distinct(known, "RandomSeed")])
         yield (
-            "Within each participant, scores were compared with those of the models with permuted "
-            f"conditions ({span(used)} permutations, random seed {seeds}), one-sided, at "
-            "each centre and corrected by the maximum over centres."
+            "Within each participant, the null distribution of the scores was obtained by "
+            f"permuting the conditions of the models ({span(used)} permutations, random seed "
+            f"{seeds}); one-sided p values were computed at each centre, and corrected for "
+            "family-wise error using the maximum over centres."
         )
-    by = joined([_measure(name) for name in distinct(sidecars, "ReliabilityComparison")])
-    if by:
+    regions = [one for one in sidecars if "RegionNames" in one and one.get("ConditionPermutations")]
+    if regions:
+        most = span(distinct(regions, "ConditionPermutations"))
+        seeds = joined([number(seed) for seed in distinct(regions, "RandomSeed")])
         yield (
-            "The reliability of RDMs was estimated by comparing those of odd and even runs or "
-            f"folds by {by}."
+            "Within each participant and region, one-sided p values were obtained by permuting the "
+            f"conditions of the models (at most {most} permutations, random seed {seeds}), and "
+            "corrected for family-wise error using the maximum over the regions."
+        )
+    halved = [one for one in sidecars if "ReliabilityComparison" in one]
+    if halved:
+        by = joined([_measure(name) for name in distinct(halved, "ReliabilityComparison")])
+        parts = {"runs" if one.get("Folds", "none") == "none" else "folds" for one in halved}
+        yield (
+            "The reliability of the RDMs was estimated by comparing those of odd and even "
+            f"{joined(sorted(parts))} using {by}."
         )
 
 
@@ -192,7 +216,9 @@ def _estimator(sidecar: Sidecar) -> str:
     known = find_dissimilarity(sidecar["Dissimilarity"])
     if not known.is_unbiased(sidecar.get("DissimilarityParameters") or {}):
         return "averaged over folds, each compared with the mean of the others"
-    crossed, root = "cross-validated over pairs of folds", ": the signed root of the"
+    n = len(sidecar.get("FoldRuns") or ())
+    crossed = f"cross-validated over all pairs of {n} folds" if n else "cross-validated over folds"
+    root = ": the signed root of the"
     if pools_noise(sidecar):
         what = f"{root} squared distance" if known.signed_root else ""
         bias = "biased upwards by noise from the images of all folds"

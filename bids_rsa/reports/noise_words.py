@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from bids_rsa.reports.sidecar_values import Sidecar, distinct, location_of, locations_of
+from bids_rsa.reports.sidecar_values import Sidecar, distinct, location_of, locations_of, span
 
 METHODS = {
     "diagonal": "the variance of each {one}'s noise [@walther2016]",
@@ -35,6 +35,15 @@ def noise_sentences(maps: Sequence[Sidecar]) -> Iterator[str]:
     yield from dict.fromkeys(sentences)
     if any(noise.get("FoldsHeldOut") for noise in found):
         yield "Each fold was weighted by the noise of the other folds' images alone."
+    freedom = [noise["DegreesOfFreedom"] for noise in found if noise.get("DegreesOfFreedom")]
+    shrinkage = [
+        round(noise["ShrinkageLambda"]["Median"], 2)
+        for noise in found
+        if noise.get("ShrinkageLambda")
+    ]
+    if freedom:
+        shrunk = f", and the median shrinkage was {span(shrinkage)}" if shrinkage else ""
+        yield f"The noise estimates had {span(freedom)} degrees of freedom{shrunk}."
 
 
 def pools_noise(sidecar: Sidecar) -> bool:

@@ -27,33 +27,27 @@ def searchlight_sentences(maps: Sequence[Sidecar]) -> Iterator[str]:
     if distinct(maps, "SurfaceGeometry"):
         yield from _on_surfaces(maps)
         return
-    sizes = distinct(maps, "PatchSize")
     brain = [mask["Voxels"] for mask in distinct(maps, "BrainMask")]
     roi = [mask["Voxels"] for mask in distinct(maps, "ROIMask") if mask.get("Files")]
     inside = f"brain mask ({span(brain)} voxels)" if any(brain) else "field of view"
     masked = " inside the mask" if any(brain) else ""
     centers = f", restricted to a region of interest ({span(roi)} voxels)" if roi else ""
-    within = f"{joined([number(radius) for radius in radii])} mm from it"
+    within = f"{joined([number(radius) for radius in radii])} mm from that of the central voxel"
     most = distinct(maps, "MaxPatchSize")
     nearest = (
         f"the up to {joined([number(n) for n in most])} nearest voxels" if most else "the voxels"
     )
     yield (
         f"A spherical searchlight [@kriegeskorte2006] was centred on every voxel inside the "
-        f"{inside}{centers}. The patch of a centre contained {nearest}{masked} whose "
-        f"centres were at most {within}"
-        + (
-            f": {span(s['Min'] for s in sizes)} to {span(s['Max'] for s in sizes)} voxels, median "
-            f"{span(s['Median'] for s in sizes)}."
-            if sizes
-            else "."
-        )
+        f"{inside}{centers}. Each patch contained {nearest}{masked} whose centres were at most "
+        f"{within}"
+        f"{_sizes(maps, 'voxels')}."
     )
     evaluated = distinct(maps, "CentersEvaluated")
     if evaluated:
         smallest = joined([number(n) for n in distinct(maps, "MinVoxels")])
         yield (
-            f"Centres with fewer than {smallest} voxels in their patch were left out; "
+            f"Patches with fewer than {smallest} voxels were left out; "
             f"{span(evaluated)} centres{_per_participant(evaluated)} remained."
         )
     undefined = distinct(maps, "CentersUndefined")
@@ -67,7 +61,7 @@ def _on_surfaces(maps: Sequence[Sidecar]) -> Iterator[str]:
     # only maps of a single hemisphere name it; grayordinates are vertices and voxels
     vertices = bool(distinct(maps, "Hemisphere"))
     many = "vertices" if vertices else "grayordinates"
-    centre = "vertices of the cortical surface" if vertices else "grayordinates"
+    centre = "the vertices of the cortical surface" if vertices else "grayordinates"
     rules = [str(rule) for rule in distinct(maps, "SearchlightRule")]
     if any(rule in RIBBON_RULES for rule in rules):
         many, which = "voxels", "between white and pial surface"
@@ -76,16 +70,15 @@ def _on_surfaces(maps: Sequence[Sidecar]) -> Iterator[str]:
         held = f"voxels {which} that belong to vertices at most {radii} mm"
     else:
         held = f"{many} at most {radii} mm"
+    along = "along the surface" if vertices else "along the surface in the cortex"
     yield (
-        f"A searchlight [@kriegeskorte2006] was centred on {centre}. The patch of a centre "
-        f"contained the {held} from it, along the surface for vertices."
+        f"Searchlights [@kriegeskorte2006] were centred on {centre}. Each patch contained the "
+        f"{held} from its centre, {along}{_sizes(maps, many)}."
     )
-    sizes = distinct(maps, "PatchSize")
-    if sizes:
-        yield (
-            f"Patches had {span(s['Min'] for s in sizes)} to {span(s['Max'] for s in sizes)} "
-            f"{many} (median {span(s['Median'] for s in sizes)})."
-        )
+    surfaces = dict.fromkeys(
+        _surface(part) for text in distinct(maps, "SurfaceGeometry") for part in text.split("; ")
+    )
+    yield f"Distances were measured along {joined(list(surfaces))}."
     evaluated = distinct(maps, "CentersEvaluated")
     if evaluated:
         yield f"{span(evaluated)} centres{_per_participant(evaluated)} were evaluated."
@@ -98,9 +91,28 @@ def region_sentences(maps: Sequence[Sidecar]) -> Iterator[str]:
         own = [one for one in sets if one["Regions"].get("Name", "") == name]
         n = span(len(one["RegionNames"]) for one in own)
         yield (
-            f"Regions of interest ({name}, {n}) were analysed as one patch each: all "
-            f"{locations_of(own)} of a region inside the images and the masks."
+            f"Each of the {n} regions of interest ({name}) was analysed as a single patch, which "
+            f"contained all {locations_of(own)} of the region inside the images and the masks."
         )
+
+
+def _surface(origin: str) -> str:
+    """Say which surface it was, without the names of its files."""
+    what = origin.partition(" (")[0]
+    if what.startswith("template: "):
+        return f"the template surface ({what.removeprefix('template: ')})"
+    own = "the participant's own surface"
+    return what.partition(":")[0] if what.startswith(own) else "the surface given by the user"
+
+
+def _sizes(maps: Sequence[Sidecar], many: str) -> str:
+    """Say in brackets how large patches were, behind a space."""
+    sizes = distinct(maps, "PatchSize")
+    if not sizes:
+        return ""
+    low, high = min(size["Min"] for size in sizes), max(size["Max"] for size in sizes)
+    median = f", median {span(size['Median'] for size in sizes)}" if low != high else ""
+    return f" ({span((low, high))} {many}{median})"
 
 
 def _per_participant(values: Sequence[Any]) -> str:

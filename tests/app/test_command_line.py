@@ -1,5 +1,6 @@
 """The command line: spellings, the configuration file, the pages made from the parser."""
 
+import re
 import subprocess
 import sys
 
@@ -150,9 +151,9 @@ def test_help_shows_each_value_once_and_breaks_no_name(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("BIDS_DIR OUTPUT_DIR {participant,group} [options]")
     assert not lines[1]
-    assert any(line.strip() == "-w, --work-dir DIR" for line in lines)
+    assert any(line.strip().startswith("-w, --work-dir DIR") for line in lines)
     assert any(line.strip().startswith("--model [NAME=]FILE ...") for line in lines)
-    assert not [line for line in lines if line.endswith("-") and "=" not in line]
+    assert not [line for line in lines if re.search(r"--[a-z-]+-$", line)]
 
 
 def test_help_and_bad_options_need_no_heavy_library():

@@ -67,11 +67,11 @@ IMAGES = {"Method": "shrinkage", "Source": "images"}
     ("dissimilarity", "noise", "wanted"),
     [
         ("crossnobis", {"Method": "full", "Source": "residuals", "FoldsHeldOut": False},
-         "over pairs of folds and unbiased"),
-        ("crossnobis", {**IMAGES, "FoldsHeldOut": True}, "over pairs of folds and unbiased"),
+         "over folds and unbiased"),
+        ("crossnobis", {**IMAGES, "FoldsHeldOut": True}, "over folds and unbiased"),
         ("crossnobis", {**IMAGES, "FoldsHeldOut": False}, "but biased upwards by noise"),
         ("euclidean", {**IMAGES, "FoldsHeldOut": False}, "but biased upwards by noise"),
-        ("sqeuclidean", None, "over pairs of folds and unbiased"),
+        ("sqeuclidean", None, "over folds and unbiased"),
         ("euclidean", None, "the signed root of the unbiased squared distance"),
     ],
 )  # fmt: skip
@@ -109,7 +109,8 @@ def test_the_page_and_the_file_hold_the_same_text(results, sidecars):
         for stat in ("spearmanP", "reliability")
         for path in results.glob(f"sub-*/func/*_stat-{stat}_*.json")
     ]
-    assert methods_text(*sidecars, others=within) in text
+    ceilings = [json.loads(path.read_text()) for path in results.glob("group/*_stat-ceiling*.json")]
+    assert methods_text(*sidecars, others=within, ceilings=ceilings) in text
     assert "20 permutations" in text and "odd and even runs" in text
 
 
@@ -130,11 +131,13 @@ def test_tests_done_in_the_same_way_share_a_paragraph(sidecars):
     (group,) = [one for one in paragraphs if one.startswith("At the group level")]
     for test in tests:
         kind, _, score = test["Test"].partition(": ")
-        assert f"({kind})" in group
+        assert f"{kind}s." in group
         assert group.count(score) == 2  # what was tested, what was found
     assert group.count("sign flips") == 1
     other = [{**tests[0], "Alpha": 0.01}, *tests[1:]]
-    assert methods_text((), other).count("At the group level") == 2
+    text = methods_text((), other)
+    assert text.count("At the group level") == 2
+    assert text.count("Inference generalises over subjects") == 1
 
 
 def test_p_of_grayordinates_are_said_to_be_multiplied_by_two(sidecars):
@@ -149,7 +152,7 @@ def test_p_of_grayordinates_are_said_to_be_multiplied_by_two(sidecars):
 
 def test_a_searchlight_on_a_surface_is_not_a_sphere(sidecars):
     maps, _ = sidecars
-    keys = {"SurfaceGeometry": ["x"], "Hemisphere": "L"}
+    keys = {"SurfaceGeometry": "x", "Hemisphere": "L"}
     text = methods_text([{**one, **keys} for one in maps])
     assert "vertices of the cortical surface" in text
     ribbon = methods_text([{**one, **keys, "SearchlightRule": RULE} for one in maps])
@@ -183,9 +186,10 @@ def test_confounds_are_named_without_cosines_and_spikes():
         "HighPass": {"CutoffSeconds": None}, "Confounds": names, "SpikeVolumes": [0],
     }  # fmt: skip
     said = " ".join(design_sentences([design, design]))
-    assert "2 confounds per run (rot_x, trans_y)" in said
+    assert "2 confounds (rot_x, trans_y)" in said
     assert "cosine regressors of the confounds table (2 per run)" in said
-    assert "spikes, with one regressor each: 1 per run" in said
+    assert "Censored volumes, with one regressor each: 1 per run" in said
+    assert "SPM's canonical haemodynamic response function" in said
     (row,) = design_rows({"sub-01_run-1": design | {"EventsPerCondition": {"face": 3}}})
     assert row[DESIGN_COLUMNS.index("confounds")] == "2"
 
@@ -196,7 +200,58 @@ def test_permutations_and_reliability_are_told(sidecars):
     permuted = {"Relabelings": {"Used": 321, "Distinct": 840}, "RandomSeed": 7}
     text = methods_text(maps, others=[permuted, {"ReliabilityComparison": "pearson"}])
     assert "321 permutations, random seed 7" in text and "maximum over centres" in text
-    assert "odd and even runs or folds by Pearson's correlation" in text
+    assert "odd and even runs using Pearson's correlation" in text
+    folded = {"ReliabilityComparison": "rho-a", "Folds": "runs"}
+    assert "odd and even folds using" in methods_text(maps, others=[folded])
+
+
+def test_noise_is_told_with_its_degrees_of_freedom(sidecars):
+    noise = {
+        "Method": "shrinkage", "Source": "residuals", "DegreesOfFreedom": 372.0,
+        "ShrinkageLambda": {"Min": 0.1, "Median": 0.254, "Max": 0.9},
+    }  # fmt: skip
+    keys = {"NoiseNormalization": noise, "Dissimilarity": "crossnobis", "Folds": "runs"}
+    runs = {"FoldRuns": ["run-1", "run-2", "run-3", "run-4"]}
+    text = methods_text([{**one, **keys, **runs} for one in sidecars[0]])
+    assert "372 degrees of freedom, and the median shrinkage was 0.25" in text
+    assert "over all pairs of 4 folds and unbiased" in text
+
+
+def test_models_are_quoted_and_single_images_are_no_mean(sidecars):
+    maps, _ = sidecars
+    assert f'model RDMs "{maps[0]["Model"]["Name"]}"' in methods_text(maps)
+    one = {"ImagesPerCondition": {"a": 1, "b": 1}, "RunsPerCondition": {"a": 1, "b": 1}}
+    assert "single image" in methods_text([{**image, **one} for image in maps])
+
+
+REGIONS = {
+    "Regions": "spheres", "Test": "mean against 0", "Tail": "greater", "Alpha": 0.05,
+    "Null": "signs of participants' scores are flipped", "RelabelingsExhaustive": True,
+    "Permutations": 10000, "RandomSeed": 3, "FWEOver": "regions", "CeilingDefinition": "x",
+    "Participants": ["sub-01", "sub-02", "sub-03"], "Comparison": "spearman",
+}  # fmt: skip
+
+
+def test_group_tests_of_regions_and_noise_ceilings_are_told():
+    both = [REGIONS, REGIONS | {"Comparison": "rho-a", "CeilingDefinition": "none"}]
+    text = methods_text((), of_regions=both)
+    assert text.count("At the group level") == 1
+    assert "spearman and rho-a scores of the regions (spheres)" in text
+    assert "3 participants (mean against 0)" in text
+    assert "all sign flips" in text and "maximum over regions" in text
+    assert "Noise ceilings" in text and "not ranked again (spearman)." in text
+    assert "10000" not in text and "(rho-a)" not in text
+    drawn = methods_text((), of_regions=[REGIONS | {"RelabelingsExhaustive": False}])
+    assert "10000 random sign flips" in drawn and "seed 3" in drawn
+    maps = methods_text((), ceilings=[{"CeilingDefinition": "x", "Comparison": "cosine"}])
+    assert "mean of RDMs of unit norm (cosine)" in maps
+    assert "Noise ceilings" not in methods_text(())
+
+
+def test_permutations_within_regions_are_told():
+    own = {"RegionNames": [[1, "V1"]], "ConditionPermutations": 77, "RandomSeed": 5}
+    text = methods_text([own | {"Regions": {"Name": "A"}}])
+    assert "at most 77 permutations, random seed 5" in text
 
 
 @pytest.mark.parametrize(
