@@ -99,6 +99,8 @@ def answer_in_words(value: Any, several: str = "voxels") -> str:
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return number(value)
+    if isinstance(value, dict) and "Origin" in value:
+        return _mask_in_words(value, several)
     if isinstance(value, dict):
         parts = [
             f"{several.capitalize() if key == 'Voxels' else key}: {answer_in_words(item)}"
@@ -109,3 +111,11 @@ def answer_in_words(value: Any, several: str = "voxels") -> str:
     if isinstance(value, list):
         return joined([answer_in_words(item) for item in value]) or "none"
     return str(value)
+
+
+def _mask_in_words(mask: dict[str, Any], several: str) -> str:
+    """Say how large a mask is and where it is from; the origin names its files."""
+    if mask["Origin"] == "none":
+        return "none"
+    size = f"{number(mask['Voxels'])} {several}: " if "Voxels" in mask else ""
+    return "; ".join([f"{size}{mask['Origin']}", *mask.get("Notes", ())])

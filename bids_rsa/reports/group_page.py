@@ -36,6 +36,24 @@ PICTURES = {
 }
 
 
+# columns of the tables of participants and clusters, where their names need more words
+HEADINGS = {
+    "participant_id": "participant",
+    "why": "reason",
+    "centers": "centres evaluated",
+    "voxels_lost_alone": "voxels not tested because of this participant alone",
+    "vertices_lost_alone": "vertices not tested because of this participant alone",
+    "grayordinates_lost_alone": "grayordinates not tested because of this participant alone",
+    "peak_x": "peak x (mm)",
+    "peak_y": "peak y (mm)",
+    "peak_z": "peak z (mm)",
+    "size_voxels": "size (voxels)",
+    "size_mm3": "size (mm³)",
+    "size_mm2": "size (mm²)",
+    "share_above_0": "share of participants above 0",
+}
+
+
 def write_group_page(output_dir: Path) -> Path:
     """Write the group's page.
 
@@ -203,9 +221,14 @@ def _test(test: FoundTest) -> dict[str, Any]:
         ],
         "relabelings": _relabelings(sidecar),
         "pictures": [one for one in pictures if one],
-        "clusters": {"columns": columns, "rows": rows},
-        "subjects": {"columns": names, "rows": subjects},
+        "clusters": {"columns": _headings(columns), "rows": rows},
+        "subjects": {"columns": _headings(names), "rows": subjects},
     }
+
+
+def _headings(columns: Sequence[str]) -> list[str]:
+    """Write the names of a table's columns for a reader."""
+    return [HEADINGS.get(name, name.replace("_", " ")) for name in columns]
 
 
 def _relabelings(sidecar: dict[str, Any]) -> str:

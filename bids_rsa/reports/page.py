@@ -34,8 +34,35 @@ def write_page(path: Path, content: Mapping[str, Any]) -> Path:
     return path
 
 
+# where the words of the key alone would not say enough, or not in the page's spelling
+KEYS_IN_WORDS = {
+    "SearchlightRadius": "Searchlight radius (mm)",
+    "SearchlightRule": "Rule of the patch",
+    "MaxPatchSize": "Largest patch allowed",
+    "MinVoxels": "Smallest patch evaluated (voxels)",
+    "MinVertices": "Smallest patch evaluated (vertices)",
+    "MinGrayordinates": "Smallest patch evaluated (grayordinates)",
+    "CentersEvaluated": "Centres evaluated",
+    "CentersUndefined": "Centres without a score",
+    "NoiseNormalization": "Noise normalisation",
+    "Normalization": "Univariate normalisation",
+    "MissingRuns": "Conditions missing from some runs",
+    "FoldRuns": "Runs of each fold",
+    "SmoothingFWHM": "Smoothing, FWHM (mm)",
+    "LeftOut": "Participants left out",
+    "RelabelingsExhaustive": "All distinct relabelings used",
+    "SmallestP": "Smallest possible p",
+    "SmallestCorrectedP": "Smallest possible corrected p",
+    "PrimaryMethod": "Primary correction",
+    "CriticalValue": "Critical value of the primary correction",
+    "ClusterFormingThreshold": "Cluster-forming threshold",
+}
+
+
 def key_words(key: str) -> str:
     """Write a sidecar's key as words; what is no key stays as it is."""
+    if key in KEYS_IN_WORDS:
+        return KEYS_IN_WORDS[key]
     if not re.fullmatch(r"([A-Z]+[a-z]*){2,}", key):
         return key
     if key.endswith("NaN"):

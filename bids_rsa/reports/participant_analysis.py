@@ -22,6 +22,11 @@ from bids_rsa.reports.voxel_viewer import participant_voxels
 
 _SIZES = re.compile(r"_stat-n(voxels|vertices|grayordinates)_")
 _WHY = {"NotFinite": "not finite in every image", "ZeroInARun": "0 in all images of a run"}
+_MISSING_RUNS = {
+    "error": "none (not allowed)",
+    "complete": "only complete runs were used",
+    "average": "averaged over the runs that have them",
+}
 _LEFT_OUT = re.compile("|".join(_WHY))
 
 
@@ -131,14 +136,22 @@ def _masks(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
         for key in keys
         if key in sidecar
     ]
-    return [(key, _LEFT_OUT.sub(lambda found: _WHY[found[0]], words)) for key, words in rows]
+    return [
+        (key, _MISSING_RUNS.get(words, words) if key == "MissingRuns" else _why_left_out(words))
+        for key, words in rows
+    ]
+
+
+def _why_left_out(words: str) -> str:
+    """Write out the reasons for which voxels are left out."""
+    return _LEFT_OUT.sub(lambda found: _WHY[found[0]], words)
 
 
 def _searchlight(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
     """Say what a patch was."""
     keys = (
-        "SearchlightRadius", "SearchlightRadiusUnits", "SearchlightRule", "MaxPatchSize",
-        "MinVoxels", "PatchSize", "CentersEvaluated", "CentersUndefined", "NoiseNormalization",
+        "SearchlightRadius", "SearchlightRule", "MaxPatchSize", "MinVoxels", "PatchSize",
+        "CentersEvaluated", "CentersUndefined", "NoiseNormalization",
         "Normalization",
     )  # fmt: skip
     several = locations_of([sidecar]).capitalize()

@@ -58,8 +58,8 @@ def read_anatomy(background: Any, words: str = "") -> Anatomy:
     if filled.min() >= 0:  # an anatomy; the air around a head is not quite 0
         low, inside = 0.0, data > AIR * high
     grey = np.clip((data - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
-    # few levels make small files
-    grey = np.rint(GREY_LEVELS * 0.9 * grey) / GREY_LEVELS
+    # few levels make small files; the highest is not rounded up
+    grey = np.minimum(np.rint(GREY_LEVELS * 0.9 * grey) / GREY_LEVELS, np.float32(0.9))
     return Anatomy(grey, inside.astype(np.uint8), affine, words)
 
 

@@ -66,10 +66,10 @@ def test_names_that_look_like_markup_are_shown_as_text(page, page_file):
 def test_numbers_of_a_participant_are_the_sidecars(results):
     page, sidecar = Page(results / "sub-01.html"), sidecar_of(results)
     rows = {name: rows[0][0] for name, rows in page.rows.items() if rows[0]}
-    assert float(rows["Searchlight radius"]) == sidecar["SearchlightRadius"]
-    assert int(rows["Centers evaluated"]) == sidecar["CentersEvaluated"]
-    assert int(rows["Centers undefined"]) == sidecar["CentersUndefined"]
-    assert int(rows["Min voxels"]) == sidecar["MinVoxels"]
+    assert float(rows["Searchlight radius (mm)"]) == sidecar["SearchlightRadius"]
+    assert int(rows["Centres evaluated"]) == sidecar["CentersEvaluated"]
+    assert int(rows["Centres without a score"]) == sidecar["CentersUndefined"]
+    assert int(rows["Smallest patch evaluated (voxels)"]) == sidecar["MinVoxels"]
     sizes = [float(n) for n in re.findall(r"[\d.]+", rows["Patch size"])]
     assert sizes == [sidecar["PatchSize"][key] for key in ("Min", "Median", "Max")]
     for name in NAMES:

@@ -85,7 +85,7 @@ def test_vertices_are_not_called_voxels(output):
         found = re.search(r"(?i).{60}\bvoxels?\b.{60}", text)
         assert found is None, found[0]
     page = (output / "sub-01.html").read_text()
-    for words in ("Masks and vertices", "Vertices left out", "Min vertices",
+    for words in ("Masks and vertices", "Vertices left out", "Smallest patch evaluated (vertices)",
                   "Vertices in the patch", "Patch sizes (number of vertices)"):  # fmt: skip
         assert words in page
     assert "Number of vertices tested" in (output / "group.html").read_text()
@@ -93,7 +93,8 @@ def test_vertices_are_not_called_voxels(output):
 
 def test_grayordinates_are_called_so(grayordinate_results):
     page = (grayordinate_results / "sub-01.html").read_text()
-    for words in ("Masks and grayordinates", "Grayordinates left out", "Min grayordinates",
-                  "Grayordinates in the patch", "Cortex mask"):  # fmt: skip
+    for words in ("Masks and grayordinates", "Grayordinates left out",
+                  "Smallest patch evaluated (grayordinates)", "Grayordinates in the patch",
+                  "Cortex mask"):  # fmt: skip
         assert words in page
     assert "Voxels left out" not in page and "Voxels: " not in page
