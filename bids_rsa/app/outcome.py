@@ -21,17 +21,17 @@ class Outcome:
     def fail(self, subject: str, error: BidsRsaError) -> None:
         """Note a failure, and say it at once."""
         self.failures[subject] = error
-        LOGGER.error("sub-%s: %s", subject, error)
+        _log(subject, error)
 
     def fail_before(self, failures: Sequence[tuple[str, BidsRsaError]]) -> None:
-        """Note failures found before anything ran; one that many subjects share is said once."""
+        """Note failures found by checks; one that several subjects share is said once."""
         alike: dict[str, list[str]] = {}
         for subject, error in failures:
             self.failures[subject] = error
             text = str(error).replace(f"sub-{subject}", "sub-*")
             alike.setdefault(text, []).append(subject)
         for first, *others in alike.values():
-            LOGGER.error("sub-%s: %s", first, self.failures[first])
+            _log(first, self.failures[first])
             if others:
                 names = listing([f"sub-{subject}" for subject in others])
                 LOGGER.error("The same applies to %s.", names)
@@ -42,3 +42,10 @@ class Outcome:
             return 0
         codes = {error.exit_code for error in self.failures.values()}
         return codes.pop() if not self.rows and len(codes) == 1 else 1
+
+
+def _log(subject: str, error: BidsRsaError) -> None:
+    """Log a failure with the name of its subject, which many messages begin with."""
+    name = f"sub-{subject}"
+    text = str(error)
+    LOGGER.error("%s", text if text.startswith(name) else f"{name}: {text}")

@@ -63,13 +63,15 @@ class ParticipantRun:
         """Plan the analyses of a batch, and claim folders for those that are not complete."""
         jobs: list[AnalysisJob] = []
         complete: list[AnalysisJob] = []
+        refused: list[tuple[str, BidsRsaError]] = []
         for index, checked in enumerate(batch):
             try:
                 job = plan_job(checked, self.task, self.running, index, len(batch))
             except BidsRsaError as error:
-                self.outcome.fail(checked.analysis.subject, error)
+                refused.append((checked.analysis.subject, error))
                 continue
             (complete if self.graphs.is_complete(job) else jobs).append(job)
+        self.outcome.fail_before(refused)
         for job in complete:
             LOGGER.info(
                 "%s is complete with the same settings and inputs: skipped.", job.analysis.title

@@ -21,7 +21,7 @@ from bids_rsa.records import ConditionImage
 from bids_rsa.settings import Selection
 from bids_rsa.spaces.read_errors import missing_file
 from bids_rsa.tables import refuse_unwritable_name
-from bids_rsa.words import listing
+from bids_rsa.words import few, listing
 
 # images that agree in these are analysed together
 GROUP_FIELDS = ("subject", "session", "task", "acquisition", "space", "resolution")
@@ -201,10 +201,18 @@ def check_one_each(images: Sequence[ConditionImage], selection: Selection) -> No
                 continue
             raise OptionError(
                 f"The condition images come in several {field}s, and one must be chosen: "
-                f"{listing(there)}.",
+                f"{listing([_with_participants(label, field, images) for label in there])}.",
                 f"Choose with {option} {there[0]}; several labels are analysed separately"
                 + (" (none: images without the entity)." if "none" in there else "."),
             )
+
+
+def _with_participants(label: str, field: str, images: Sequence[ConditionImage]) -> str:
+    """Add to a space or resolution the participants that have it, if others lack it."""
+    having = {i.subject for i in images if (getattr(i, field) or "none") == label}
+    if having == {i.subject for i in images}:
+        return label
+    return f"{label} ({few([f'sub-{subject}' for subject in sorted(having)])})"
 
 
 def pair_variances(

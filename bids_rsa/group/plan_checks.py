@@ -9,6 +9,7 @@ from bids_rsa.group.null_maps import check_draws
 from bids_rsa.group.records import GroupTest
 from bids_rsa.settings import GroupSettings, InputSettings
 from bids_rsa.spaces.masks import load_mask
+from bids_rsa.words import listing
 
 FACES = 6  # of a voxel: the neighbours unless asked for more
 
@@ -41,10 +42,14 @@ def check_test(test: GroupTest) -> tuple[str, ...]:
     """Check one test's subjects, sidecars, space, grid and design."""
     if len(test.members) < 2:
         names = ", ".join(f"sub-{s}" for s in test.subjects) or "none"
-        reasons = "; ".join(f"sub-{s}: {why}" for s, why in test.left_out)
+        whose: dict[str, list[str]] = {}
+        for subject, why in test.left_out:
+            whose.setdefault(why, []).append(f"sub-{subject}")
+        reasons = "; ".join(f"{listing(out)} ({why})" for why, out in whose.items())
         raise InputError(
-            f"{test.title}: a test across subjects needs at least 2, and there are "
-            f"{len(test.members)} ({names}).{f' Left out: {reasons}.' if reasons else ''}",
+            f"{test.title}: a test across subjects needs at least 2 of them, but there "
+            f"{'is' if len(test.members) == 1 else 'are'} {len(test.members)} ({names})."
+            + (f" Left out: {reasons}." if reasons else ""),
             "Run the participant level for more participants.",
         )
     maps = [one for member in test.members for one in member.all_maps]

@@ -1,6 +1,7 @@
 """From a command line and a configuration file to settings."""
 
 import dataclasses
+import logging
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from bids_rsa.options.bold_options import check_bold_options
 from bids_rsa.options.config_file import as_arguments
 from bids_rsa.options.noise_options import check_noise_options
 from bids_rsa.options.null_options import check_null_options
+from bids_rsa.options.option_group import without_effect
 from bids_rsa.options.parser import build_parser
 from bids_rsa.options.region_options import check_region_options
 from bids_rsa.options.rsa_options import check_centering, check_comparisons, check_patch_size
@@ -27,6 +29,8 @@ from bids_rsa.settings import (
     Selection,
     Settings,
 )
+
+LOGGER = logging.getLogger(__name__)
 
 # what --null stelzer uses unless another number is given (Stelzer et al. 2013)
 STELZER_DEFAULTS = {"primary": "cluster-fdr", "n_permutations": 100_000}
@@ -56,8 +60,11 @@ def parse(argv: Sequence[str]) -> Settings:
     except OptionError as error:
         swallowed = find_swallowed(parser, arguments)
         raise OptionError(f"{error.message} {swallowed}".rstrip(), error.hint) from None
+    on_line = dict(given)
     if "config_file" in given:
         given = _read_config(given["config_file"]) | given
+    for option in without_effect(parser, on_line, given["analysis_level"]):
+        LOGGER.warning("%s has no effect at the %s level.", option, given["analysis_level"])
     settings = _bundle({key: _frozen(value) for key, value in given.items()})
     _check_combinations(settings)
     return settings

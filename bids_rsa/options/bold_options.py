@@ -19,7 +19,7 @@ from bids_rsa.settings import BoldSettings, InputSettings
 
 def add_bold_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the participant level that go with --from-bold."""
-    add = OptionGroup(parser, "Condition images from BOLD", "participant level").add
+    add = OptionGroup(parser, "Condition images from BOLD", "participant").add
     add(
         "--from-bold",
         action="store_true",

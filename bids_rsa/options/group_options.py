@@ -10,7 +10,7 @@ from bids_rsa.options.option_group import OptionGroup
 
 def add_group_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that change the numbers of the group level."""
-    add = OptionGroup(parser, "Group tests", "group level").add
+    add = OptionGroup(parser, "Group tests", "group", ("--alpha", "--random-seed")).add
     add(
         "--label",
         metavar="NAME",

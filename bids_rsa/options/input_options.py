@@ -9,7 +9,7 @@ from bids_rsa.producers.names import SOURCES
 
 def add_selection_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which of the images found are wanted."""
-    add = OptionGroup(parser, "Which images", "at both levels").add
+    add = OptionGroup(parser, "Which images", "both").add
     for flag, prefix, what in (
         ("--participant-label", "sub", "participants to analyse"),
         ("--exclude-participant-label", "sub", "participants to leave out"),
@@ -43,7 +43,7 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
 
 def add_input_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where images are, and how those without BIDS names are read."""
-    group = OptionGroup(parser, "Where the images are", "participant level; -d at both levels")
+    group = OptionGroup(parser, "Where the images are", "participant", ("-d",))
     add = group.add
     add(
         "-d",
@@ -114,7 +114,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group = OptionGroup(
         parser,
         "Models",
-        "participant level, --model or --features required; --model at both",
+        "participant",
+        ("--model",),
     )
     add = group.add
     add(
@@ -163,7 +164,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def add_mask_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which voxels may be centres, and which may be in patches."""
-    add = OptionGroup(parser, "Masks", "participant level").add
+    add = OptionGroup(parser, "Masks", "participant").add
     add(
         "--brain-mask",
         metavar="FILE",
@@ -182,7 +183,13 @@ def add_mask_options(parser: argparse.ArgumentParser) -> None:
 def add_surface_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for maps on the cortex, and for volumes searched along it."""
     add = OptionGroup(
-        parser, "Surfaces", "participant level; --surface and --cortex-mask at both"
+        parser,
+        "Surfaces",
+        "participant",
+        (
+            "--surface",
+            "--cortex-mask",
+        ),
     ).add
     add(
         "--surface",

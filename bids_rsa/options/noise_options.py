@@ -26,7 +26,7 @@ NOISE = ("none", "diagonal", "shrinkage", "shrinkage-identity", "full")
 
 def add_noise_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of noise normalisation."""
-    add = OptionGroup(parser, "Noise normalisation", "participant level").add
+    add = OptionGroup(parser, "Noise normalisation", "participant").add
     add(
         "--noise",
         choices=NOISE,
@@ -81,7 +81,7 @@ def check_noise_options(rsa: RsaSettings, residuals: Sequence[str]) -> None:
     if known.needs_folds and rsa.folds == "none":
         raise OptionError(
             f"--dissimilarity {known.name} is cross-validated, and --folds is none.",
-            "Give --folds runs (one run a fold) or a number of folds.",
+            "Give --folds runs (one run per fold) or a number of folds.",
         )
     if known.noise_code == SQUARES_PER_VOXEL and not known.needs_folds and rsa.folds != "none":
         raise OptionError(

@@ -10,7 +10,7 @@ from bids_rsa.settings import RsaSettings
 
 def add_null_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of inference within a participant."""
-    add = OptionGroup(parser, "Inference within a participant", "participant level").add
+    add = OptionGroup(parser, "Inference within a participant", "participant").add
     add(
         "--condition-permutations",
         metavar="N",

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from bids_rsa.settings import (
@@ -47,12 +48,23 @@ class OptionGroup:
     ----------
     parser : argparse.ArgumentParser
     title : str
-    levels : str
-        The levels at which the options take effect.
+    level : str
+        The level at which the options take effect: participant, group or both.
+    both : tuple of str
+        Those that also take effect at the other level.
     """
 
-    def __init__(self, parser: argparse.ArgumentParser, title: str, levels: str) -> None:
-        self._group = parser.add_argument_group(f"{title} ({levels})")
+    def __init__(
+        self,
+        parser: argparse.ArgumentParser,
+        title: str,
+        level: str,
+        both: tuple[str, ...] = (),
+    ) -> None:
+        others = f"; {', '.join(both)} at both" if both else ""
+        words = "both levels" if level == "both" else f"{level} level{others}"
+        self._group = parser.add_argument_group(f"{title} ({words})")
+        self._level, self._both = level, both
 
     def add(self, *flags: str, **keywords: Any) -> None:
         """Add an option; its default stands in the settings field that is named like its dest."""
@@ -66,4 +78,16 @@ class OptionGroup:
             keywords["help"] += f" (default: {shown})"
         if keywords.get("nargs") == "+":
             keywords.setdefault("action", "extend")
-        self._group.add_argument(*flags, **keywords)
+        action = self._group.add_argument(*flags, **keywords)
+        vars(action)["level"] = "both" if set(flags) & set(self._both) else self._level
+
+
+def without_effect(
+    parser: argparse.ArgumentParser, given: Mapping[str, Any], level: str
+) -> list[str]:
+    """List the options given that take no effect at a level."""
+    return [
+        max(action.option_strings, key=len)
+        for action in parser._actions
+        if action.dest in given and vars(action).get("level", "both") not in ("both", level)
+    ]

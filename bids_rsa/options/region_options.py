@@ -11,7 +11,16 @@ from bids_rsa.settings import RegionSettings
 
 def add_region_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which regions are analysed."""
-    add = OptionGroup(parser, "Regions", "participant level; --atlas and --roi at both").add
+    add = OptionGroup(
+        parser,
+        "Regions",
+        "participant",
+        (
+            "--atlas",
+            "--roi",
+            "--roi-only",
+        ),
+    ).add
     _add_atlas_options(add)
     _add_roi_options(add)
     add(

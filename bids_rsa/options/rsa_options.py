@@ -15,7 +15,7 @@ from bids_rsa.settings import InputSettings, RsaSettings
 
 def add_rsa_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that change the numbers of the participant level."""
-    add = OptionGroup(parser, "Searchlight RSA", "participant level; --comparison at both").add
+    add = OptionGroup(parser, "Searchlight RSA", "participant", ("--comparison",)).add
     _add_patch_options(add)
     _add_measure_options(add)
     _add_rule_options(add)

@@ -10,7 +10,7 @@ from bids_rsa.options.option_group import ExecSpec, OptionGroup
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the run, whatever is computed."""
-    add = OptionGroup(parser, "Running", "at both levels").add
+    add = OptionGroup(parser, "Running", "both").add
     _add_resource_options(add)
     _add_mode_options(add)
     _add_page_options(add)

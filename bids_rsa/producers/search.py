@@ -123,11 +123,14 @@ class Search:
         sources: dict[str, int] = {}
         for image in self.images:
             sources[image.source] = sources.get(image.source, 0) + 1
-        told = ", ".join(f"{n} of {source}" for source, n in sorted(sources.items()))
+        told = ", ".join(
+            f"{n} {'with BIDS names' if source == 'bids' else f'of {source}'}"
+            for source, n in sorted(sources.items())
+        )
         return [
             *self.datasets.notes(),
             *self.unreadable,
-            f"Condition images found, by producer: {told}.",
+            f"Condition images found: {told}.",
         ]
 
     def completed(self, analyses: list[Analysis]) -> list[Analysis]:

@@ -145,6 +145,20 @@ def test_positional_arguments_in_another_order_are_told(line, says):
         parse([*line, "--radius", "8"])
 
 
+@pytest.mark.parametrize(
+    ("level", "options", "without"),
+    [
+        ("group", ["--radius", "8", "--model", "a", "-d", "x"], ["--radius"]),
+        ("group", ["--atlas", "A", "--roi-only", "--folds", "runs"], ["--folds"]),
+        ("participant", ["--model", "m.tsv", "--n-permutations", "9"], ["--n-permutations"]),
+        ("participant", ["--model", "m.tsv", "--alpha", ".01", "--space", "T1w"], []),
+    ],
+)
+def test_options_of_the_other_level_are_named(level, options, without, caplog):
+    parse(["in", "out", level, *options])
+    assert [record.args[0] for record in caplog.records] == without
+
+
 def test_help_shows_each_value_once_and_breaks_no_name(capsys):
     with pytest.raises(SystemExit):
         parse(["--help"])

@@ -65,7 +65,7 @@ def test_glmsingle_runs_through_the_app(tmp_path):
                    "--reference-image", reference, "--model", model(tmp_path / "m.tsv", NAMES),
                    "--folds", "runs", *OPTIONS, cwd=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "Condition images found, by producer: 18 of glmsingle" in done.stderr
+    assert "Condition images found: 18 of glmsingle" in done.stderr
     image = map_of(tmp_path / "out", "01")
     np.testing.assert_array_equal(image.affine, nib.load(reference).affine)
     assert np.isfinite(image.get_fdata()).all() and (image.get_fdata() != 0).sum() > 20
