@@ -15,6 +15,7 @@ from bids_rsa.outputs.derivatives import derivative_path
 from bids_rsa.records import Analysis, Discovery, ModelRdm
 from bids_rsa.regions.sources import choose_regions
 from bids_rsa.settings import RegionSettings, RunSettings
+from bids_rsa.words import few
 
 LOGGER = logging.getLogger(__name__)
 LISTED = 8
@@ -46,6 +47,28 @@ def log_found(discovery: Discovery) -> None:
     )  # fmt: skip
     for note in discovery.notes:
         LOGGER.info(note)
+    for sentence in run_counts(discovery.analyses):
+        LOGGER.warning(sentence)
+
+
+def run_counts(analyses: Sequence[Analysis]) -> list[str]:
+    """Say which participants have another number of runs than most: files may be missing."""
+    kinds: dict[str, dict[int, list[str]]] = {}
+    for one in analyses:
+        kind = one.label.partition("_")[2]
+        n_runs = len({image.run for image in one.images})
+        kinds.setdefault(kind, {}).setdefault(n_runs, []).append(f"sub-{one.subject}")
+    sentences = []
+    for kind, subjects in kinds.items():
+        usual = max(subjects, key=lambda n: (len(subjects[n]), n))
+        others = [f"{few(names)}: {n}" for n, names in sorted(subjects.items()) if n != usual]
+        if others:
+            about = f" ({kind})" if len(kinds) > 1 else ""
+            sentences.append(
+                f"Participants differ in their number of runs{about}: most have {usual}, but "
+                f"{'; '.join(others)}. Check whether files are missing or named differently."
+            )
+    return sentences
 
 
 def print_plan(

@@ -349,6 +349,17 @@ def test_a_label_without_its_zero_is_recognised(small_dataset, tmp_path, label, 
     assert says in done.stderr
 
 
+def test_a_participant_with_fewer_runs_is_named(small_dataset, dataset, tmp_path):
+    for path in (dataset / "sub-02" / "func").glob("*run-2*contrast-*"):
+        path.rename(str(path).replace("_statmap", "_STATMAP"))
+    model = dataset / "models" / "planted.tsv"
+    line = (tmp_path / "out", "participant", "--model", model, *RADIUS, "--dry-run")
+    done = run_app(dataset, *line)
+    n = len(list((dataset / "sub-01" / "func").glob("*contrast-cat*")))
+    assert f"most have {n}, but sub-02: {n - 1}." in done.stderr
+    assert "number of runs" not in run_app(small_dataset, *line).stderr
+
+
 def test_the_input_is_no_output_directory(small_dataset):
     model = small_dataset / "models" / "planted.tsv"
     before = files_under(small_dataset)
