@@ -43,7 +43,7 @@ main() {
 
 submit() {
   [ $# -ge 2 ] || die "BIDS_DIR and OUTPUT_DIR are needed; see --help"
-  bids=$(realpath -e -- "$1" 2>/dev/null) || die "BIDS_DIR $1 is not there"
+  bids=$(realpath -e -- "$1" 2>/dev/null) || die "BIDS_DIR $1 does not exist"
   out=$(realpath -m -- "$2")
   shift 2
   image='' cpus=4 mem=8G time=04:00:00 group_cpus='' group_mem='' group_time='' max_running=''
@@ -52,7 +52,7 @@ submit() {
     case $1 in
       --image | --cpus | --mem | --time | --group-cpus | --group-mem | --group-time | --partition | --account | --qos | --max-running | --bind)
         [ $# -ge 2 ] || die "$1 needs a value" ;;&
-      --image) image=$(realpath -e -- "$2" 2>/dev/null) || die "the image $2 is not there"; shift ;;
+      --image) image=$(realpath -e -- "$2" 2>/dev/null) || die "the image $2 does not exist"; shift ;;
       --cpus) cpus=$2; shift ;;
       --mem) mem=$2; shift ;;
       --time) time=$2; shift ;;
@@ -73,6 +73,8 @@ submit() {
     esac
     shift
   done
+  [ $dry_run = yes ] || command -v sbatch >/dev/null ||
+    die "sbatch is not on the PATH: submit on a node of a SLURM cluster, or see what would be submitted with --dry-run"
   write_state
   refuse_while_running
   choose_participants
@@ -142,7 +144,7 @@ submit_jobs() {
   local common=(--parsable "--chdir=$out" ${site[@]+"${site[@]}"}) ids=() id list slice first
   # a cluster limits the size of one array; more participants are more arrays
   local size
-  size=$(scontrol show config 2>/dev/null | awk '$1 == "MaxArraySize" {print $3 - 1}')
+  size=$(scontrol show config 2>/dev/null | awk '$1 == "MaxArraySize" {print $3 - 1}') || true
   size=${size:-1000}
   for ((first = 0; first < ${#todo[@]}; first += size)); do
     slice=("${todo[@]:first:size}")
@@ -236,7 +238,7 @@ run_group() {
   done < "$1/participants"
   if [ ${#missing[@]} -gt 0 ] && [ "$allow_missing" = no ]; then
     echo "${#missing[@]} participants are missing, so the group level is not run: ${missing[*]}." >&2
-    echo "Their logs lie in $state/logs. Submit again to run them, or with --allow-missing to leave them out." >&2
+    echo "Their logs are in $state/logs. Submit again to run them, or with --allow-missing to leave them out." >&2
     exit 1
   fi
   supervise group ${group_options[@]+"${group_options[@]}"}
