@@ -205,20 +205,20 @@ def _within_participants(sidecars: Sequence[Sidecar]) -> Iterator[str]:
 
 def _cross_validation(maps: Sequence[Sidecar]) -> str:
     """Say how distances were cross-validated, if they were; each way once."""
-    ways = [_estimator(one) for one in maps if "Dissimilarity" in one]
+    folds = [len(runs) for runs in distinct(maps, "FoldRuns") if runs]
+    pairs = f"all pairs of {span(folds)} folds" if folds else "pairs of folds"
+    ways = [_estimator(one, pairs) for one in maps if "Dissimilarity" in one]
     return joined(list(dict.fromkeys(ways)))
 
 
-def _estimator(sidecar: Sidecar) -> str:
+def _estimator(sidecar: Sidecar, pairs: str) -> str:
     """Say how the distances of one map were estimated."""
     if sidecar.get("Folds", "none") == "none":
         return "without cross-validation"
     known = find_dissimilarity(sidecar["Dissimilarity"])
     if not known.is_unbiased(sidecar.get("DissimilarityParameters") or {}):
         return "averaged over folds, each compared with the mean of the others"
-    n = len(sidecar.get("FoldRuns") or ())
-    crossed = f"cross-validated over all pairs of {n} folds" if n else "cross-validated over folds"
-    root = ": the signed root of the"
+    crossed, root = f"cross-validated over {pairs}", ": the signed root of the"
     if pools_noise(sidecar):
         what = f"{root} squared distance" if known.signed_root else ""
         bias = "biased upwards by noise from the images of all folds"

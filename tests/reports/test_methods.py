@@ -67,11 +67,11 @@ IMAGES = {"Method": "shrinkage", "Source": "images"}
     ("dissimilarity", "noise", "wanted"),
     [
         ("crossnobis", {"Method": "full", "Source": "residuals", "FoldsHeldOut": False},
-         "over folds and unbiased"),
-        ("crossnobis", {**IMAGES, "FoldsHeldOut": True}, "over folds and unbiased"),
+         "over pairs of folds and unbiased"),
+        ("crossnobis", {**IMAGES, "FoldsHeldOut": True}, "over pairs of folds and unbiased"),
         ("crossnobis", {**IMAGES, "FoldsHeldOut": False}, "but biased upwards by noise"),
         ("euclidean", {**IMAGES, "FoldsHeldOut": False}, "but biased upwards by noise"),
-        ("sqeuclidean", None, "over folds and unbiased"),
+        ("sqeuclidean", None, "over pairs of folds and unbiased"),
         ("euclidean", None, "the signed root of the unbiased squared distance"),
     ],
 )  # fmt: skip
@@ -212,9 +212,11 @@ def test_noise_is_told_with_its_degrees_of_freedom(sidecars):
     }  # fmt: skip
     keys = {"NoiseNormalization": noise, "Dissimilarity": "crossnobis", "Folds": "runs"}
     runs = {"FoldRuns": ["run-1", "run-2", "run-3", "run-4"]}
-    text = methods_text([{**one, **keys, **runs} for one in sidecars[0]])
+    first, *others = sidecars[0]  # maps of p do not say the runs
+    text = methods_text([{**first, **keys, **runs}, *({**one, **keys} for one in others)])
     assert "372 degrees of freedom, and the median shrinkage was 0.25" in text
     assert "over all pairs of 4 folds and unbiased" in text
+    assert text.count("and unbiased") == 1
 
 
 def test_models_are_quoted_and_single_images_are_no_mean(sidecars):
