@@ -179,7 +179,7 @@ def _find_failure(folder: Path, raised: Exception | None, work_dir: Path) -> Bid
     told = " ".join(map(str, _chain(raised)))
     if "BrokenProcessPool" in told:
         return UnexpectedError(
-            "A worker process was killed while it worked on this subject or beside it; systems do "
+            "A worker process was killed while it worked on this or another subject; systems do "
             "that when memory runs out.",
             "Give more memory, or fewer --nprocs; the same command resumes the run.",
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_rsa.app.execution import Clock, run_jobs
+from bids_rsa.app.pages import GROUP, cite, write_pages
 from bids_rsa.app.running import Call, Running
 from bids_rsa.app.summary import show, text_table
 from bids_rsa.errors import BidsRsaError
@@ -47,21 +48,30 @@ def run_region_groups(
     if call.asked.dry_run:
         sys.stdout.write(_table(jobs))
         return 0
+    running = call.start(call.plugin(len(jobs), "Linear"))
     waiting = [job for job in jobs if not _is_complete(job)]
     for job in jobs:
         if job not in waiting:
             LOGGER.info("%s is complete with the same settings: skipped.", job.group.title)
-    failures = _run(waiting, call) if waiting else {}
+    failures = _run(waiting, running, call) if waiting else {}
     if len(failures) < len(jobs):
         write_dataset_files(output, {}, {})
     clear_leftovers(output, [output / FOLDER])
     done = [job for job in jobs if job.name not in failures]
+    has_page = True
+    if done and not call.asked.no_report:
+        cite(output, bool(waiting))
+        has_page = not write_pages([GROUP], running)
+    if not running.keeps_work:
+        running.remove_empty()
     if done:
         show(f"\n{_table(done)}")
     for error in failures.values():
         LOGGER.error("Regions: %s", error)
     codes = {error.exit_code for error in failures.values()}
-    return (codes.pop() if len(codes) == 1 and not done else 1) if failures else 0
+    if failures:
+        return codes.pop() if len(codes) == 1 and not done else 1
+    return int(not has_page)
 
 
 def _plan(
@@ -101,9 +111,8 @@ class RegionGraphs:
         return _is_complete(job)
 
 
-def _run(jobs: Sequence[RegionGroupJob], call: Call) -> dict[str, BidsRsaError]:
+def _run(jobs: Sequence[RegionGroupJob], running: Running, call: Call) -> dict[str, BidsRsaError]:
     """Run the graph of the sets that are not complete."""
-    running = call.start(call.plugin(len(jobs), "Linear"))
     call.log_to(running.log_file)
     running.configure()
     failures = run_jobs(jobs, RegionGraphs(running), running, Clock())

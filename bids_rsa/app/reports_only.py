@@ -6,7 +6,8 @@ from pathlib import Path
 from bids_rsa.app.pages import GROUP, cite, subjects_with_maps, write_pages
 from bids_rsa.app.running import Call
 from bids_rsa.errors import InputError
-from bids_rsa.reports.found_tests import find_tests
+from bids_rsa.reports.found_regions import region_tables
+from bids_rsa.reports.found_tests import FOLDER, find_tests
 
 
 def write_participant_pages(call: Call, wanted: Sequence[str]) -> int:
@@ -20,7 +21,8 @@ def write_participant_pages(call: Call, wanted: Sequence[str]) -> int:
 
 def write_group_pages(call: Call) -> int:
     """Write the group's page from the output folder alone; see `_write`."""
-    subjects = [GROUP] if find_tests(Path(call.asked.output_dir).absolute()) else []
+    output = Path(call.asked.output_dir).absolute()
+    subjects = [GROUP] if find_tests(output) or region_tables(output / FOLDER) else []
     return _write(subjects, "group tests", call)
 
 

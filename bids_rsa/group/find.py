@@ -196,6 +196,6 @@ def _nothing_found(bids_dir: str, places: str, subjects: Sequence[str]) -> Input
         there = f"It holds folders of {listing([f'sub-{s}' for s in subjects])}, without a map."
     return InputError(
         f"There are no participants' maps in {places}. {there}",
-        f"The participant level makes them: bids_rsa {bids_dir} {place} participant "
-        "--model FILE. Where they lie in another folder, name it with -d FOLDER.",
+        f"Run the participant level first: bids_rsa {bids_dir} {place} participant "
+        "--model FILE. If the maps are in another folder, name it with -d FOLDER.",
     )

@@ -55,7 +55,7 @@ def find_draws(test: GroupTest) -> NullDraws:
         names = listing(sorted({f"sub-{one.subject}" for one in missing}))
         raise InputError(
             f"{test.title}: --null {test.settings.null} needs the null maps of every participant, "
-            f"and they are not there, or not whole, for {names}, for example "
+            f"but they are missing or incomplete for {names}, for example "
             f"{missing[0].null_path}.",
             MAKE_THEM,
         )

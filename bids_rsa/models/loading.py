@@ -82,15 +82,15 @@ def _load_features(text: str, conditions: Sequence[str]) -> ModelRdm:
     known = dissimilarities_of_features()
     if not colon or not metric or "/" in metric:
         raise OptionError(
-            f"--features {text}: a metric is needed behind the file.",
-            f"For example {rest}:euclidean; known: {', '.join(known)}",
+            f"--features {text}: a metric is needed after the file.",
+            f"For example {rest}:euclidean; choose from: {', '.join(known)}.",
         )
     if metric not in known:
         near = difflib.get_close_matches(metric, known, 1)
         guess = f"Did you mean {near[0]}? " if near else ""
         raise OptionError(
             f"--features {text}: the metric {metric!r} is not known.",
-            f"{guess}Known: {', '.join(known)}",
+            f"{guess}Choose from: {', '.join(known)}.",
         )
     path = existing_file(file, "--features")
     names, features = read_features(path)

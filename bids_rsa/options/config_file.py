@@ -51,7 +51,9 @@ def as_arguments(path: str) -> list[list[str]]:
     arguments = []
     for name, value in read_config(path).items():
         if isinstance(value, dict) and name != "dissimilarity-params":
-            raise OptionError(f"It has a table [{name}].", "Options stand on the top level.")
+            raise OptionError(
+                f"It has a table [{name}].", "Put all options at the top level of the file."
+            )
         if name == "config-file":
             raise OptionError("It names another configuration file.", "Write all options in one.")
         arguments.append(_option(name, value))

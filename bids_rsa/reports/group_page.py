@@ -14,8 +14,9 @@ from bids_rsa.reports.collect import (
     read_rows,
 )
 from bids_rsa.reports.designs import find_designs
-from bids_rsa.reports.found_regions import region_tests
+from bids_rsa.reports.found_regions import region_tables, region_tests
 from bids_rsa.reports.found_tests import FOLDER, FoundTest, find_tests
+from bids_rsa.reports.group_regions import participants_regions, regions_summary
 from bids_rsa.reports.group_viewers import group_viewers
 from bids_rsa.reports.made_from import group_made_from
 from bids_rsa.reports.methods import methods_text
@@ -73,7 +74,10 @@ def write_group_page(output_dir: Path) -> Path:
 def _content(output_dir: Path, tests: Sequence[FoundTest]) -> dict[str, Any]:
     """Gather what the page shows."""
     sidecars = [test.sidecar for test in tests]
-    of_participants = participant_sidecars(output_dir, sidecars)
+    regions, tables = region_tests(output_dir / FOLDER), region_tables(output_dir / FOLDER)
+    of_regions = participants_regions(output_dir, regions)
+    of_participants = [*participant_sidecars(output_dir, sidecars), *of_regions]
+    told = [*sidecars, *regions]
     designs = [
         design
         for folder in participant_folders(output_dir, sidecars)
@@ -84,7 +88,7 @@ def _content(output_dir: Path, tests: Sequence[FoundTest]) -> dict[str, Any]:
         sidecars,
         designs,
         other_sidecars(output_dir),
-        region_tests(output_dir / FOLDER),
+        regions,
         ceiling_sidecars(output_dir),
     )
     viewers = group_viewers(tests)
@@ -92,9 +96,9 @@ def _content(output_dir: Path, tests: Sequence[FoundTest]) -> dict[str, Any]:
     return {
         "title": "Group: representational similarity analysis",
         "made_from": group_made_from(output_dir, tests),
-        "warnings": _warnings(tests),
+        "warnings": list(dict.fromkeys([*_warnings(tests), *_sentences(of_regions, "Warnings")])),
         "notes": _sentences(sidecars, "Interpretation") + _sentences(sidecars, "Assumption"),
-        "summary": _summary(tests),
+        "summary": _summary(tests) + regions_summary(tables),
         "tests": [_test(test) for test in tests],
         "tried": distinct(sidecars, "Tried"),
         "viewers": viewers,
@@ -107,8 +111,8 @@ def _content(output_dir: Path, tests: Sequence[FoundTest]) -> dict[str, Any]:
         "sheets": sheets,
         "not_shown": not_shown,
         "checklist": checklist(PARTICIPANT_ITEMS, [*of_participants, *designs])
-        + checklist(GROUP_ITEMS, sidecars),
-        "provenance": _provenance(sidecars),
+        + checklist(GROUP_ITEMS, told),
+        "provenance": _provenance(told),
         "files": [
             one.path.relative_to(output_dir).as_posix() for test in tests for one in test.maps
         ],
@@ -130,8 +134,8 @@ def _sections(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     """List the sections that have content, as (key, heading)."""
     sections = (
         ("summary", "Summary", True),
-        ("participants", "Participants", True),
-        ("tests", "Tests", True),
+        ("participants", "Participants", bool(content["tests"])),
+        ("tests", "Tests", bool(content["tests"])),
         ("viewer", "Viewer", bool(content["viewers"])),
         ("comparisons", "Comparisons of models and groups", bool(content["comparisons"])),
         ("ceilings", "Noise ceilings", bool(content["ceilings"])),
@@ -186,7 +190,7 @@ def _warnings(tests: Sequence[FoundTest]) -> list[str]:
 
 def _summary(tests: Sequence[FoundTest]) -> list[tuple[str, str]]:
     """Say in short what there is."""
-    rows = [("Tests", str(len(tests)))]
+    rows = [("Tests of maps", str(len(tests)))]
     for test in tests:
         found = test.sidecar.get("VoxelsSignificant", "not known")
         tested = test.sidecar.get("VoxelsTested", "an unknown number of")

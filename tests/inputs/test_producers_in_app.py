@@ -75,7 +75,7 @@ def test_glmsingle_runs_through_the_app(tmp_path):
     ("arguments", "code", "words"),
     [
         (("--betas", "spm/sub-{subjekt}"), 2, ["{subjekt}", "{subject}"]),
-        (("--betas", "spn/sub-{subject}"), 18, ["spn/sub-{subject}", "holds: "]),
+        (("--betas", "spn/sub-{subject}"), 18, ["spn/sub-{subject}", "contains: "]),
         (("--source", "spm"), 2, ["--betas was not given"]),
     ],
 )

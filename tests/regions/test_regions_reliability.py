@@ -1,6 +1,7 @@
 """Reliability, kept permutations and noise in regions, through the app."""
 
 import json
+import shutil
 import subprocess
 
 import nibabel as nib
@@ -118,7 +119,7 @@ def test_regions_alone_have_a_page(region_dataset, region_options, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "out/sub-01.html").read_text()
-    for words in ("octant 3", "p_fwe", "rho-a", "Regions of interest (Octants, 10)", "RDM"):
+    for words in ("octant 3", "p_fwe", "rho-a", "10 regions of interest (Octants)", "RDM"):
         assert words in page, words
     assert 'id="maps"' not in page and 'id="searchlight"' not in page
     again = run_app(
@@ -126,4 +127,24 @@ def test_regions_alone_have_a_page(region_dataset, region_options, tmp_path):
     )
     assert again.returncode == 0, again.stderr
     cited = (tmp_path / "out/logs/CITATION.md").read_text()
-    assert "Regions of interest (Octants, 10)" in cited and "model RDM planted" in cited
+    assert "10 regions of interest (Octants)" in cited and 'model RDM "planted"' in cited
+
+
+def test_a_group_of_regions_has_a_page(region_dataset, region_run, tmp_path):
+    output, _ = region_run
+    shutil.copytree(output, tmp_path / "out")
+    line = (region_dataset, tmp_path / "out", "group", "--use-plugin", "Linear")
+    done = run_app(*line, "--roi-only")
+    assert done.returncode == 0, done.stderr
+    page_path = tmp_path / "out/group.html"
+    page = page_path.read_text()
+    for words in ("octant 3", "ceiling_upper", "regions of interest (Octants)", "p_fwe at most"):
+        assert words in page, words
+    assert 'id="tests"' not in page and 'id="tables"' in page
+    assert "_meas-spearman_scores.tsv" in done.stdout
+    cited = (tmp_path / "out/logs/CITATION.md").read_text()
+    assert "scores of the regions (Octants and spheres)" in cited
+    page_path.unlink()
+    again = run_app(*line, "--reports-only")
+    assert again.returncode == 0, again.stderr
+    assert "octant 3" in page_path.read_text()
