@@ -44,7 +44,7 @@ demo: $(VENV)/.app
 	@echo "The results are in $(DEMO)/results. To look at them:"
 	@echo "  pages        $(DEMO)/results/group.html and $(DEMO)/results/sub-*.html, in any browser"
 	@echo "  pictures     $(DEMO)/results/sub-*/figures/*.png and $(DEMO)/results/group/figures/*.png"
-	@echo "  maps         $(DEMO)/results/sub-*/func/*_statmap.nii.gz (any NIfTI viewer), what was computed in the .json beside each"
+	@echo "  maps         $(DEMO)/results/sub-*/func/*_statmap.nii.gz (any NIfTI viewer); the .json next to each says how it was made"
 	@echo "  group table  $(DEMO)/results/group/*_clusters.tsv"
 
 test: $(VENV)/.test

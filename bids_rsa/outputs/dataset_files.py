@@ -42,30 +42,32 @@ MASKS_IGNORED: dict[str, tuple[str, ...]] = {
 ENTITIES_OF_MASKS = {"ce", "rec", "dir", "echo", "part", "chunk", "label"}
 README = """# Searchlight RSA
 
-Made by bids_rsa {version}. Each `sub-*/[ses-*/]func` folder holds
+Written by bids_rsa {version}. To look at the results, open `sub-*.html` and `group.html` in a
+browser. Each page is a single file that also works when it is copied or mailed.
 
-- `*_stat-<comparison>_desc-<model>_statmap.*`: at each centre the agreement between the
+Each `sub-*/[ses-*/]func` folder contains
+
+- `*_stat-<comparison>_desc-<model>_statmap.*`: at each centre, the agreement between the
   representational dissimilarity matrix (RDM) of the patch around it and a model RDM;
-- `*_desc-searchlight_mask.*`: the centres that were evaluated; a score that is undefined is NaN,
-  and outside the centres a map is 0 in volumes, NaN on surfaces and in grayordinates;
+- `*_desc-searchlight_mask.*`: the centres that were evaluated. Undefined scores are NaN. Outside
+  the centres, maps are 0 in volumes, and NaN on surfaces and in grayordinates;
 - `*_stat-nvoxels_desc-searchlight_statmap.*` (`nvertices`, `ngrayordinates`): the size of each
   patch; `*_stat-area_*`, on surfaces: its area in mm2;
 - `*_stat-shrinkage_desc-searchlight_statmap.*`, with noise normalisation: how much the noise
   covariance of each patch was shrunk, from 0 (not at all) to 1;
-- `*_seg-<regions>_scores.tsv`, `*_rdms.tsv.gz` and `*_label-<region>_*_relmat.tsv`, where regions
-  were asked for: their scores, all their RDMs in one table, and each RDM as a square.
+- `*_seg-<regions>_scores.tsv`, `*_rdms.tsv.gz` and `*_label-<region>_*_relmat.tsv`, if regions
+  were analysed: their scores, all their RDMs in one table, and each RDM as a square table.
 
-`group` holds the tests across subjects, once the group level was run: maps, tables and `figures`.
+`group` contains the tests across subjects, once the group level was run: maps, tables and
+`figures`.
 
 Maps are volumes (`.nii.gz`), of one hemisphere (`.shape.gii`, masks `.label.gii`), or of
 grayordinates (`.dscalar.nii`).
 
-The JSON beside each image says how it was made. `sub-*/figures` holds a picture of each map as
-PNG and SVG, `sub-*/log` the settings and the log of each run; `descriptions.tsv` explains the
-desc- labels.
-
-`sub-*.html` and `group.html` show all of it: open them in a browser, or mail them.
-`logs/CITATION.md` holds a methods text, `logs/CITATION.bib` its references.
+The JSON file next to each image says how it was made. `sub-*/figures` contains a picture of each
+map as PNG and SVG, and `sub-*/log` the settings and the log of each run. `descriptions.tsv`
+explains the desc- labels. `logs/CITATION.md` contains a methods text, and `logs/CITATION.bib` its
+references.
 """
 
 
