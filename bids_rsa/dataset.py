@@ -106,6 +106,7 @@ def find_analyses(
         failures=tuple(outcome.failures),
         skipped=tuple(outcome.skipped),
         notes=tuple(dict.fromkeys([*outcome.notes, *_analysis_notes(outcome.analyses)])),
+        warnings=tuple(search.misnamed.sentences()),
         datasets=tuple((d.name, d.path) for d in search.datasets.searched),
         seconds=seconds,
     )

@@ -1,5 +1,6 @@
 """The entities of BIDS names: which of them keep analyses apart, and their order in names."""
 
+import re
 from collections.abc import Iterable
 
 Pairs = tuple[tuple[str, str], ...]
@@ -33,12 +34,29 @@ CONTENT = {"contrast", "stat", "desc"}
 # a file without these is not of the space that an image with them is in
 OF_SPACE = ("cohort", "hemi", "den")
 DATATYPES = {"anat", "func", "dwi", "perf", "pet", "fmap", "beh", "eeg", "meg", "ieeg", "nirs"}
+LABEL = re.compile(r"[A-Za-z0-9+]+")
+# values that would be cut at a hyphen or a dot, and keys without a value
+_ODD = re.compile(
+    r"(?:^|_)("
+    r"(?:sub|ses|task|acq|space|res|desc|stat)-(?![A-Za-z0-9+]+(?:_|$))[^_]*"
+    r"|run-(?!\d+(?:_|$))[^_]*"
+    r"|[A-Za-z0-9]+-(?=_|$))"
+)
 _POSITION = {key: position for position, key in enumerate(ENTITIES)}
 
 
 def by_value(label: str | None) -> str | None:
     """Write an index as its number, so that 1 and 01 compare equal; other labels as they are."""
     return str(int(label)) if label and label.isdecimal() else label
+
+
+def odd_part(stem: str) -> str | None:
+    """Return the first part of a file's entities whose value BIDS does not allow.
+
+    A contrast's value may hold hyphens, as may those of keys that are compared as a whole.
+    """
+    found = _ODD.search(stem)
+    return found[1] if found else None
 
 
 def stem_of(path: str) -> str:

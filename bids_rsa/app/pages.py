@@ -11,6 +11,7 @@ from typing import Any
 
 from bids_rsa.app.closing import remove_empty
 from bids_rsa.app.running import Running
+from bids_rsa.entities import LABEL
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.analysis_job import node_name
 from bids_rsa.reports.citation import is_cited, write_citation
@@ -134,7 +135,8 @@ def subjects_with_maps(output: Path, wanted: Sequence[str]) -> list[str]:
     return [
         label
         for label in labels
-        if (not wanted or label in wanted)
+        if LABEL.fullmatch(label)
+        and (not wanted or label in wanted)
         and (participant_maps(output, label) or region_tables(output / f"sub-{label}"))
     ]
 

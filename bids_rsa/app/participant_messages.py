@@ -47,7 +47,7 @@ def log_found(discovery: Discovery) -> None:
     )  # fmt: skip
     for note in discovery.notes:
         LOGGER.info(note)
-    for sentence in run_counts(discovery.analyses):
+    for sentence in (*discovery.warnings, *run_counts(discovery.analyses)):
         LOGGER.warning(sentence)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_rsa.discovery.folders import Problems, subfolders
+from bids_rsa.entities import LABEL
 from bids_rsa.errors import InputError, OptionError, ReadWriteError, SelectionError
 from bids_rsa.settings import InputSettings
 from bids_rsa.tables import json_object_of, refuse_unwritable_name
@@ -84,18 +85,23 @@ def find_datasets(inputs: InputSettings, output_dir: str) -> Datasets:
     return Datasets(tuple(found), tuple(passed))
 
 
-def subject_folders(dataset: Dataset, problems: Problems) -> Iterator[tuple[str, str]]:
+def subject_folders(
+    dataset: Dataset, problems: Problems, misnamed: list[str]
+) -> Iterator[tuple[str, str]]:
     """Every ``sub-<label>`` folder as (label, path), those under fitlins' ``node-*`` too.
 
-    What cannot be read is appended to ``problems``.
+    What cannot be read is appended to ``problems``, folders with another name to ``misnamed``.
     """
-    for entry in subfolders(dataset.path, problems):
-        if entry.name.startswith("sub-"):
-            yield entry.name[4:], entry.path
-        elif entry.name.startswith("node-"):
-            for inner in subfolders(entry.path, problems):
-                if inner.name.startswith("sub-"):
-                    yield inner.name[4:], inner.path
+    there = subfolders(dataset.path, problems)
+    for node in [entry for entry in there if entry.name.startswith("node-")]:
+        there += subfolders(node.path, problems)
+    for entry in there:
+        key, hyphen, label = entry.name.partition("-")
+        if key == "sub" and hyphen:
+            if LABEL.fullmatch(label):
+                yield label, entry.path
+            else:
+                misnamed.append(entry.path)
 
 
 def _folder(text: str, what: str) -> Path:

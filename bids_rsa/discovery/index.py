@@ -16,7 +16,8 @@ from typing import Any
 from bids_rsa.discovery.database import Paths, indexed_paths
 from bids_rsa.discovery.datasets import Dataset, subject_folders
 from bids_rsa.discovery.folders import Problems, walk
-from bids_rsa.entities import Pairs, others_of
+from bids_rsa.discovery.misnamed import Misnamed
+from bids_rsa.entities import Pairs, odd_part, others_of
 
 # searched on the file's name alone, so that no folder above the dataset is taken for an entity
 KEYS = {
@@ -104,18 +105,28 @@ def parse_name(path: str, dataset: Dataset, folder: str) -> IndexedFile | None:
     return IndexedFile(path, dataset, folder, **entities, others=others_of(path))
 
 
+def _odd_part(path: str) -> str | None:
+    """Return the part of a file's name that BIDS does not allow; pybids would cut its value."""
+    name = path.rpartition("/")[2]
+    suffix = WANTED.search(name)
+    return odd_part(name[: suffix.start()]) if suffix else None
+
+
 Folders = dict[str, list[tuple[Dataset, str]]]
 
 
-def list_subjects(datasets: Sequence[Dataset]) -> tuple[Folders, dict[str, Problems]]:
+def list_subjects(
+    datasets: Sequence[Dataset], misnamed: list[str]
+) -> tuple[Folders, dict[str, Problems]]:
     """List each participant's folders in all datasets, by label, sorted; and what cannot be read.
 
-    The problems are those of each dataset by its path.
+    The problems are those of each dataset by its path. Folders whose label BIDS does not allow are
+    appended to ``misnamed``.
     """
     found: Folders = {}
     problems: dict[str, Problems] = {dataset.path: [] for dataset in datasets}
     for dataset in datasets:
-        for label, folder in subject_folders(dataset, problems[dataset.path]):
+        for label, folder in subject_folders(dataset, problems[dataset.path], misnamed):
             found.setdefault(label, []).append((dataset, folder))
     return dict(sorted(found.items())), problems
 
@@ -137,12 +148,15 @@ class Index:
         Each participant's folders with their dataset.
     problems : dict
         What cannot be read in each dataset, by its path.
+    misnamed : Misnamed
+        What is not used because of its name; files of the participants asked for so far.
     """
 
     def __init__(
         self, datasets: Sequence[Dataset], skipped: str, database_dir: str | None = None
     ) -> None:
-        self.folders, self.problems = list_subjects(datasets)
+        self.misnamed = Misnamed()
+        self.folders, self.problems = list_subjects(datasets, self.misnamed.folders)
         self._skipped = os.path.realpath(skipped)
         self._known: dict[str, Paths] = {}
         if database_dir:
@@ -153,9 +167,14 @@ class Index:
         found = []
         for dataset, folder in self.folders.get(subject, []):
             for path in self._paths(dataset, folder, subject):
+                if odd := _odd_part(path):
+                    self.misnamed.files.append((path, odd))
+                    continue
                 file = parse_name(path, dataset, folder)
                 if file and file.subject == subject:
                     found.append(file)
+                elif file:
+                    self.misnamed.elsewhere.append(path)
         return tuple(found)
 
     def _paths(self, dataset: Dataset, folder: str, subject: str) -> Iterable[str]:

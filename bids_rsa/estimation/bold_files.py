@@ -15,8 +15,9 @@ from typing import Any
 from bids_rsa.discovery.datasets import Dataset
 from bids_rsa.discovery.folders import walk
 from bids_rsa.discovery.index import IndexedFile
+from bids_rsa.discovery.misnamed import Misnamed
 from bids_rsa.discovery.selection import Filters, passes, same_label
-from bids_rsa.entities import FIELDS, Pairs, name_pairs, others_of
+from bids_rsa.entities import FIELDS, Pairs, name_pairs, odd_part, others_of
 from bids_rsa.errors import ContentError
 from bids_rsa.estimation.names import bold_stem, without_hemisphere
 from bids_rsa.records import Form
@@ -104,6 +105,7 @@ def find_bold_files(
     datasets: Sequence[Dataset],
     skipped: str,
     filters: Filters | None = None,
+    misnamed: Misnamed | None = None,
 ) -> list[BoldFile]:
     """Find a participant's preprocessed BOLD runs.
 
@@ -118,6 +120,8 @@ def find_bold_files(
     filters : dict, optional
         What --bids-filter-file says of ``bold``, ``events``, ``confounds`` and ``mask``. Without
         it BOLD images are those with ``desc-preproc`` and no single echo.
+    misnamed : Misnamed, optional
+        What is not used because of its name is appended.
 
     Returns
     -------
@@ -125,8 +129,9 @@ def find_bold_files(
         Sorted by path; images of derivative datasets only. Hemispheres are single files; see
         `bids_rsa.estimation.bold_hemispheres`.
     """
-    everything = [f for dataset, folder in folders for f in _in_folder(dataset, folder, skipped)]
-    everything += [f for dataset in datasets for f in _at_root(dataset)]
+    odd = Misnamed() if misnamed is None else misnamed
+    everything = [f for place in folders for f in _in_folder(*place, skipped, odd)]
+    everything += [f for dataset in datasets for f in _at_root(dataset, odd)]
     found = [file for file in everything if _passes(file, filters or {})]
     runs = []
     for file in found:
@@ -153,23 +158,34 @@ def _passes(file: NamedFile, filters: Filters) -> bool:
     return passes(file.file, query)
 
 
-def _in_folder(dataset: Dataset, folder: str, skipped: str) -> Iterator[NamedFile]:
+def _in_folder(dataset: Dataset, folder: str, skipped: str, odd: Misnamed) -> Iterator[NamedFile]:
     """Yield the files of a participant's folder that can be needed."""
     entries = walk(folder, os.path.realpath(skipped), [])
-    yield from _named(dataset, folder, [entry.path for entry in entries])
+    for file in _named(dataset, folder, [entry.path for entry in entries], odd):
+        if file.file.subject in ("", Path(folder).name.removeprefix("sub-")):
+            yield file
+        else:
+            odd.elsewhere.append(file.path)
 
 
-def _at_root(dataset: Dataset) -> Iterator[NamedFile]:
+def _at_root(dataset: Dataset, odd: Misnamed) -> Iterator[NamedFile]:
     """Yield the files at a dataset's root, which every participant inherits."""
     with os.scandir(dataset.path) as entries:
-        yield from _named(dataset, dataset.path, sorted(e.path for e in entries if e.is_file()))
+        paths = sorted(entry.path for entry in entries if entry.is_file())
+    yield from _named(dataset, dataset.path, paths, odd)
 
 
-def _named(dataset: Dataset, folder: str, paths: Iterable[str]) -> Iterator[NamedFile]:
+def _named(
+    dataset: Dataset, folder: str, paths: Iterable[str], odd: Misnamed
+) -> Iterator[NamedFile]:
     """Read the names of the files that can be needed."""
     for path in paths:
         name = Path(path).name
-        if not _KINDS.search(name) or name.startswith("."):
+        kind = _KINDS.search(name)
+        if not kind or name.startswith("."):
+            continue
+        if part := odd_part(name[: kind.start()]):
+            odd.files.append((path, part))
             continue
         entities = dict(name_pairs(path))
         fields = {FIELDS[key]: value for key, value in entities.items() if key in FIELDS}

@@ -1,6 +1,7 @@
 """The participants' maps in the output folder: found with pybids, whole, and selected."""
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from bids_rsa.outputs.derivatives import EXTENSIONS, read_sidecar, without_exten
 from bids_rsa.settings import Selection
 from bids_rsa.words import listing
 
+LOGGER = logging.getLogger(__name__)
 # what must be equal in the sidecars of a map and of its mask, if one run wrote both
 WRITTEN_TOGETHER = ("InputHashes", "SearchlightRadius", "MaxPatchSize", "MinVoxels")
 _OF_SCORES, _OF_MASKS = ({".nii", *endings} for endings in zip(*EXTENSIONS.values(), strict=True))
@@ -63,6 +65,8 @@ def find_maps(
         filtered_out += n_out
         if is_wanted(subject, selection):
             broken += [what for one in own for what in _what_is_missing(one)]
+    for sentence in index.misnamed.sentences():
+        LOGGER.warning(sentence)
     if filtered_out and not found:
         raise SelectionError(
             f"--bids-filter-file {selection.bids_filter_file}: none of the {filtered_out} maps in "

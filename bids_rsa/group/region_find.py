@@ -80,9 +80,10 @@ def _tables(output_dir: str, derivatives: Sequence[str]) -> Iterator[tuple[Pairs
             metadata = read_sidecar(path.with_name(path.name.removesuffix(".tsv") + ".json"))
             stem = path.name.removesuffix(SUFFIX)
             rdms = sorted(path.parent.glob(f"{stem}_stat-*_rdms.tsv.gz"))
-            if metadata is None or len(rdms) != 1 or "sub" not in pairs:
+            subject = pairs.pop("sub", "")
+            own = path.relative_to(dataset.path).parts[0] == f"sub-{subject}"
+            if metadata is None or len(rdms) != 1 or not own:
                 continue
-            subject = pairs.pop("sub")
             yield tuple(pairs.items()), RegionTables(subject, str(path), str(rdms[0]), metadata)
 
 

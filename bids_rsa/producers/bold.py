@@ -69,7 +69,11 @@ class BoldSearch(Search):
     def _images(self, subject: str, inputs: InputSettings) -> list[ConditionImage]:
         """List the images that will be estimated from a participant's runs."""
         found = find_bold_files(
-            self.folders[subject], self.datasets.searched, self.output_dir, self.filters
+            self.folders[subject],
+            self.datasets.searched,
+            self.output_dir,
+            self.filters,
+            self.misnamed,
         )
         if not found:
             return []

@@ -52,6 +52,8 @@ class Search:
         Participants whose images cannot be made out.
     filters : dict
         What --bids-filter-file says.
+    misnamed : Misnamed
+        What was not used because of its name.
 
     Raises
     ------
@@ -72,10 +74,12 @@ class Search:
         self.datasets = find_datasets(inputs, output_dir)
         index = Index(self.datasets.searched, output_dir, inputs.bids_database_dir)
         self.folders = folders = index.folders
+        self.misnamed = index.misnamed
         self.places = _places(inputs)
         self.unreadable: list[str] = []
         available = sorted({*(self.places or folders), *self._failed_to_read(index)})
-        self.wanted = _wanted(available, inputs.selection, self.where(inputs))
+        where = " ".join([self.where(inputs), *self.misnamed.sentences()])
+        self.wanted = _wanted(available, inputs.selection, where)
         self.files = {subject: index.files(subject) for subject in self.wanted}
         self.images: list[ConditionImage] = []
         broken = self._failed_to_read(index)
@@ -164,7 +168,7 @@ class Search:
         elsewhere = pointers([dataset.path for dataset in self.datasets.searched], base)
         raise InputError(
             f"No condition images were found. {looked_in(self.datasets)}\n"
-            f"{found_files(self.datasets, places)}",
+            f"{' '.join([found_files(self.datasets, places), *self.misnamed.sentences()])}",
             f"{elsewhere}\n{self.expected}".lstrip(),
         )
 

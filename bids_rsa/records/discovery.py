@@ -11,13 +11,14 @@ class Discovery:
     """All that was found for one call of the app.
 
     ``failures`` holds subjects that cannot run, with the reason, while others can. ``skipped``
-    holds subjects left out as asked (``--missing skip``). ``notes`` are sentences for the log.
-    ``datasets`` are the datasets searched as (name, path).
+    holds subjects left out as asked (``--missing skip``). ``notes`` and ``warnings`` are sentences
+    for the log. ``datasets`` are the datasets searched as (name, path).
     """
 
     analyses: tuple[Analysis, ...]
     failures: tuple[tuple[str, BidsRsaError], ...] = ()
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     datasets: tuple[tuple[str, str], ...] = ()
     seconds: float = 0.0

@@ -658,3 +658,25 @@ def test_the_official_validator_passes_the_example_and_what_is_made_of_it(exampl
         assert found.returncode == 0, found.stdout
     effects_there = list(out.glob("sub-01/func/*_contrast-*_stat-effect_statmap.nii.gz"))
     assert len(effects_there) == 4 * len(EXAMPLE_CONDITIONS)
+
+
+def test_misnamed_bold_is_not_used_and_named(dataset, noise_dataset, tmp_path, from_bold):
+    bold = derivative(dataset, "desc-preproc_bold.nii.gz", 1)
+    table = raw(dataset, "events.tsv", 1)
+    odd = bold.with_name(bold.name.replace("task-x", "task-x-y"))
+    elsewhere = bold.with_name(bold.name.replace("sub-01", "sub-02"))
+    shutil.copy(bold, odd)
+    shutil.copy(bold, elsewhere)
+    shutil.copy(table, table.with_name(table.name.replace("task-x", "task-x-y")))
+    shutil.copytree(bold.parents[1], bold.parents[2] / "sub-01 copy")
+    code, said = from_bold(dataset, tmp_path / "out", "--dry-run")
+    assert code == 0
+    warned = [line for line in said.splitlines() if " WARNING " in line]
+    told = "\n".join(warned)
+    assert f"{odd} (task-x-y)" in told
+    assert str(elsewhere) in told
+    assert str(bold.parents[2] / "sub-01 copy") in told
+    _, plain = from_bold(noise_dataset, tmp_path / "out", "--dry-run")
+    assert [line for line in said.splitlines() if line.startswith("sub-")] == [
+        line for line in plain.splitlines() if line.startswith("sub-")
+    ]

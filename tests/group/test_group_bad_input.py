@@ -471,3 +471,12 @@ def test_a_dry_run_writes_nothing(call, places):
     assert code == 0
     assert "model planted, spearman, task x" in said
     assert sorted(out.rglob("*")) == before
+
+
+def test_misnamed_folders_are_named_and_not_tested(call, places):
+    bids, out = places
+    shutil.copytree(out / "sub-01", out / "sub-01 copy")
+    code, said = call(bids, out, "group", *FAST, "--dry-run")
+    assert code == 0, said
+    assert f"Folders not searched, because labels may hold only letters and digits: {out}" in said
+    assert "Participants: sub-01, sub-02" in said
