@@ -1,35 +1,19 @@
 """Nuisance regressors of a run: fMRIPrep's confounds, high-pass filter, volumes taken out."""
 
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from nilearn.interfaces.fmriprep import load_confounds
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError, InputError, SelectionError
+from bids_rsa.estimation.confound_strategies import STRATEGIES, strategy_columns
 from bids_rsa.settings import BoldSettings
 from bids_rsa.words import few, listing
 
 HIGH_PASS_S = 128.0
-N_COMPCOR = 5
-# what each strategy asks nilearn's load_confounds for
-STRATEGIES: dict[str, dict[str, Any]] = {
-    "motion6": {"strategy": ("motion",), "motion": "basic"},
-    "motion24": {"strategy": ("motion",), "motion": "full"},
-    "motion24+wmcsf": {"strategy": ("motion", "wm_csf"), "motion": "full", "wm_csf": "basic"},
-    "acompcor": {
-        "strategy": ("motion", "high_pass", "compcor"),
-        "motion": "basic",
-        "compcor": "anat_combined",
-        "n_compcor": N_COMPCOR,
-    },
-    "none": {"strategy": ()},
-}
 _COSINE = re.compile(r"cosine\d*")
 _STEADY = re.compile(r"non_steady_state_outlier\d*")
 _DISPLACEMENT = "framewise_displacement"
@@ -143,7 +127,7 @@ def _columns(path: str, table: pd.DataFrame, wanted: Sequence[str]) -> list[str]
     columns: list[str] = []
     for text in wanted:
         if text in STRATEGIES:
-            columns += _strategy_columns(path, table, text)
+            columns += strategy_columns(path, table, text)
             continue
         matching = [name for name in table.columns if _matches(text, name)]
         if not matching:
@@ -162,32 +146,6 @@ def _matches(text: str, name: str) -> bool:
         return text == name or re.fullmatch(text, name) is not None
     except re.error:
         return False
-
-
-def _strategy_columns(path: str, table: pd.DataFrame, name: str) -> list[str]:
-    """Ask nilearn which columns a strategy takes."""
-    if not STRATEGIES[name]["strategy"]:
-        return []
-    chosen = _load(path, name, **STRATEGIES[name])
-    return [str(column) for column in chosen.columns if column in table.columns]
-
-
-def _load(path: str, name: str, **keywords: Any) -> pd.DataFrame:
-    """Call nilearn's load_confounds, which finds the table by the name of its image."""
-    image = re.sub(
-        r"_desc-confounds_(timeseries|regressors)\.tsv$", "_desc-preproc_bold.nii.gz", path
-    )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            chosen: pd.DataFrame = load_confounds(image, demean=True, **keywords)[0]
-            return chosen
-    except (ValueError, KeyError, OSError) as error:
-        said = " ".join(str(error).split())
-        raise ContentError(
-            f"The confounds of {name} cannot be taken from {path}: {said}",
-            "Choose another --confounds, or name the columns.",
-        ) from error
 
 
 def _scrubbed(path: str, table: pd.DataFrame, fd_threshold: float | None) -> set[int]:

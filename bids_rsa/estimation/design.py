@@ -272,14 +272,17 @@ def trial_designs(design: RunDesign) -> Iterator[tuple[NDArray[np.float64], NDAr
     and of each other condition: as a response is linear, these are what nilearn would make.
     """
     owners = _trial_columns(design)
-    every = sorted(set(owners.ravel().tolist()))
+    # an empty column in the place of those that were left out, which -1 stands for
+    columns = np.column_stack([design.matrix, np.zeros(len(design.matrix))])
+    weights = np.column_stack([design.contrasts, np.zeros(len(design.contrasts))])
+    every = set(owners.ravel().tolist())
     others = [i for i in range(design.matrix.shape[1]) if i not in every]
     sums = {
-        name: design.matrix[:, owners[np.array(design.conditions) == name]].sum(axis=1)
+        name: columns[:, owners[np.array(design.conditions) == name]].sum(axis=1)
         for name in design.names
     }
     for number, name in enumerate(design.conditions):
-        own = design.matrix[:, owners[number]]
+        own = columns[:, owners[number]]
         blocks = [own]
         for other, total in sums.items():
             rest = total - own if other == name else total
@@ -288,16 +291,21 @@ def trial_designs(design: RunDesign) -> Iterator[tuple[NDArray[np.float64], NDAr
         matrix = np.hstack([*blocks, design.matrix[:, others]])
         kept = independent_columns(matrix)
         contrast = np.zeros(matrix.shape[1])
-        contrast[: owners.shape[1]] = design.contrasts[number, owners[number]]
+        contrast[: owners.shape[1]] = weights[number, owners[number]]
         yield matrix[:, kept], contrast[kept]
 
 
 def _trial_columns(design: RunDesign) -> NDArray[np.intp]:
-    """Find the columns of each trial, (n_trials, n_columns of a trial)."""
-    rows = []
-    for number, name in enumerate(design.conditions):
-        start = f"{name}_trial_{number:03d}"
-        rows.append(
-            [i for i, c in enumerate(design.columns) if c == start or c.startswith(f"{start}_")]
-        )
-    return np.array(rows, dtype=np.intp)
+    """Find the columns of each trial, (n_trials, n_columns of a trial); -1: it was left out."""
+    number_of = {column: i for i, column in enumerate(design.columns)}
+    starts = [f"{name}_trial_{number:03d}" for number, name in enumerate(design.conditions)]
+    endings = dict.fromkeys(
+        column.removeprefix(start)
+        for start in starts
+        for column in design.columns
+        if column == start or column.startswith(f"{start}_")
+    )
+    return np.array(
+        [[number_of.get(f"{start}{ending}", -1) for ending in endings] for start in starts],
+        dtype=np.intp,
+    )

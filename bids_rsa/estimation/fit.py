@@ -102,7 +102,7 @@ def fit_run(
     -------
     Estimates
         A voxel that is constant, like one outside the brain, has effects, variances and residuals
-        of 0; one that is not finite in every volume has NaN.
+        of 0; one that is not finite in every volume has NaN, as have conditions without response.
     """
     factors = scale_factors(series, scale)
     shape = (len(design.conditions), series.shape[1])
@@ -148,11 +148,17 @@ def _fit_block(
         return effects, variances, rest
     chosen = values[:, fine]
     labels, results = run_glm(chosen, design.matrix, noise_model=noise)
-    fits = [compute_contrast(labels, results, c) for c in design.contrasts if not models]
-    for matrix, contrast in models:
-        fits.append(compute_contrast(*run_glm(chosen, matrix, noise_model=noise), contrast))
-    effects[:, fine] = [fit.effect_size() for fit in fits]
-    variances[:, fine] = [fit.effect_variance() for fit in fits]
+    for number, contrast in enumerate(design.contrasts):
+        fitted, weights = (labels, results), contrast
+        if models:
+            matrix, weights = models[number]
+            fitted = run_glm(chosen, matrix, noise_model=noise)
+        if not weights.any():  # a condition without response, whose columns were left out
+            continue
+        # nilearn also divides by the standard deviation, which is 0 where the fit is exact
+        with np.errstate(divide="ignore"):
+            fit = compute_contrast(*fitted, weights)
+        effects[number, fine], variances[number, fine] = fit.effect_size(), fit.effect_variance()
     for label, result in results.items():
         own = np.flatnonzero(fine)[labels == label]
         rest[:, own] = values[:, own] - design.matrix @ result.theta

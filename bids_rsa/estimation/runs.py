@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bids_rsa.errors import BidsRsaError, ContentError, InputError
+from bids_rsa.errors import BidsRsaError, ContentError, InputError, OptionError
 from bids_rsa.estimation.bold_files import BoldFile
 from bids_rsa.estimation.confounds import Nuisance, choose_nuisance
 from bids_rsa.estimation.covariance import design_covariance
 from bids_rsa.estimation.design import RunDesign, build_design
 from bids_rsa.estimation.events import Events, read_events, within_run
+from bids_rsa.estimation.high_pass import check_high_pass
 from bids_rsa.estimation.timing import Timing, find_timing
 from bids_rsa.records import BoldRun, DesignFacts, HemisphereSurfaces
 from bids_rsa.settings import BoldSettings
@@ -110,6 +111,10 @@ def plan_run(
     with threadpool_limits(1):  # the matrices are small
         design, nuisance = run_design(run)
         facts = _facts(design, nuisance)
+        try:
+            filtered = check_high_pass(design, nuisance, settings.high_pass)
+        except OptionError as error:
+            raise OptionError(f"{run.label}: {error.message}", error.hint) from None
     impulse_notes, impulse_warnings = _impulses(schedule.events)
     return replace(
         run,
@@ -119,6 +124,7 @@ def plan_run(
             *schedule.timing.warnings,
             *schedule.events.warnings,
             *impulse_warnings,
+            *filtered,
             *_uncertain(design),
         ),
     )

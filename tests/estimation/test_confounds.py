@@ -1,6 +1,7 @@
 """Nuisance regressors: strategies, names, cosines never twice, spikes, missing values."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -133,9 +134,49 @@ def test_no_table_is_an_error_unless_none_is_needed():
     assert nuisance.high_pass_s == 128.0
 
 
-def test_a_strategy_whose_columns_are_missing_says_so(table, write):
-    with pytest.raises(ContentError, match="motion24"):
-        names(write(table.drop(columns=["rot_x_power2"])), "motion24")
+LACKING = [
+    ("motion6", ["rot_x"], "it has no column rot_x."),
+    ("motion24", ["rot_x_power2", "trans_y"], "it has no column trans_y, rot_x_power2."),
+    ("motion24+wmcsf", ["csf"], "it has no column csf."),
+    ("acompcor", [f"a_comp_cor_{k:02d}" for k in range(8)], "no column a_comp_cor_00"),
+]
+
+
+@pytest.mark.parametrize(("strategy", "gone", "told"), LACKING)
+def test_a_strategy_whose_columns_are_missing_names_them(table, write, strategy, gone, told):
+    path = write(table.drop(columns=gone))
+    with pytest.raises(ContentError) as caught:
+        names(path, strategy)
+    assert f"--confounds {strategy} cannot be used with {path}" in caught.value.message
+    assert told in caught.value.message
+    assert "trans_z_power2" in caught.value.hint and "acompcor" in caught.value.hint
+    assert "nilearn" not in str(caught.value) and "keywords" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "_desc-confounds_timeseries.json, which describes"),
+        ("{}", "does not describe its columns a_comp_cor_00"),
+        ('{"a_comp_cor_00": {"Mask": "CSF"}}', "does not describe its columns a_comp_cor_00"),
+        ('{"a_comp_cor_00": 1}', "does not describe its columns a_comp_cor_00"),
+        ("no JSON", "does not describe its columns a_comp_cor_00"),
+    ],
+)
+def test_components_that_nothing_describes_are_refused(table, write, content, told):
+    path = Path(write(table))
+    beside = path.with_suffix(".json")
+    beside.unlink()
+    if content is not None:
+        beside.write_text(content)
+    with pytest.raises(ContentError) as caught:
+        names(str(path), "acompcor")
+    assert told in caught.value.message
+
+
+def test_column_names_of_old_versions_are_named(table, write):
+    with pytest.raises(ContentError, match="the column names RotX, stdDvars are not those of"):
+        names(write(table.assign(RotX=1.0, stdDvars=1.0)), "motion6")
 
 
 def test_the_threshold_of_displacement_needs_no_other_column(table, write):

@@ -9,14 +9,17 @@ import pandas as pd
 import pytest
 from nilearn.glm.contrasts import compute_contrast
 from nilearn.glm.first_level import make_first_level_design_matrix, run_glm
+from sklearn.linear_model import LinearRegression
 
-from bids_rsa.errors import ContentError
-from bids_rsa.estimation.confounds import STRATEGIES, Nuisance
+from bids_rsa.errors import ContentError, OptionError
+from bids_rsa.estimation.confound_strategies import STRATEGIES
+from bids_rsa.estimation.confounds import Nuisance
 from bids_rsa.estimation.covariance import design_covariance
 from bids_rsa.estimation.design import HRF_MODELS, build_design, trial_designs
 from bids_rsa.estimation.design_correlation import design_correlation
 from bids_rsa.estimation.events import Events
 from bids_rsa.estimation.fit import fit_run, scale_factors
+from bids_rsa.estimation.high_pass import check_high_pass, removed_shares
 from bids_rsa.estimation.images import estimate_run
 from bids_rsa.estimation.names import CONFOUND_STRATEGIES, HRF_NAMES
 from bids_rsa.records import BoldRun
@@ -193,6 +196,25 @@ def test_a_condition_without_response_cannot_be_estimated():
     }
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("estimate", ["conditions", "trials", "lss"])
+@pytest.mark.parametrize("model", ["ols", "ar1"])
+def test_a_condition_without_response_leaves_the_others_as_they_are(estimate, model):
+    plain, series = events(), noise()
+    late = Events(
+        (*plain.conditions, "late"),
+        np.append(plain.onsets_s, TIMES[-1] + 0.9),
+        np.append(plain.durations_s, 1.0),
+    )
+    with_late = build_design(late, TIMES, nuisance(), estimate=estimate)
+    assert [name for name, _ in with_late.unestimable] == ["late"]
+    found = fit_run(series, with_late, noise=model)
+    wanted = fit_run(series, build_design(plain, TIMES, nuisance(), estimate=estimate), noise=model)
+    np.testing.assert_allclose(found.effects[:-1], wanted.effects, rtol=1e-5)
+    np.testing.assert_allclose(found.variances[:-1], wanted.variances, rtol=1e-5)
+    assert np.isnan(found.effects[-1]).all() and np.isnan(found.variances[-1]).all()
+
+
 def test_dependent_confounds_are_left_out_with_a_note_and_change_nothing():
     shown, extra, series = events(), nuisance(), noise()
     double = np.hstack([extra.values, extra.values[:, :2] * 3, np.zeros((N, 1))])
@@ -331,3 +353,56 @@ def test_a_whole_run_is_estimated_in_little_more_memory_than_its_array(tmp_path)
 def test_the_names_offered_are_those_that_are_known():
     assert set(HRF_NAMES) == set(HRF_MODELS)
     assert set(CONFOUND_STRATEGIES) == set(STRATEGIES)
+
+
+def blocks(length_s, names=("a", "b")):
+    onsets = np.arange(0, N * TR, length_s)
+    conditions = tuple(names[i % len(names)] for i in range(len(onsets)))
+    return Events(conditions, onsets, np.full(len(onsets), float(length_s)))
+
+
+@pytest.mark.parametrize("hrf", ["spm", "glover+derivative"])
+@pytest.mark.parametrize("cutoff_s", [200.0, 128.0, 60.0, 20.0])
+def test_what_a_high_pass_filter_removes_is_the_variance_that_its_cosines_explain(hrf, cutoff_s):
+    shown = events()
+    design = build_design(shown, TIMES, nuisance(high_pass_s=cutoff_s), hrf)
+    cosines = [np.cos(np.pi * k * (2 * np.arange(N) + 1) / (2 * N)) for k in range(N)]
+    basis = np.array(cosines[1 : 1 + int(np.floor(2 * N * TR / cutoff_s))]).T
+    for name, share in removed_shares(design).items():
+        response = design.matrix[:, design.columns.index(name)]
+        fitted = LinearRegression().fit(basis, response)
+        assert share == pytest.approx(fitted.score(basis, response), abs=1e-9)
+    assert len(removed_shares(design)) == 3
+
+
+def test_fmripreps_cosines_count_as_a_filter_and_other_confounds_do_not():
+    values = np.cos(np.pi * (np.arange(N)[:, None] + 0.5) * np.arange(1, 60) / N)
+    for names, removes in (("cosine{:02d}", True), ("other{:02d}", False)):
+        extra = Nuisance(values, tuple(names.format(k) for k in range(59)), (), None, "theirs")
+        shares = removed_shares(build_design(events(), TIMES, extra))
+        assert (min(shares.values()) > 0.9) is removes
+        assert (max(shares.values()) == 0) is not removes
+
+
+@pytest.mark.parametrize(
+    ("shown", "cutoff_s", "outcome"),
+    [
+        (events(), 128.0, "fine"),
+        (events(), 5.0, "refused"),
+        (blocks(20), 128.0, "fine"),
+        (blocks(20), 30.0, "refused"),
+        (blocks(60), 128.0, "warned"),
+        (blocks(80), 128.0, "warned"),
+    ],
+)
+def test_a_cut_off_that_removes_the_response_is_warned_of_or_refused(shown, cutoff_s, outcome):
+    extra = nuisance(high_pass_s=cutoff_s)
+    design = build_design(shown, TIMES, extra)
+    if outcome == "refused":
+        with pytest.raises(OptionError, match="removes the response itself"):
+            check_high_pass(design, extra, cutoff_s)
+    # the default and fMRIPrep's are never refused, as nobody chose them
+    warned = check_high_pass(design, extra, None)
+    assert bool(warned) is (outcome != "fine")
+    if warned:
+        assert "explain up to" in warned[0] and shown.names[0] in warned[0]
