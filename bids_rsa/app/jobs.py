@@ -26,7 +26,7 @@ from bids_rsa.outputs.derivatives import (
 )
 from bids_rsa.outputs.estimates import PlannedRun, hash_runs, plan_run_files, run_sources
 from bids_rsa.outputs.image_plan import plan_images
-from bids_rsa.outputs.input_hashes import hash_analysis
+from bids_rsa.outputs.input_hashes import companions, hash_analysis
 from bids_rsa.outputs.region_plan import plan_regions
 from bids_rsa.patterns.stack_plan import plan_stack
 from bids_rsa.records import Analysis, ModelRdm
@@ -178,7 +178,8 @@ def _figures(analysis: Analysis, planned: Sequence[PlannedFile]) -> tuple[str, .
 
 def _links(analysis: Analysis, datasets: Mapping[str, str]) -> dict[str, str]:
     """Name the datasets that an analysis's inputs lie in."""
-    roots = (dataset_root(path, datasets) for path in _input_files(analysis))
+    files = {file for path in _input_files(analysis) for file in (path, *companions(path))}
+    roots = (dataset_root(file, datasets) for file in files)
     return link_datasets(roots, datasets)
 
 

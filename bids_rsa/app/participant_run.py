@@ -8,6 +8,7 @@ from pathlib import Path
 from bids_rsa.app.closing import remove_old_logs
 from bids_rsa.app.execution import Clock
 from bids_rsa.app.jobs import AnalysisGraphs, Task, plan_job
+from bids_rsa.app.null_notes import NullNotes
 from bids_rsa.app.outcome import Outcome
 from bids_rsa.app.pages import cite, subjects_with_maps, write_pages
 from bids_rsa.app.preflight import CheckedAnalysis
@@ -41,12 +42,14 @@ class ParticipantRun:
     running: Running
     outcome: Outcome
     graphs: AnalysisGraphs = field(init=False)
+    null_notes: NullNotes = field(init=False)
     subjects: list[str] = field(default_factory=list)
     n_pages_failed: int = 0
     is_new: bool = False
 
     def __post_init__(self) -> None:
         self.graphs = AnalysisGraphs(self.task, self.running)
+        self.null_notes = NullNotes(self.task.rsa, self.task.models)
 
     def batches(self, analyses: Sequence[CheckedAnalysis]) -> Iterator[list[CheckedAnalysis]]:
         """Yield the analyses of as many subjects as run together, unless the run is to stop."""
@@ -82,7 +85,9 @@ class ParticipantRun:
         for job in complete:
             self.graphs.release(self.graphs.claim(job), done=True)
         failed = self.outcome.failures
-        return [self.graphs.claim(job) for job in jobs if job.analysis.subject not in failed]
+        jobs = [job for job in jobs if job.analysis.subject not in failed]
+        self.null_notes.tell([job.analysis for job in jobs])
+        return [self.graphs.claim(job) for job in jobs]
 
     def close(
         self, jobs: Sequence[AnalysisJob], failures: Mapping[str, BidsRsaError], clock: Clock

@@ -16,8 +16,7 @@ from nipype.interfaces.base import (
 )
 from numpy.typing import NDArray
 
-from bids_rsa.core.comparison.table import find_comparison
-from bids_rsa.core.condition_null import ConditionNull, NullOfScore
+from bids_rsa.core.condition_null import NullOfScore
 from bids_rsa.core.neighborhood.patches import Patches
 from bids_rsa.core.neighborhood.protocol import Neighborhood
 from bids_rsa.core.scores import Scores
@@ -43,7 +42,7 @@ from bids_rsa.outputs.derivatives import geometry_path
 from bids_rsa.outputs.design_keys import design_warnings
 from bids_rsa.outputs.input_hashes import refuse_changed
 from bids_rsa.outputs.maps import evaluated_centers, write_maps
-from bids_rsa.outputs.null_files import relabeling_notes, unequal_images_warning
+from bids_rsa.outputs.null_files import unequal_images_warning
 from bids_rsa.patterns.noise_samples import unusable_noise
 from bids_rsa.patterns.stack_plan import HALVES, half_labels, plan_stack
 from bids_rsa.patterns.stacked import StackedPatterns
@@ -128,7 +127,8 @@ class SearchlightRsa(RecordingInterface):
             scoring = Scoring(stacked, load_compared(inputs.models), rsa, noise)
             measures, shrinkage = scoring.measures(), None
             if measures.null is not None:
-                _say_relabelings(measures.null, scoring, inputs.label)
+                for warning in unequal_images_warning(stacked.images_per_condition):
+                    LOGGER.warning("%s: %s", inputs.label, warning)
             neighborhood = stacked.space.neighborhood(
                 stacked.patch_mask,
                 stacked.center_mask,
@@ -172,17 +172,6 @@ def _areas(stacked: StackedPatterns, neighborhood: Neighborhood) -> NDArray[np.f
     for own in stacked.space.part_slices().values():
         on_surface[own] = True
     return np.where(on_surface[stacked.center_mask], areas, np.nan)
-
-
-def _say_relabelings(null: ConditionNull, scoring: Scoring, label: str) -> None:
-    """Log how many relabelings there are, and what they assume where it does not hold."""
-    rsa, names = scoring.rsa, scoring.model_names
-    scores = {name: find_comparison(name).score_names(names) for name in rsa.comparisons}
-    notes, told = relabeling_notes(null.relabelings, scores, rsa.alpha)
-    for note in notes:
-        LOGGER.info("%s: %s", label, note)
-    for warning in (*told, *unequal_images_warning(scoring.stacked.images_per_condition)):
-        LOGGER.warning("%s: %s", label, warning)
 
 
 class _SinkInput(SinkInput):

@@ -5,7 +5,7 @@ import re
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
-from bids_rsa.outputs.input_hashes import digest
+from bids_rsa.outputs.input_hashes import companions, digest
 
 THIS_DATASET = ""  # its name in BIDS URIs: bids::sub-01/...
 
@@ -90,6 +90,12 @@ def bids_uri(path: str, links: Mapping[str, str]) -> str:
     root = dataset_root(path, links)
     relative = _absolute(path).relative_to(root).as_posix()
     return f"bids:{links[root]}:{relative}"
+
+
+def source_uris(paths: Iterable[str], links: Mapping[str, str]) -> list[str]:
+    """Write the BIDS URIs of files and of their companions, each once."""
+    files = dict.fromkeys(file for path in paths for file in (path, *companions(path)))
+    return [bids_uri(file, links) for file in files]
 
 
 def link_target(root: str, output_dir: str) -> str:

@@ -18,7 +18,7 @@ from bids_rsa.estimation.names import (
     estimate_paths,
     residuals_paths,
 )
-from bids_rsa.outputs.bids_uris import bids_uri
+from bids_rsa.outputs.bids_uris import source_uris
 from bids_rsa.outputs.dataset_files import write_json
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete
 from bids_rsa.outputs.input_hashes import FileState, digest, file_state
@@ -184,7 +184,7 @@ def write_run(
                 shutil.copyfile(made[path.name], beside)
             else:  # residuals of volumes
                 _compress(made[path.name.removesuffix(".gz")], beside)
-    sources = [bids_uri(file.path, links) for file in planned.files]
+    sources = source_uris((file.path for file in planned.files), links)
     for file in planned.planned:
         write_json(output_dir / file.sidecar, _sidecar(file, planned.run, sources))
     return final

@@ -157,6 +157,16 @@ def hash_analysis(
     )
 
 
+def companions(path: str) -> tuple[str, ...]:
+    """Name the other files that a file's content is in.
+
+    These are the other file of an Analyze or AFNI pair, and the files that hold the values of a
+    GIFTI file.
+    """
+    partner = _partner(path)
+    return (*([partner] if partner else []), *external_files(path))
+
+
 def _with_partners(paths: Sequence[str]) -> set[str]:
     """Add the other files of Analyze and AFNI pairs."""
     return {file for path in paths for file in (path, _partner(path)) if file}

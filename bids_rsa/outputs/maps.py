@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.core.scores import Scores
 from bids_rsa.errors import ContentError
-from bids_rsa.outputs.bids_uris import bids_uri
+from bids_rsa.outputs.bids_uris import source_uris
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete, pictures_of
 from bids_rsa.outputs.map_contents import MapContent, MapContents
@@ -88,7 +88,7 @@ def write_maps(
         The images.
     """
     used = (*stacked.files, *(noise.files if noise is not None else ()))
-    sources = [bids_uri(path, links) for path in used]
+    sources = source_uris(used, links)
     contents = MapContents(stacked, scores, models, rsa, sources, noise)
     sidecars: dict[Path, dict[str, Any]] = {}
     paths = [output_dir / file.path for file in planned]

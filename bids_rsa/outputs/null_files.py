@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from bids_rsa.outputs.derivatives import PlannedFile
 from bids_rsa.outputs.input_hashes import digest
 from bids_rsa.outputs.provenance import software_versions
 from bids_rsa.settings import RsaSettings
+from bids_rsa.words import few
 
 if TYPE_CHECKING:
     from bids_rsa.core.condition_null import NullOfScore
@@ -155,7 +156,7 @@ def relabeling_notes(
     names: Mapping[str, Sequence[str]],
     alpha: float,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Say how many relabelings there are of each score, and where they are too few.
+    """Say how many relabelings there are, and where they are too few; each once.
 
     Parameters
     ----------
@@ -168,27 +169,40 @@ def relabeling_notes(
     Returns
     -------
     notes, warnings : tuple of str
+        Each begins with the scores that it is about.
     """
-    notes, told = [], []
+    notes: dict[str, list[str]] = {}
+    told: dict[str, list[str]] = {}
     for comparison, found in relabelings.items():
         for name, one in zip(names[comparison], found, strict=True):
-            count = f"{'more than ' if one.is_lower_bound else ''}{one.n_distinct:,}"
-            which = "all of them" if one.exhaustive else f"{len(one.used):,} permutations"
-            sentence = (
-                f"{comparison}, {name}: {count} distinct relabelings of the conditions, {which} "
-                f"used; the smallest p is {one.smallest_p:.3g}"
-            )
-            notes.append(f"{sentence}.")
+            score = f"{name} ({comparison})"
+            sentence = _counted(one)
+            notes.setdefault(f"{sentence}.", []).append(score)
             if one.smallest_p > alpha:
                 advice = (
                     "More conditions, or a model with more levels, have more relabelings."
                     if one.exhaustive or 1 / one.n_distinct > alpha
                     else "Use more --condition-permutations."
                 )
-                told.append(
-                    f"{sentence}, above alpha {alpha:g}: nothing can be significant. {advice}"
-                )
-    return tuple(notes), tuple(told)
+                warning = f"{sentence}, above alpha {alpha:g}: nothing can be significant. {advice}"
+                told.setdefault(warning, []).append(score)
+    return tuple(_of_scores(notes)), tuple(_of_scores(told))
+
+
+def _counted(one: ConditionRelabelings) -> str:
+    """Say how many relabelings there are, how many are used, and what p they can give."""
+    count = f"{'more than ' if one.is_lower_bound else ''}{one.n_distinct:,}"
+    which = "all of them" if one.exhaustive else f"{len(one.used):,} permutations"
+    return (
+        f"{count} distinct relabelings of the conditions, {which} used; the smallest p is "
+        f"{one.smallest_p:.3g}"
+    )
+
+
+def _of_scores(sentences: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Put the scores in front of what is said of them."""
+    for sentence, scores in sentences.items():
+        yield f"{few(scores, 6)}: {sentence}"
 
 
 def unequal_images_warning(images_per_condition: Mapping[str, int]) -> tuple[str, ...]:

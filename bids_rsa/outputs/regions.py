@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bids_rsa.models.cells import cells_compared
-from bids_rsa.outputs.bids_uris import bids_uri
+from bids_rsa.outputs.bids_uris import source_uris
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json, write_text
 from bids_rsa.outputs.derivatives import PlannedFile, is_complete
 from bids_rsa.outputs.null_files import kept_relabelings
@@ -79,7 +79,7 @@ def write_regions(
     present = [place for place, region in enumerate(plan.regions) if region.present]
     for file, place in zip(plan.relmats, present, strict=True):
         write_text(output_dir / file.path, relmat_text(scores.rdms[place], conditions))
-    sources = [bids_uri(path, links) for path in (*stacked.files, *plan.source.files)]
+    sources = source_uris((*stacked.files, *plan.source.files), links)
     own = _shared(stacked, found, sources, plan.scores.path)
     if noise is not None:
         own |= {"NoiseNormalization": _settings(plan.scores)["NoiseNormalization"]}

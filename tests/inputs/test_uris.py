@@ -1,7 +1,14 @@
 import pytest
 from input_trees import describe, image
 
-from bids_rsa.outputs.bids_uris import bids_uri, dataset_root, link_datasets, name_datasets
+from bids_rsa.outputs.bids_uris import (
+    bids_uri,
+    dataset_root,
+    link_datasets,
+    name_datasets,
+    source_uris,
+)
+from bids_rsa.outputs.input_hashes import companions
 
 
 def test_a_link_of_git_annex_keeps_its_name_in_the_uri(tmp_path):
@@ -51,3 +58,27 @@ def test_a_name_that_the_output_links_elsewhere_is_not_given_again(tmp_path):
     assert other.startswith("glm")
     both = name_datasets({str(tmp_path / f"{x}/glm"): "glm" for x in "ab"}, {}, output)
     assert len(set(both.values())) == 2
+
+
+@pytest.mark.parametrize(("one", "other"), [("a.hdr", "a.img"), ("b+tlrc.HEAD", "b+tlrc.BRIK")])
+def test_both_files_of_a_pair_are_sources(tmp_path, one, other):
+    for name in (one, other):
+        (tmp_path / name).touch()
+    links = {str(tmp_path): "data"}
+    for name, partner in ((one, other), (other, one)):
+        assert companions(str(tmp_path / name)) == (str(tmp_path / partner),)
+        uris = source_uris([str(tmp_path / name)], links)
+        assert uris == [f"bids:data:{name}", f"bids:data:{partner}"]
+    assert len(source_uris([str(tmp_path / name) for name in (one, other)], links)) == 2
+
+
+def test_values_in_another_dataset_are_sources(tmp_path):
+    surfaces, values = describe(tmp_path / "surfaces"), describe(tmp_path / "values")
+    path = surfaces / "x.func.gii"
+    path.write_text(
+        '<GIFTI><DataArray Encoding="ExternalFileBinary" ExternalFileName="../values/x.data">'
+        "</DataArray></GIFTI>"
+    )
+    files = [str(path), *companions(str(path))]
+    links = link_datasets(map(dataset_root, files), {str(surfaces): "s", str(values): "v"})
+    assert source_uris([str(path)], links) == ["bids:s:x.func.gii", "bids:v:x.data"]

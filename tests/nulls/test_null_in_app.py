@@ -225,3 +225,30 @@ def test_what_is_drawn_of_p_is_large_where_p_is_small():
     assert words.kind == "positive" and not np.signbit(drawn[0])
     z = map_words("spearmanZ", COMPARISONS["spearman"], "m", "Z")
     np.testing.assert_array_equal(z.drawn(np.array([-2.0])), [-2.0])
+
+
+def test_relabelings_are_counted_once_for_all_comparisons_and_participants(dataset, tmp_path, call):
+    comparisons = ("spearman", "pearson", "regression")
+    code, said = call(
+        dataset, tmp_path / "out", "participant", "--model", dataset / "models/planted.tsv",
+        *RADIUS, "--participant-label", "01", "02", "--comparison", *comparisons,
+        "--condition-permutations", "15", "--alpha", "0.05", "--no-report", "--no-figures",
+    )  # fmt: skip
+    assert code == 0, said
+    lines = [line for line in said.splitlines() if "distinct relabelings" in line]
+    scores = ", ".join(f"planted ({name})" for name in comparisons)
+    assert len(lines) == 2  # the count, and the warning that it is too small
+    for line in lines:
+        assert f"{scores}: 315 distinct relabelings of the conditions, 15 permutations" in line
+    assert "sub-0" not in lines[0] and "nothing can be significant" in lines[1]
+    own = sidecar(tmp_path / "out", "02", "stat-pearsonP_desc-planted_statmap")
+    assert own["Relabelings"]["Distinct"] == 315 and own["Relabelings"]["Used"] == 15
+    # with other conditions in one analysis there is one line for each
+    names = ["cat", "dog", "bird", "fish", "car", "bus"]
+    code, said = call(
+        dataset, tmp_path / "fewer", "participant", "--model", dataset / "models/planted.tsv",
+        *RADIUS, "--participant-label", "01", "--conditions", *names,
+        "--condition-permutations", "15", "--no-report", "--no-figures",
+    )  # fmt: skip
+    assert code == 0, said
+    assert said.count("distinct relabelings") == 2 and "315 distinct" not in said

@@ -28,6 +28,7 @@ from surface_data import (
 )
 
 from bids_rsa.app.preflight import validator_command
+from bids_rsa.outputs.dataset_files import resolve_sources
 from bids_rsa.reports.collect import participant_maps
 from bids_rsa.spaces.gifti import maps_image
 from bids_rsa.spaces.hemispheres import STRUCTURES
@@ -394,7 +395,13 @@ def test_one_hemisphere_alone_can_be_analysed(trees, tmp_path):
     np.testing.assert_array_equal(one["R"], two["R"])
 
 
-def test_values_in_files_of_their_own_are_read_hashed_and_missed(trees, tmp_path):
+def sidecars_sources(out):
+    """The Sources of a map of the left hemisphere."""
+    (sidecar,) = out.glob("sub-01/func/*_hemi-L_*_stat-pearson_desc-kind_statmap.json")
+    return json.loads(sidecar.read_text())["Sources"]
+
+
+def test_values_in_files_of_their_own_are_read_hashed_named_and_missed(trees, tmp_path):
     """GIFTI's ExternalFileBinary: whatever happens to that file happens to the image."""
     data = tmp_path / "data"
     shutil.copytree(trees[0]["gifti"], data)
@@ -409,6 +416,15 @@ def test_values_in_files_of_their_own_are_read_hashed_and_missed(trees, tmp_path
     for side, scores in inside.items():
         np.testing.assert_array_equal(apart[side], scores)
     values = func / "sub-01_task-x_run-2_hemi-L_space-flat_contrast-b1_stat-effect_statmap.data"
+    sources = sidecars_sources(tmp_path / "apart")
+    named = {path.name for path in func.glob("*.data")}
+    assert len(named) == len(list(func.glob("*_run-2_hemi-L_*.gii"))) > 1
+    assert named == {uri.rpartition("/")[2] for uri in sources if uri.endswith(".data")}
+    assert len(sources) == len(set(sources))
+    assert set(resolve_sources(tmp_path / "apart", sources)) >= set(func.glob("*.data"))
+    assert {u for u in sources if not u.endswith(".data")} == set(
+        sidecars_sources(tmp_path / "inside")
+    )
     content = values.read_bytes()
     # other values are other inputs
     values.write_bytes(np.roll(np.frombuffer(content, np.float32), 3).tobytes())
