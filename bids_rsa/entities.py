@@ -50,6 +50,29 @@ def by_value(label: str | None) -> str | None:
     return str(int(label)) if label and label.isdecimal() else label
 
 
+def by_number(pairs: Iterable[tuple[str, str]]) -> dict[str, str | None]:
+    """Return entities for comparing: indices (run, echo ...) as their numbers."""
+    return {key: by_value(label) if key in INDICES else label for key, label in pairs}
+
+
+Spellings = dict[tuple[str, str | None], str]
+
+
+def spellings(pairs: Iterable[tuple[str, str]]) -> Spellings:
+    """Find the longest spelling of each index: 1 and 01 are the same."""
+    longest: Spellings = {}
+    for key, label in pairs:
+        if key in INDICES:
+            index = (key, by_value(label))
+            longest[index] = max(longest.get(index, ""), label, key=len)
+    return longest
+
+
+def respelled(pairs: Iterable[tuple[str, str]], longest: Spellings) -> Pairs:
+    """Write each index in its one spelling."""
+    return tuple((key, longest.get((key, by_value(label)), label)) for key, label in pairs)
+
+
 def odd_part(stem: str) -> str | None:
     """Return the first part of a file's entities whose value BIDS does not allow.
 

@@ -1,10 +1,10 @@
 """Which of the files found beside the images fit an analysis: its space, runs, dataset and grid."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bids_rsa.discovery.index import IndexedFile
 from bids_rsa.discovery.selection import same_label
-from bids_rsa.entities import OF_SPACE
+from bids_rsa.entities import OF_SPACE, by_number
 from bids_rsa.records import Analysis, ConditionImage
 from bids_rsa.spaces.grid import Grid
 from bids_rsa.spaces.headers import header_of
@@ -20,11 +20,11 @@ def fits_analysis(file: IndexedFile, analysis: Analysis, any_session: bool = Fal
         and (
             file.resolution == analysis.resolution or None in (file.resolution, analysis.resolution)
         )
-        and _fits_others(dict(file.others), dict(analysis.others))
+        and _fits_others(by_number(file.others), by_number(analysis.others))
     )
 
 
-def _fits_others(file: dict[str, str], analysis: dict[str, str]) -> bool:
+def _fits_others(file: Mapping[str, str | None], analysis: Mapping[str, str | None]) -> bool:
     """Compare further entities: a file may lack those that don't say where its voxels lie."""
     same = all(analysis.get(key, value) == value for key, value in file.items())
     return same and all(file.get(key) == analysis[key] for key in OF_SPACE if key in analysis)

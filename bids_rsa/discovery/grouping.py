@@ -9,12 +9,13 @@ from typing import Any
 from bids_rsa.discovery.findings import values
 from bids_rsa.entities import (
     FIELDS,
-    INDICES,
     Pairs,
     by_value,
     file_facts,
     in_order,
     name_pairs,
+    respelled,
+    spellings,
 )
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.records import ConditionImage
@@ -46,29 +47,22 @@ def group_images(images: Iterable[ConditionImage]) -> dict[Key, list[ConditionIm
 def same_indices(images: Iterable[ConditionImage]) -> list[ConditionImage]:
     """Write each run, echo ... of a participant in one way: 1 and 01 are the same."""
     images = list(images)
-    spelled: dict[tuple[str, str, str | None], str] = {}
+    indices: dict[str, list[tuple[str, str]]] = {}
     for image in images:
-        for key, label in _indices(image):
-            known = (image.subject, key, by_value(label))
-            spelled[known] = max(spelled.get(known, ""), label, key=len)
+        indices.setdefault(image.subject, []).extend(in_order((("run", image.run), *image.others)))
+    longest = {subject: spellings(pairs) for subject, pairs in indices.items()}
 
-    def written(image: ConditionImage, key: str, label: str) -> str:
-        return spelled.get((image.subject, key, by_value(label)), label)
+    def written(image: ConditionImage, pairs: Pairs) -> Pairs:
+        return respelled(pairs, longest[image.subject])
 
     return [
         replace(
             image,
-            run=image.run and written(image, "run", image.run),
-            others=tuple((key, written(image, key, label)) for key, label in image.others),
+            run=image.run and written(image, (("run", image.run),))[0][1],
+            others=written(image, image.others),
         )
         for image in images
     ]
-
-
-def _indices(image: ConditionImage) -> list[tuple[str, str]]:
-    """List the entities of an image whose labels are numbers."""
-    pairs = in_order((("run", image.run), *image.others))
-    return [(key, label) for key, label in pairs if key in INDICES]
 
 
 def lowest_node_wins(images: Sequence[ConditionImage]) -> tuple[list[ConditionImage], list[str]]:

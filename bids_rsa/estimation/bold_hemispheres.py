@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bids_rsa.entities import INDICES, by_value
+from bids_rsa.entities import by_number
 from bids_rsa.errors import ContentError
 from bids_rsa.estimation.bold_files import BoldFile
 from bids_rsa.estimation.names import without_hemisphere
@@ -30,7 +30,7 @@ def join_bold_hemispheres(files: Sequence[BoldFile]) -> list[BoldFile]:
         if file.form != "surface":
             continue
         # estimates have no desc-: images that differ in nothing else would have the same names
-        values = {k: by_value(v) if k in INDICES else v for k, v in file.entities.items()}
+        values = by_number(file.entities.items())
         rest = {k: v for k, v in values.items() if k not in ("hemi", "run", "desc")}
         key = (file.file.dataset.path, *sorted(rest.items()))
         sides = spaces.setdefault(key, {}).setdefault(values.get("run"), {})

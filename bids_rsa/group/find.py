@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from bids_rsa.core.comparison.table import COMPARISONS
 from bids_rsa.discovery.datasets import Dataset, split_name
 from bids_rsa.discovery.index import Index, IndexedFile
 from bids_rsa.discovery.selection import passes, read_filters
+from bids_rsa.entities import respelled, spellings
 from bids_rsa.errors import ContentError, InputError, SelectionError
 from bids_rsa.group.hemispheres import join_maps
 from bids_rsa.group.participant_maps import MapKey, ParticipantMap
@@ -80,6 +82,11 @@ def find_maps(
             "Run the participant level again for it (the same command resumes the run), "
             "or leave the participant out with --exclude-participant-label.",
         )
+    longest = spellings(pair for one in found for pair in one.key.others)
+    found = [
+        replace(one, key=replace(one.key, others=respelled(one.key.others, longest)))
+        for one in found
+    ]
     found = join_maps(found, lambda subject: is_wanted(subject, selection))
     _check_once(found)
     return tuple(found), tuple(index.folders)

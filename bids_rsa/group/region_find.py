@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bids_rsa.entities import Pairs, name_pairs
+from bids_rsa.entities import Pairs, name_pairs, respelled, spellings
 from bids_rsa.errors import ContentError, SelectionError
 from bids_rsa.group.agree import AGREEING, value_at
 from bids_rsa.group.find import is_wanted, map_datasets
@@ -50,6 +50,8 @@ def find_region_groups(
         for key, tables in _tables(output_dir, derivatives)
         if is_wanted(tables.subject, selection) and _is_selected(dict(key), selection)
     ]
+    longest = spellings(pair for key, _ in wanted for pair in key)
+    wanted = [(respelled(key, longest), tables) for key, tables in wanted]
     for key, tables in join_tables(wanted):
         if average_sessions:
             key = tuple(pair for pair in key if pair[0] != "ses")

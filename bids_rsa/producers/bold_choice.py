@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bids_rsa.discovery.selection import of_space, same_label
-from bids_rsa.entities import by_value
+from bids_rsa.entities import by_number, by_value
 from bids_rsa.errors import OptionError, SelectionError
 from bids_rsa.estimation.bold_files import BoldFile
 from bids_rsa.settings import Selection
@@ -105,7 +105,8 @@ def check_one_each(files: Sequence[BoldFile], selection: Selection) -> None:
         file = bold.file
         run = by_value(file.run)
         space = (file.space, file.resolution)
-        key = (file.session, file.task, file.acquisition, run, *space, bold.others, bold.form)
+        others = tuple(by_number(bold.others).items())
+        key = (file.session, file.task, file.acquisition, run, *space, others, bold.form)
         first = seen.setdefault(key, bold)
         if first is not bold:
             differ = sorted(

@@ -90,3 +90,26 @@ def test_two_sessions_that_are_one_file_are_refused(tmp_path):
     with pytest.raises(BidsRsaError, match="sub-03 has the same map twice") as caught:
         planned(tmp_path, GroupSettings(average_sessions=True))
     assert caught.value.exit_code == 65
+
+
+@pytest.mark.parametrize("key", ["echo", "flip", "chunk"])
+def test_indices_are_matched_by_number(tmp_path, key):
+    for number in range(1, 8):
+        write_map(tmp_path / "out", f"{number:02d}", subject_scores(number))
+        label = "1" if number > 4 else "01"
+        renamed(tmp_path, f"{number:02d}", "task-x_", f"task-x_{key}-{label}_")
+    (test,) = planned(tmp_path)
+    assert len(test.subjects) == 7
+    assert f"{key}-01" in test.label
+    write_map(tmp_path / "out", "01", subject_scores(1))
+    renamed(tmp_path, "01", "task-x_space", f"task-x_{key}-1_space")
+    with pytest.raises(BidsRsaError, match="sub-01 is there twice"):
+        planned(tmp_path)
+
+
+def test_labels_that_are_no_indices_are_matched_as_they_are(tmp_path):
+    for number in range(1, 9):
+        write_map(tmp_path / "out", f"{number:02d}", subject_scores(number))
+        label = "1" if number > 4 else "01"
+        renamed(tmp_path, f"{number:02d}", "task-x_", f"task-x_rec-{label}_")
+    assert len(planned(tmp_path)) == 2

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from input_trees import CONDITIONS, describe, find, statmaps
+from input_trees import CONDITIONS, describe, find, mask, name, statmaps
 
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.patterns.stack_plan import plan_stack
@@ -73,3 +73,14 @@ def test_nilearn_writes_signs_in_words(tmp_path, condition, label):
     statmaps(root, conditions=(label, "house", "cat"))
     (analysis,) = find(root, tmp_path, conditions=(condition, "house", "cat")).analyses
     assert {image.condition for image in analysis.images} == {condition, "house", "cat"}
+
+
+def test_a_mask_of_an_echo_fits_images_that_write_its_number_otherwise(tmp_path):
+    root = describe(tmp_path / "data")
+    statmaps(root, runs=("1",), echo="1")
+    for echo in ("01", "02"):
+        mask(root / f"sub-01/func/{name('01', run='1', echo=echo)}_desc-brain_mask.nii.gz")
+    (analysis,) = find(root, tmp_path).analyses
+    assert [path.rpartition("/")[2] for path in analysis.brain_mask.paths] == [
+        "sub-01_task-x_run-1_echo-01_desc-brain_mask.nii.gz"
+    ]

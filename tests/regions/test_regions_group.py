@@ -18,9 +18,10 @@ from bids_rsa.core.comparison.ceilings import noise_ceiling
 from bids_rsa.core.comparison.plans import compare
 from bids_rsa.core.inference.region_tests import region_tests
 from bids_rsa.group.region_data import RegionData
+from bids_rsa.group.region_find import find_region_groups
 from bids_rsa.group.region_tests import ceilings_of_regions, compare_regions
 from bids_rsa.group.region_write import score_rows
-from bids_rsa.settings import GroupSettings
+from bids_rsa.settings import GroupSettings, RegionSettings, Selection
 
 EXACT = {"rtol": 0, "atol": 1e-12}
 OPTIONS = ("group", "--use-plugin", "Linear", "--no-report")
@@ -198,6 +199,18 @@ def test_mean_rdms_and_pictures(group_run):
     sidecar = json.loads(next(group_run.glob("group/*Octants_meas-rhoa_scores.json")).read_text())
     assert sidecar["Participants"] == ["sub-01", "sub-02", "sub-03"]
     assert sidecar["FWEOver"] == "regions"
+
+
+def test_tables_are_matched_by_the_number_of_an_echo(region_run, tmp_path):
+    output = tmp_path / "out"
+    shutil.copytree(region_run[0], output)
+    for path in sorted(output.glob("sub-*/func/*")):
+        echo = "1" if "sub-01" in path.name else "01"
+        path.rename(path.with_name(path.name.replace("_space-", f"_echo-{echo}_space-")))
+
+    groups = find_region_groups(str(output), (), Selection(), RegionSettings())
+    assert {group.subjects for group in groups} == {("01", "02", "03")}
+    assert all(dict(group.key)["echo"] == "01" for group in groups)
 
 
 def test_the_group_is_not_tested_twice(group_run, region_dataset):
