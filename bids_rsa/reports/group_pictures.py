@@ -137,7 +137,7 @@ def _map_notes(
 
 def _hemispheres(job: GroupJob, scores: GroupScores, result: GroupResult) -> Figure:
     """Draw the whole map on both hemispheres, as `_mosaic` does on slices."""
-    mosaic = surface_mosaic(scores.space, job.test.surfaces)
+    mosaic = surface_mosaic(scores.space, job.test.surfaces, job.test.key.space)
     data, found = np.zeros((2, scores.space.n_locations))
     data[scores.mask] = result.maps["t"]
     found[scores.mask] = result.maps["tThr"] != 0
@@ -146,7 +146,7 @@ def _hemispheres(job: GroupJob, scores: GroupScores, result: GroupResult) -> Fig
     significant = mosaic.sample(found)
     opacity = np.clip(np.abs(values) / reference, 0, 1) ** 2
     opacity[significant > 0] = 1.0
-    said = drawn_on(scores.space, job.test.surfaces)
+    said = drawn_on(scores.space, job.test.surfaces, job.test.key.space)
     notes = _map_notes(job, result, scores.space.words[1], reference, said)
     picture = paint(mosaic, values, opacity, scale)
     return mosaic_figure(mosaic, picture, scale, headline(job.test), notes, significant)

@@ -12,6 +12,7 @@ from bids_rsa.patterns.stacked import StackedPatterns
 from bids_rsa.records import Analysis
 from bids_rsa.reports.details import map_values
 from bids_rsa.reports.drawing import COUNTS_OPACITY, is_count, opacity_of, scale_of
+from bids_rsa.reports.grayordinate_voxels import GrayordinateMosaic
 from bids_rsa.reports.map_words import MapWords
 from bids_rsa.reports.participant_pictures import words_of
 from bids_rsa.reports.pictures import mosaic_figure, paint, save_figure
@@ -31,8 +32,8 @@ def draw_hemispheres(
     list of Path
         The pictures.
     """
-    mosaic = surface_mosaic(stacked.space.centers, analysis.surfaces)
-    said = drawn_on(stacked.space.centers, analysis.surfaces)
+    mosaic = surface_mosaic(stacked.space.centers, analysis.surfaces, analysis.space)
+    said = drawn_on(stacked.space.centers, analysis.surfaces, analysis.space)
     drawn: list[Path] = []
     for file in planned:
         if not file.is_pictured or file.part not in ("", analysis.parts[0]):
@@ -47,7 +48,7 @@ def draw_hemispheres(
 
 
 def draw_surface_map(
-    mosaic: SurfaceMosaic,
+    mosaic: SurfaceMosaic | GrayordinateMosaic,
     values: NDArray[Any],
     path: Path,
     title: str,
@@ -58,7 +59,7 @@ def draw_surface_map(
 
     Parameters
     ----------
-    mosaic : SurfaceMosaic
+    mosaic : SurfaceMosaic or GrayordinateMosaic
     values : (n_locations,)
     path : Path
         The PNG; an SVG lies beside it.

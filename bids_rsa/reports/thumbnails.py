@@ -22,6 +22,7 @@ from bids_rsa.reports.surface_packing import Geometry, unpack_hemispheres
 from bids_rsa.reports.surface_view import lay_out_hemispheres
 from bids_rsa.reports.surface_viewer import read_geometry
 from bids_rsa.reports.template import mni_template
+from bids_rsa.reports.voxel_viewer import layout_of_voxels
 
 BUDGET = 7_000_000  # letters of all thumbnails
 PICTURE_WIDTH = 360  # pixels of a picture of hemispheres
@@ -153,6 +154,7 @@ def _surface_sheet(
     fitting = [one for one in maps if len(one.data) >= n_locations]
     if not fitting:
         return _picture_sheet(title, maps, inside)
+    has_voxels = layout_of_voxels(fitting[0]) is not None
     _, highest = _mean_and_highest(fitting)
     scale, images = _scale(maps, highest), []
     for one in fitting:
@@ -162,6 +164,8 @@ def _surface_sheet(
         picture = Image.fromarray(paint(mosaic, values, opacity_of(values, scale), scale))
         images.append(_embedded(picture, one, known, title, _subject(one) in inside))
     where = "on the surfaces of the test; fainter the nearer a score is to 0"
+    if has_voxels:
+        where += "; voxels below the cortex are in the pictures of each participant only"
     return {"title": title, "images": images, "scale": _scale_words(scale, where)}
 
 

@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
 
 from bids_rsa.reports.analysis_view import as_drawn, view
 from bids_rsa.reports.collect import FoundMap
-from bids_rsa.reports.participant_pictures import MNI_TEMPLATE
-from bids_rsa.reports.slices import Anatomy, read_anatomy
+from bids_rsa.reports.grayordinate_voxels import volume_of, voxel_anatomy
 from bids_rsa.reports.surface_viewer import SurfaceMap
-from bids_rsa.reports.template import mni_template
 from bids_rsa.reports.volumes import box_mm, highest_mm, pack_map
 from bids_rsa.spaces.cifti import open_cifti
 from bids_rsa.spaces.grayordinate_layout import GrayordinateLayout
@@ -61,25 +57,10 @@ def voxel_viewer(
     fitting = [one for one in maps if len(one[1]) == layout.n_locations]
     if not fitting:
         return None
-    mask = np.nan_to_num(_volume(np.isfinite(fitting[0][1]), layout)) > 0
-    volumes = [(title, _volume(values, layout), scale) for title, values, scale in fitting]
+    mask = np.nan_to_num(volume_of(np.isfinite(fitting[0][1]), layout)) > 0
+    volumes = [(title, volume_of(values, layout), scale) for title, values, scale in fitting]
     packed = [
         (pack_map(title, data, mask, layout.affine, scale), scale) for title, data, scale in volumes
     ]
     place = box_mm(mask, layout.affine), highest_mm(volumes[0][1], layout.affine)
-    return view(name, packed, _anatomy(mask, layout, is_mni), place, budget)
-
-
-def _volume(values: NDArray[Any], layout: GrayordinateLayout) -> NDArray[np.float32]:
-    """Put the values of the voxels on their grid, NaN elsewhere."""
-    below = layout.vertices < 0
-    volume = np.full(layout.shape, np.nan, np.float32)
-    volume[tuple(layout.voxels[below].T)] = values[below]
-    return volume
-
-
-def _anatomy(mask: NDArray[np.bool_], layout: GrayordinateLayout, is_mni: bool) -> Anatomy:
-    """Give the MNI template, or the voxels themselves."""
-    if is_mni:
-        return read_anatomy(mni_template(), MNI_TEMPLATE)
-    return read_anatomy(nib.Nifti1Image(mask.astype(np.float32), layout.affine), "the voxels")
+    return view(name, packed, voxel_anatomy(mask, layout, is_mni), place, budget)

@@ -8,6 +8,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
+from surface_inputs import VOXELS, brain_axis
+
+from bids_rsa.reports.grayordinate_voxels import with_voxels
+from bids_rsa.reports.surface_view import SurfaceMosaic
+from bids_rsa.spaces.cifti import GrayordinateLayout
 
 
 def run_app(*arguments):
@@ -98,3 +104,50 @@ def test_grayordinates_are_called_so(grayordinate_results):
                   "Cortex mask"):  # fmt: skip
         assert words in page
     assert "Voxels left out" not in page and "Voxels: " not in page
+
+
+def test_pictures_of_grayordinates_show_the_voxels_below_the_hemispheres(grayordinate_results):
+    """The effect is in the left block; each pixel of a slice has the value of the nearest voxel."""
+    figures = grayordinate_results / "sub-01" / "figures"
+    (svg,) = figures.glob("*_stat-pearson_desc-kind_statmap.svg")
+    text = svg.read_text()
+    for words in ("left, lateral", "z = ", "y = ", "x = ", "voxels below the cortex are drawn on"):
+        assert words in text
+    assert "not shown" not in text
+    (group,) = grayordinate_results.glob("group/figures/*_mosaic.svg")
+    assert "z = " in group.read_text() and "voxels below the cortex" in group.read_text()
+    with Image.open(svg.with_suffix(".png")) as picture:
+        pixels = np.asarray(picture.convert("RGB"), dtype=int)[:, :1120]
+    red = pixels[..., 0] - pixels[..., 2] > 80
+    lower = red[pixels.shape[0] * 2 // 3 :]  # the rows of slices
+    panel = 1120 // 7
+    n_axial = next(k for k in range(len(lower)) if lower[k].any())
+    first_row = lower[n_axial : n_axial + 40]
+    halves = [first_row[:, k * panel + panel // 2 * side :][:, : panel // 2].sum()
+              for k in range(7) for side in (0, 1)]  # fmt: skip
+    assert sum(halves[::2]) > 20 * max(sum(halves[1::2]), 1) > 0
+
+
+def test_each_pixel_of_a_slice_is_the_nearest_voxel():
+    """No voxel of the cortex' vertices is drawn in slices, and no vertex elsewhere."""
+    axis = brain_axis()
+    layout = GrayordinateLayout.of_axis(axis, "x")
+    n_cortex = int(axis.surface_mask.sum())
+    flat = SurfaceMosaic((10, 1120), np.full((10, 1120), 3), np.ones((10, 1120), np.float32), ())
+    mosaic = with_voxels(flat, layout, None)
+    values = np.where(np.arange(len(axis)) < n_cortex, np.nan, np.arange(len(axis)) + 1.0)
+    values[3] = -7
+    shown = mosaic.sample(values)
+    assert shown.shape == mosaic.shape == mosaic.grey.shape
+    assert (shown[:10] == -7).all()
+    slices, found = mosaic.slices, shown[10:]
+    drawn = found[slices.rows, slices.columns]
+    assert set(np.unique(found)) - {0} <= set(values[n_cortex:])
+    voxels = np.rint(nib.affines.apply_affine(np.linalg.inv(VOXELS), slices.mm.T)).astype(int)
+    numbers = {tuple(ijk): value for ijk, value in
+               zip(axis.voxel[n_cortex:].tolist(), values[n_cortex:], strict=True)}  # fmt: skip
+    np.testing.assert_array_equal(drawn, [numbers.get(tuple(ijk), 0) for ijk in voxels.tolist()])
+    assert (drawn != 0).sum() > 5000
+    assert {label.text[0] for label in mosaic.labels} == set("zyxLR")
+    assert min(label.y for label in mosaic.labels) > 10
+    assert with_voxels(flat, layout, "fsLR").slices.anatomy.words == "the MNI template"
