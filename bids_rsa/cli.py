@@ -12,6 +12,7 @@ from types import FrameType
 
 from bids_rsa.errors import BidsRsaError, ReadWriteError
 from bids_rsa.locks import try_lock
+from bids_rsa.shortage import as_shortage, refuse_tiny_limit
 
 LOGGER = logging.getLogger("bids_rsa")
 SECONDS_TO_END = 2.0
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         _catch_signals()
     try:
+        refuse_tiny_limit()
         from bids_rsa.options.arguments import parse
 
         settings = parse(arguments)
@@ -46,10 +48,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BidsRsaError as error:
         LOGGER.error("%s", error, exc_info=debug)
         return error.exit_code
-    except OSError as error:
-        LOGGER.error("%s", _describe(error), exc_info=debug)
-        return ReadWriteError.exit_code
     except Exception as error:
+        if shortage := as_shortage(error):
+            LOGGER.error("%s", shortage, exc_info=debug)
+            if argv is None:
+                _leave(shortage.exit_code)
+            return shortage.exit_code
+        if isinstance(error, OSError):
+            LOGGER.error("%s", _describe(error), exc_info=debug)
+            return ReadWriteError.exit_code
         LOGGER.error("Unexpected %s: %s", type(error).__name__, error, exc_info=debug)
         LOGGER.error("This is an error in bids_rsa; --debug shows the traceback.")
         return 1
@@ -138,6 +145,13 @@ def _catch_signals() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+
+
+def _leave(exit_code: int) -> None:
+    """End the process without what libraries do at the end: they need memory, too."""
+    _end_workers()
+    logging.shutdown()
+    os._exit(exit_code)
 
 
 def _end_workers() -> None:

@@ -5,7 +5,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from bids_rsa.app.plugins import CRASH_FOLDER
 from bids_rsa.app.running import Running
 from bids_rsa.errors import BidsRsaError, ReadWriteError
 from bids_rsa.interfaces.work_files import FAILURE_FILE
+from bids_rsa.shortage import as_shortage, chain
 
 LOGGER = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ def _find_failure(folder: Path, raised: Exception | None, work_dir: Path) -> Bid
         return _error(record["exit_code"], record["message"], record["hint"], work_dir)
     if raised is None:
         return None
-    for error in _chain(raised):
+    for error in chain(raised):
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             return FullDiskError(
                 f"Writing failed: {error.strerror}.", "Make room, and start again."
@@ -176,7 +177,9 @@ def _find_failure(folder: Path, raised: Exception | None, work_dir: Path) -> Bid
                 f"lacks {error.object[error.start]!r}.",
                 "Set LC_ALL=C.UTF-8 (or PYTHONUTF8=1), and start again.",
             )
-    told = " ".join(map(str, _chain(raised)))
+    if shortage := as_shortage(raised):
+        return shortage
+    told = " ".join(map(str, chain(raised)))
     if "BrokenProcessPool" in told:
         return UnexpectedError(
             "A worker process was killed while it worked on this or another subject; systems do "
@@ -194,10 +197,3 @@ def _error(exit_code: int, message: str, hint: str, work_dir: Path) -> BidsRsaEr
     if exit_code in classes and exit_code != UnexpectedError.exit_code:
         return classes[exit_code](message, hint)
     return UnexpectedError(message, f"Nipype's report is in {work_dir / CRASH_FOLDER}.")
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those that caused it."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

@@ -11,6 +11,7 @@ from nipype.interfaces.base import File, SimpleInterface, TraitedSpec, traits
 
 from bids_rsa.errors import BidsRsaError, ReadWriteError
 from bids_rsa.interfaces.work_files import FAILURE_FILE
+from bids_rsa.shortage import as_shortage
 
 
 class RecordingInterface(SimpleInterface):
@@ -63,10 +64,16 @@ def as_texts(paths: Iterable[Path]) -> list[str]:
 def record_failure(error: Exception, folder: Path) -> None:
     """Write what went wrong where the main process looks for it."""
     failure = {"message": f"{type(error).__name__}: {error}", "hint": "", "exit_code": 1}
-    if isinstance(error, BidsRsaError):
-        failure = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+    told = error if isinstance(error, BidsRsaError) else as_shortage(error)
+    if told is not None:
+        failure = {"message": told.message, "hint": told.hint, "exit_code": told.exit_code}
     elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
-        failure["exit_code"] = ReadWriteError.exit_code
+        where = f" {error.filename}" if error.filename else ""
+        failure = {
+            "message": f"Reading or writing failed:{where} ({error.strerror}).",
+            "hint": "Make room (or check the disk), and start again.",
+            "exit_code": ReadWriteError.exit_code,
+        }
     try:
         (folder / FAILURE_FILE).write_text(json.dumps(failure), encoding="utf-8")
     except OSError:
