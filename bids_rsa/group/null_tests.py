@@ -12,6 +12,7 @@ from bids_rsa.core.inference.condition_null import ConditionTest, condition_test
 from bids_rsa.core.inference.group_scores import fisher_z
 from bids_rsa.core.inference.permute import Null
 from bids_rsa.core.inference.stelzer import StelzerTest, stelzer_test
+from bids_rsa.disk_arrays import create_array
 from bids_rsa.errors import ContentError
 from bids_rsa.group.identity import refuse_changed_map
 from bids_rsa.group.load import GroupScores, make_smoother
@@ -80,7 +81,7 @@ def run_stelzer(
     group = test.settings
     path = folder / "null_maps.npy"
     shape = (len(test.members), find_draws(test).n_draws, int(scores.mask.sum()))
-    nulls = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    nulls = create_array(path, np.float32, shape)
     smooth = _smoother(test, scores)
     try:
         with bar(len(test.members), READ) as advance:

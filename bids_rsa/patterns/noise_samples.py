@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.noise.model import NoiseModel, noise_from_images, noise_from_residuals
+from bids_rsa.disk_arrays import create_array
 from bids_rsa.errors import BidsRsaError, OptionError
 from bids_rsa.patterns.noise_plan import NoisePlan, plan_noise
 from bids_rsa.patterns.readers import Series, read_images
@@ -211,7 +212,7 @@ def _write(
 def _wider(old: Any, path: Path, dtype: Any, shape: tuple[int, int]) -> Any:
     """Make the file, or make it again with a wider type: later files may hold doubles."""
     aside = path.with_suffix(".wider.npy") if old is not None else path
-    new = np.lib.format.open_memmap(aside, mode="w+", dtype=dtype, shape=shape)
+    new = create_array(aside, dtype, shape)
     if old is not None:
         for start in range(0, shape[0], 2**12):
             new[start : start + 2**12] = old[start : start + 2**12]

@@ -1,11 +1,15 @@
 """A full disk is one message and exit 74, and no truncated file under a final name."""
 
+import errno
 import os
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fault_runs import results, run, unfinished
+
+from bids_rsa.disk_arrays import create_array
 
 OPTIONS = ("--participant-label", "01")
 
@@ -52,6 +56,28 @@ def test_work_directory_on_a_full_disk(dataset, tmp_path, small_disk, kib):
     assert answer.returncode == 74, answer.stderr
     check_message(answer.stderr)
     assert unfinished(out) == []
+
+
+@pytest.mark.parametrize("kib", [300, 420, 540])
+def test_arrays_that_outgrow_the_work_directory(dataset, tmp_path, small_disk, kib):
+    """Written through memory, a file without room would end the process (SIGBUS)."""
+    out, work = tmp_path / "out", small_disk(kib) / "work"
+    noise = ("--noise", "shrinkage", "--noise-from", "images", "--no-report", "--no-figures")
+    answer = run(dataset, out, "-w", work, *OPTIONS, *noise, "--use-plugin", "Linear")
+    assert answer.returncode == 74, answer.stderr
+    check_message(answer.stderr)
+    assert "Fatal" not in answer.stderr and unfinished(out) == []
+
+
+def test_an_array_in_a_file_has_its_room_or_is_not_there(small_disk):
+    disk = small_disk(256)
+    array = create_array(disk / "small.npy", np.float32, (100, 100))
+    array[:] = np.arange(100, dtype=np.float32)
+    np.testing.assert_array_equal(np.load(disk / "small.npy"), array)
+    with pytest.raises(OSError, match="No space left") as caught:
+        create_array(disk / "large.npy", np.float32, (100, 1000))
+    assert caught.value.errno == errno.ENOSPC
+    assert [path.name for path in disk.iterdir()] == ["small.npy"]
 
 
 def check_message(errors: str) -> None:
