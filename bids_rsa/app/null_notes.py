@@ -14,7 +14,7 @@ from bids_rsa.core.comparison.permutations import (
 )
 from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.models.cells import scored
-from bids_rsa.models.loading import condensed
+from bids_rsa.models.fits import condensed
 from bids_rsa.outputs.null_files import relabeling_notes
 from bids_rsa.patterns.stack_plan import plan_stack
 from bids_rsa.records import Analysis, ModelRdm
