@@ -106,6 +106,27 @@ def test_every_centre_equals_the_definition(metric, n_folds, method, source):
     np.testing.assert_allclose(writer.rdms, rdms, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.parametrize("method", ["none", *PEER])
+@pytest.mark.parametrize("metric", ["crossnobis", "euclidean"])
+def test_an_outlier_costs_no_digits(metric, method):
+    data = simulated(**SMALL)
+    noise = model_of(data, "residuals", method, 4)
+    samples, dof = samples_of(data, "residuals")
+    patterns = patterns_of(data, 4)
+    middle = len(patterns) // 2
+    patterns[middle, 1, 2] *= 1e9
+    patterns[middle - 2, 2] += 2.0**30
+    rdms = all_rdms(data, noise, metric, 4, patterns=patterns)[0]
+    reached = [c for c in range(len(rdms)) if {middle, middle - 2} & set(near(data, c))]
+    assert len(reached) > 20
+    patterns[middle - 2, 2] -= 2.0**30  # exactly
+    for center in reached[::5]:
+        voxels = near(data, center)
+        matrix = noise_covariance(samples[:, voxels], dof, method).matrix
+        expected = noise_rdm(patterns[voxels].transpose(1, 2, 0), metric, matrix)
+        np.testing.assert_allclose(rdms[center], expected, rtol=1e-8, atol=1e-10)
+
+
 @pytest.mark.parametrize("source", ["residuals", "images"])
 @pytest.mark.parametrize("method", PEER)
 @pytest.mark.parametrize("dataset", DATASETS)

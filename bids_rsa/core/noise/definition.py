@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cholesky, eigh, solve_triangular
 
-from bids_rsa.core.dissimilarity.codes import SQUARES_PER_VOXEL
+from bids_rsa.core.dissimilarity.codes import PRODUCTS, SQUARES_PER_VOXEL
 from bids_rsa.core.dissimilarity.rdms import compute_rdm_cv, patch_rdm
 from bids_rsa.core.dissimilarity.table import (
     Dissimilarity,
@@ -51,7 +51,8 @@ def crossnobis(folds: ArrayLike, covariance: ArrayLike | None = None) -> Floats:
             "crossnobis needs (n_folds, n_items, n_voxels) with at least two folds, not shape "
             f"{patterns.shape}"
         )
-    return compute_rdm_cv(_decorrelated(patterns, covariance), crossnobis.__name__)
+    decorrelated = _decorrelated(_about_middle(patterns), covariance)
+    return compute_rdm_cv(decorrelated, crossnobis.__name__)
 
 
 def mahalanobis(patterns: ArrayLike, covariance: ArrayLike | None = None) -> Floats:
@@ -77,7 +78,7 @@ def mahalanobis(patterns: ArrayLike, covariance: ArrayLike | None = None) -> Flo
     items = np.array(patterns, dtype=np.float64)
     if items.ndim != 2:
         raise ValueError(f"patterns must be (n_items, n_voxels), not of shape {items.shape}")
-    decorrelated = _decorrelated(items, covariance)
+    decorrelated = _decorrelated(_about_middle(items), covariance)
     i, j = np.triu_indices(len(items), 1)
     squares = ((decorrelated[i] - decorrelated[j]) ** 2).sum(axis=1)
     return np.asarray(squares / items.shape[1])
@@ -141,6 +142,8 @@ def noise_rdm(folds: ArrayLike, metric: str, covariance: ArrayLike) -> Floats:
         return crossnobis(items, covariance)
     if known.noise_code == SQUARES_PER_VOXEL:
         return mahalanobis(items[0], covariance)
+    if known.gram_code not in PRODUCTS:
+        items = _about_middle(items)
     return patch_rdm(np.ascontiguousarray(whiten(items, covariance)), metric, False, {})
 
 
@@ -182,6 +185,17 @@ def _checked(covariance: ArrayLike, n_voxels: int) -> Floats:
     if np.abs(matrix - matrix.T).max(initial=0.0) > ASYMMETRY * np.abs(matrix).max(initial=0.0):
         raise ValueError("the noise covariance is not symmetric")
     return matrix
+
+
+def _about_middle(patterns: Floats) -> Floats:
+    """Subtract the median item of patterns (..., n_items, n_voxels).
+
+    Differences don't change by what all items share, and keep their digits.
+    """
+    if not patterns.size:
+        return patterns
+    middle = np.sort(patterns, axis=-2)[..., [patterns.shape[-2] // 2], :]
+    return np.asarray(patterns - np.where(np.isfinite(middle), middle, 0.0))
 
 
 def _decorrelated(patterns: Floats, covariance: ArrayLike | None) -> Floats:

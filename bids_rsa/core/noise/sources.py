@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.codes import SQEUCLIDEAN, SQUARES_PER_VOXEL
+from bids_rsa.core.dissimilarity.care import find_shared
+from bids_rsa.core.dissimilarity.codes import PRODUCTS, SQEUCLIDEAN, SQUARES_PER_VOXEL
 from bids_rsa.core.dissimilarity.protocol import RdmSource
 from bids_rsa.core.dissimilarity.sources import (
     PatchRule,
@@ -158,6 +159,8 @@ def _unshrunk(
     patterns = given[:] if isinstance(given, TwoFolds) else given
     if noise.method == "diagonal":
         scales = 1.0 / np.sqrt(np.where(noise.usable, noise.variances, 1.0))
+        if known.noise_code not in PRODUCTS:  # differences keep their digits
+            patterns = patterns - find_shared(patterns)[0].reshape(*patterns.shape[:2], 1)
         patterns = patterns * scales[:, None, None]
     rule = PatchRule(known.name, {}, False, min_voxels)
     if known.noise_code == SQUARES_PER_VOXEL:

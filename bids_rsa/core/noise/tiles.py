@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.dissimilarity.care import find_shared
+from bids_rsa.core.dissimilarity.codes import COSINE
 from bids_rsa.core.dissimilarity.table import Dissimilarity
 from bids_rsa.core.neighborhood.protocol import CenterBlock
 from bids_rsa.core.noise.center_tiles import CenterTiles
@@ -49,6 +51,8 @@ class _Tile:
         Sums over samples of z_i z_j.
     rows : (n_rows, n_voxels) float64
         Patterns in the scale of z; see `fold_rows`.
+    uneven : (n_voxels,) uint8
+        Where their products lose digits; see `care.find_shared`.
     fourth_of_patches : (n_patches,) float64
     fourth_of_voxels : (n_voxels,) float64
     """
@@ -56,6 +60,7 @@ class _Tile:
     voxels: Integers
     products: Floats
     rows: Floats
+    uneven: NDArray[np.uint8]
     fourth_of_patches: Floats
     fourth_of_voxels: Floats
 
@@ -125,12 +130,17 @@ class TileSource:
         scales = self._scales[voxels]
         z = self._noise.deviations(voxels) * scales[:, None]
         folds = np.asarray(self._patterns[voxels], dtype=np.float64)
-        rows = fold_rows(folds) * scales if self._from_products else np.empty((0, len(voxels)))
+        shared, uneven = find_shared(folds)
+        rows = np.empty((0, len(voxels)))
+        if self._from_products:
+            if self._code != COSINE:  # distances don't change by what all conditions share
+                folds = folds - shared.reshape(*folds.shape[:2], 1)
+            rows = fold_rows(folds) * scales
         of_patches = np.zeros(len(starts) - 1)
         of_voxels = np.zeros(len(voxels))
         if self._noise.method != "full":
             of_voxels = _fourth_moments(z, members, starts, of_patches)
-        return _Tile(voxels, z @ z.T, rows, of_patches, of_voxels)
+        return _Tile(voxels, z @ z.T, rows, uneven, of_patches, of_voxels)
 
     def _fill_one(
         self, tile: _Tile, p: int, patch: Integers, matrix: Floats, rdm: Floats
@@ -146,7 +156,7 @@ class TileSource:
             float(tile.fourth_of_voxels[patch].sum()),
         )  # fmt: skip
         found = shrink(noise.method, noise.n_samples, noise.dof, sums)
-        if not self._from_products:
+        if not self._from_products or tile.uneven[patch].any():
             self._whiten(tile, patch, matrix, found, rdm)
             return found
         rows = np.empty((len(tile.rows), n_voxels))
