@@ -76,13 +76,16 @@ def locked(path: Path, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[N
 
 
 def _open(path: Path) -> int:
-    """Open a lock file, with the permissions of its folder where it is made."""
+    """Open a lock file, which its owner gives the permissions of its folder."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         try:
-            return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except PermissionError:  # another user's; a lock needs no right to write
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    os.fchmod(descriptor, 0o600 | (path.parent.stat().st_mode & 0o066))
+    found, wanted = os.fstat(descriptor), path.parent.stat().st_mode & 0o066
+    # also where it was there: a run may have been killed between the two
+    if found.st_uid == os.geteuid() and wanted & ~found.st_mode:
+        os.fchmod(descriptor, found.st_mode & 0o777 | wanted)
     return descriptor

@@ -1,7 +1,6 @@
 """The tests of the group level are run: planned files, the graph, what is there at the end."""
 
 import logging
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,13 +11,14 @@ from bids_rsa.app.execution import Clock, run_jobs
 from bids_rsa.app.group_messages import print_end
 from bids_rsa.app.pages import GROUP, cite, write_pages
 from bids_rsa.app.running import Running
-from bids_rsa.app.work_folder import Claim, claim
+from bids_rsa.app.work_folder import Claim, claim, remove_abandoned
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.group.ceiling_write import CeilingJob
+from bids_rsa.group.ceiling_write import CeilingJob, ceiling_name
 from bids_rsa.group.records import FOLDER
 from bids_rsa.group.write import RUN_WORKFLOW, GroupJob, nulls_name
 from bids_rsa.outputs.dataset_files import clear_leftovers, dataset_lock, write_dataset_files
 from bids_rsa.outputs.derivatives import is_complete
+from bids_rsa.outputs.run_logs import is_logged
 from bids_rsa.outputs.whole_files import remove_leftovers
 
 LOGGER = logging.getLogger(__name__)
@@ -46,10 +46,14 @@ class TestGraphs:
 
     def _claimed(self, job: AnyJob) -> AnyJob:
         """Claim a folder for a job."""
-        own = claim(self.running.work / RUN_WORKFLOW, job.name)
-        self.claims[own.name] = own
+        folder = self.running.work / RUN_WORKFLOW
         if isinstance(job, CeilingJob):
+            own = claim(folder, job.name)
+            self.claims[own.name] = own
             return replace(job, name=own.name)
+        endings = (*(graph.removeprefix(job.name) for graph in job.graphs), nulls_name(""))
+        own = claim(folder, job.name, endings)
+        self.claims[own.name] = own
         remove_leftovers(own.folder / STATE_FOLDER)
         return replace(job, name=own.name, state_dir=str(own.folder / STATE_FOLDER))
 
@@ -74,11 +78,13 @@ class TestGraphs:
     def release(self, jobs: Sequence[AnyJob], keep: bool) -> None:
         """Give the jobs' folders back, and remove them unless they are kept."""
         for job in jobs:
-            if not keep:
-                nulls = self.running.work / RUN_WORKFLOW / nulls_name(job.name)
-                for folder in (*self.folders(job), nulls):
-                    shutil.rmtree(folder, ignore_errors=True)
-            self.claims[job.name].release(remove=not keep)
+            self.claims.pop(job.name).release(remove=not keep)
+
+    def forget(self, job: GroupJob) -> None:
+        """Remove what a run left of a job that was killed once the job was complete."""
+        if self.is_complete(job) and not self.running.keeps_work:
+            self.release([self._claimed(job)], keep=False)
+            remove_abandoned(self.running.work / RUN_WORKFLOW, f"{ceiling_name(job.name)}*")
 
 
 def run_tests(
@@ -110,11 +116,13 @@ def run_tests(
             LOGGER.info("%s is complete with the same settings: skipped.", job.label)
     waiting = [*tests, *ceilings]
     failures: dict[str, BidsRsaError] = {}
+    log_to(running.log_file)
     if waiting:
-        log_to(running.log_file)
         # a joint correction needs the null distributions of all tests
         needed = jobs if tests and any(job.n_joint > 1 for job in jobs) else tests
         failures = _run([*needed, *ceilings], graphs, running)
+    for job in jobs:
+        graphs.forget(job)
     done = [job for job in jobs if job.label not in failures]
     has_page = _describe(done, running, bool(waiting))
     for label, error in failures.items():
@@ -124,8 +132,9 @@ def run_tests(
             "%d of %d tests and ceilings failed; %s is kept.",
             len(failures), len(jobs) + len(ceilings), running.work,
         )  # fmt: skip
-    if waiting and done:  # last, so that the log is whole
-        running.keep_log(running.output / jobs[0].test.folder)
+    folder = running.output / jobs[0].test.folder
+    if done and (waiting or not is_logged(folder, folder.glob("[!.]*.json"))):  # last, to be whole
+        running.keep_log(folder)
     if failures:
         codes = {error.exit_code for error in failures.values()}
         return codes.pop() if not done and len(codes) == 1 else 1

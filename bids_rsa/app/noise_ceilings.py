@@ -11,7 +11,7 @@ from bids_rsa.core.comparison.table import find_comparison
 from bids_rsa.dataset import find_analyses
 from bids_rsa.errors import BidsRsaError, ContentError, InputError
 from bids_rsa.group.ceiling_subjects import CeilingSubject, check_comparable
-from bids_rsa.group.ceiling_write import CeilingJob, plan_ceilings
+from bids_rsa.group.ceiling_write import CeilingJob, ceiling_name, plan_ceilings
 from bids_rsa.group.ceilings import ceiling_tests
 from bids_rsa.group.participant_maps import ParticipantMap
 from bids_rsa.group.records import GroupTest
@@ -99,7 +99,7 @@ def _ceiling_job(together: Sequence[GroupJob], bids_dir: str, n_threads: int) ->
         subjects=subjects,
         output_dir=together[0].output_dir,
         links=tuple(dict(link for job in together for link in job.links).items()),
-        name=f"{together[0].name}_ceiling",
+        name=ceiling_name(together[0].name),
         n_threads=together[0].n_threads,
         memory_gb=max(_memory_gb(one, len(tests), together[0].n_threads) for one in everyone),
         right=right if any(right) else (),

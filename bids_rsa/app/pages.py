@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bids_rsa.app.closing import remove_empty
 from bids_rsa.app.running import Running
+from bids_rsa.app.work_folder import claim, remove_abandoned
 from bids_rsa.entities import LABEL
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.outputs.analysis_job import node_name
@@ -30,7 +31,10 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class PageJob:
-    """A page to write: a participant's, or the group's where ``subject`` is empty."""
+    """A page to write: a participant's, or the group's where ``subject`` is empty.
+
+    ``name`` is that of its node, and of the folder claimed for it.
+    """
 
     name: str
     subject: str
@@ -60,30 +64,34 @@ def write_pages(
     dict
         By page, why it could not be written.
     """
-    jobs = [
-        PageJob(
-            f"page_{node_name(subject or 'group')}_{running.run_id[-8:]}",
-            subject,
-            str(running.output),
-        )
-        for subject in dict.fromkeys(subjects)
-    ]
-    wanted = [job for job in jobs if anew or not _is_current(job)]
-    failures: dict[str, BidsRsaError] = {}
-    waiting = wanted
-    if waiting:
-        running.configure()
-    for _ in range(ATTEMPTS if waiting else 0):
-        failures |= _run(waiting, running)
-        waiting = [job for job in waiting if job.name not in failures and not _is_current(job)]
-        if not waiting:
-            break
+    jobs = [PageJob("", subject, str(running.output)) for subject in dict.fromkeys(subjects)]
+    jobs = [job for job in jobs if anew or not _is_current(job)]
+    folder = running.work / RUN_WORKFLOW
+    claims = [claim(folder, f"page_{node_name(job.subject or 'group')}") for job in jobs]
+    wanted = [replace(job, name=own.name) for job, own in zip(jobs, claims, strict=True)]
+    failures = _write(wanted, running) if wanted else {}
+    for own in claims:
+        own.release(remove=True)
+    remove_abandoned(folder)
+    remove_empty((folder,))
     for job in wanted:
         if job.name in failures:
             LOGGER.error("The page %s could not be written: %s", job.path, failures[job.name])
         else:
             LOGGER.info("Page: %s", job.path)
     return {job.subject: failures[job.name] for job in wanted if job.name in failures}
+
+
+def _write(jobs: Sequence[PageJob], running: Running) -> dict[str, BidsRsaError]:
+    """Write pages, and again those that other jobs gave more to show meanwhile."""
+    running.configure()
+    failures: dict[str, BidsRsaError] = {}
+    for _ in range(ATTEMPTS):
+        failures |= _run(jobs, running)
+        jobs = [job for job in jobs if job.name not in failures and not _is_current(job)]
+        if not jobs:
+            break
+    return failures
 
 
 class _PageGraphs:
@@ -119,7 +127,6 @@ def _run(jobs: Sequence[PageJob], running: Running) -> dict[str, BidsRsaError]:
     for job in jobs:
         for folder in graphs.folders(job):
             shutil.rmtree(folder, ignore_errors=True)
-    remove_empty((running.work / RUN_WORKFLOW,))
     return failures
 
 

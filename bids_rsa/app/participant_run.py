@@ -19,6 +19,7 @@ from bids_rsa.outputs.analysis_job import RUN_WORKFLOW, AnalysisJob, subject_nam
 from bids_rsa.outputs.bids_uris import THIS_DATASET, name_datasets
 from bids_rsa.outputs.dataset_files import clear_leftovers, dataset_links, write_dataset_files
 from bids_rsa.outputs.image_plan import SEARCHLIGHT
+from bids_rsa.outputs.run_logs import is_logged
 from bids_rsa.records import Discovery
 
 LOGGER = logging.getLogger(__name__)
@@ -80,14 +81,24 @@ class ParticipantRun:
                 "%s is complete with the same settings and inputs: skipped.", job.analysis.title
             )
             self.outcome.rows.append(summarize(job, self.running.output, None))
-        if complete:  # the run that made them may have been killed before it described them
-            self._write_dataset_files(complete)
+        self._describe_again(complete)
         for job in complete:
             self.graphs.release(self.graphs.claim(job), done=True)
         failed = self.outcome.failures
         jobs = [job for job in jobs if job.analysis.subject not in failed]
         self.null_notes.tell([job.analysis for job in jobs])
         return [self.graphs.claim(job) for job in jobs]
+
+    def _describe_again(self, complete: Sequence[AnalysisJob]) -> None:
+        """Write what the run that made these may have been killed before: no results, but words."""
+        if complete:
+            self._write_dataset_files(complete)
+        output = self.running.output
+        for subject in dict.fromkeys(job.analysis.subject for job in complete):
+            own = [job for job in complete if job.analysis.subject == subject]
+            sidecars = [output / file.sidecar for job in own for file in job.all_planned]
+            if not is_logged(output / f"sub-{subject}", sidecars):
+                self.running.keep_log(output / f"sub-{subject}")
 
     def close(
         self, jobs: Sequence[AnalysisJob], failures: Mapping[str, BidsRsaError], clock: Clock

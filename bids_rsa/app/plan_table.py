@@ -5,11 +5,12 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 
 from bids_rsa.app.bold_table import bold_tables
 from bids_rsa.errors import BidsRsaError
-from bids_rsa.outputs.whole_files import replacing
+from bids_rsa.outputs.whole_files import remove_leftovers, replacing
 from bids_rsa.patterns.readers import source_layout
 from bids_rsa.records import Analysis, Discovery, MaskChoice, ModelRdm
 from bids_rsa.spaces.grid import Grid
@@ -108,6 +109,7 @@ def write_plan(rows: Sequence[dict[str, str]], path: str) -> None:
     writer = csv.DictWriter(text, COLUMNS, delimiter="\t", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
+    remove_leftovers(Path(path).parent, with_subfolders=False, name=escape(Path(path).name))
     with replacing(path) as beside:
         Path(beside).write_text(text.getvalue(), encoding="utf-8")
 

@@ -1,10 +1,9 @@
 """The group level of regions: planned, run, and summarised."""
 
 import logging
-import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from bids_rsa.app.execution import Clock, run_jobs
 from bids_rsa.app.pages import GROUP, cite, write_pages
 from bids_rsa.app.running import Call, Running
 from bids_rsa.app.summary import show, text_table
+from bids_rsa.app.work_folder import Claim, claim
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.group.records import FOLDER
 from bids_rsa.group.region_job import RUN_WORKFLOW, RegionGroupJob, plan_region_group
@@ -19,6 +19,7 @@ from bids_rsa.group.region_records import RegionGroup
 from bids_rsa.outputs.analysis_job import node_name
 from bids_rsa.outputs.dataset_files import clear_leftovers, dataset_lock, write_dataset_files
 from bids_rsa.outputs.derivatives import check_replaceable, is_complete
+from bids_rsa.outputs.run_logs import is_logged
 from bids_rsa.settings import GroupSettings
 
 LOGGER = logging.getLogger(__name__)
@@ -49,14 +50,19 @@ def run_region_groups(
         sys.stdout.write(_table(jobs))
         return 0
     running = call.start(call.plugin(len(jobs), "Linear"))
+    graphs = RegionGraphs(running)
+    jobs = [graphs.claim(job) for job in jobs]
     waiting = [job for job in jobs if not _is_complete(job)]
     for job in jobs:
         if job not in waiting:
             LOGGER.info("%s is complete with the same settings: skipped.", job.group.title)
-    failures = _run(waiting, running, call) if waiting else {}
+    folder = output / FOLDER
+    is_told = not waiting and is_logged(folder, folder.glob("[!.]*.json"))
+    failures = {} if is_told else _run(waiting, graphs, call)
+    graphs.release(jobs, bool(failures))
     if len(failures) < len(jobs):
         write_dataset_files(output, {}, {})
-    clear_leftovers(output, [output / FOLDER])
+    clear_leftovers(output, [folder])
     done = [job for job in jobs if job.name not in failures]
     has_page = True
     if done and not call.asked.no_report:
@@ -92,9 +98,28 @@ def _plan(
 
 @dataclass(frozen=True)
 class RegionGraphs:
-    """How sets of regions are run."""
+    """How sets of regions are run.
+
+    ``claims`` are the folders that they work in, by the job's name.
+    """
 
     running: Running
+    claims: dict[str, Claim] = field(default_factory=dict)
+
+    def claim(self, job: RegionGroupJob) -> RegionGroupJob:
+        """Claim a folder for a set, beside the folders of other runs that work on it now."""
+        own = claim(self.running.work / RUN_WORKFLOW, job.name)
+        self.claims[own.name] = own
+        return replace(job, name=own.name)
+
+    def release(self, jobs: Sequence[RegionGroupJob], has_failed: bool) -> None:
+        """Give the folders back, and remove what nobody needs any more."""
+        keep = self.running.keeps_work or has_failed
+        for job in jobs:
+            self.claims[job.name].release(remove=not keep)
+        if not keep:
+            self.running.log_file.unlink(missing_ok=True)
+            self.running.remove_empty(self.running.work / RUN_WORKFLOW)
 
     def build(self, jobs: Sequence[RegionGroupJob]) -> Any:
         """Build the graph of some sets."""
@@ -104,24 +129,23 @@ class RegionGraphs:
 
     def folders(self, job: RegionGroupJob) -> list[Path]:
         """Say where a set alone works."""
-        return [self.running.work / RUN_WORKFLOW / job.name]
+        return [self.claims[job.name].folder]
 
     def is_complete(self, job: RegionGroupJob) -> bool:
         """Tell whether every file of a set is there."""
         return _is_complete(job)
 
 
-def _run(jobs: Sequence[RegionGroupJob], running: Running, call: Call) -> dict[str, BidsRsaError]:
-    """Run the graph of the sets that are not complete."""
+def _run(
+    jobs: Sequence[RegionGroupJob], graphs: RegionGraphs, call: Call
+) -> dict[str, BidsRsaError]:
+    """Run the graph of the sets that are not complete, and keep the log."""
+    running = graphs.running
     call.log_to(running.log_file)
-    running.configure()
-    failures = run_jobs(jobs, RegionGraphs(running), running, Clock())
+    if jobs:
+        running.configure()
+    failures = run_jobs(jobs, graphs, running, Clock())
     running.keep_log(running.output / FOLDER)
-    if not running.keeps_work and not failures:
-        for job in jobs:
-            shutil.rmtree(running.work / RUN_WORKFLOW / job.name, ignore_errors=True)
-        running.log_file.unlink(missing_ok=True)
-        running.remove_empty(running.work / RUN_WORKFLOW)
     return failures
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from bids_rsa.app.pages import GROUP, cite, subjects_with_maps, write_pages
 from bids_rsa.app.running import Call
 from bids_rsa.errors import InputError
+from bids_rsa.outputs.dataset_files import clear_leftovers
 from bids_rsa.reports.found_regions import region_tables
 from bids_rsa.reports.found_tests import FOLDER, find_tests
 
@@ -48,6 +49,7 @@ def _write(subjects: Sequence[str], what: str, call: Call) -> int:
     running = call.start(call.plugin(len(subjects)))
     failures = write_pages(subjects, running, anew=True)
     cite(running.output, True)
+    clear_leftovers(running.output, ())
     if call.asked.work_dir is None and not failures:
         running.remove_empty()
     return int(bool(failures))

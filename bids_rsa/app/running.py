@@ -11,8 +11,8 @@ from bids_rsa.app.work_folder import make_work_dir, work_dir
 from bids_rsa.machine import find_machine
 from bids_rsa.needs import usable_memory
 from bids_rsa.options.arguments import as_toml
-from bids_rsa.outputs.dataset_files import write_text
 from bids_rsa.outputs.provenance import new_run_id
+from bids_rsa.outputs.run_logs import write_run_log
 from bids_rsa.settings import RunSettings, Settings
 
 LOGGER = logging.getLogger(__name__)
@@ -58,10 +58,8 @@ class Running:
 
     def keep_log(self, folder: Path) -> None:
         """Write the settings, and the log so far, into a folder ``log`` beside the results."""
-        beside = folder / "log" / self.run_id
-        write_text(beside / "bids_rsa.toml", self.toml)
         log = self.log_file.read_text(encoding="utf-8") if self.log_file.exists() else ""
-        write_text(beside / "bids_rsa.log", log)
+        write_run_log(folder, self.run_id, self.toml, log)
 
     def remove_empty(self, *graphs: Path) -> None:
         """Remove the folders of graphs and the work directory as far as they are empty."""

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import tempfile
 from contextlib import suppress
@@ -14,6 +15,7 @@ from bids_rsa.locks import try_lock
 LOGGER = logging.getLogger(__name__)
 WORK_FOLDER = ".work"
 WRITABLE_BY_OTHERS = 0o022
+_BESIDE, _LOCK = "_beside", ".lock"
 
 
 def work_dir(work_dir: str | None, output_dir: str) -> Path:
@@ -46,10 +48,9 @@ def make_work_dir(folder: Path, output: Path) -> Path:
     """
     default = folder.parent == output / WORK_FOLDER
     try:
-        if default and not folder.parent.exists():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            folder.parent.chmod(output.stat().st_mode & 0o7777)
         folder.parent.mkdir(parents=True, exist_ok=True)
+        if default:
+            _let_in_whom(output, folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise OutputError(
@@ -74,6 +75,13 @@ def make_work_dir(folder: Path, output: Path) -> Path:
     return temporary
 
 
+def _let_in_whom(output: Path, folder: Path) -> None:
+    """Let those into our folder who may enter the output; a killed run may only have made it."""
+    found, wanted = folder.stat(), output.stat().st_mode & 0o7777
+    if found.st_uid == os.geteuid() and wanted & ~found.st_mode:
+        folder.chmod(found.st_mode & 0o7777 | wanted)
+
+
 def is_private(folder: Path) -> bool:
     """Tell whether a folder is the caller's own (root's: anybody's), and only its owner writes."""
     found = folder.stat()
@@ -83,36 +91,60 @@ def is_private(folder: Path) -> bool:
 
 @dataclass
 class Claim:
-    """A folder that one job has for itself until `release`, or until its process ends."""
+    """A folder that one job has for itself until `release`, or until its process ends.
+
+    ``also`` are endings: folders of its name with one of them belong to it.
+    """
 
     name: str
     folder: Path
     lock_path: Path
     descriptor: int
+    also: tuple[str, ...] = ()
 
     def release(self, remove: bool) -> None:
-        """Give the folder back; remove it first if asked."""
+        """Give the folder back; remove it first if asked, and those that killed runs left."""
         if remove:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            with suppress(OSError):
-                self.lock_path.unlink()
+            _remove(self.lock_path, self.also)
         os.close(self.descriptor)
+        if remove:
+            name = re.sub(rf"{_BESIDE}\d+$", "", self.name)
+            for pattern in (name, f"{name}{_BESIDE}*"):
+                remove_abandoned(self.lock_path.parent, pattern, self.also)
 
 
-def claim(parent: Path, name: str) -> Claim:
+def claim(parent: Path, name: str, also: tuple[str, ...] = ()) -> Claim:
     """Claim the folder ``name``, or one beside it while another run works there.
 
-    The system frees the claim when the process ends, however it ends.
+    The system frees the claim when the process ends, however it ends. ``also`` as in `Claim`.
     """
     parent.mkdir(parents=True, exist_ok=True)
     number = 0
     while True:
-        chosen = f"{name}_beside{number}" if number else name
-        lock_path = parent / f".{chosen}.lock"
+        chosen = f"{name}{_BESIDE}{number}" if number else name
+        lock_path = parent / f".{chosen}{_LOCK}"
         descriptor = _lock(lock_path)
         if descriptor is not None:
-            return Claim(chosen, parent / chosen, lock_path, descriptor)
+            return Claim(chosen, parent / chosen, lock_path, descriptor, also)
         number += 1
+
+
+def _remove(lock_path: Path, also: tuple[str, ...]) -> None:
+    """Remove the folders that a lock is for, and then the lock."""
+    folder = lock_path.name.removeprefix(".").removesuffix(_LOCK)
+    for ending in ("", *also):
+        shutil.rmtree(lock_path.with_name(f"{folder}{ending}"), ignore_errors=True)
+    with suppress(OSError):
+        lock_path.unlink()
+
+
+def remove_abandoned(parent: Path, pattern: str = "*", also: tuple[str, ...] = ()) -> None:
+    """Remove the claimed folders with such names that nobody holds: killed runs left them."""
+    for path in parent.glob(f".{pattern}{_LOCK}"):
+        descriptor = _lock(path)
+        if descriptor is not None:
+            _remove(path, also)
+            os.close(descriptor)
 
 
 def _lock(path: Path) -> int | None:

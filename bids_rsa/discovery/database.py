@@ -77,6 +77,8 @@ def _make(dataset: Dataset, folder: Path, config: dict[str, Any], wanted: re.Pat
         with locked(Path(f"{folder}.lock"), LOCK_SECONDS):
             if (folder / "layout_index.sqlite").is_file():
                 return  # another process made it meanwhile
+            for unfinished in folder.parent.glob(f".{folder.name}.*"):  # a killed process left it
+                shutil.rmtree(unfinished, ignore_errors=True)
             LOGGER.info("Indexing %s with pybids into %s ...", dataset.path, folder)
             unneeded = _Unneeded(dataset.path, wanted)
             indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=[unneeded])

@@ -60,6 +60,11 @@ class CeilingJob:
         return (self.name,)
 
 
+def ceiling_name(name: str) -> str:
+    """Name the node of noise ceilings after the first test's graph."""
+    return f"{name}_ceiling"
+
+
 def plan_ceilings(test: GroupTest) -> tuple[PlannedFile, ...]:
     """List the maps of a test's noise ceiling, with the settings that determine them."""
     settings = {

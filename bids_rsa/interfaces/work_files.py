@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import shutil
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -104,6 +103,13 @@ def save_models(
 ) -> str:
     """Save what RDMs are compared with, once, in a folder that is named by what it holds.
 
+    Parameters
+    ----------
+    models : tuple of ModelRdm
+    folder : Path
+        The working directory of a job, which nobody else writes to.
+    condition_covariance : (n_conditions, n_conditions), optional
+
     Returns
     -------
     str
@@ -116,14 +122,12 @@ def save_models(
     for array in arrays:
         content.update(np.ascontiguousarray(array).data)
     final = folder / f"models_{content.hexdigest()[:16]}"
+    beside = folder / "unfinished_models"
+    shutil.rmtree(beside, ignore_errors=True)  # a killed run left it
     if not final.exists():
-        beside = folder / f"unfinished_{uuid.uuid4().hex[:12]}"
         beside.mkdir(parents=True)
         save_record(Compared(models, condition_covariance), beside, "models")
-        try:
-            beside.rename(final)
-        except OSError:  # another run was faster
-            shutil.rmtree(beside)
+        beside.rename(final)
     return str(final / "models.json")
 
 

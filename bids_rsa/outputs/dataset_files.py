@@ -13,6 +13,7 @@ from bids_rsa._version import __version__
 from bids_rsa.locks import locked
 from bids_rsa.outputs.bids_uris import link_target
 from bids_rsa.outputs.derivatives import read_sidecar
+from bids_rsa.outputs.run_logs import remove_half_logs
 from bids_rsa.outputs.whole_files import remove_leftovers, replacing
 
 BIDS_VERSION = "1.11.1"
@@ -118,8 +119,10 @@ def clear_leftovers(output_dir: Path, own: Iterable[Path]) -> None:
         Folders of a participant or of the group, searched with all that is below them.
     """
     remove_leftovers(output_dir, with_subfolders=False)
-    for folder in (output_dir / CITATION_FOLDER, *own):
+    remove_leftovers(output_dir / CITATION_FOLDER)
+    for folder in own:
         remove_leftovers(folder)
+        remove_half_logs(folder)
 
 
 def dataset_links(output_dir: Path) -> dict[str, str]:

@@ -17,7 +17,6 @@ from bids_rsa.errors import OutputError, ReadWriteError
 
 _PREFIX = ".partial-"
 _KEY_LENGTH = 12
-_PATTERN = f"{_PREFIX}{'[0-9a-f]' * _KEY_LENGTH}-*"
 
 _unfinished: set[Path] = set()
 
@@ -35,7 +34,6 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     final = Path(path)
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
         with _held_file_beside(final) as beside:
             yield beside
             with beside.open("rb+") as file:
@@ -78,7 +76,10 @@ def _held_file_beside(final: Path) -> Iterator[Path]:
         beside = final.with_name(f"{_PREFIX}{uuid.uuid4().hex[:_KEY_LENGTH]}-{final.name}")
         _unfinished.add(beside)
         try:
-            descriptor = _create_locked(beside)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            # another run may have removed the folder, which was empty, since it was made
+            with suppress(FileNotFoundError):
+                descriptor = _create_locked(beside)
         finally:
             if descriptor < 0:
                 _unfinished.discard(beside)
@@ -109,7 +110,7 @@ def discard_unfinished() -> None:
         path.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path, with_subfolders: bool = True) -> None:
+def remove_leftovers(folder: Path, with_subfolders: bool = True, name: str = "*") -> None:
     """Remove what killed runs had begun to write, and leave what a living one is writing.
 
     Parameters
@@ -117,8 +118,11 @@ def remove_leftovers(folder: Path, with_subfolders: bool = True) -> None:
     folder : Path
     with_subfolders : bool
         Whether to look below it as well.
+    name : str
+        Of which files; a pattern.
     """
-    for path in folder.rglob(_PATTERN) if with_subfolders else folder.glob(_PATTERN):
+    pattern = f"{_PREFIX}{'[0-9a-f]' * _KEY_LENGTH}-{name}"
+    for path in folder.rglob(pattern) if with_subfolders else folder.glob(pattern):
         # locked, finished since, another user's, or on a file system that knows no locks
         with suppress(OSError):
             _remove_unheld(path)

@@ -63,8 +63,8 @@ def empty_folder(data):
 
 @case(66, "data", "T1w", "contrast-<condition>_stat-<statistic>_statmap")
 def no_condition_images(data):
-    for path in data.rglob("*_statmap.nii.gz"):
-        path.rename(path.with_name(f"{path.name[:6]}_run-{abs(hash(path))}_T1w.nii.gz"))
+    for number, path in enumerate(sorted(data.rglob("*_statmap.nii.gz"))):
+        path.rename(path.with_name(f"{path.name[:6]}_run-{number}_T1w.nii.gz"))
 
 
 @case(18, "z", "effect")

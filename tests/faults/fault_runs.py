@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import nibabel as nib
+import watched
 
 # made anew by every run, with its own times in them
 PER_RUN = ("log", ".work", ".lock")
@@ -17,8 +19,12 @@ SLOW = (
     "--participant-label", "01", "--folds", "runs", "--dissimilarity", "chebyshev",
     "--comparison", "spearman", "kendall-tau-a",
 )  # fmt: skip
-# the same for all participants, in two processes
-MANY = ("--folds", "runs", "--dissimilarity", "chebyshev", "--n-cpus", "2")
+EVERYBODY = ("--folds", "runs", "--dissimilarity", "chebyshev", "--use-plugin", "Linear")
+# some participants, in two processes
+MANY = (
+    "--participant-label", "01", "02", "03", "--folds", "runs", "--dissimilarity", "chebyshev",
+    "--n-cpus", "2",
+)  # fmt: skip
 
 
 def command(bids: Path, out: Path, *options: object) -> list[str]:
@@ -37,6 +43,13 @@ def start(bids: Path, out: Path, *options: object) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+
+
+def start_until(
+    place: Path, bids: Path, out: Path, *options: object, **moment: str | int
+) -> subprocess.Popen[str]:
+    """Start a run that stops itself at a moment; see `watched.start_until`."""
+    return watched.start_until(place, command(bids, out, *options)[3:], **moment)
 
 
 def run(bids: Path, out: Path, *options: object) -> subprocess.CompletedProcess[str]:
@@ -101,6 +114,7 @@ def leftovers(out: Path) -> list[str]:
     return [str(path) for path in found if path.name not in kept]
 
 
-def node(work: Path, name: str) -> bool:
-    """Whether a node of the workflow has begun."""
-    return any(work.glob(f"participant/*/*/{name}"))
+def processor_seconds(process: subprocess.Popen[str]) -> float:
+    """The time that a living process has kept processors busy."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -8,7 +8,8 @@ import subprocess
 
 import numpy as np
 import pytest
-from fault_runs import command, node, results, run, start, unfinished, wait_until
+from fault_runs import command, results, run, start, start_until, unfinished
+from watched import wait_until_stopped
 
 from bids_rsa.app.work_folder import claim, make_work_dir, work_dir
 from bids_rsa.errors import OutputError
@@ -60,8 +61,9 @@ def test_a_run_that_is_killed_while_it_draws_leaves_no_old_picture(dataset, tmp_
     out, clean = tmp_path / "out", tmp_path / "clean"
     assert run(dataset, out, *ONE).returncode == 0
     changed = (*ONE, "--min-voxels", "40", "--overwrite")
-    process = start(dataset, out, *changed)
-    assert wait_until(lambda: node(out / ".work" / str(os.geteuid()), "figures"), process)
+    drawing = ".work/*/participant/*/*/figures/_0x*_unfinished.json"
+    process = start_until(out, dataset, out, *changed, there=drawing)
+    wait_until_stopped(process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert run(dataset, out, *changed).returncode == 0
@@ -93,6 +95,32 @@ def test_a_claim_is_free_again_when_it_is_released(tmp_path):
     again.release(remove=True)
     second.release(remove=True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("killed", [0, 1], ids=["first", "second"])
+def test_a_claim_that_a_killed_run_left_is_removed_by_the_run_beside_it(tmp_path, killed):
+    claims = [claim(tmp_path, "sub_01", ("_results",)) for _ in range(2)]
+    other = claim(tmp_path, "sub_01_rest")
+    for one in (*claims, other):
+        one.folder.mkdir()
+        one.folder.with_name(f"{one.name}_results").mkdir()
+    os.close(claims.pop(killed).descriptor)  # the system does so when a process dies
+    os.close(other.descriptor)
+    claims[0].release(remove=True)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {".sub_01_rest.lock", "sub_01_rest", "sub_01_rest_results"}
+
+
+def test_colleagues_may_go_on_where_a_run_was_killed_before_it_let_them_in(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    out.chmod(0o2775)
+    (out / ".work").mkdir(mode=0o700)
+    (out / ".lock").touch(mode=0o600)
+    make_work_dir(work_dir(None, str(out)), out)
+    assert stat.S_IMODE((out / ".work").stat().st_mode) & 0o777 == 0o775
+    with locked(out / ".lock"):
+        assert stat.S_IMODE((out / ".lock").stat().st_mode) == 0o664
 
 
 def test_a_work_directory_that_others_may_write_to_is_refused(dataset, tmp_path):

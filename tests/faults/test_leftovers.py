@@ -99,6 +99,21 @@ def test_what_describes_the_dataset_is_written_also_where_all_else_is_there(call
     assert results(out) == expected
 
 
+def test_the_table_of_a_dry_run_and_an_index_are_begun_again(call, dataset, tmp_path):
+    table, database = tmp_path / "plan [1].tsv", tmp_path / "database"
+    options = ("--dry-run", "--dry-run-table", table, "--bids-database-dir", database)
+    assert call(tmp_path / "out", *options)[0] == 0
+    expected = table.read_bytes()
+    (index,) = (path for path in database.iterdir() if path.is_dir())
+    index.rename(database / f".{index.name}.99999")
+    die_writing([table])
+    assert partial_files(tmp_path)
+    assert call(tmp_path / "out", *options)[0] == 0
+    assert table.read_bytes() == expected
+    assert partial_files(tmp_path) == set()
+    assert {path.name for path in database.iterdir()} == {index.name, f"{index.name}.lock"}
+
+
 def test_what_is_not_whole_is_no_input(call, dataset, tmp_path):
     bids, out, clean = tmp_path / "bids", tmp_path / "out", tmp_path / "clean"
     shutil.copytree(dataset, bids)

@@ -1,33 +1,63 @@
-"""SIGTERM, what schedulers send, and Ctrl-C stop a run at once and lose nothing."""
+"""SIGTERM, what schedulers send, and Ctrl-C stop a run at once and lose nothing.
+
+At many more moments: see test_moments.py.
+"""
 
 import os
+import resource
 import signal
 
 import pytest
-from fault_runs import MANY, SLOW, children, node, results, run, start, unfinished, wait_until
+from fault_runs import (
+    EVERYBODY,
+    MANY,
+    SLOW,
+    children,
+    processor_seconds,
+    results,
+    run,
+    start_until,
+    unfinished,
+    wait_until,
+)
 from half_written import partial_files
+from watched import go_on, wait_until_stopped
+
+SEARCHLIGHT = "participant/*/*/searchlight"
 
 
-@pytest.mark.parametrize("step", ["masking", "searchlight", "sink"])
-def test_it_stops_within_five_seconds_with_exit_143(dataset, tmp_path, step):
+def test_it_stops_while_threads_compute(dataset, tmp_path):
+    """Of the seconds that the processors would still have been busy, few are spent."""
     out, work = tmp_path / "out", tmp_path / "work"
-    process = start(dataset, out, "-w", work, *SLOW)
-    assert wait_until(lambda: node(work, step), process)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = start_until(work, dataset, out, "-w", work, *EVERYBODY, there=SEARCHLIGHT)
+    wait_until_stopped(process)
+    go_on(process)
+    begun = processor_seconds(process)
+    assert wait_until(lambda: processor_seconds(process) > begun + 0.2, process)
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=5)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 143
     assert "Traceback" not in errors
     assert len([line for line in errors.splitlines() if " ERROR " in line]) == 1
     assert unfinished(out) == []
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert used - begun < 3
 
 
 def test_the_next_run_goes_on_where_it_stopped(dataset, tmp_path):
     clean, out, work = tmp_path / "clean", tmp_path / "out", tmp_path / "work"
     assert run(dataset, clean, *SLOW).returncode == 0
-    process = start(dataset, out, "-w", work, *SLOW)
-    assert wait_until(lambda: node(work, "sink"), process)
+    process = start_until(
+        work, dataset, out, "-w", work, *SLOW, there="participant/*/*/sink/_0x*_unfinished.json"
+    )
+    wait_until_stopped(process)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=5)
+    go_on(process)
+    process.communicate(timeout=120)
+    assert process.returncode == 143
+    assert not list(out.rglob("*.nii.gz"))
     (scores,) = work.rglob("searchlight/scores.json")
     written = scores.stat().st_mtime_ns
     assert run(dataset, out, "-w", work, *SLOW).returncode == 0
@@ -35,36 +65,25 @@ def test_the_next_run_goes_on_where_it_stopped(dataset, tmp_path):
     assert results(out) == results(clean)
 
 
-def test_several_processes_stop_together(dataset, tmp_path):
+@pytest.mark.parametrize(
+    ("signal_number", "to_all"), [(signal.SIGTERM, False), (signal.SIGINT, True)]
+)
+def test_several_processes_stop_together(dataset, tmp_path, signal_number, to_all):
+    """A scheduler tells the main process, and a terminal (Ctrl-C) all of them."""
     out, work = tmp_path / "out", tmp_path / "work"
-    process = start(dataset, out, "-w", work, *MANY)
-    assert wait_until(lambda: len(list(work.glob("participant/*/*/searchlight"))) >= 2, process)
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.communicate(timeout=5)
-        assert process.returncode == 143
-        assert children(process) == []
-    finally:
-        for pid in children(process):
-            os.kill(pid, signal.SIGKILL)
-    assert unfinished(out) == []
-
-
-@pytest.mark.parametrize("options", [SLOW, MANY], ids=["one process", "several processes"])
-def test_ctrl_c_is_one_line_and_exit_130(dataset, tmp_path, options):
-    out, work = tmp_path / "out", tmp_path / "work"
-    process = start(dataset, out, "-w", work, *options)
-    assert wait_until(lambda: node(work, "searchlight"), process)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: all processes get it
+    process = start_until(work, dataset, out, "-w", work, *MANY, there=SEARCHLIGHT, count=2)
+    wait_until_stopped(process)
+    (os.killpg if to_all else os.kill)(process.pid, signal_number)
+    go_on(process)
     try:
         _, errors = process.communicate(timeout=120)
-        assert process.returncode == 130
+        assert process.returncode == 128 + signal_number
         assert children(process) == []
     finally:
         for pid in children(process):
             os.kill(pid, signal.SIGKILL)
     (line,) = (line for line in errors.splitlines() if " ERROR " in line)
-    assert "SIGINT" in line
+    assert signal.Signals(signal_number).name in line
     assert "Traceback" not in errors
     assert unfinished(out) == []
     assert partial_files(out) == set()

@@ -7,16 +7,17 @@ import signal
 import subprocess
 import sys
 
-from fault_runs import command, leftovers, node, results, run, start, unfinished, wait_until
+from fault_runs import command, leftovers, results, run, start, start_until, unfinished
+from watched import go_on, wait_until_stopped
 
 ONE = ("--participant-label", "01")
 
 
-def test_eight_participants_at_once_into_one_output_directory(dataset, tmp_path):
+def test_four_participants_at_once_into_one_output_directory(dataset, tmp_path):
     out, one_by_one = tmp_path / "out", tmp_path / "one_by_one"
     processes = [
         start(dataset, out, "--participant-label", f"{number:02}", "--n-cpus", "1")
-        for number in range(1, 9)
+        for number in range(1, 5)
     ]
     for process in processes:
         _, errors = process.communicate()
@@ -29,7 +30,8 @@ def test_eight_participants_at_once_into_one_output_directory(dataset, tmp_path)
         labels = [row["desc_id"] for row in csv.DictReader(file, delimiter="\t")]
     assert sorted(labels) == sorted(set(labels))
     assert "desc-planted" in labels
-    assert run(dataset, one_by_one).returncode == 0
+    four = ("--participant-label", "01", "02", "03", "04")
+    assert run(dataset, one_by_one, *four).returncode == 0
     assert results(out) == results(one_by_one)
 
 
@@ -83,9 +85,10 @@ def test_input_that_goes_away_in_the_middle(dataset, tmp_path):
     bids, out, work = tmp_path / "bids", tmp_path / "out", tmp_path / "work"
     shutil.copytree(dataset, bids)
     options = ("--participant-label", "01", "02", "--use-plugin", "Linear", "-w", work)
-    process = start(bids, out, *options)
-    assert wait_until(lambda: node(work, "masking"), process)
+    process = start_until(work, bids, out, *options, there="participant/*/*/masking")
+    wait_until_stopped(process)
     shutil.rmtree(bids / "sub-02")
+    go_on(process)
     _, errors = process.communicate()
     assert process.returncode == 1, errors
     assert "Traceback" not in errors

@@ -2,14 +2,15 @@
 
 import shutil
 import signal
-import time
 
 import numpy as np
 import pytest
 from group_trees import group_bytes, start, write_group
 from half_written import partial_files
+from watched import go_on, start_until, wait_until_stopped
 
-N_DRAWS = 30_000
+N_DRAWS = 6_000  # twelve blocks
+KEPT = "work/group/*/permutations/[0-9a-f]*.npz"
 OPTIONS = ("--n-permutations", N_DRAWS, "--nprocs", "1")
 
 
@@ -35,6 +36,11 @@ def test_two_threads_write_the_same_bytes(undisturbed, tmp_path):
     assert group_bytes(out) == expected
 
 
+def command(place, out, work):
+    """The arguments of a run that keeps its work directory."""
+    return [place / "bids", out, "group", *OPTIONS, "-w", work]
+
+
 def draws_kept(work):
     """How many draws are in the state that a run keeps; 0 before the first block."""
     for path in work.glob("group/*/permutations/[0-9a-f]*.npz"):
@@ -43,37 +49,28 @@ def draws_kept(work):
     return 0
 
 
-def kill_when(process, reached):
-    """Kill a process without notice as soon as something is reached; tell whether it was."""
-    while process.poll() is None:
-        if reached():
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            return True
-        time.sleep(0.002)
-    return False
-
-
 def test_killed_runs_go_on_and_write_the_same_bytes(undisturbed, tmp_path):
     place, expected = undisturbed
     out, work = shutil.copytree(place / "maps", tmp_path / "out"), tmp_path / "work"
     moments = {
-        "the scores are read": lambda: list(work.glob("group/*/read/scores.json")),
-        "the first block is kept": lambda: draws_kept(work) > 0,
-        "half is done": lambda: draws_kept(work) >= N_DRAWS / 2,
-        "nearly all is done": lambda: draws_kept(work) >= N_DRAWS * 0.9,
-        "files are being written": lambda: len(list(out.glob("group/[!.]*.nii.gz"))) > 5,
-        "sidecars are being written": lambda: len(list(out.glob("group/[!.]*.json"))) > 3,
+        "the scores are read": {"there": "work/group/*/read/scores.json"},
+        "the first block is kept": {"before": KEPT, "count": 2},
+        "half is done": {"before": KEPT, "count": 6},
+        "nearly all is done": {"before": KEPT, "count": 6},
+        "files are being written": {"there": "out/group/[!.]*.nii.gz", "count": 6},
+        "sidecars are being written": {"there": "out/group/[!.]*.json", "count": 4},
     }
     kept = [0]
-    for moment, reached in moments.items():
-        process = start(place / "bids", out, "group", *OPTIONS, "-w", work)
-        assert kill_when(process, reached), f"finished before {moment}"
+    for moment in moments.values():
+        process = start_until(tmp_path, command(place, out, work), **moment)
+        wait_until_stopped(process)
+        process.kill()
+        process.communicate()
         kept.append(draws_kept(work))
         for path in out.glob("group/[!.]*.json"):
             assert path.read_text().endswith("}\n")
     assert kept == sorted(kept)
-    assert kept[2] < N_DRAWS / 2 <= kept[3]
+    assert 0 < kept[2] < N_DRAWS / 2 <= kept[3] < 0.9 * N_DRAWS <= kept[4] < N_DRAWS
     last = start(place / "bids", out, "group", *OPTIONS, "-w", work)
     said = last.communicate(timeout=300)[1]
     assert last.returncode == 0, said
@@ -83,11 +80,10 @@ def test_killed_runs_go_on_and_write_the_same_bytes(undisturbed, tmp_path):
 def test_ctrl_c_is_one_line_and_exit_130(undisturbed, tmp_path):
     place, expected = undisturbed
     out, work = shutil.copytree(place / "maps", tmp_path / "out"), tmp_path / "work"
-    process = start(place / "bids", out, "group", *OPTIONS, "-w", work)
-    while draws_kept(work) == 0:
-        assert process.poll() is None
-        time.sleep(0.002)
+    process = start_until(tmp_path, command(place, out, work), before=KEPT, count=2)
+    wait_until_stopped(process)
     process.send_signal(signal.SIGINT)
+    go_on(process)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 130, said
     (line,) = (line for line in said.splitlines() if " ERROR " in line)

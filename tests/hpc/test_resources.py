@@ -4,6 +4,8 @@ import os
 import resource
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import joblib
@@ -155,6 +157,16 @@ def own_memory_cgroup() -> Path | None:
     return None
 
 
+def remove_cgroup(folder: Path) -> None:
+    """Remove a cgroup, which is busy for a moment after its last process has ended."""
+    for _ in range(200):
+        with suppress(OSError):
+            folder.rmdir()
+            return
+        time.sleep(0.05)
+    folder.rmdir()
+
+
 def test_a_real_cgroup_memory_limit():
     folder = own_memory_cgroup()
     names = ("memory.limit_in_bytes", "memory.max")
@@ -169,4 +181,4 @@ def test_a_real_cgroup_memory_limit():
         _, memory = found_by_child(lambda: tasks.write_text(str(os.getpid())))
         assert memory == 600 * 1024**2
     finally:
-        folder.rmdir()
+        remove_cgroup(folder)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from zlib import crc32
 
 import nibabel as nib
 import numpy as np
@@ -17,7 +18,7 @@ CONDITIONS = ("face", "house", "cat", "shoe")
 def image(path, value=0.0, shape=(4, 4, 4), affine=AFFINE, dtype="float32"):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = np.random.default_rng(abs(hash(path.name)) % 2**32).normal(size=shape) + value
+    data = np.random.default_rng(crc32(path.name.encode())).normal(size=shape) + value
     nib.Nifti1Image(data.astype(dtype), affine).to_filename(path)
     return str(path)
 

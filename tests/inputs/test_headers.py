@@ -4,6 +4,7 @@ import gzip
 import os
 import struct
 from pathlib import Path
+from zlib import crc32
 
 import nibabel as nib
 import numpy as np
@@ -22,7 +23,7 @@ RSA = RsaSettings(radius_mm=4.0, min_voxels=2)
 
 
 def in_unit(path, unit, per_mm):
-    data = np.random.default_rng(abs(hash(Path(path).name)) % 2**32).normal(size=(6, 6, 6))
+    data = np.random.default_rng(crc32(Path(path).name.encode())).normal(size=(6, 6, 6))
     scale = np.diag([per_mm] * 3 + [1.0])
     made = nib.Nifti1Image(data.astype(np.float32), scale @ AFFINE)
     made.header.set_xyzt_units(unit)

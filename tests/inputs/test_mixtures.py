@@ -68,7 +68,8 @@ def test_nodes_that_nothing_tells_apart_are_chosen_by_the_filter(tmp_path):
 def test_nilearn_writes_signs_in_words(tmp_path, condition, label):
     from nilearn.glm._base import _clean_contrast_name
 
-    assert _clean_contrast_name(condition) == label
+    with pytest.warns(UserWarning, match="changed to"):
+        assert _clean_contrast_name(condition) == label
     root = describe(tmp_path / "data")
     statmaps(root, conditions=(label, "house", "cat"))
     (analysis,) = find(root, tmp_path, conditions=(condition, "house", "cat")).analyses

@@ -164,10 +164,11 @@ def peer_rdm(data, voxels, metric, covariance):
     from rsatoolbox.rdm import calc_rdm
 
     given = {"cv_descriptor": "run"} if metric == "crossnobis" else {}
-    found = calc_rdm(
-        peer_dataset(data, voxels), method=metric, descriptor="condition",
-        noise=np.linalg.inv(covariance), **given,
-    )  # fmt: skip
+    with np.errstate(invalid="ignore"):  # it fills an array of integers with NaN, and then anew
+        found = calc_rdm(
+            peer_dataset(data, voxels), method=metric, descriptor="condition",
+            noise=np.linalg.inv(covariance), **given,
+        )  # fmt: skip
     order = np.argsort(found.pattern_descriptors["condition"])
     square = found.get_matrices()[0][np.ix_(order, order)]
     return square[np.triu_indices(len(square), 1)]

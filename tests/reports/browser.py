@@ -60,8 +60,8 @@ class Browser:
 
     def close(self):
         """End the browser."""
-        self._process.terminate()
-        self._process.wait(10)
+        self._process.kill()  # there is nothing to lose
+        self._process.wait()
         os.close(self._out)
         os.close(self._in)
 
