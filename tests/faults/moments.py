@@ -20,15 +20,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from fault_runs import without_date
 from watched import Hook, watch
 
 RUN_ID = re.compile(r"\d{8}-\d{6}_[0-9a-f]{8}")
 NODE_HASH = re.compile(r"_0x[0-9a-f]{32}")
 # what differs between two runs of the same: times, and the inside of the work directory
 UNLIKE = ("log", ".work", "work", ".lock")
-NODE = re.compile(r"(?<=/)(masking|searchlight|sink|figures)$")
+NODE = re.compile(r"(?<=/\.work/).*")
 TELLING = ("half of", "os.rename", "os.remove", "os.rmdir")
-PATIENCE_SECONDS = 6.0
+PATIENCE_SECONDS = 3.0
 
 
 def in_fork(arguments: Sequence[str], log: Path, hook: tuple[Path, Hook] | None = None) -> int:
@@ -77,7 +78,7 @@ def contents(place: Path, known: dict[tuple[int, ...], str]) -> dict[str, Conten
             continue
         key = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_mode)
         if key not in known or time.time_ns() - stat.st_mtime_ns < 10**8:
-            known[key] = hashlib.sha256(path.read_bytes()).hexdigest() + oct(stat.st_mode)
+            known[key] = hashlib.sha256(without_date(path)).hexdigest() + oct(stat.st_mode)
         found[name] = Content(known[key], stat.st_size, stat.st_ino)
     return found
 

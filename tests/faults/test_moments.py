@@ -60,8 +60,8 @@ def check(report, n_states, n_kinds):
 def test_a_participant(tiny, arguments, tmp_path):
     (tmp_path / "before").mkdir()
     options = [*arguments, "--participant-label", "01"]
-    report = disturb(tmp_path, tiny, tmp_path / "before", options, 29, 67)
-    check(report, 150, 40)
+    report = disturb(tmp_path, tiny, tmp_path / "before", options, 37, 83)
+    check(report, 150, 30)
 
 
 @pytest.mark.slow
@@ -69,5 +69,5 @@ def test_a_group(tiny, arguments, tmp_path):
     out = tmp_path / "before" / "out"
     run = [sys.executable, "-m", "bids_rsa.cli", tiny, out, *arguments, "--no-report"]
     assert subprocess.run(run, capture_output=True).returncode == 0
-    report = disturb(tmp_path, tiny, tmp_path / "before", GROUP, 41, 97)
-    check(report, 150, 40)
+    report = disturb(tmp_path, tiny, tmp_path / "before", GROUP, 101, 251)
+    check(report, 150, 30)

@@ -9,9 +9,9 @@ import signal
 
 import pytest
 from fault_runs import (
-    EVERYBODY,
+    LONG,
     MANY,
-    SLOW,
+    ONE,
     children,
     processor_seconds,
     results,
@@ -30,7 +30,7 @@ def test_it_stops_while_threads_compute(dataset, tmp_path):
     """Of the seconds that the processors would still have been busy, few are spent."""
     out, work = tmp_path / "out", tmp_path / "work"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = start_until(work, dataset, out, "-w", work, *EVERYBODY, there=SEARCHLIGHT)
+    process = start_until(work, dataset, out, "-w", work, *LONG, there=SEARCHLIGHT)
     wait_until_stopped(process)
     go_on(process)
     begun = processor_seconds(process)
@@ -48,9 +48,9 @@ def test_it_stops_while_threads_compute(dataset, tmp_path):
 
 def test_the_next_run_goes_on_where_it_stopped(dataset, tmp_path):
     clean, out, work = tmp_path / "clean", tmp_path / "out", tmp_path / "work"
-    assert run(dataset, clean, *SLOW).returncode == 0
+    assert run(dataset, clean, *ONE).returncode == 0
     process = start_until(
-        work, dataset, out, "-w", work, *SLOW, there="participant/*/*/sink/_0x*_unfinished.json"
+        work, dataset, out, "-w", work, *ONE, there="participant/*/*/sink/_0x*_unfinished.json"
     )
     wait_until_stopped(process)
     process.send_signal(signal.SIGTERM)
@@ -60,7 +60,7 @@ def test_the_next_run_goes_on_where_it_stopped(dataset, tmp_path):
     assert not list(out.rglob("*.nii.gz"))
     (scores,) = work.rglob("searchlight/scores.json")
     written = scores.stat().st_mtime_ns
-    assert run(dataset, out, "-w", work, *SLOW).returncode == 0
+    assert run(dataset, out, "-w", work, *ONE).returncode == 0
     assert scores.stat().st_mtime_ns == written
     assert results(out) == results(clean)
 

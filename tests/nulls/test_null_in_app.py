@@ -199,7 +199,9 @@ def test_the_null_of_conditions_shows_its_progress_and_is_started_again_after_a_
     killed = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
     said = ""
     while "voxels," not in said:  # the bar
-        said += killed.stderr.read(1)
+        letter = killed.stderr.read(1)
+        assert letter, f"ended before: {said}"
+        said += letter
     killed.kill()
     killed.communicate()
     assert not list(out.glob("group/*_statmap.nii.gz"))
