@@ -27,7 +27,7 @@ RUN_ID = re.compile(r"\d{8}-\d{6}_[0-9a-f]{8}")
 NODE_HASH = re.compile(r"_0x[0-9a-f]{32}")
 # what differs between two runs of the same: times, and the inside of the work directory
 UNLIKE = ("log", ".work", "work", ".lock")
-NODE = re.compile(r"(?<=/\.work/).*")
+IN_WORK = re.compile(r"(?<=\.work/).*")
 TELLING = ("half of", "os.rename", "os.remove", "os.rmdir")
 PATIENCE_SECONDS = 3.0
 
@@ -88,11 +88,23 @@ def without_logs(found: dict[str, Content]) -> dict[str, str]:
     return {name: one.hash for name, one in found.items() if not name.endswith(".log")}
 
 
-class Recorder:
-    """Copies each state that the files below ``place`` go through into a folder of ``states``."""
+def kind(event: str, path: str) -> tuple[str, ...]:
+    """What is alike at many moments: the operation that is to come, the folder, the extension."""
+    folder = IN_WORK.sub("", RUN_ID.sub("RUN", str(Path(path).parent)))
+    name = NODE_HASH.sub("_0xHASH", Path(path).name)
+    return event, folder, name if name.startswith("_0x") else Path(name).suffix
 
-    def __init__(self, place: Path, states: Path) -> None:
-        self.place, self.states = place, states
+
+class Recorder:
+    """Copies states that the files below ``place`` go through into folders of ``states``.
+
+    Either all of them, or one of each kind, of those in which something has just been written or
+    removed.
+    """
+
+    def __init__(self, place: Path, states: Path, all_states: bool) -> None:
+        self.place, self.states, self.all_states = place, states, all_states
+        self.kinds: set[tuple[str, ...]] = set()
         self.known: dict[tuple[int, ...], str] = {}
         self.last = contents(place, self.known)
         self.count = 0
@@ -112,17 +124,23 @@ class Recorder:
             and one.inode not in {other.inode for other in self.last.values() if other.size}
         ]
         for name in grown:
-            torn = self._copy(f"half of {name}")
-            os.truncate(torn / name, found[name].size // 2)
-        self._copy(f"{event} {path}")
+            torn = self._copied("half of", name)
+            if torn is not None:
+                os.truncate(torn / name, found[name].size // 2)
+        self._copied(event, path)
         self.last = found
 
-    def _copy(self, what: str) -> Path:
-        """Copy all that is there."""
+    def _copied(self, event: str, path: str) -> Path | None:
+        """Copy all that is there, if it is wanted."""
+        self.count += 1
+        if not self.all_states:
+            own = kind(event, path)
+            if event not in TELLING or own in self.kinds:
+                return None
+            self.kinds.add(own)
         state = self.states / f"{self.count:04}"
         shutil.copytree(self.place, state / "files", symlinks=True)
-        (state / "next.txt").write_text(what)
-        self.count += 1
+        (state / "next.txt").write_text(f"{self.count} {event} {path}")
         return state / "files"
 
 
@@ -180,10 +198,10 @@ class Campaign:
         self._check(in_fork(self.arguments, self.room / "undisturbed.txt"))
         return outcome(self.place)
 
-    def record(self) -> list[Path]:
-        """Run it while it is watched; the states that its files went through."""
+    def record(self, all_states: bool) -> list[Path]:
+        """Run it while it is watched; states that its files went through, see `Recorder`."""
         replace_with(self.place, self.before)
-        recorder = Recorder(self.place, self.room / "states")
+        recorder = Recorder(self.place, self.room / "states", all_states)
         self._check(in_fork(self.arguments, self.room / "record.txt", (self.place, recorder)))
         return sorted((self.room / "states").iterdir())
 
@@ -269,23 +287,6 @@ def beside(
         yield note.read_text(), wrong + [f"half log {path}" for path in half_logs(campaign.place)]
 
 
-def kind(state: Path) -> tuple[str, ...]:
-    """What is alike in many states: the operation that was to come, the folder, the extension."""
-    event, _, path = (state / "next.txt").read_text().rpartition(" ")
-    folder = NODE.sub("NODE", RUN_ID.sub("RUN", str(Path(path).parent)))
-    name = NODE_HASH.sub("_0xHASH", Path(path).name)
-    return event, folder, name if name.startswith("_0x") else Path(name).suffix
-
-
-def sample(states: Sequence[Path]) -> list[Path]:
-    """One state of each kind, of those in which something has just been written or removed."""
-    first: dict[tuple[str, ...], Path] = {}
-    for state in states:
-        if kind(state)[0] in TELLING:
-            first.setdefault(kind(state), state)
-    return list(first.values())
-
-
 def load_all(arguments: Sequence[str], room: Path) -> None:
     """Import all that a run uses and compile its kernels, by a run in this process."""
     from bids_rsa.cli import main
@@ -312,16 +313,13 @@ def report(spec: dict[str, Any]) -> dict[str, Any]:
     load_all([argument.format(out=room / "loaded" / "out") for argument in spec["arguments"]], room)
     campaign = Campaign(tuple(arguments), place, before, room)
     expected = campaign.undisturbed()
-    states = campaign.record()
-    killed = {kind(state): campaign.resumed(state, expected) for state in sample(states)}
+    killed = {
+        (state / "next.txt").read_text(): campaign.resumed(state, expected)
+        for state in campaign.record(all_states=False)
+    }
     terminated = dict(signalled(campaign, signal.SIGTERM, spec["signal_every"]))
     together = dict(beside(campaign, arguments, expected, spec["beside_every"]))
-    return {
-        "states": len(states),
-        "killed": {" ".join(what): wrong for what, wrong in killed.items()},
-        "terminated": terminated,
-        "beside": together,
-    }
+    return {"killed": killed, "terminated": terminated, "beside": together}
 
 
 if __name__ == "__main__":

@@ -47,10 +47,9 @@ def disturb(room, bids, before, options, signal_every, beside_every):
     return json.loads(done.stdout)
 
 
-def check(report, n_states, n_kinds):
+def check(report):
     """Nothing was wrong, and there was something that might have been."""
-    assert report["states"] >= n_states
-    assert len(report["killed"]) >= n_kinds
+    assert len(report["killed"]) >= 30
     for way in ("killed", "terminated", "beside"):
         assert report[way]
         assert {moment: wrong for moment, wrong in report[way].items() if wrong} == {}
@@ -61,7 +60,7 @@ def test_a_participant(tiny, arguments, tmp_path):
     (tmp_path / "before").mkdir()
     options = [*arguments, "--participant-label", "01"]
     report = disturb(tmp_path, tiny, tmp_path / "before", options, 37, 83)
-    check(report, 150, 30)
+    check(report)
 
 
 @pytest.mark.slow
@@ -70,4 +69,4 @@ def test_a_group(tiny, arguments, tmp_path):
     run = [sys.executable, "-m", "bids_rsa.cli", tiny, out, *arguments, "--no-report"]
     assert subprocess.run(run, capture_output=True).returncode == 0
     report = disturb(tmp_path, tiny, tmp_path / "before", GROUP, 101, 251)
-    check(report, 150, 30)
+    check(report)
