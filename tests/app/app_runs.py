@@ -1,10 +1,10 @@
 """Helpers of the app's tests: run the command as a user does, look at what it left."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
+import app_process
 import nibabel as nib
 import numpy as np
 
@@ -13,15 +13,10 @@ RADIUS = ("--radius", "16")  # the small dataset has voxels of 10 mm
 
 
 def run_app(*arguments, **keywords):
-    """Run the app in a process of its own."""
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-        **keywords,
-    )
+    """Run the app; with ``keywords`` of `subprocess.run` in a process of its own."""
+    if keywords:
+        return app_process.run_alone(*arguments, **keywords)
+    return app_process.run_app(*arguments)
 
 
 def files_under(folder):

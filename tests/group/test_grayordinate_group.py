@@ -1,10 +1,9 @@
 """The group level on grayordinates: cortex and voxels below it have maxima of their own."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+import app_process
 import nibabel as nib
 import numpy as np
 import pytest
@@ -145,8 +144,7 @@ def effect(layout):
 def run_group(root, *options):
     out = root / "out"
     surface = ("--surface", f"{root}/hemi-{{hemi}}_mid.surf.gii")
-    command = (sys.executable, "-m", "bids_rsa.cli", out, out, "group", *surface, *options)
-    return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    return app_process.run_app(out, out, "group", *surface, *options)
 
 
 def group_map(out, stat):

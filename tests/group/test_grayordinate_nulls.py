@@ -1,10 +1,9 @@
 """Participants' null maps on grayordinates, from condition images to the group level."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+import app_process
 import nibabel as nib
 import numpy as np
 import pytest
@@ -33,8 +32,7 @@ def brain_axis():
 
 
 def run_app(*arguments):
-    command = (sys.executable, "-m", "bids_rsa.cli", *arguments, "--use-plugin", "Linear")
-    return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    return app_process.run_app(*arguments, "--use-plugin", "Linear")
 
 
 @pytest.fixture(scope="module")

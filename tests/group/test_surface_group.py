@@ -3,10 +3,9 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import app_process
 import nibabel as nib
 import numpy as np
 import pytest
@@ -35,8 +34,7 @@ def middle(side):
 
 def run_group(out, *options):
     """Run the group level on an output folder."""
-    command = [sys.executable, "-m", "bids_rsa.cli", out, out, "group", *options]
-    return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    return app_process.run_app(out, out, "group", *options)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
+import app_process
 import nibabel as nib
 import numpy as np
 import pytest
@@ -106,13 +107,11 @@ def data(tmp_path_factory):
 
 
 def run_app(root, kind, out, *options):
-    command = (
-        sys.executable, "-m", "bids_rsa.cli", root / kind, out, "participant", "--model",
-        root / "kind.tsv", "--surface", f"{root}/hemi-{{hemi}}_mid.surf.gii", "--roi-only",
-        "--dissimilarity", "euclidean", "--comparison", "pearson", "--use-plugin", "Linear",
-        *options,
+    return app_process.run_app(
+        root / kind, out, "participant", "--model", root / "kind.tsv", "--surface",
+        f"{root}/hemi-{{hemi}}_mid.surf.gii", "--roi-only", "--dissimilarity", "euclidean",
+        "--comparison", "pearson", "--use-plugin", "Linear", *options,
     )  # fmt: skip
-    return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
 
 
 def table_of(out):

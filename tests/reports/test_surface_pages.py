@@ -1,10 +1,9 @@
 """Pages of maps on surfaces: hemispheres are drawn, numbers are of both, the page is small."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+import app_process
 import nibabel as nib
 import numpy as np
 import pytest
@@ -17,8 +16,7 @@ from bids_rsa.spaces.cifti import GrayordinateLayout
 
 
 def run_app(*arguments):
-    command = [sys.executable, "-m", "bids_rsa.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    return app_process.run_app(*arguments)
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """Noise ceilings of --patches ribbon: subjects with grids of their own, surfaces of one mesh."""
 
 import json
-import subprocess
-import sys
 from itertools import combinations
 
+import app_process
 import nibabel as nib
 import numpy as np
 import pytest
@@ -69,8 +68,7 @@ def made(tmp_path_factory):
 
 
 def run(*arguments):
-    command = [sys.executable, "-m", "bids_rsa.cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = app_process.run_app(*arguments)
     assert done.returncode == 0, done.stderr
 
 

@@ -7,6 +7,7 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
+import app_process
 import nibabel as nib
 import numpy as np
 import pytest
@@ -64,12 +65,11 @@ def data(tmp_path_factory):
 
 
 def run_app(data, out, *options):
-    command = (
-        sys.executable, "-m", "bids_rsa.cli", data, out, "participant", "--model",
-        Path(data, "kind.tsv"), "--patches", "ribbon", "--radius", RADIUS_MM, "--use-plugin",
-        "Linear", "--comparison", "pearson", "--dissimilarity", "euclidean", *options,
+    return app_process.run_app(
+        data, out, "participant", "--model", Path(data, "kind.tsv"), "--patches", "ribbon",
+        "--radius", RADIUS_MM, "--use-plugin", "Linear", "--comparison", "pearson",
+        "--dissimilarity", "euclidean", *options,
     )  # fmt: skip
-    return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,8 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
+import app_process
 import nibabel as nib
 import numpy as np
 import pytest
@@ -47,8 +46,7 @@ def output(tmp_path_factory):
 
 
 def run_app(*arguments):
-    command = (sys.executable, "-m", "bids_rsa.cli", *arguments, "--use-plugin", "Linear")
-    return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    return app_process.run_app(*arguments, "--use-plugin", "Linear")
 
 
 def run_group(output, *options):

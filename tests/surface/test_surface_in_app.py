@@ -3,8 +3,8 @@
 import json
 import shutil
 import subprocess
-import sys
 
+import app_process
 import nibabel as nib
 import numpy as np
 import pytest
@@ -44,10 +44,7 @@ RADIUS = ("--radius", "4.1", "--min-voxels", "5")  # discs and spheres coincide
 
 def run_app(data, out, *arguments, level="participant", model=True):
     models = ("--model", f"{data}/models/kind.tsv") if model else ()
-    command = (sys.executable, "-m", "bids_rsa.cli", data, out, level, *models, *arguments)
-    return subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, check=False, timeout=600
-    )
+    return app_process.run_app(data, out, level, *models, *arguments)
 
 
 @pytest.fixture(scope="module")

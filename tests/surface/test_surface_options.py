@@ -1,9 +1,8 @@
 """Options for surfaces are used or refused, and masks by label are of the images' mesh."""
 
 import shutil
-import subprocess
-import sys
 
+import app_process
 import numpy as np
 import pytest
 from surface_data import (
@@ -22,12 +21,10 @@ from bids_rsa.errors import OptionError
 
 
 def run_app(data, out, *arguments):
-    command = (
-        sys.executable, "-m", "bids_rsa.cli", data, out, "participant", "--model",
-        f"{data}/models/kind.tsv", "--radius", "4.1", "--min-voxels", "5", "--comparison",
-        "pearson", "--no-report", "--no-figures", *arguments,
+    return app_process.run_app(
+        data, out, "participant", "--model", f"{data}/models/kind.tsv", "--radius", "4.1",
+        "--min-voxels", "5", "--comparison", "pearson", "--no-report", "--no-figures", *arguments,
     )  # fmt: skip
-    return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
