@@ -147,7 +147,9 @@ def _source(
 ) -> tuple[Neighborhood, RdmSource]:
     """Choose what fills blocks with RDMs, and the blocks that it takes."""
     if noise is None:
-        source = plain_source(patterns, neighborhood, metric, params, ignore_nan, min_voxels)
+        source = plain_source(
+            patterns, neighborhood, metric, params, ignore_nan, min_voxels, may_copy=True
+        )
         return neighborhood, source
     return choose_noise_source(patterns, neighborhood, noise, metric, ignore_nan, min_voxels)
 
@@ -159,10 +161,15 @@ def plain_source(
     params: Mapping[str, Any],
     ignore_nan: bool,
     min_voxels: int,
+    may_copy: bool = False,
 ) -> RdmSource:
-    """Choose what fills blocks with RDMs, without noise normalisation; see `searchlight`."""
+    """Choose what fills blocks with RDMs, without noise normalisation; see `searchlight`.
+
+    ``may_copy``: patterns may be copied into the order in which they are read.
+    """
     known = find_dissimilarity(dissimilarity)
-    rule = PatchRule(dissimilarity, params, ignore_nan, max(min_voxels, known.min_voxels))
+    least = max(min_voxels, known.min_voxels)
+    rule = PatchRule(dissimilarity, params, ignore_nan, least, may_copy)
     return choose_source(patterns, neighborhood, rule)
 
 

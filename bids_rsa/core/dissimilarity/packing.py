@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.core.engine.jit import kernel_part, summing_kernel
+from bids_rsa.core.engine.rooms import make_room
 from bids_rsa.core.engine.vectors import pointer_to
 from bids_rsa.core.neighborhood.spheres import SphereRows
 
@@ -37,7 +38,7 @@ class Voxels(NamedTuple):
     shared : (n_voxels * n_folds,) float64
         What is subtracted from a voxel's values in each fold; see `care.find_shared`. Empty: none.
     rows : (n_padded,) int32
-        Of `SphereRows`.
+        Row of each voxel of the padded grid in the patterns; -1: none.
     n_folds, n_conditions : int
     width : int
         Length of a line: the conditions, and zeros up to a multiple of four.
@@ -89,15 +90,41 @@ def padded_width(n_conditions: int) -> int:
 
 
 def voxels_of(
-    patterns: NDArray[np.floating[Any]], spheres: SphereRows, shared: Floats | None = None
+    patterns: NDArray[np.floating[Any]],
+    spheres: SphereRows,
+    shared: Floats | None = None,
+    in_order: bool = False,
 ) -> Voxels:
-    """Find out which voxels of the patterns (n_voxels, n_folds, n_conditions) are finite."""
+    """Find out which voxels of the patterns (n_voxels, n_folds, n_conditions) are finite.
+
+    If ``in_order``, the patterns are copied into the order of the padded grid: voxels that are read
+    one after the other then lie side by side, which takes an eighth off the time of few conditions.
+    """
+    rows, shared = spheres.rows, np.empty(0) if shared is None else shared
+    if in_order:
+        chosen = rows[rows >= 0]
+        if len(shared):
+            shared = shared.reshape(len(patterns), -1)[chosen].ravel()
+        patterns, rows = _along_rows(patterns, rows, chosen)
     n_voxels, n_folds, n_conditions = patterns.shape
     finite = np.empty(n_voxels, dtype=np.uint8)
     _find_finite(patterns.reshape(n_voxels, n_folds * n_conditions), finite)
     width = padded_width(n_conditions)
-    shared = np.empty(0) if shared is None else shared
-    return Voxels(patterns.reshape(-1), finite, shared, spheres.rows, n_folds, n_conditions, width)
+    return Voxels(patterns.reshape(-1), finite, shared, rows, n_folds, n_conditions, width)
+
+
+def _along_rows(
+    patterns: NDArray[np.floating[Any]], rows: NDArray[np.int32], chosen: NDArray[np.int32]
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.int32]]:
+    """Copy the patterns of the grid's voxels in their order, and number them accordingly."""
+    shape = (len(chosen), *patterns.shape[1:])
+    n_bytes = int(np.prod(shape)) * patterns.itemsize
+    copy = make_room(-(-n_bytes // 8)).view(patterns.dtype)[: n_bytes // patterns.itemsize]
+    # numpy fills an array that it is given by way of another one, unless it checks no numbers
+    np.take(patterns, chosen, axis=0, out=copy.reshape(shape), mode="clip")
+    numbers = np.full_like(rows, -1)
+    numbers[rows >= 0] = np.arange(len(chosen), dtype=rows.dtype)
+    return copy.reshape(shape), numbers
 
 
 def sphere_columns(spheres: SphereRows, paired: bool = False) -> SphereColumns:

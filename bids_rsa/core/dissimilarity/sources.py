@@ -50,12 +50,16 @@ Patterns = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class PatchRule:
-    """How the RDM of a patch is computed."""
+    """How the RDM of a patch is computed.
+
+    ``may_copy``: the patterns may be copied into the order in which they are read.
+    """
 
     metric: Metric
     params: Mapping[str, Any]
     ignore_nan: bool
     min_voxels: int
+    may_copy: bool = False
 
     def rdm(self, patterns: Patterns, rows: NDArray[Any]) -> Floats:
         """RDM (n_cells,) of the patch with these rows; all NaN where undefined."""
@@ -103,6 +107,8 @@ class RowSource(GridRowSource):
         Smaller patches are undefined.
     careful : CarefulCenters
         None: those of these patterns.
+    may_copy : bool
+        The patterns may be copied into the order in which they are read.
     """
 
     def __init__(
@@ -112,6 +118,7 @@ class RowSource(GridRowSource):
         known: Dissimilarity,
         min_voxels: int,
         careful: CarefulCenters | None = None,
+        may_copy: bool = False,
     ) -> None:
         super().__init__(spheres, min_voxels)
         self._patterns, self._code, self._per_voxel = patterns, known.gram_code, known.per_voxel
@@ -119,7 +126,7 @@ class RowSource(GridRowSource):
         if careful is None:
             careful, shared = careful_centers(patterns, spheres, known, min_voxels)
         self._careful = careful
-        self._voxels = voxels_of(patterns, spheres, shared)
+        self._voxels = voxels_of(patterns, spheres, shared, in_order=may_copy)
         self._near = sphere_columns(spheres, paired=True)
         longest = self._near.longest
         self._tiles = cut_into_push_tiles(
@@ -246,7 +253,7 @@ def _along_rows(
     given = np.ascontiguousarray(patterns)
     if patterns.shape[1] > 1 and not known.is_unbiased(rule.params):
         return FoldRowSource(given, spheres, known, rule.min_voxels)
-    return RowSource(given, spheres, known, rule.min_voxels)
+    return RowSource(given, spheres, known, rule.min_voxels, may_copy=rule.may_copy)
 
 
 def _weighted(
