@@ -19,6 +19,8 @@ SOME_CENTERS = 64
 MEASURED_CELLS = 2**16
 # from so many models on, one matrix product of many RDMs with all of them is faster
 MANY_MODELS = 64
+# up to so many models, products with their ranks take less time than storing ranks
+FEW_MODELS = 2
 # RDMs of some centres are ranked, or multiplied, at a time; copies of these
 _MEASURED = 24
 # copies of what is measured at a time: ranks, in double precision as well, and products

@@ -93,6 +93,9 @@ class ModelScores:
 
     def take(self, block: RdmBlock) -> None:
         """Score a block."""
+        if sum(plan.comparison.ranked for plan in self._plans) > 1:
+            for part in block.parts:
+                part.rdms.ranks()  # stored for all comparisons
         for plan in self._plans:
             self.scores[plan.comparison.name][:, block.centers] = plan.score_block(block).T
 

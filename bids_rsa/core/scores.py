@@ -27,10 +27,10 @@ class ModelMeasures:
     null: ConditionNull | None = None
 
     def __iter__(self) -> Iterator[Measure]:
-        """Yield the measures."""
-        yield self.model_scores
+        """Yield the measures; the null first, which stores ranks that the scores then use."""
         if self.null is not None:
             yield self.null
+        yield self.model_scores
 
     @property
     def scores(self) -> dict[str, Floats]:

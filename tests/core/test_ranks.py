@@ -51,6 +51,24 @@ KINDS = (
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("n_cells", [3, 28, 276, 4186])
+@pytest.mark.parametrize("kind", KINDS)
+def test_products_of_ranks_are_exact_whether_ranks_are_stored_or_not(kind, n_cells):
+    rows, rng = draw(kind, n_cells), np.random.default_rng(3)
+    models = np.array([rng.permutation(n_cells), rng.integers(0, 4, n_cells)])
+    weights, twice = (
+        np.array([2 * near_tie_ranks(row) - (n_cells + 1) for row in of], dtype=np.int64)
+        for of in (models.astype(float), rows)
+    )
+    stored = CompleteRdms(rows)
+    expected = twice @ weights.T, stored.ranks()[1]
+    for rdms in (CompleteRdms(rows), stored):
+        for found, wanted in zip(
+            rdms.rank_products(weights.astype(np.int32)), expected, strict=True
+        ):
+            np.testing.assert_array_equal(found, wanted)
+
+
 @pytest.mark.parametrize("n_cells", [3, 28, 276, 4186, 19900])
 @pytest.mark.parametrize("kind", KINDS)
 def test_ranks_are_those_of_the_values(kind, n_cells):

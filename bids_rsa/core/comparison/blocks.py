@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bids_rsa.core.comparison import kernels
 from bids_rsa.core.comparison.ranking import rank_rows, sort_rows
-from bids_rsa.core.comparison.spread_ranks import rank_spread
+from bids_rsa.core.comparison.spread_ranks import multiply_spread_ranks, rank_spread
 from bids_rsa.core.engine.sorting import Words
 from bids_rsa.core.limits import MEASURED_CELLS, runs_of
 
@@ -48,12 +48,48 @@ class CompleteRdms:
             ranks, squares = np.empty(self.rows.shape, dtype), np.empty(len(self.rows))
             if self._sorted is None:
                 left = rank_spread(self.rows, ranks, squares)
-                for few in runs_of(left, max(MEASURED_CELLS // max(self.rows.shape[1], 1), 1)):
+                for few in self._runs(left):
                     rank_rows(*_sort(self.rows[few]), ranks[few], squares[few])
             else:
                 rank_rows(*self._sorted, ranks, squares)
             self._ranks = ranks, squares
         return self._ranks
+
+    def rank_products(self, weights: NDArray[np.int32]) -> tuple[Floats, Floats]:
+        """Inner products of ranks with those of few models, and the ranks' sums of squares.
+
+        Ranks that nothing asked for before are not stored, which takes longer than their products.
+        Either way these are sums of whole numbers, hence exact.
+
+        Parameters
+        ----------
+        weights : (n_models, n_cells) int32
+            Twice the centred ranks of models, of at most 2^17 cells.
+
+        Returns
+        -------
+        products : (n_rdms, n_models) float64
+            Of twice the centred ranks of both.
+        squares : (n_rdms,) float64
+            As of `ranks`.
+        """
+        products, squares = np.empty((len(self.rows), len(weights))), np.empty(len(self.rows))
+        if self._ranks is None and self._sorted is None:
+            left = multiply_spread_ranks(self.rows, weights, products, squares)
+            for few in self._runs(left):
+                ranks = np.empty(self.rows[few].shape, np.float32)
+                rank_rows(*_sort(self.rows[few]), ranks, squares[few])
+                kernels.multiply_ranks(ranks, weights, products[few])
+        else:
+            ranks, squares = self.ranks()
+            kernels.multiply_ranks(ranks, weights, products)
+        return products, squares
+
+    def _runs(self, numbers: Integers) -> Iterator[slice]:
+        """Yield slices of RDMs that follow each other, few enough to be sorted in the cache."""
+        if len(numbers):
+            longest = max(MEASURED_CELLS // max(self.rows.shape[1], 1), 1)
+            yield from runs_of(numbers, longest)
 
     def centered(self) -> tuple[Floats, Floats, Floats]:
         """Centred rows, squared norms (NaN where constant) and scales, computed once."""

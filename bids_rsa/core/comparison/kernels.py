@@ -78,6 +78,27 @@ def correlate_rows(rows: Rows, squares: Floats, units: Floats, scores: Floats) -
             scores[r, m] = min(1.0, max(-1.0, score)) if score == score else math.nan
 
 
+@summing_kernel
+def multiply_ranks(ranks: Rows, weights: Integers, products: Floats) -> None:
+    """Multiply twice the centred ranks of rows by those of models. O(n) a row and model."""
+    for r in range(ranks.shape[0]):
+        for m in range(weights.shape[0]):
+            total = 0.0
+            for k in range(ranks.shape[1]):
+                total += ranks[r, k] * np.float64(weights[m, k])
+            products[r, m] = 2.0 * total
+
+
+@kernel
+def correlate_ranks(products: Floats, squares: Floats, norms: Floats) -> None:
+    """Divide products of twice the centred ranks by norms: correlations, in place. O(models)."""
+    for r in range(products.shape[0]):
+        norm = 4.0 * math.sqrt(squares[r]) if squares[r] > 0.0 else math.nan
+        for m in range(products.shape[1]):
+            score = products[r, m] / (norm * norms[m])
+            products[r, m] = min(1.0, max(-1.0, score)) if score == score else math.nan
+
+
 @kernel
 def regress_rows(
     rows: Floats,

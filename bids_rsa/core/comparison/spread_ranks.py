@@ -2,7 +2,9 @@
 
 The cells are put into columns (`spreading`), which are sorted many at a time. Cells whose words are
 near each other, few in most RDMs, are then put right by their float64 values: order and ties are
-those of the values, exactly. RDMs that are not spread, as with many equal cells or a few huge ones,
+those of the values, exactly. Ranks are stored, or their inner products with the ranks of a few
+models are added up in the order of the columns: sums of whole numbers, which are exact in any
+order. RDMs that are not spread, as with many equal cells or a few huge ones,
 are left to `ranking`. Which these are, and the columns, depends on the RDMs before; ranks do not.
 """
 
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_rsa.core.comparison.ranked import Ranked, take_ranks, tie_rank
 from bids_rsa.core.comparison.ranking import NEAR_TIE, UNIT
 from bids_rsa.core.comparison.spreading import (
     STRIDE,
@@ -27,7 +30,6 @@ from bids_rsa.core.comparison.spreading import (
 from bids_rsa.core.engine.columns import (
     COLUMNS,
     most_words,
-    scatter_ranks,
     sort_20,
     sort_24,
     sort_28,
@@ -36,18 +38,20 @@ from bids_rsa.core.engine.columns import (
 )
 from bids_rsa.core.engine.jit import kernel, kernel_part
 from bids_rsa.core.engine.sorting import sort_by_value
-from bids_rsa.core.engine.vectors import WIDE, pointer_to, prefetch, put
+from bids_rsa.core.engine.vectors import pointer_to, prefetch, put
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Integers = NDArray[np.int64]
+Weights = NDArray[np.int32]
 
-_MOST_CELLS = 2**17
+MOST_CELLS = 2**17
 # rows that are worth new room, unless they are a thread's first or as long as the last
 _FEWEST_ROWS = 4
 # time lost in choosing columns, in rows: for one bin a cell, in vain, and at most before a choice
 _CHOICE, _FAILURE, _MOST_LOST = 8.0, 320.0, 64.0
 _rooms = threading.local()
+_NO_RANKS, _NO_WEIGHTS = np.empty((1, 0), np.float32), np.empty((0, 0), np.int32)
 
 
 @kernel_part
@@ -68,29 +72,6 @@ def _sort_table(work: Work, first: int, gap: np.uint32, edge: np.uint32) -> int:
     else:
         flags = sort_48(tables, at, counts, bases, first, gap, edge)
     return flags
-
-
-if WIDE == 8:
-
-    @kernel_part
-    def _put_ranks(work: Work, first: int, ranks: Any) -> None:
-        """Store the ranks of the words of a table."""
-        center, mask = np.float32(0.5 * (work.n - 1)), np.uint32((1 << work.bits) - 1)
-        at, most = first // COLUMNS * STRIDE, most_words(work.counts, first)
-        scatter_ranks(work.tables, at, work.counts, work.starts, first, most, mask, center, ranks)
-else:
-
-    @kernel_part
-    def _put_ranks(work: Work, first: int, ranks: Any) -> None:
-        """Store the ranks of the words of a table."""
-        center, mask = np.float32(0.5 * (work.n - 1)), np.uint32((1 << work.bits) - 1)
-        for column in range(first, first + COLUMNS):
-            at = np.int64(work.firsts[column])
-            rank = np.float32(work.starts[column]) - center
-            for _ in range(np.int64(work.counts[column])):
-                put(ranks, np.int64(work.tables[at] & mask), rank)
-                rank += np.float32(1.0)
-                at += COLUMNS
 
 
 @kernel_part
@@ -123,8 +104,8 @@ def _note_near(work: Work, column: int, n_near: int, gap: np.uint32, edge: np.ui
 
 
 @kernel_part
-def _sort_and_rank(scale: KeyScale, work: Work, ranks: Any, following: Any) -> int:
-    """Sort the words, store ranks without ties; return how many words are near. O(n)."""
+def _sort_words(scale: KeyScale, work: Work, following: Any) -> int:
+    """Sort the words; note those that are near each other, and return how many. O(n)."""
     # keys are exact to 1e-7; the whole part of a gap of g keys is at most one more than g's
     reach = np.uint32(scale.gap * scale.factor + 1e-6) + np.uint32(1)
     bits = np.uint32(work.bits)
@@ -134,7 +115,6 @@ def _sort_and_rank(scale: KeyScale, work: Work, ranks: Any, following: Any) -> i
     for first in range(0, work.n_columns, COLUMNS):
         prefetch(following, first // COLUMNS * share, share)
         flags = _sort_table(work, first, gap, edge)
-        _put_ranks(work, first, ranks)
         column = first
         while flags:
             if flags & 1:
@@ -187,8 +167,8 @@ def _common_size(row: Floats, work: Work, largest: float) -> float:
 
 
 @kernel_part
-def _rank_near(row: Floats, work: Work, n_near: int, largest: float, ranks: Any) -> float:
-    """Rank the cells of near words; return the sum of t^3 - t over ties of t cells. O(near)."""
+def _rank_ties(row: Floats, work: Work, n_near: int, largest: float, ranked: Ranked) -> float:
+    """Give tied cells their mean rank; return the sum of t^3 - t over ties of t cells. O(near)."""
     tables, positions = work.tables, work.positions
     mask = np.uint32((1 << work.bits) - 1)
     size = _common_size(row, work, largest)
@@ -207,10 +187,11 @@ def _rank_near(row: Floats, work: Work, n_near: int, largest: float, ranks: Any)
                 low = high
                 end += 1
                 i += 1
-            rank = np.float32(0.5 * (start + end - 1.0) - center)
-            put(ranks, np.int64(tables[place] & mask), rank)
-            for k in range(first, i):
-                put(ranks, np.int64(tables[np.int64(work.at[k])] & mask), rank)
+            rank = 0.5 * (start + end - 1.0) - center
+            for k in range(first - 1, i):
+                word = tables[place] if k < first else tables[np.int64(work.at[k])]
+                untied = np.float64(start + k - first + 1) - center
+                tie_rank(ranked, np.int64(word & mask), rank, untied)
             length = np.float64(end - start)
             tied += length * (length * length - 1.0)
             following = i < n_near and positions[i] == end
@@ -222,14 +203,17 @@ def _rank_near(row: Floats, work: Work, n_near: int, largest: float, ranks: Any)
 
 @kernel
 def _rank_spread_rows(
-    rows: Floats, ranks: Singles, squares: Floats, room: SpreadRoom, left: Integers
-) -> int:
+    rows: Floats, ranks: Singles, squares: Floats, weights: Weights, products: Floats,
+    room: SpreadRoom, left: Integers,
+) -> int:  # fmt: skip
     """Rank rows; note the rows that are left, and return how many. O(n)."""
-    n = rows.shape[1]
+    n, n_models = rows.shape[1], weights.shape[0]
     n_left = 0
     work = point_to_work(n, room)
     for r in range(rows.shape[0]):
-        row, values, out = rows[r], pointer_to(rows[r]), pointer_to(ranks[r])
+        row, values = rows[r], pointer_to(rows[r])
+        out = pointer_to(ranks[r if n_models == 0 else 0])
+        ranked = Ranked(out, pointer_to(weights), pointer_to(products[r]), n_models, n)
         lost = max(room.form[3] - 1.0, 0.0)
         scale, done = KeyScale(0.0, 0.0, 0.0, 0.0), False
         if work.n_columns > 0 or lost < _MOST_LOST:
@@ -249,9 +233,11 @@ def _rank_spread_rows(
         room.form[3] = lost
         if done:
             following = pointer_to(rows[min(r + 1, rows.shape[0] - 1)])
-            n_near = _sort_and_rank(scale, work, out, following)
+            products[r] = 0.0
+            n_near = _sort_words(scale, work, following)
             _sort_near(row, room, work, n_near)
-            tied = _rank_near(row, work, n_near, scale.largest, out) if n_near else 0.0
+            take_ranks(work, ranked)
+            tied = _rank_ties(row, work, n_near, scale.largest, ranked) if n_near else 0.0
             squares[r] = (np.float64(n) * (np.float64(n) * n - 1.0) - tied) / 12.0
         else:
             left[n_left] = r
@@ -265,13 +251,32 @@ def rank_spread(rows: Floats, ranks: Singles, squares: Floats) -> Integers:
     Fills ``ranks`` (n_rows, n_cells) with centred average ranks, multiples of one half, and
     ``squares`` (n_rows,) with their sums of squares.
     """
+    return _rank_spread(rows, ranks, squares, _NO_WEIGHTS, np.empty((len(rows), 0)))
+
+
+def multiply_spread_ranks(
+    rows: Floats, weights: Weights, products: Floats, squares: Floats
+) -> Integers:
+    """Multiply the ranks of rows whose cells are spread by those of models; else as `rank_spread`.
+
+    Fills ``products`` (n_rows, n_models) with the inner products of ``weights`` (n_models,
+    n_cells), which are twice the centred ranks of models, and twice the centred ranks of the rows.
+    """
+    return _rank_spread(rows, _NO_RANKS, squares, weights, products)
+
+
+def _rank_spread(
+    rows: Floats, ranks: Singles, squares: Floats, weights: Weights, products: Floats
+) -> Integers:
+    """Rank rows in this thread's room; return the numbers of those that are left."""
     left = np.arange(len(rows))
     n_cells = rows.shape[1]
-    if not 0 < n_cells <= _MOST_CELLS:
+    if not 0 < n_cells <= MOST_CELLS:
         return left
     if getattr(_rooms, "n_cells", 0) != n_cells:
         asked, _rooms.asked = getattr(_rooms, "asked", 0), n_cells
         if len(rows) < _FEWEST_ROWS and asked not in (0, n_cells):
             return left
         _rooms.room, _rooms.n_cells = make_spread_room(n_cells), n_cells
-    return left[: _rank_spread_rows(rows, ranks, squares, _rooms.room, left)]
+    n_left = _rank_spread_rows(rows, ranks, squares, weights, products, _rooms.room, left)
+    return left[:n_left]

@@ -15,8 +15,9 @@ from bids_rsa.core.comparison.concordance import (
 )
 from bids_rsa.core.comparison.fit import Fit, Terms
 from bids_rsa.core.comparison.scaling import ranked_rows, rows_of_unit_norm, unit_rows
+from bids_rsa.core.comparison.spread_ranks import MOST_CELLS
 from bids_rsa.core.comparison.whitening import CellWeights, cell_weights
-from bids_rsa.core.limits import MANY_MODELS
+from bids_rsa.core.limits import FEW_MODELS, MANY_MODELS
 
 Floats = NDArray[np.float64]
 # matrix products of fewer multiplications are summed in another order by OpenBLAS
@@ -45,6 +46,33 @@ def _products(rows: NDArray[np.floating], units: Floats) -> Floats:
     filled = np.zeros((-(-n_rows // _ROWS_OF_A_KERNEL) * _ROWS_OF_A_KERNEL, rows.shape[1]))
     filled[: len(rows)] = rows
     return np.asarray((filled @ units.T)[: len(rows)])
+
+
+@dataclass(frozen=True)
+class _RankCorrelation(Terms):
+    """Ranks of a few models, by which those of an RDM are multiplied while its cells are sorted.
+
+    Attributes
+    ----------
+    weights : (n_models, n_cells) int32
+        Twice the centred ranks.
+    norms : (n_models,) float64
+        Norms of the centred ranks, or of untied ranks; NaN for constant models.
+    square : float or None
+        Squared norm that untied ranks have, to be taken for RDMs; None: the norm of the RDM.
+    """
+
+    weights: NDArray[np.int32]
+    norms: Floats
+    square: float | None = None
+
+    def score(self, block: CompleteRdms) -> Floats:
+        """Scores (n_rdms, n_models)."""
+        products, squares = block.rank_products(self.weights)
+        if self.square is not None:
+            squares = np.where(squares > 0.0, self.square, np.nan)
+        kernels.correlate_ranks(products, squares, self.norms)
+        return products
 
 
 @dataclass(frozen=True)
@@ -149,18 +177,34 @@ class _Concordance(Terms):
 
 def correlation_terms(fit: Fit) -> Terms:
     """Models, or their ranks, centred and of unit norm."""
-    return _Correlation(
-        fit.ranked, unit_rows(ranked_rows(fit.models) if fit.ranked else fit.models)
-    )
+    if not fit.ranked:
+        return _Correlation(False, unit_rows(fit.models))
+    ranks = ranked_rows(fit.models)
+    return _few_ranks(ranks) or _Correlation(True, unit_rows(ranks))
 
 
 def expected_rank_correlation_terms(fit: Fit) -> Terms:
     """Centred ranks of models, not divided by the spread that ties leave them."""
     n = fit.models.shape[1]
-    ranks = ranked_rows(fit.models) - 0.5 * (n + 1)
-    ranks[(ranks == 0.0).all(axis=1)] = np.nan
     square = (n**3 - n) / 12.0
+    average = ranked_rows(fit.models)
+    if (few := _few_ranks(average)) is not None:
+        norms = np.where(few.norms > 0.0, np.sqrt(square), np.nan)
+        return _RankCorrelation(few.weights, norms, square)
+    ranks = average - 0.5 * (n + 1)
+    ranks[(ranks == 0.0).all(axis=1)] = np.nan
     return _ExpectedRankCorrelation(np.ascontiguousarray(ranks / np.sqrt(square)), square)
+
+
+def _few_ranks(ranks: Floats) -> _RankCorrelation | None:
+    """Return average ranks as whole numbers, if models are few and products are exact."""
+    n_models, n = ranks.shape
+    if n_models > FEW_MODELS or n > MOST_CELLS:
+        return None
+    weights = np.ascontiguousarray(np.rint(2.0 * ranks - (n + 1)), dtype=np.int32)
+    norms = 0.5 * np.sqrt((weights.astype(np.float64) ** 2).sum(axis=1))
+    norms[norms == 0.0] = np.nan
+    return _RankCorrelation(weights, norms)
 
 
 def cosine_terms(fit: Fit) -> Terms:
