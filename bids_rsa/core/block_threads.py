@@ -1,11 +1,19 @@
 """Blocks of centres over threads."""
 
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
+
+
+@lru_cache(maxsize=1)
+def _controller(n_modules: int) -> ThreadpoolController:
+    """Find the libraries with threads; again when further modules have been imported."""
+    return ThreadpoolController()
 
 
 @contextmanager
@@ -15,7 +23,7 @@ def mapping(n_threads: int) -> Iterator[Callable[..., Iterator[Any]]]:
     Results come in the order of the blocks. After an error no more blocks are started. With one
     thread, blocks run in the calling one: handing them over takes 4 % of the time.
     """
-    with threadpool_limits(1, "blas"):
+    with _controller(len(sys.modules)).limit(limits=1, user_api="blas"):
         if n_threads == 1:
             yield map
             return

@@ -71,6 +71,7 @@ class ModelScores:
         self._plans: list[ComparisonPlan] = [
             prepare(given, name, **options) for name in comparisons
         ]
+        self._share_ranks = sum(plan.comparison.ranked for plan in self._plans) > 1
         self._n_cells = given.shape[1]
         self.scores: dict[str, Floats] = {}
 
@@ -93,9 +94,9 @@ class ModelScores:
 
     def take(self, block: RdmBlock) -> None:
         """Score a block."""
-        if sum(plan.comparison.ranked for plan in self._plans) > 1:
+        if self._share_ranks:  # they are stored
             for part in block.parts:
-                part.rdms.ranks()  # stored for all comparisons
+                part.rdms.ranks()
         for plan in self._plans:
             self.scores[plan.comparison.name][:, block.centers] = plan.score_block(block).T
 
