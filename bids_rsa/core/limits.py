@@ -17,6 +17,8 @@ MIN_LENGTH = 16
 SOME_CENTERS = 64
 # cells of RDMs that are measured at a time: their words, ties and ranks stay in a core's own cache
 MEASURED_CELLS = 2**16
+# the same where nothing of them is stored but scores: calls are fewer
+_UNSTORED_CELLS = 2**18
 # from so many models on, one matrix product of many RDMs with all of them is faster
 MANY_MODELS = 64
 # up to so many models, products with their ranks take less time than storing ranks
@@ -33,9 +35,14 @@ def centers_of_block(n_cells: int, n_centers: int) -> int:
     return max(1, min(BLOCK_CELLS // max(n_cells, 1), most))
 
 
-def cells_at_a_time(n_models: int) -> int:
-    """Return how many cells of RDMs are compared with so many models at a time."""
-    return BLOCK_CELLS if n_models >= MANY_MODELS else MEASURED_CELLS
+def cells_at_a_time(n_models: int, stored: bool = True) -> int:
+    """Return how many cells of RDMs are compared with so many models at a time.
+
+    ``stored``: ranks, or other numbers, of all these cells are.
+    """
+    if n_models >= MANY_MODELS:
+        return BLOCK_CELLS
+    return MEASURED_CELLS if stored else _UNSTORED_CELLS
 
 
 def longest_piece(n_cells: int, max_length: int) -> int:

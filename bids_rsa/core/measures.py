@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from bids_rsa.core.comparison.blocks import RdmBlock
 from bids_rsa.core.comparison.plans import ComparisonPlan, prepare
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
-from bids_rsa.core.limits import MEASURED_CELLS
+from bids_rsa.core.limits import MEASURED_CELLS, cells_at_a_time
 
 Floats = NDArray[np.float64]
 
@@ -90,7 +90,9 @@ class ModelScores:
     @property
     def cells_at_a_time(self) -> int:
         """Cells of RDMs that it takes at a time; see `Measure`."""
-        return max((plan.cells_at_a_time for plan in self._plans), default=MEASURED_CELLS)
+        if len(self._plans) == 1:
+            return self._plans[0].cells_at_a_time
+        return max((cells_at_a_time(len(p.models)) for p in self._plans), default=MEASURED_CELLS)
 
     def take(self, block: RdmBlock) -> None:
         """Score a block."""

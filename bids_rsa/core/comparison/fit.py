@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -107,7 +107,12 @@ def check_condition_covariance(covariance: ArrayLike | None, n_all_cells: int) -
 
 
 class Terms:
-    """What one comparison precomputes from models without NaN."""
+    """What one comparison precomputes from models without NaN.
+
+    ``stores_cells``: scoring stores ranks, or other numbers, of all cells of the RDMs.
+    """
+
+    stores_cells: ClassVar[bool] = True
 
     def score(self, block: CompleteRdms) -> Floats:
         """Scores (n_rdms, n_scores) of RDMs without NaN; those of nuisance models last."""

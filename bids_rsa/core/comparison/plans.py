@@ -53,8 +53,9 @@ class ComparisonPlan:
 
     @property
     def cells_at_a_time(self) -> int:
-        """Cells of RDMs that it scores at a time."""
-        return cells_at_a_time(len(self.models))
+        """Cells of RDMs that it scores at a time, if no other comparison does."""
+        terms = (group.terms for group in self._groups)
+        return cells_at_a_time(len(self.models), any(t and t.stores_cells for t in terms))
 
     def score(self, rdms: Floats, out: Floats) -> None:
         """Score RDMs against all models.

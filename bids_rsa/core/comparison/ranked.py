@@ -71,7 +71,7 @@ def take_ranks(work: Work, ranked: Ranked) -> None:
 
 
 @kernel_part
-def tie_rank(ranked: Ranked, cell: int, rank: float, untied: float) -> None:
+def tie_rank(ranked: Ranked, cell: np.int64, rank: float, untied: float) -> None:
     """Store the rank of a cell that ties with others, or add to products what it changes."""
     if ranked.n_models == 0:
         put(ranked.ranks, cell, np.float32(rank))

@@ -1,6 +1,7 @@
 """Comparisons that take each model alone: what each precomputes, and how it scores a block."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,8 @@ class _RankCorrelation(Terms):
     square : float or None
         Squared norm that untied ranks have, to be taken for RDMs; None: the norm of the RDM.
     """
+
+    stores_cells: ClassVar[bool] = False
 
     weights: NDArray[np.int32]
     norms: Floats
