@@ -21,7 +21,7 @@ class Tried:
     def sentence(self) -> str:
         """Say it."""
         return (
-            f"{_count(self.n_tests, 'test')} {'was' if self.n_tests == 1 else 'were'} run: "
+            f"The analysis comprises {_count(self.n_tests, 'test')}: "
             f"{_count(len(self.models), 'model')} ({', '.join(self.models)}), "
             f"{_count(len(self.comparisons), 'comparison')} ({', '.join(self.comparisons)}), "
             f"{_count(len(self.tails), 'tail')} ({', '.join(self.tails)}). The output folder "
