@@ -74,6 +74,7 @@ def test_an_array_in_a_file_has_its_room_or_is_not_there(small_disk):
     array = create_array(disk / "small.npy", np.float32, (100, 100))
     array[:] = np.arange(100, dtype=np.float32)
     np.testing.assert_array_equal(np.load(disk / "small.npy"), array)
+    del array  # the disk cannot be taken away while it is mapped
     with pytest.raises(OSError, match="No space left") as caught:
         create_array(disk / "large.npy", np.float32, (100, 1000))
     assert caught.value.errno == errno.ENOSPC
