@@ -95,10 +95,10 @@ def _log_to_file(path: Path) -> None:
         return
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root = logging.getLogger()
+    # kept, as the two parts of a group call have a log each, which begins with the call
     for early in [h for h in root.handlers if isinstance(h, MemoryHandler)]:
-        early.setTarget(handler)
-        early.close()
-        root.removeHandler(early)
+        for record in early.buffer:
+            handler.handle(record)
     root.addHandler(handler)
 
 

@@ -345,3 +345,20 @@ def test_a_model_that_lacks_cells_alone_has_no_ceiling():
     for before, after in zip(*rows, strict=True):
         assert after[:-3] == before[:-3]
         assert after[-3:] == (["n/a"] * 3 if after[2] == "a" else before[-3:])
+
+
+def test_maps_and_regions_of_one_call_have_logs_from_its_beginning(
+    region_run, region_dataset, tmp_path
+):
+    output = shutil.copytree(region_run[0], tmp_path / "out")
+    done = run_app(region_dataset, output, *OPTIONS, "--no-figures", "--n-permutations", "8")
+    assert done.returncode == 0, done.stderr
+    of_maps, of_regions = sorted(output.glob("group/log/*/bids_rsa.log"))
+    texts = [path.read_text() for path in (of_maps, of_regions)]
+    machine = next(line for line in done.stderr.splitlines() if "CPU" in line).split(" INFO ")[1]
+    assert all(machine in text for text in texts)
+    assert [text.count("INFO Regions ") for text in texts] == [
+        0,
+        done.stderr.count("INFO Regions "),
+    ]
+    assert "INFO Regions " in texts[1]
