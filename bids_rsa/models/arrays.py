@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import squareform
 
 from bids_rsa.errors import ContentError
+from bids_rsa.models.cells import mirrored
 
 _TOLERANCE = 1e-8  # of the largest cell: rounding of whoever computed the model
 
@@ -112,15 +113,6 @@ def _upper_triangle(square: NDArray[np.float64], name: str) -> NDArray[np.float6
             f"[{column}, {row}] is {square[column, row]:g}."
         )
     return np.asarray(squareform(square, checks=False), dtype=np.float64)
-
-
-def mirrored(square: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fill the half of a square model that has no values at all from the other one."""
-    upper = np.triu(np.ones(square.shape, bool), 1)
-    for empty, filled in ((upper, upper.T), (upper.T, upper)):
-        if np.isnan(square[empty]).all() and not np.isnan(square[filled]).all():
-            return np.where(empty, square.T, square)
-    return square
 
 
 def _by_name(

@@ -177,3 +177,12 @@ def check_cells_left(
                     "Exclude fewer cells (--exclude-cells, --exclude-within, empty cells of "
                     "models).",
                 )
+
+
+def mirrored(square: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fill the half of a square model that has no values at all from the other one."""
+    upper = np.triu(np.ones(square.shape, bool), 1)
+    for empty, filled in ((upper, upper.T), (upper.T, upper)):
+        if np.isnan(square[empty]).all() and not np.isnan(square[filled]).all():
+            return np.where(empty, square.T, square)
+    return square

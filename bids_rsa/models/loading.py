@@ -12,8 +12,7 @@ import scipy
 
 from bids_rsa.core.dissimilarity.table import dissimilarities_of_features
 from bids_rsa.errors import ContentError, OptionError
-from bids_rsa.models.arrays import mirrored
-from bids_rsa.models.cells import exclude_table, mark_nuisance
+from bids_rsa.models.cells import exclude_table, mark_nuisance, mirrored
 from bids_rsa.models.files import read_features, read_npy, read_square
 from bids_rsa.models.fits import positions_of
 from bids_rsa.models.names import check_names, name_from, split_name

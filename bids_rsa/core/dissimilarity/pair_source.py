@@ -34,18 +34,18 @@ class PairSource:
 
     def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
         """Write the RDMs of a block; return the patch sizes."""
-        starts, members = self._neighborhood.members(block)
-        self._fill_patches(starts, members, rdms)
-        return np.diff(starts).astype(np.int32)
+        patches = self._patches_of(block)
+        self._distances.kernel(self._distances, self._patterns, patches, rdms)
+        return np.diff(patches.starts).astype(np.int32)
 
     def fill_some(self, block: CenterBlock, chosen: NDArray[np.intp], rdms: Floats) -> None:
         """Write the RDMs of some centres of a block."""
         for part in runs_of(chosen, SOME_CENTERS):
-            starts, members = self._neighborhood.members(block.only(part))
-            self._fill_patches(starts, members, rdms[part])
+            patches = self._patches_of(block.only(part))
+            self._distances.kernel(self._distances, self._patterns, patches, rdms[part])
 
-    def _fill_patches(self, starts: NDArray[np.int64], members: NDArray[Any], rdms: Floats) -> None:
-        """Write the RDMs of patches."""
+    def _patches_of(self, block: CenterBlock) -> PatchLists:
+        """List the patches of a block."""
+        starts, members = self._neighborhood.members(block)
         members = members.astype(np.int64, copy=False)
-        patches = PatchLists(members, starts, self._min_voxels, self._ignore_nan)
-        self._distances.kernel(self._distances, self._patterns, patches, rdms)
+        return PatchLists(members, starts, self._min_voxels, self._ignore_nan)
