@@ -178,7 +178,7 @@ def test_the_picture_shows_hemispheres(output):
 
 def test_the_page_shows_the_test_on_hemispheres(output):
     page = (output / "group.html").read_text()
-    assert "cortex L" in page and "size_mm2" in page and len(page) < 15_000_000
+    assert "cortex L" in page and "size (mm²)" in page and len(page) < 15_000_000
     assert page.count("<img") >= 3 + N_SUBJECTS - 1
 
 

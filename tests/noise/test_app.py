@@ -159,7 +159,7 @@ def test_nothing_calls_distances_with_pooled_noise_unbiased(tmp_path):
         assert ("0 on average" in warning) != biased
         text = " ".join((out / "sub-01.html").read_text().split())
         assert ("biased upwards by noise from the images of all folds" in text) == biased
-        assert ("over pairs of folds and unbiased" in text) != biased
+        assert ("over all pairs of 2 folds and unbiased" in text) != biased
 
 
 def test_a_pattern_names_residuals_and_their_dof(tmp_path):
@@ -200,7 +200,7 @@ def test_without_noise_mahalanobis_is_the_mean_square(tmp_path):
         (["--noise", "shrinkage", "--dissimilarity", "cityblock"], 2, "does not go with"),
         (["--noise-from", "images"], 2, "--noise is none"),
         (["--residual-dof", "12"], 2, "--noise is none"),
-        (["--noise", "shrinkage", "--residual-dof", "0"], 2, "above 0 is expected"),
+        (["--noise", "shrinkage", "--residual-dof", "0"], 2, "of degrees of freedom above 0"),
         (["--noise", "shrinkage", "--residual-dof", "121"], 2, "more than the 120 volumes"),
         (["--noise", "shrinkage", "--noise-from", "images", "--residual-dof", "9"], 2, "goes with"),
         (["--noise", "shrinkage", "--residuals", "no_{subject}_{run}.nii"], 18, "matches nothing"),

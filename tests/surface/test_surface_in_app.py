@@ -388,7 +388,7 @@ def test_one_hemisphere_alone_can_be_analysed(trees, tmp_path):
     (sidecar,) = (tmp_path / "one").glob("sub-01/func/*_stat-pearson_desc-kind_statmap.json")
     assert json.loads(sidecar.read_text())["Hemisphere"] == "R"
     page = (tmp_path / "one" / "sub-01.html").read_text()
-    assert "centred on vertices of the cortical surface" in page and "grayordinates" not in page
+    assert "centred on the vertices of the cortical surface" in page and "grayordinates" not in page
     np.testing.assert_array_equal(one["R"], two["R"])
 
 
