@@ -84,7 +84,38 @@ def plan_run(
     BidsRsaError
         The confounds or the design cannot be used; names the run.
     """
-    run = BoldRun(
+    run = _undesigned(bold, schedule, settings, mask, cortex)
+    with threadpool_limits(1):  # the matrices are small
+        design, nuisance = run_design(run)
+        facts = _facts(design, nuisance)
+        try:
+            filtered = check_high_pass(design, nuisance, settings.high_pass)
+        except OptionError as error:
+            raise OptionError(f"{run.label}: {error.message}", error.hint) from None
+    impulse_notes, impulse_warnings = _impulses(schedule.events)
+    return replace(
+        run,
+        design=facts,
+        notes=(*design.notes, *impulse_notes),
+        warnings=(
+            *schedule.timing.warnings,
+            *schedule.events.warnings,
+            *impulse_warnings,
+            *filtered,
+            *_uncertain(design),
+        ),
+    )
+
+
+def _undesigned(
+    bold: BoldFile,
+    schedule: Schedule,
+    settings: BoldSettings,
+    mask: str,
+    cortex: Sequence[HemisphereSurfaces],
+) -> BoldRun:
+    """Put together what a run's design is made of."""
+    return BoldRun(
         path=bold.file.path,
         label=bold.label,
         run=bold.file.run,
@@ -106,26 +137,6 @@ def plan_run(
         # what distances are measured along makes no difference to estimates
         cortex=tuple(
             HemisphereSurfaces(one.hemisphere, (), "", cortex=one.cortex) for one in cortex
-        ),
-    )
-    with threadpool_limits(1):  # the matrices are small
-        design, nuisance = run_design(run)
-        facts = _facts(design, nuisance)
-        try:
-            filtered = check_high_pass(design, nuisance, settings.high_pass)
-        except OptionError as error:
-            raise OptionError(f"{run.label}: {error.message}", error.hint) from None
-    impulse_notes, impulse_warnings = _impulses(schedule.events)
-    return replace(
-        run,
-        design=facts,
-        notes=(*design.notes, *impulse_notes),
-        warnings=(
-            *schedule.timing.warnings,
-            *schedule.events.warnings,
-            *impulse_warnings,
-            *filtered,
-            *_uncertain(design),
         ),
     )
 

@@ -36,11 +36,6 @@ def summing_kernel(function: _Function) -> _Function:
     return _compile(function, _SUMS)
 
 
-def complete_kernel(function: _Function) -> _Function:
-    """Compile; sums, minima and maxima in any order, of numbers among which there is no NaN."""
-    return _compile(function, _SUMS | {"nnan"})
-
-
 def kernel_part(function: _Function) -> _Function:
     """Make a piece of kernels: compiled into each that uses it, never by itself."""
     return njit(inline="always")(function)  # type: ignore[return-value]
