@@ -7,6 +7,7 @@ machine does not keep.
 
 import fnmatch
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -116,19 +117,16 @@ def go_on(process: subprocess.Popen[str]) -> None:
 
 
 def _stop_when(place: Path, before: str, there: str, count: int) -> None:
-    """Stop this process and its workers, once."""
-    seen, is_over = 0, False
+    """Stop this process and its workers, once: the first of them that gets there."""
+    seen, once = 0, multiprocessing.get_context("fork").Semaphore()
 
     def look(_: str, path: str) -> None:
-        nonlocal seen, is_over
-        if is_over:
-            return
+        nonlocal seen
         if before:
             seen += fnmatch.fnmatch(path, before)
         else:
             seen = len(list(place.glob(there)))
-        if seen >= count:
-            is_over = True
+        if seen >= count and once.acquire(block=False):
             os.killpg(0, signal.SIGSTOP)
 
     watch(place, look)
