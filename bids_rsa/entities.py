@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -43,6 +45,38 @@ _ODD = re.compile(
     r"|[A-Za-z0-9]+-(?=_|$))"
 )
 _POSITION = {key: position for position, key in enumerate(ENTITIES)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """What is named by these entities of BIDS; None: not in the name.
+
+    ``others`` holds the entities that no field is there for, as (key, value).
+    """
+
+    session: str | None = None
+    task: str | None = None
+    acquisition: str | None = None
+    space: str | None = None
+    resolution: str | None = None
+    others: Pairs = ()
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The fields of these entities, with which another record is made."""
+        return {one.name: getattr(self, one.name) for one in fields(Named)}
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str | None], ...]:
+        """The keys of these entities with their values."""
+        return (
+            ("ses", self.session),
+            ("task", self.task),
+            ("acq", self.acquisition),
+            ("space", self.space),
+            ("res", self.resolution),
+            *self.others,
+        )
 
 
 def by_value(label: str | None) -> str | None:

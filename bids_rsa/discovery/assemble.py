@@ -137,17 +137,7 @@ def _refuse_one_name(analyses: Sequence[Analysis]) -> None:
 
 def _empty_analysis(image: ConditionImage) -> Analysis:
     """Start the analysis that an image belongs to."""
-    return Analysis(
-        subject=image.subject,
-        images=(),
-        conditions=(),
-        session=image.session,
-        task=image.task,
-        acquisition=image.acquisition,
-        space=image.space,
-        resolution=image.resolution,
-        others=image.others,
-    )
+    return Analysis(image.subject, images=(), conditions=(), **image.named)
 
 
 def _analysis(

@@ -17,7 +17,7 @@ from bids_rsa.discovery.database import Paths, indexed_paths
 from bids_rsa.discovery.datasets import Dataset, subject_folders
 from bids_rsa.discovery.folders import Problems, walk
 from bids_rsa.discovery.misnamed import Misnamed
-from bids_rsa.entities import Pairs, odd_part, others_of
+from bids_rsa.entities import Named, odd_part, others_of
 
 # searched on the file's name alone, so that no folder above the dataset is taken for an entity
 KEYS = {
@@ -42,8 +42,8 @@ WANTED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedFile:
+@dataclass(frozen=True)
+class IndexedFile(Named):
     """A file and the entities in its name; ``folder`` is its subject folder."""
 
     path: str
@@ -52,16 +52,10 @@ class IndexedFile:
     subject: str
     suffix: str
     extension: str
-    session: str | None = None
-    task: str | None = None
-    acquisition: str | None = None
     run: str | None = None
-    space: str | None = None
-    resolution: str | None = None
     desc: str | None = None
     contrast: str | None = None
     stat: str | None = None
-    others: Pairs = ()
 
 
 @cache

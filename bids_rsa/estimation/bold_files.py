@@ -82,6 +82,11 @@ class BoldFile:
         return _FORMS[self.file.extension]
 
     @property
+    def session(self) -> str | None:
+        """The session in its name."""
+        return self.file.session
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """The image, or those of both hemispheres."""
         return (self.file.path,) if self.right is None else (self.file.path, self.right)

@@ -6,10 +6,10 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # the options take names from here, and must be light to import
-    from bids_rsa.records import BoldRun
+    from bids_rsa.records import Form
 
 HRF_NAMES = ("spm", "glover", "spm+derivative", "glover+derivative", "fir")
 CONFOUND_STRATEGIES = ("motion6", "motion24", "motion24+wmcsf", "acompcor", "none")
@@ -59,7 +59,27 @@ def _digest(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
-def run_folder(run: BoldRun) -> str:
+class RunNames(Protocol):
+    """What the names of a run's files are made of: a `BoldRun`, or the BOLD it is planned from."""
+
+    @property
+    def label(self) -> str:
+        """The entities that the names keep."""
+
+    @property
+    def session(self) -> str | None:
+        """The session, which has a folder."""
+
+    @property
+    def form(self) -> Form:
+        """Whether values lie on a grid, on vertices, or on both."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The image, or those of both hemispheres."""
+
+
+def run_folder(run: RunNames) -> str:
     """Name the folder of a run's estimates, relative to the dataset."""
     subject = run.label.split("_")[0]
     session = f"/ses-{run.session}" if run.session else ""
@@ -76,22 +96,22 @@ def without_hemisphere(stem: str) -> str:
     return re.sub(r"_hemi-[LR](?=_|$)", "", stem)
 
 
-def _paths(run: BoldRun, what: str, extension: str) -> tuple[str, ...]:
+def _paths(run: RunNames, what: str, extension: str) -> tuple[str, ...]:
     """Name a file, or one of each hemisphere, relative to the dataset."""
     folder = run_folder(run)
     return tuple(f"{folder}/{bold_stem(path)}_{what}_statmap{extension}" for path in run.paths)
 
 
-def estimate_paths(run: BoldRun, contrast: str, stat: str) -> tuple[str, ...]:
+def estimate_paths(run: RunNames, contrast: str, stat: str) -> tuple[str, ...]:
     """Name an image of estimates, or those of both hemispheres, relative to the dataset."""
     return _paths(run, f"contrast-{contrast}_stat-{stat}", EXTENSIONS[run.form][0])
 
 
-def design_path(run: BoldRun) -> str:
+def design_path(run: RunNames) -> str:
     """Name the table of the design, relative to the dataset."""
     return f"{run_folder(run)}/{run.label}_design.tsv"
 
 
-def residuals_paths(run: BoldRun) -> tuple[str, ...]:
+def residuals_paths(run: RunNames) -> tuple[str, ...]:
     """Name the residuals, one file or one of each hemisphere, relative to the dataset."""
     return _paths(run, "stat-errorts", EXTENSIONS[run.form][1])

@@ -127,10 +127,7 @@ def is_wanted(subject: str, selection: Selection) -> bool:
 
 def _entities(file: IndexedFile) -> tuple[object, ...]:
     """Give the entities that a map shares with its mask."""
-    return (
-        *(file.session, file.task, file.acquisition, file.run, file.space, file.resolution),
-        *file.others,
-    )
+    return (file.run, *file.pairs)
 
 
 def _is_scores(file: IndexedFile) -> bool:
@@ -146,15 +143,7 @@ def _is_mask(file: IndexedFile) -> bool:
 
 def _participant_map(file: IndexedFile, comparison: str, mask: str | None) -> ParticipantMap:
     """Make the record of a map."""
-    key = MapKey(
-        session=file.session,
-        task=file.task,
-        acquisition=file.acquisition,
-        space=file.space,
-        resolution=file.resolution,
-        comparison=comparison,
-        others=file.others,
-    )
+    key = MapKey(comparison, **file.named)
     metadata = read_sidecar(_sidecar(file.path)) or {}
     return ParticipantMap(
         file.subject, file.desc or "", key, file.path, mask or "", metadata=metadata

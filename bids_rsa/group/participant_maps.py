@@ -5,34 +5,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bids_rsa.core.comparison.table import find_comparison
-from bids_rsa.entities import Pairs, join_entities
+from bids_rsa.entities import Named, join_entities
 from bids_rsa.outputs.derivatives import EXTENSIONS
 from bids_rsa.records import Form
 
 
 @dataclass(frozen=True)
-class MapKey:
+class MapKey(Named):
     """What a map is of, but for the subject and the model."""
 
-    session: str | None
-    task: str | None
-    acquisition: str | None
-    space: str | None
-    resolution: str | None
     comparison: str
-    others: Pairs = ()
-
-    @property
-    def pairs(self) -> tuple[tuple[str, str | None], ...]:
-        """The entities."""
-        return (
-            ("ses", self.session),
-            ("task", self.task),
-            ("acq", self.acquisition),
-            ("space", self.space),
-            ("res", self.resolution),
-            *self.others,
-        )
 
     @property
     def label(self) -> str:

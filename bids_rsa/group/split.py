@@ -44,11 +44,7 @@ def refuse_split(
 
 def _pairs(key: MapKey) -> set[Pair]:
     """Return the entities of a map that are there, and its comparison."""
-    fields = (
-        ("ses", key.session), ("task", key.task), ("acq", key.acquisition), ("space", key.space),
-        ("res", key.resolution), ("meas", key.comparison), *key.others,
-    )  # fmt: skip
-    return {(name, value) for name, value in fields if value}
+    return {(name, value) for name, value in (*key.pairs, ("meas", key.comparison)) if value}
 
 
 def _lacking(key: MapKey, other: MapKey) -> list[Pair]:

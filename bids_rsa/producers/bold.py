@@ -106,46 +106,48 @@ class BoldSearch(Search):
 
     def _estimates(self, bold: BoldFile, schedule: Schedule) -> list[ConditionImage]:
         """List the images that a run will have, in the order of its estimates."""
-        file = bold.file
         names = schedule.events.names
         labels = contrast_labels(names)
-        place = BoldRun(file.path, bold.label, "", None, "", (), 0, "", 0, "", self.bold,
-                        session=file.session, form=bold.form, right=bold.right)  # fmt: skip
         images = []
         for name in names:
             n_events = schedule.events.count(name)
-            trials = self.bold.estimate != "conditions"
-            effects, variances = (
-                [f"{self.output_dir}/{p}" for p in estimate_paths(place, labels[name], stat)]
-                for stat in ("effect", "variance")
-            )
-            for trial in range(n_events) if trials else (None,):
-                halves = [
-                    ConditionImage(
-                        path=effect,
-                        subject=file.subject,
-                        condition=name,
-                        statistic="effect",
-                        session=file.session,
-                        task=file.task,
-                        acquisition=file.acquisition,
-                        run=file.run,
-                        space=file.space,
-                        resolution=file.resolution,
-                        volume=trial,
-                        variance_path=variance,
-                        variance_volume=trial,
-                        n_trials=1 if trials else n_events,
-                        source=SOURCE,
-                        reader=ESTIMATES[bold.form],
-                        dataset=file.dataset.path,
-                        reference=path,
-                        others=bold.others,
-                    )
-                    for path, effect, variance in zip(bold.paths, effects, variances, strict=True)
+            if self.bold.estimate == "conditions":
+                images.append(self._image(bold, name, labels[name], None, n_events))
+            else:
+                images += [
+                    self._image(bold, name, labels[name], trial, 1) for trial in range(n_events)
                 ]
-                images.append(replace(halves[0], right=halves[1] if halves[1:] else None))
         return images
+
+    def _image(
+        self, bold: BoldFile, condition: str, label: str, trial: int | None, n_trials: int
+    ) -> ConditionImage:
+        """Make the record of one estimate, with that of the right hemisphere."""
+        file = bold.file
+        effects, variances = (
+            [f"{self.output_dir}/{path}" for path in estimate_paths(bold, label, stat)]
+            for stat in ("effect", "variance")
+        )
+        halves = [
+            ConditionImage(
+                path=effect,
+                subject=file.subject,
+                condition=condition,
+                statistic="effect",
+                run=file.run,
+                volume=trial,
+                variance_path=variance,
+                variance_volume=trial,
+                n_trials=n_trials,
+                source=SOURCE,
+                reader=ESTIMATES[bold.form],
+                dataset=file.dataset.path,
+                reference=path,
+                **(file.named | {"others": bold.others}),
+            )
+            for path, effect, variance in zip(bold.paths, effects, variances, strict=True)
+        ]
+        return replace(halves[0], right=halves[1] if halves[1:] else None)
 
     def _completed(self, analysis: Analysis) -> Analysis:
         """Add the runs of one analysis."""

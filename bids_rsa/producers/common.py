@@ -27,17 +27,11 @@ def from_bids(
         "subject": file.subject,
         "condition": condition,
         "statistic": statistic,
-        "session": file.session,
-        "task": file.task,
-        "acquisition": file.acquisition,
         "run": file.run,
-        "space": file.space,
-        "resolution": file.resolution,
         "source": source,
         "dataset": file.dataset.path,
-        "others": file.others,
     }
-    return ConditionImage(**(values | more))
+    return ConditionImage(**(file.named | values | more))
 
 
 def from_place(

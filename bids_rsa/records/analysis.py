@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from bids_rsa.entities import Pairs, in_words, join_entities
+from bids_rsa.entities import Named, in_words, join_entities
 from bids_rsa.records.bold_run import BoldRun
 from bids_rsa.records.condition_image import ConditionImage, Form
 from bids_rsa.records.region_source import RegionSource
@@ -19,7 +19,7 @@ class MaskChoice:
 
 
 @dataclass(frozen=True)
-class Analysis:
+class Analysis(Named):
     """The images of one analysis: they agree in all entities but run, contrast, stat and desc.
 
     ``conditions`` is the order in which the model's rows stand. ``dropped`` names conditions
@@ -36,18 +36,12 @@ class Analysis:
     subject: str
     images: tuple[ConditionImage, ...]
     conditions: tuple[str, ...]
-    session: str | None = None
-    task: str | None = None
-    acquisition: str | None = None
-    space: str | None = None
-    resolution: str | None = None
     brain_mask: MaskChoice = field(default_factory=MaskChoice)
     roi_mask: MaskChoice = field(default_factory=MaskChoice)
     background: str | None = None
     dropped: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    others: Pairs = ()
     bold_runs: tuple[BoldRun, ...] = ()
     residuals: tuple[Residuals, ...] = ()
     regions: tuple[RegionSource, ...] = ()
@@ -95,26 +89,9 @@ class Analysis:
 
     def file_label(self, part: str = "") -> str:
         """Return the entities in the name of a file of one of the `parts`."""
-        pairs = (
-            ("sub", self.subject),
-            ("ses", self.session),
-            ("task", self.task),
-            ("acq", self.acquisition),
-            ("space", self.space),
-            ("res", self.resolution),
-            ("hemi", part),
-        )
-        return join_entities((*pairs, *self.others))
+        return join_entities((("sub", self.subject), ("hemi", part), *self.pairs))
 
     @property
     def title(self) -> str:
         """The analysis's entities in words, for people."""
-        pairs = (
-            ("ses", self.session),
-            ("task", self.task),
-            ("acq", self.acquisition),
-            ("space", self.space),
-            ("res", self.resolution),
-            *self.others,
-        )
-        return ", ".join(filter(None, (f"sub-{self.subject}", in_words(pairs))))
+        return ", ".join(filter(None, (f"sub-{self.subject}", in_words(self.pairs))))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from bids_rsa.entities import Pairs
+from bids_rsa.entities import Named
 
 GIFTI, CIFTI = "gifti", "cifti"  # the readers of maps of hemispheres, and of grayordinates
 Form = Literal["volume", "surface", "grayordinates"]
@@ -17,27 +17,21 @@ _FORMS: dict[str, Form] = {
 
 
 @dataclass(frozen=True)
-class ConditionImage:
+class ConditionImage(Named):
     """One image of one condition: a 3D file, or one volume of a 4D file.
 
     ``volume`` is the 0-based index of the volume in ``path`` (None: the file is 3D); ``reader``
     names how the file is read (``nifti``, ``glmsingle``, ...); ``variance_path`` and
     ``variance_volume`` name the variance image where the producer has one.
-    ``n_trials`` is the number of repeats behind the image, where known. ``others`` holds the
-    entities of its name that no field is there for, as (key, value). ``right`` is the same map of
-    the right hemisphere, where the left one is in a file of its own.
+    ``n_trials`` is the number of repeats behind the image, where known. ``right`` is the same
+    map of the right hemisphere, where the left one is in a file of its own.
     """
 
     path: str
     subject: str
     condition: str
     statistic: str
-    session: str | None = None
-    task: str | None = None
-    acquisition: str | None = None
     run: str | None = None
-    space: str | None = None
-    resolution: str | None = None
     volume: int | None = None
     variance_path: str | None = None
     variance_volume: int | None = None
@@ -46,7 +40,6 @@ class ConditionImage:
     reader: str = "nifti"
     dataset: str = ""
     reference: str | None = None
-    others: Pairs = ()
     right: "ConditionImage | None" = None
 
     @property
