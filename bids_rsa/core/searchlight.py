@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bids_rsa.core.block_threads import mapping
+from bids_rsa.core.block_threads import run_blocks
 from bids_rsa.core.comparison.blocks import cut_into_blocks
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
 from bids_rsa.core.condition_null import ConditionNull
@@ -113,10 +113,7 @@ def searchlight(
 
     length = longest_piece(n_cells, source.max_length)
     blocks = neighborhood.blocks(centers_of_block(n_cells, len(n_voxels)), length)
-    with mapping(n_threads) as mapped:
-        for n_done in mapped(run, blocks):
-            if on_progress is not None:
-                on_progress(n_done)
+    run_blocks(run, blocks, n_threads, on_progress)
     if noise is not None and shrinkage is not None:
         shrinkage[:] = source.shrinkage  # type: ignore[attr-defined]
     return n_voxels

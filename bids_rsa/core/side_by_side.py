@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.block_threads import mapping
+from bids_rsa.core.block_threads import run_blocks
 from bids_rsa.core.dissimilarity.fold_source import FoldRowSource
 from bids_rsa.core.dissimilarity.sources import RowSource
 from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, Metric
@@ -195,10 +195,7 @@ def _run_in_step(
         take(block.centers, rdms)
         return n
 
-    with mapping(n_threads) as mapped:
-        for n_done in mapped(run, blocks):
-            if on_progress is not None:
-                on_progress(n_done)
+    run_blocks(run, blocks, n_threads, on_progress)
 
 
 def _blocks(center_mask: Mask, step: int) -> Iterator[tuple[NDArray[np.intp], Mask]]:

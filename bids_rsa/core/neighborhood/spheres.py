@@ -72,6 +72,29 @@ def _gather_members(
         starts[c + 1] = count
 
 
+@kernel
+def _find_breaks(
+    positions: Integers, row_length: int, longest_gap: int, max_length: int, breaks: Integers
+) -> int:
+    """Write the first centre of each segment, and the number of centres; see `SphereRows.blocks`.
+
+    Returns how many segments there are. O(centres).
+    """
+    count, row_end, first, piece_end = 0, 0, 0, 0
+    for c, position in enumerate(positions):
+        if position >= row_end or position - positions[c - 1] > longest_gap:
+            row_end = (position // row_length + 1) * row_length
+            first, piece_end = position, position + max_length
+        elif position >= piece_end:
+            piece_end = first + ((position - first) // max_length + 1) * max_length
+        else:
+            continue
+        breaks[count] = c
+        count += 1
+    breaks[count] = positions.size
+    return count
+
+
 @dataclass(frozen=True)
 class SphereRows:
     """Spheres on a padded grid whose rows run along the axis where that costs least.
@@ -145,13 +168,10 @@ class SphereRows:
 
     def _breaks(self, max_length: int) -> Integers:
         """First centre of each segment, and the number of centres."""
-        row, place = np.divmod(self.positions, self.row_length)
-        gap = np.diff(place) > len(self.columns.group_at)
-        new = np.concatenate([[True], (np.diff(row) != 0) | gap])
-        begin = np.maximum.accumulate(np.where(new, np.arange(len(new)), 0))
-        piece = (place - place[begin]) // max_length
-        new[1:] |= np.diff(piece) != 0
-        return np.append(np.flatnonzero(new), len(new))
+        breaks = np.empty(len(self.positions) + 1, dtype=np.int64)
+        longest_gap = len(self.columns.group_at)
+        count = _find_breaks(self.positions, self.row_length, longest_gap, max_length, breaks)
+        return breaks[: count + 1].copy()
 
 
 def sphere_rows(
