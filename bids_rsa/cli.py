@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from logging.handlers import MemoryHandler
@@ -93,7 +94,9 @@ def _log_to_file(path: Path) -> None:
     except OSError as error:
         LOGGER.warning("The log %s cannot be written or locked: %s.", path, error.strerror)
         return
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    utc = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    utc.converter = time.gmtime
+    handler.setFormatter(utc)
     root = logging.getLogger()
     # kept, as the two parts of a group call have a log each, which begins with the call
     for early in [h for h in root.handlers if isinstance(h, MemoryHandler)]:

@@ -74,20 +74,22 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
         settings.regions.roi_only or not _has_maps(asked.output_dir, inputs.derivatives)
     )
     regions = _checked_regions(regions, inputs.bids_dir, group, roi, alone)
-    if not alone:
+    if alone:
+        people = {one.subject for found in regions for one in found.members}
+    else:
         tests, tried = make_tests(inputs, group, asked)
-        if asked.list_participants:
-            sys.stdout.write(label_lines({one for test in tests for one in test.subjects}))
-            return 0
-        code = _run_tests(tests, tried, inputs, call)
-        if code or not regions:
-            return code
+        people = {one for test in tests for one in test.subjects}
     if asked.list_participants:
-        sys.stdout.write(label_lines({one.subject for found in regions for one in found.members}))
+        sys.stdout.write(label_lines(people))
         return 0
-    from bids_rsa.app.region_group_run import run_region_groups
+    from bids_rsa.app.region_group_run import plan_region_groups, run_region_groups
 
-    return run_region_groups(regions, group, roi, call)
+    jobs = plan_region_groups(regions, group, roi, call)
+    if not alone:
+        code = _run_tests(tests, tried, inputs, call, regions_follow=bool(jobs))
+        if code or not jobs:
+            return code
+    return run_region_groups(jobs, call, has_maps=not alone)
 
 
 def _has_maps(output_dir: str, derivatives: Sequence[str]) -> bool:
@@ -98,8 +100,16 @@ def _has_maps(output_dir: str, derivatives: Sequence[str]) -> bool:
     return any(next(folder.glob(pattern), None) for folder, pattern in places)
 
 
-def _run_tests(tests: Sequence[GroupTest], tried: Tried, inputs: InputSettings, call: Call) -> int:
+def _run_tests(
+    tests: Sequence[GroupTest],
+    tried: Tried,
+    inputs: InputSettings,
+    call: Call,
+    regions_follow: bool,
+) -> int:
     """Plan the tests and run those that are not complete; only list them with --dry-run.
+
+    ``regions_follow``: the page is written after the tests of regions.
 
     Raises
     ------
@@ -128,7 +138,7 @@ def _run_tests(tests: Sequence[GroupTest], tried: Tried, inputs: InputSettings, 
     everything: list[GroupJob | CeilingJob] = [*jobs, *ceilings]
     for job in everything:
         refuse_large_job(job, call.resources)
-    return run_tests(jobs, ceilings, call.start(plugin), call.log_to)
+    return run_tests(jobs, ceilings, call.start(plugin), call.log_to, not regions_follow)
 
 
 def _checked_regions(

@@ -92,6 +92,7 @@ def run_tests(
     ceilings: Sequence[CeilingJob],
     running: Running,
     log_to: Callable[[Path], None],
+    ends_call: bool = True,
 ) -> int:
     """Run the tests that are not complete yet, and the ceilings; say what is there.
 
@@ -103,6 +104,8 @@ def run_tests(
     running : Running
     log_to : callable
         Makes the log go to a file as well.
+    ends_call : bool
+        Nothing else is tested in this call if all tests succeed, so that the page is written now.
 
     Returns
     -------
@@ -124,7 +127,7 @@ def run_tests(
     for job in jobs:
         graphs.forget(job)
     done = [job for job in jobs if job.label not in failures]
-    has_page = _describe(done, running, bool(waiting))
+    has_page = _describe(done, running, bool(waiting), ends_call or bool(failures))
     for label, error in failures.items():
         LOGGER.error("%s: %s", label, error)
     if failures:
@@ -154,8 +157,8 @@ def _run(jobs: Sequence[AnyJob], graphs: TestGraphs, running: Running) -> dict[s
     return _of_first_causes(claimed, failures)
 
 
-def _describe(done: Sequence[GroupJob], running: Running, is_new: bool) -> bool:
-    """Describe what is there: files of the dataset, page and table; tell whether there is a page.
+def _describe(done: Sequence[GroupJob], running: Running, is_new: bool, writes_page: bool) -> bool:
+    """Describe what is there: files of the dataset, page and table; return False without a page.
 
     ``is_new``: something was run.
     """
@@ -164,7 +167,7 @@ def _describe(done: Sequence[GroupJob], running: Running, is_new: bool) -> bool:
         _write_dataset_files(done, running.output)
     if done and not running.settings.no_report:
         cite(running.output, is_new)
-        has_page = not write_pages([GROUP], running)
+        has_page = not (writes_page and write_pages([GROUP], running))
     clear_leftovers(running.output, [running.output / FOLDER, running.work / RUN_WORKFLOW])
     print_end(done)
     return has_page

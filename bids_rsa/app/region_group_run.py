@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,26 +26,25 @@ LOGGER = logging.getLogger(__name__)
 ADVICE = "Give this analysis a name with --label NAME, or choose another output directory"
 
 
-def run_region_groups(
-    groups: Sequence[RegionGroup], settings: GroupSettings, roi: Sequence[str], call: Call
-) -> int:
-    """Test the sets of regions that are not complete yet; only tell them with --dry-run.
+def run_region_groups(jobs: Sequence[RegionGroupJob], call: Call, has_maps: bool = False) -> int:
+    """Test the sets of regions that are not complete yet; only list them with --dry-run.
 
     Parameters
     ----------
-    groups : sequence of RegionGroup
-    settings : GroupSettings
-    roi : sequence of str
-        Regions wanted, by name.
+    jobs : sequence of RegionGroupJob
+        As planned by `plan_region_groups`.
     call : Call
+    has_maps : bool
+        Maps were tested in the same call: the page shows them, too.
 
     Returns
     -------
     int
         0 when all are complete, 1 when some failed, their own code when all did.
     """
-    jobs = _plan(groups, settings, roi, call)
     output = Path(call.asked.output_dir).absolute()
+    for job in jobs:
+        _tell(job)
     if call.asked.dry_run:
         sys.stdout.write(_table(jobs))
         return 0
@@ -65,7 +64,7 @@ def run_region_groups(
     clear_leftovers(output, [folder])
     done = [job for job in jobs if job.name not in failures]
     has_page = True
-    if done and not call.asked.no_report:
+    if (done or has_maps) and not call.asked.no_report:
         cite(output, bool(waiting))
         has_page = not write_pages([GROUP], running)
     if not running.keeps_work:
@@ -74,24 +73,44 @@ def run_region_groups(
         show(f"\n{_table(done)}")
     for error in failures.values():
         LOGGER.error("Regions: %s", error)
+    return _exit_code(failures, bool(done)) if failures else int(not has_page)
+
+
+def _exit_code(failures: Mapping[str, BidsRsaError], some_done: bool) -> int:
+    """Give the failures' own code if all sets failed alike, else 1."""
     codes = {error.exit_code for error in failures.values()}
-    if failures:
-        return codes.pop() if len(codes) == 1 and not done else 1
-    return int(not has_page)
+    return codes.pop() if len(codes) == 1 and not some_done else 1
 
 
-def _plan(
+def plan_region_groups(
     groups: Sequence[RegionGroup], settings: GroupSettings, roi: Sequence[str], call: Call
 ) -> list[RegionGroupJob]:
-    """Plan the files of each set, say what is tested, and check that they may be written."""
+    """Plan the files of each set, and check that they may be written.
+
+    Parameters
+    ----------
+    groups : sequence of RegionGroup
+    settings : GroupSettings
+    roi : sequence of str
+        Regions wanted, by name.
+    call : Call
+
+    Returns
+    -------
+    list of RegionGroupJob
+
+    Raises
+    ------
+    OutputError
+        A file that was made with other settings, and may not be replaced.
+    """
     output, jobs = Path(call.asked.output_dir).absolute(), []
     for group in groups:
         name = node_name(f"regions_{group.label}")
         job = plan_region_group(group, settings, roi, str(output), name)
         jobs.append(replace(job, is_drawn=not call.asked.no_figures))
-    for job in jobs:
-        _tell(job)
-        if not call.asked.overwrite:
+    if not call.asked.overwrite:
+        for job in jobs:
             check_replaceable(output, job.planned, ADVICE)
     return jobs
 

@@ -26,6 +26,28 @@ def average_ranks(rows: ArrayLike) -> Floats:
     return ranks
 
 
+def known_mean_and_sd(rows: Floats) -> tuple[Floats, Floats]:
+    """Compute the mean and the sample standard deviation of each column, without its NaN.
+
+    Parameters
+    ----------
+    rows : (n_rows, n_columns) float64
+
+    Returns
+    -------
+    mean, sd : (n_columns,) float64
+        NaN where a column has no value, or for ``sd`` a single one.
+    """
+    n = len(rows) - np.isnan(rows).sum(axis=0)
+    if n.min(initial=2) >= 2:
+        return np.nanmean(rows, axis=0), np.nanstd(rows, axis=0, ddof=1)
+    # numpy warns of columns without a mean or a deviation
+    mean, sd = np.full((2, rows.shape[1]), np.nan)
+    mean[n > 0] = np.nanmean(rows[:, n > 0], axis=0)
+    sd[n > 1] = np.nanstd(rows[:, n > 1], axis=0, ddof=1)
+    return mean, sd
+
+
 def spearman_brown(reliability: Floats) -> Floats:
     """Predict the reliability of all data from that of two halves: 2r / (1 + r).
 

@@ -62,7 +62,7 @@ def indexed_paths(
             f"pybids' index in {folder} cannot be read: {type(error).__name__}: {error}.",
             "Delete the folder; it is then created again.",
         ) from error
-    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(folder.stat().st_mtime))
+    made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(folder.stat().st_mtime))
     LOGGER.info("Using pybids' index of %s in %s, made %s.", dataset.path, folder, made)
     return found
 

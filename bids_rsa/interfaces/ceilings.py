@@ -17,6 +17,7 @@ from bids_rsa.interfaces.base import (  # first: it silences Nipype's look-up
 import numpy as np
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, traits
 
+from bids_rsa.core.plain_statistics import known_mean_and_sd
 from bids_rsa.group.ceiling_subjects import CeilingSubject, read_subject
 from bids_rsa.group.ceiling_write import CeilingJob, plan_ceilings, write_ceiling
 from bids_rsa.group.ceilings import compute_ceilings, count_ceiling_voxels
@@ -59,9 +60,8 @@ class NoiseCeiling(RecordingInterface):
                 del sources, right
             for test, ceiling in zip(job.tests, ceilings, strict=True):
                 write_ceiling(test, plan_ceilings(test), ceiling, output, dict(job.links))
-                lower, upper = (
-                    np.nanmean(ceiling.maps[stat]) for stat in ("ceilingLower", "ceilingUpper")
-                )
+                bounds = [ceiling.maps[stat] for stat in ("ceilingLower", "ceilingUpper")]
+                lower, upper = known_mean_and_sd(np.stack(bounds, axis=1))[0]
                 LOGGER.info(
                     "%s: noise ceiling from %.3f to %.3f (means over %s).",
                     test.title, lower, upper, test.words[1],

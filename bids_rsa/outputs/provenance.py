@@ -2,7 +2,7 @@
 
 import platform
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 from bids_rsa._version import __version__
@@ -11,8 +11,8 @@ LIBRARIES = ("numpy", "scipy", "numba", "nibabel", "nilearn", "nipype", "pybids"
 
 
 def new_run_id() -> str:
-    """Make a run id that sorts by time."""
-    return f"{datetime.now():%Y%m%d-%H%M%S}_{uuid.uuid4().hex[:8]}"
+    """Make a run id that sorts by time (UTC), and that no other run has."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}_{uuid.uuid4().hex[:8]}"
 
 
 def software_versions() -> str:

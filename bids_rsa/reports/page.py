@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def _environment() -> Environment:
 
 def write_page(path: Path, content: Mapping[str, Any]) -> Path:
     """Fill in the templates, and write the page."""
-    page = {"version": __version__, "date": date.today().isoformat(), **content}
+    page = {"version": __version__, "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M}", **content}
     write_text(path, _environment().get_template("base.html").render(page=page))
     return path
 

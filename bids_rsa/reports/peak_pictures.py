@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from bids_rsa.core.inference.group_maps import Cluster
+from bids_rsa.core.plain_statistics import known_mean_and_sd
 from bids_rsa.group.load import GroupScores
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.tables import peak_places_mm
@@ -51,17 +52,15 @@ def _draw_group(axes: Any, y: Floats, shift: float, name: str) -> None:
     center = np.arange(y.shape[1]) + shift + 0.1
     mean, half = mean_and_interval(y)
     axes.errorbar(center, mean, half, fmt="_", color=dots.get_color(), capsize=3, markersize=9)
+    for place in center[np.isnan(mean)]:
+        axes.text(place, 0, "no score", rotation=90, ha="center", va="bottom", fontsize=8)
 
 
 def mean_and_interval(y: Floats) -> tuple[Floats, Floats]:
     """Give the mean over rows, and half of its 95 % t interval; NaN for fewer than two."""
-    n = np.isfinite(y).sum(axis=0)
-    mean = np.nanmean(y, axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        error = (
-            np.nanstd(y, axis=0, ddof=1) / np.sqrt(n) if len(y) > 1 else np.full(y.shape[1], np.nan)
-        )
-        return mean, t_quantile(n - 1) * error
+    mean, sd = known_mean_and_sd(y)
+    n = np.maximum((~np.isnan(y)).sum(axis=0), 1)
+    return mean, t_quantile(n - 1) * sd / np.sqrt(n)
 
 
 def t_quantile(df: ArrayLike) -> Floats:

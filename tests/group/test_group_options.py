@@ -1,6 +1,9 @@
 """Each option of the group level changes what it says it changes, on maps as they lie on disk."""
 
 import itertools
+import re
+import time
+from datetime import UTC, datetime
 
 import nibabel as nib
 import numpy as np
@@ -21,6 +24,7 @@ from group_trees import (
 from scipy import stats
 
 from bids_rsa.app.group_messages import fdr_words
+from bids_rsa.outputs.provenance import new_run_id
 
 FAST = ("--n-permutations", "150")
 ALL = ("--n-permutations", "256")  # every flip of eight subjects
@@ -311,6 +315,29 @@ def test_the_voxels_that_the_fdr_needs_are_told(plain_run):
     assert n / (151 * k) <= 0.05 < n / (151 * (k - 1))
     (log,) = plain_run.glob("group/log/*/bids_rsa.log")
     assert f"{k} voxels would have to reach the smallest p" in log.read_text()
+
+
+def test_runs_are_named_and_logged_in_utc_and_their_names_sort(call, places, monkeypatch):
+    bids, out = places
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Pacific/Kiritimati")  # 14 hours before UTC
+        time.tzset()
+        before = datetime.now(UTC)
+        assert call(bids, out, "group", *FAST)[0] == 0
+        after = datetime.now(UTC)
+        names = [new_run_id() for _ in range(200)]
+    time.tzset()
+    stamps = [name.partition("_")[0] for name in names]
+    assert len(set(names)) == len(names) and stamps == sorted(stamps)
+    (log,) = out.glob("group/log/*/bids_rsa.log")
+    named = datetime.strptime(log.parent.name.partition("_")[0], "%Y%m%dT%H%M%S.%f%z")
+    assert before <= named <= after
+    logged = [datetime.fromisoformat(line.split()[0]) for line in log.read_text().splitlines()]
+    assert all(before.replace(microsecond=0) <= moment <= after for moment in logged)
+    page = (out / "group.html").read_text()
+    (written,) = re.findall(r'<time datetime="(.*?)">', page)
+    minute = before.replace(second=0, microsecond=0)
+    assert minute <= datetime.fromisoformat(written) <= after
 
 
 def test_the_settings_of_a_run_repeat_it(call, places, tmp_path):

@@ -1,6 +1,7 @@
 """t and its null distribution: other programs' numbers, and the plain computation."""
 
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from bids_rsa.core.inference.permute import permutation_null
 from bids_rsa.core.inference.plan import prepare_test
 from bids_rsa.core.inference.relabel import Relabelings, draw_relabelings
 from bids_rsa.core.inference.zscore import t_to_z
+from bids_rsa.core.plain_statistics import known_mean_and_sd
 
 N, V = 9, 700
 MASK = np.ones((10, 10, 7), bool)
@@ -294,6 +296,23 @@ def test_a_test_is_prepared_alike_in_blocks_of_any_size(rng, monkeypatch, kind):
         for name in ("unit", "rows", "df", "least"):
             np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
         np.testing.assert_array_equal(cohens_d(values, first), d)
+
+
+def test_columns_without_scores_have_no_effect_size_and_give_no_warning(rng):
+    values = rng.standard_normal((N, 5)) + 1
+    values[:, 1] = np.nan
+    values[1:, 3] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        d = cohens_d(values)
+        mean, sd = known_mean_and_sd(values)
+    kept = [0, 2, 4]
+    np.testing.assert_array_equal(np.isnan(d), [False, True, False, True, False])
+    np.testing.assert_array_equal(d[kept], cohens_d(values[:, kept]))
+    np.testing.assert_allclose(mean[kept], values[:, kept].mean(axis=0))
+    np.testing.assert_array_equal(mean[[1, 3]], [np.nan, values[0, 3]])
+    np.testing.assert_allclose(sd[kept], values[:, kept].std(axis=0, ddof=1))
+    assert np.isnan(sd[[1, 3]]).all()
 
 
 def test_preparing_a_test_takes_little_more_memory_than_its_data():

@@ -130,6 +130,24 @@ def test_regions_alone_have_a_page(region_dataset, region_options, tmp_path):
     assert "10 regions of interest (Octants)" in cited and 'model RDM "planted"' in cited
 
 
+def test_maps_and_regions_of_one_call_share_a_page_that_is_written_once(
+    region_dataset, region_run, tmp_path
+):
+    output, _ = region_run
+    shutil.copytree(output, tmp_path / "out")
+    line = (region_dataset, tmp_path / "out", "group", "--use-plugin", "Linear")
+    done = run_app(*line)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Page: ") == 1
+    page_path = tmp_path / "out/group.html"
+    page = page_path.read_text()
+    assert 'id="tests"' in page and 'id="tables"' in page and "octant 3" in page
+    before = page_path.stat().st_mtime_ns
+    again = run_app(*line)
+    assert again.returncode == 0, again.stderr
+    assert "Page: " not in again.stderr and page_path.stat().st_mtime_ns == before
+
+
 def test_a_group_of_regions_has_a_page(region_dataset, region_run, tmp_path):
     output, _ = region_run
     shutil.copytree(output, tmp_path / "out")

@@ -15,6 +15,7 @@ from bids_rsa.core.inference.parts import clusters_of_parts, corrected_by_part
 from bids_rsa.core.inference.permute import Null
 from bids_rsa.core.inference.plan import Plan, voxel_blocks
 from bids_rsa.core.inference.relabel import Relabelings, smallest_possible_p
+from bids_rsa.core.plain_statistics import known_mean_and_sd
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -216,7 +217,8 @@ def cohens_d(
     Returns
     -------
     (n_voxels,) float64
-        0 where the difference is 0; infinite where only the sd and the resolution are.
+        0 where the difference is 0; infinite where only the sd and the resolution are; NaN where
+        fewer than two participants have a score.
     """
     mean, sd = np.empty(scores.shape[1]), np.empty(scores.shape[1])
     for part in voxel_blocks(scores.shape[1]):
@@ -229,7 +231,7 @@ def cohens_d(
 def _mean_and_sd(scores: FloatArray, is_first: BoolArray | None) -> tuple[FloatArray, FloatArray]:
     """Give the mean, or the difference of two groups' means, and the (pooled) sd."""
     if is_first is None:
-        return np.nanmean(scores, axis=0), np.nanstd(scores, axis=0, ddof=1)
+        return known_mean_and_sd(scores)
     a, b = scores[is_first], scores[~is_first]
     squares = a.var(axis=0, ddof=1) * (len(a) - 1) + b.var(axis=0, ddof=1) * (len(b) - 1)
     return a.mean(axis=0) - b.mean(axis=0), np.sqrt(squares / (len(scores) - 2))

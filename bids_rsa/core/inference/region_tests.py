@@ -20,6 +20,7 @@ from bids_rsa.core.inference.observed import (
 from bids_rsa.core.inference.permute import permutation_null
 from bids_rsa.core.inference.plan import Plan, Tail, prepare_test
 from bids_rsa.core.inference.relabel import draw_relabelings, smallest_possible_p
+from bids_rsa.core.plain_statistics import known_mean_and_sd
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -87,9 +88,8 @@ def region_tests(
     testable = n >= 2
     t, p, p_fwe, q_fdr, d = np.full((5, values.shape[1]), np.nan)
     whole = False
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.nanmean(values[:, testable], axis=0)
-        sd = np.fmax(np.nanstd(values[:, testable], axis=0, ddof=1), known[testable])
+    mean, sd = known_mean_and_sd(values[:, testable])
+    sd = np.fmax(sd, known[testable])
     with np.errstate(invalid="ignore", divide="ignore"):
         d[testable] = np.where(mean == 0, 0.0, mean / sd)
     t[testable] = d[testable] * np.sqrt(n[testable])
