@@ -17,12 +17,9 @@ from bids_rsa.shortage import as_shortage
 class RecordingInterface(SimpleInterface):
     """An interface that leaves a record of its failure in its working directory.
 
-    ``_run_interface`` loads, calls and saves inside `recorded`.
+    ``_run_interface`` loads, calls and saves inside `recorded`, and puts the outputs into
+    ``_results`` by name.
     """
-
-    def _run_interface(self, runtime: Any) -> Any:
-        """Load, call, save; put the outputs into ``_results`` by name."""
-        raise NotImplementedError
 
     @contextmanager
     def recorded(self, runtime: Any) -> Iterator[Path]:

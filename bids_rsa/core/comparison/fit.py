@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -106,7 +107,7 @@ def check_condition_covariance(covariance: ArrayLike | None, n_all_cells: int) -
     return matrix
 
 
-class Terms:
+class Terms(ABC):
     """What one comparison precomputes from models without NaN.
 
     ``stores_cells``: scoring stores ranks, or other numbers, of all cells of the RDMs.
@@ -114,6 +115,6 @@ class Terms:
 
     stores_cells: ClassVar[bool] = True
 
+    @abstractmethod
     def score(self, block: CompleteRdms) -> Floats:
         """Scores (n_rdms, n_scores) of RDMs without NaN; those of nuisance models last."""
-        raise NotImplementedError

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from bids_rsa.core.dissimilarity.centered import centered_patches
 from bids_rsa.core.dissimilarity.codes import CORRELATION, EUCLIDEAN, PRODUCTS
 from bids_rsa.core.dissimilarity.definition import CONSTANT
+from bids_rsa.core.dissimilarity.list_source import ListSource
 from bids_rsa.core.dissimilarity.table import Dissimilarity
-from bids_rsa.core.limits import SOME_CENTERS, runs_of
-from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
+from bids_rsa.core.neighborhood.protocol import Neighborhood
 
 Floats = NDArray[np.float64]
 Patterns = NDArray[np.floating[Any]]
@@ -27,7 +27,7 @@ _SAFE = (1e-100, 1e100)
 _CANCELLED = 1e-4
 
 
-class GramSource:
+class GramSource(ListSource):
     """Distances that are functions of inner products; safe to share between threads.
 
     Parameters
@@ -42,8 +42,6 @@ class GramSource:
         Roots of the locations' weights; None: all weigh the same.
     """
 
-    max_length = 2**30
-
     def __init__(
         self,
         patterns: Patterns,
@@ -52,24 +50,12 @@ class GramSource:
         min_voxels: int,
         roots: Floats | None = None,
     ) -> None:
-        self._patterns, self._neighborhood, self._roots = patterns, neighborhood, roots
-        self._known, self._min_voxels = known, max(min_voxels, 1)
+        super().__init__(neighborhood, min_voxels)
+        self._patterns, self._known, self._roots = patterns, known, roots
         self._pairs = np.triu_indices(patterns.shape[2], 1)
 
-    def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
-        """Write the RDMs of a block; return the patch sizes."""
-        return self._fill_patches(*self._neighborhood.members(block), rdms)
-
-    def fill_some(self, block: CenterBlock, chosen: NDArray[np.intp], rdms: Floats) -> None:
-        """Write the RDMs of some centres of a block."""
-        for part in runs_of(chosen, SOME_CENTERS):
-            starts, members = self._neighborhood.members(block.only(part))
-            self._fill_patches(starts, members, rdms[part])
-
-    def _fill_patches(
-        self, starts: NDArray[np.int64], members: NDArray[Any], rdms: Floats
-    ) -> NDArray[np.int32]:
-        """Write the RDMs of patches; return their sizes."""
+    def _fill_patches(self, starts: NDArray[np.int64], members: NDArray[Any], rdms: Floats) -> None:
+        """Write the RDMs of patches."""
         sizes = np.diff(starts)
         rdms[:] = np.nan
         for chosen in self._of_one_size(sizes):
@@ -84,7 +70,6 @@ class GramSource:
                 rdms[chosen] = self._measure(patches, roots)
         if self._known.per_voxel:
             rdms /= np.maximum(sizes, 1)[:, None]
-        return sizes.astype(np.int32)
 
     def _of_one_size(self, sizes: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:
         """Yield patches that fill up to the same size, as many as fit into memory at a time."""
