@@ -82,6 +82,9 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     if asked.list_participants:
         sys.stdout.write(label_lines(people))
         return 0
+    if not regions:
+        return _run_tests(tests, tried, inputs, call, regions_follow=False)
+    # imports pandas
     from bids_rsa.app.region_group_run import plan_region_groups, run_region_groups
 
     jobs = plan_region_groups(regions, group, roi, call)
