@@ -11,7 +11,7 @@ from bids_rsa.core.neighborhood.spheres import sphere_rows
 from bids_rsa.core.noise import sources
 from bids_rsa.core.noise.covariance import noise_covariance
 from bids_rsa.core.noise.definition import noise_rdm
-from bids_rsa.core.noise.grams import HeldOutGrams
+from bids_rsa.core.noise.held_out_grams import HeldOutGrams
 from bids_rsa.core.noise.model import noise_from_images
 from bids_rsa.core.noise.tiles import TileSource
 from bids_rsa.core.searchlight import searchlight, searchlight_rsa

@@ -58,6 +58,11 @@ def find_shared(patterns: Patterns) -> tuple[Floats, Flags]:
     return shared, uneven
 
 
+def without_shared(folds: Floats) -> Floats:
+    """Subtract from folds (n_voxels, n_folds, n_conditions) what most conditions share."""
+    return folds - find_shared(folds)[0].reshape(*folds.shape[:2], 1)
+
+
 @kernel
 def _find_shared(values: Patterns, n_folds: int, n: int, shared: Floats, uneven: Flags) -> None:
     """See `find_shared`. O(values)."""

@@ -41,13 +41,22 @@ def fold_rows(folds: Floats) -> Floats:
     return np.concatenate([means, rows])
 
 
-def crossvalidated_gram(rows: Floats, n_folds: int) -> Floats:
-    """Products (n_conditions, n_conditions) over pairs of different folds, from `fold_rows`."""
+def crossvalidated_gram(rows: Floats, n_folds: int) -> tuple[Floats, Floats]:
+    """Multiply patterns, from `fold_rows`.
+
+    Returns
+    -------
+    between : (n_conditions, n_conditions) float64
+        Mean over pairs of different folds; without folds the same as ``within``.
+    within : (n_conditions, n_conditions) float64
+        Mean over folds of the products within each.
+    """
     n_conditions = len(rows) // n_folds
     means = rows[:n_conditions]
     gram = means @ means.T
-    if n_folds > 1:
-        # a condition's contrasts side by side: one product sums over voxels and contrasts
-        contrasts = rows[n_conditions:].reshape(n_conditions, -1)
-        gram -= (contrasts @ contrasts.T) / (n_folds * (n_folds - 1))
-    return gram
+    if n_folds == 1:
+        return gram, gram
+    # a condition's contrasts side by side: one product sums over voxels and contrasts
+    contrasts = rows[n_conditions:].reshape(n_conditions, -1)
+    spread = (contrasts @ contrasts.T) / n_folds
+    return gram - spread / (n_folds - 1), gram + spread

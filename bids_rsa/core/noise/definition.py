@@ -1,11 +1,13 @@
 """Definitions of dissimilarities with a noise covariance, patch by patch."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cholesky, eigh, solve_triangular
 
-from bids_rsa.core.dissimilarity.codes import PRODUCTS, SQUARES_PER_VOXEL
-from bids_rsa.core.dissimilarity.rdms import compute_rdm_cv, patch_rdm
+from bids_rsa.core.dissimilarity.codes import EUCLIDEAN, PRODUCTS, SQUARES_PER_VOXEL
+from bids_rsa.core.dissimilarity.rdms import patch_rdm
 from bids_rsa.core.dissimilarity.table import (
     Dissimilarity,
     check_folds,
@@ -13,6 +15,11 @@ from bids_rsa.core.dissimilarity.table import (
     find_dissimilarity,
 )
 from bids_rsa.core.noise.covariance import NoiseCovariance
+from bids_rsa.core.noise.differences import (
+    NEAR_FOR_DIFFERENCES,
+    some_lie_near,
+    squares_of_differences,
+)
 from bids_rsa.core.noise.lapack import is_definite
 
 Floats = NDArray[np.float64]
@@ -51,8 +58,7 @@ def crossnobis(folds: ArrayLike, covariance: ArrayLike | None = None) -> Floats:
             "crossnobis needs (n_folds, n_items, n_voxels) with at least two folds, not shape "
             f"{patterns.shape}"
         )
-    decorrelated = _decorrelated(_about_middle(patterns), covariance)
-    return compute_rdm_cv(decorrelated, crossnobis.__name__)
+    return np.asarray(_squares(patterns, covariance) / patterns.shape[2])
 
 
 def mahalanobis(patterns: ArrayLike, covariance: ArrayLike | None = None) -> Floats:
@@ -78,10 +84,7 @@ def mahalanobis(patterns: ArrayLike, covariance: ArrayLike | None = None) -> Flo
     items = np.array(patterns, dtype=np.float64)
     if items.ndim != 2:
         raise ValueError(f"patterns must be (n_items, n_voxels), not of shape {items.shape}")
-    decorrelated = _decorrelated(_about_middle(items), covariance)
-    i, j = np.triu_indices(len(items), 1)
-    squares = ((decorrelated[i] - decorrelated[j]) ** 2).sum(axis=1)
-    return np.asarray(squares / items.shape[1])
+    return np.asarray(_squares(items[None], covariance) / items.shape[1])
 
 
 class NotDefiniteError(ValueError):
@@ -142,9 +145,12 @@ def noise_rdm(folds: ArrayLike, metric: str, covariance: ArrayLike) -> Floats:
         return crossnobis(items, covariance)
     if known.noise_code == SQUARES_PER_VOXEL:
         return mahalanobis(items[0], covariance)
-    if known.gram_code not in PRODUCTS:
-        items = _about_middle(items)
-    return patch_rdm(np.ascontiguousarray(whiten(items, covariance)), metric, False, {})
+    if known.gram_code in PRODUCTS:
+        return patch_rdm(np.ascontiguousarray(whiten(items, covariance)), metric, False, {})
+    squares = _squares(items, covariance)
+    if known.noise_code == EUCLIDEAN:
+        return np.asarray(np.sign(squares) * np.sqrt(np.abs(squares)))
+    return squares
 
 
 def check_noise_metric(known: Dissimilarity, n_folds: int) -> None:
@@ -198,17 +204,31 @@ def _about_middle(patterns: Floats) -> Floats:
     return np.asarray(patterns - np.where(np.isfinite(middle), middle, 0.0))
 
 
-def _decorrelated(patterns: Floats, covariance: ArrayLike | None) -> Floats:
-    """Return patterns whose inner products are those through S^-1 (one root for all folds)."""
+def _squares(folds: Floats, covariance: ArrayLike | None) -> Floats:
+    """Squared distances through S^-1 (n_cells,), the unbiased ones of several folds."""
+    decorrelate = _decorrelation(covariance, folds.shape[2])
+    items = decorrelate(_about_middle(folds))
+    rows = items.transpose(1, 0, 2).reshape(items.shape[1], -1)
+    if some_lie_near(rows @ rows.T, NEAR_FOR_DIFFERENCES):
+        return squares_of_differences(folds, decorrelate)
+    return patch_rdm(items, "sqeuclidean", False, {})
+
+
+def _decorrelation(covariance: ArrayLike | None, n_voxels: int) -> Callable[[Floats], Floats]:
+    """Return what multiplies patterns by an inverse root of S, the same for all folds."""
     if covariance is None:
-        return patterns
-    matrix = _checked(covariance, patterns.shape[-1])
+        return np.ascontiguousarray
+    matrix = _checked(covariance, n_voxels)
     try:
         factor = cholesky(matrix, lower=True)
     except np.linalg.LinAlgError:
         raise NotDefiniteError(_NOT_DEFINITE) from None
     if not is_definite(factor, matrix.diagonal()):
         raise NotDefiniteError(_NOT_DEFINITE)
-    rows = patterns.reshape(-1, patterns.shape[-1])
-    solved = solve_triangular(factor, rows.T, lower=True, check_finite=False)
-    return np.ascontiguousarray(solved.T).reshape(patterns.shape)
+
+    def decorrelate(patterns: Floats) -> Floats:
+        rows = patterns.reshape(-1, n_voxels)
+        solved = solve_triangular(factor, rows.T, lower=True, check_finite=False)
+        return np.ascontiguousarray(solved.T).reshape(patterns.shape)
+
+    return decorrelate

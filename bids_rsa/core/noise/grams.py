@@ -8,21 +8,26 @@ the norms.
 """
 
 import threading
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.dissimilarity.codes import SQEUCLIDEAN
+from bids_rsa.core.dissimilarity.care import centers_around, find_shared, without_shared
+from bids_rsa.core.dissimilarity.codes import COSINE, SQEUCLIDEAN
 from bids_rsa.core.dissimilarity.sources import Patterns, RowSource
 from bids_rsa.core.dissimilarity.table import Dissimilarity
 from bids_rsa.core.neighborhood.protocol import CenterBlock
 from bids_rsa.core.neighborhood.spheres import SphereRows
+from bids_rsa.core.noise.covariance import noise_covariance
+from bids_rsa.core.noise.definition import NotDefiniteError, noise_rdm
 from bids_rsa.core.noise.finish import write_cells
 from bids_rsa.core.noise.held_out import TwoFolds
 from bids_rsa.core.noise.image_design import ImageDesign, image_design
-from bids_rsa.core.noise.kernels import fourth_of_samples, unpack_products
+from bids_rsa.core.noise.kernels import extremes, fourth_of_samples, unpack_products
 from bids_rsa.core.noise.lapack import factorise, invert_factor, solve_rows
 from bids_rsa.core.noise.model import NoiseModel
+from bids_rsa.core.noise.rounding import Products, growth, rounding_of, size_of_distances
 from bids_rsa.core.noise.shrink import ProductSums, Shrunk, shrink
 
 Floats = NDArray[np.float64]
@@ -48,8 +53,8 @@ class ImageGrams:
         Without the voxels whose noise does not vary.
     noise : NoiseModel
         From images, with ``shrinkage`` or ``shrinkage-identity``.
-    code : int
-        Of a dissimilarity that follows from products; see `bids_rsa.core.noise.finish`.
+    known : Dissimilarity
+        One that follows from products; see `bids_rsa.core.noise.finish`.
     min_voxels : int
         Smaller patches are undefined.
     """
@@ -59,12 +64,14 @@ class ImageGrams:
         patterns: Patterns | TwoFolds,
         spheres: SphereRows,
         noise: NoiseModel,
-        code: int,
+        known: Dissimilarity,
         min_voxels: int,
     ) -> None:
-        self._patterns = patterns
+        assert known.noise_code is not None
+        self._patterns, self._spheres, self._min_voxels = patterns, spheres, max(min_voxels, 1)
         self._design = image_design(noise.condition_of, noise.fold_of)
-        self._noise, self._code = noise, code
+        self._noise, self._known, self._code = noise, known, known.noise_code
+        self._uneven = self._find_uneven()
         rows = self._rows_of_images()
         self._source = RowSource(rows, spheres, _SQUARES, max(min_voxels, 1))
         self._n_rows = rows.shape[2]
@@ -87,14 +94,19 @@ class ImageGrams:
             )
             sizes[first:last] = self._source.fill(piece, cells)
             for p in range(first, last):
-                self.shrinkage[block.centers[p]] = self._fill_one(
-                    cells[p - first], int(sizes[p]), rdms[p]
-                )
+                rdms[p], amount = np.nan, None
+                if not self._uneven[block.start + p]:
+                    amount = self._fill_one(cells[p - first], int(sizes[p]), rdms[p])
+                if amount is None and sizes[p] >= self._min_voxels:
+                    amount = self._define(block.only(slice(p, p + 1)), rdms[p])
+                self.shrinkage[block.centers[p]] = np.nan if amount is None else amount
         return sizes
 
-    def _fill_one(self, cells: Floats, n_voxels: int, rdm: Floats) -> float:
-        """Write one RDM from the squared distances of its rows; return the shrinkage."""
-        rdm[:] = np.nan
+    def _fill_one(self, cells: Floats, n_voxels: int, rdm: Floats) -> float | None:
+        """Write one RDM from the squared distances of its rows; return the shrinkage.
+
+        None where products have lost digits that the patterns have.
+        """
         if not np.isfinite(cells[0]):
             return np.nan
         design, room = self._design, self._room()
@@ -106,26 +118,53 @@ class ImageGrams:
         noise = self._noise
         found = shrink(noise.method, noise.n_samples, noise.dof, sums)
         products = self._products(found, gram, across, own)
-        if products is not None:
-            write_cells(products, self._code, n_voxels, rdm)
+        if products is None or products.are_rough:
+            return None
+        write_cells(products.gram, self._code, n_voxels, rdm)
         return found.intensity
 
-    def _products(self, found: Shrunk, gram: Floats, across: Floats, own: Floats) -> Floats | None:
+    def _define(self, center: CenterBlock, rdm: Floats) -> float:
+        """Write one RDM by the definition, NaN where there is none; return the shrinkage."""
+        voxels = np.sort(self._spheres.members(center)[1])
+        folds = np.asarray(self._patterns[voxels], dtype=np.float64).transpose(1, 2, 0)
+        noise = self._noise
+        samples = noise.deviations(voxels).T
+        if not (np.isfinite(folds).all() and np.isfinite(samples).all()):
+            return np.nan
+        covariance = noise_covariance(samples, noise.dof, noise.method)
+        with suppress(NotDefiniteError):
+            rdm[:] = noise_rdm(folds, self._known.name, covariance.matrix)
+        return covariance.shrinkage
+
+    def _products(
+        self, found: Shrunk, gram: Floats, across: Floats, own: Floats
+    ) -> Products | None:
         """Products of conditions through the inverse covariance; None where there is none."""
         if found.intensity > _LARGE:
             return self._nearly_target(found, gram, across, own)
         if not found.alpha > 0:
             return None
         design = self._design
+        largest = extremes(gram)[1], extremes(own)[1]
         own.reshape(-1)[:: design.dof + 1] += found.alpha / found.beta
         if not factorise(own):
             return None
+        grown = growth(own, largest[1] + found.alpha / found.beta)
         solve_rows(own, across)
-        products = (gram - across @ across.T) / found.alpha
+        products = within = (gram - across @ across.T) / found.alpha
+        lost = rounding_of(*largest, grown) / found.alpha
         if design.n_folds > 1:
             pairs = design.n_folds * (design.n_folds - 1)
-            products -= self._between_folds(found, own) / (found.beta * pairs)
-        return products
+            between = self._between_folds(found, own) / (found.beta * pairs)
+            products, within = products - between, within + between
+            lost += 2.0 * grown / (found.beta * pairs)
+        return Products(products, self._size(within), lost)
+
+    def _size(self, gram: Floats) -> float:
+        """Return what is the smallest for cells: a squared distance, or of cosines a norm."""
+        if self._code == COSINE:
+            return extremes(gram)[0]
+        return size_of_distances(gram, gram)
 
     def _between_folds(self, found: Shrunk, factor: Floats) -> Floats:
         """Sum over contrasts between folds of their products through beta times the inverse."""
@@ -143,24 +182,30 @@ class ImageGrams:
 
     def _nearly_target(
         self, found: Shrunk, gram: Floats, across: Floats, own: Floats
-    ) -> Floats | None:
+    ) -> Products | None:
         """Products where the covariance is nearly, or wholly, the target."""
         design = self._design
         full = np.tril(own) + np.tril(own, -1).T
         deviations = design.folds @ full
         between = _block_sum(deviations @ design.folds.T, design)
+        largest, grown = (extremes(gram)[1], extremes(own)[1]), 1.0
         if found.beta > 0:
             full.reshape(-1)[:: design.dof + 1] += found.alpha / found.beta
             if not factorise(full):
                 return None
+            grown = growth(full, largest[1] + found.alpha / found.beta)
             solve_rows(full, across)
             solve_rows(full, deviations)
             gram = gram - across @ across.T
             between = between - _block_sum(deviations @ deviations.T, design)
-        products = gram / found.alpha
+        products = within = gram / found.alpha
+        lost = rounding_of(*largest, grown) / found.alpha
         if design.n_folds > 1:
-            products -= between / (found.alpha * design.n_folds * (design.n_folds - 1))
-        return np.asarray(products)
+            pairs = design.n_folds * (design.n_folds - 1)
+            between /= found.alpha * pairs
+            lost += 2.0 * largest[1] * grown / (found.alpha * pairs)
+            products, within = products - between, within + between
+        return Products(products, self._size(within), lost)
 
     def _room(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Make room that each thread keeps."""
@@ -177,9 +222,18 @@ class ImageGrams:
     def _n_means(self) -> int:
         return self._design.n_conditions
 
+    def _find_uneven(self) -> NDArray[np.bool_]:
+        """Find the centres (n_centers,) around voxels whose folds differ too much in size."""
+        slabs = range(0, len(self._patterns), _SLAB)
+        uneven = [find_shared(self._patterns[start : start + _SLAB])[1] for start in slabs]
+        return centers_around(np.concatenate(uneven), self._spheres)
+
     def _means(self, voxels: slice) -> Floats:
         """Patterns of the conditions (n_chosen, n_means): means over folds."""
-        return np.asarray(self._patterns[voxels].mean(axis=1, dtype=np.float64))
+        folds = np.asarray(self._patterns[voxels], dtype=np.float64)
+        if self._code != COSINE:
+            folds = without_shared(folds)
+        return np.asarray(folds.mean(axis=1))
 
     def _rows_of_images(self) -> Floats:
         """Stack rows (n_voxels, 1, n_rows): zeros, the root of sum z^4, means and contrasts.
@@ -203,42 +257,6 @@ class ImageGrams:
                 part[:, _EXTRA + self._n_means :] = deviations @ design.contrasts.T
             part[~keep] = 0.0
         return rows
-
-
-class HeldOutGrams(ImageGrams):
-    """RDMs of a fold and the mean of the others, whose images the noise is estimated from.
-
-    Parameters
-    ----------
-    patterns : TwoFolds
-    spheres, noise, code, min_voxels
-        See `ImageGrams`; the noise is that of the other folds. The code is that of a distance:
-        means over conditions are taken away, so that nothing large is subtracted.
-    """
-
-    @property
-    def _n_means(self) -> int:
-        return 2 * self._design.n_conditions
-
-    def _means(self, voxels: slice) -> Floats:
-        """Patterns of the others, then of the fold, (n_chosen, n_means)."""
-        folds = self._patterns[voxels]
-        folds -= folds.mean(axis=2, keepdims=True)
-        return np.asarray(folds.reshape(len(folds), -1))
-
-    def _products(self, found: Shrunk, gram: Floats, across: Floats, own: Floats) -> Floats | None:
-        """Products of both through the inverse covariance; None where there is none."""
-        n = self._design.n_conditions
-        products = gram[:n, n:]
-        if not found.alpha > 0:
-            return None
-        if found.beta > 0:
-            own.reshape(-1)[:: self._design.dof + 1] += found.alpha / found.beta
-            if not factorise(own):
-                return None
-            solve_rows(own, across)
-            products = products - across[:n] @ across[n:].T
-        return np.asarray((products + products.T) / (2.0 * found.alpha))
 
 
 def n_rows(n_means: int, dof: int) -> int:

@@ -167,3 +167,30 @@ def fourth_of_samples(
         samples[t] = square
         total += square * square
     return total
+
+
+@kernel
+def extremes(matrix: Floats) -> tuple[float, float]:
+    """Return the smallest and the largest entry of a diagonal."""
+    least, most = matrix[0, 0], matrix[0, 0]
+    for i in range(1, len(matrix)):
+        least = min(least, matrix[i, i])
+        most = max(most, matrix[i, i])
+    return least, most
+
+
+@kernel
+def smallest_distance(first: Floats, second: Floats) -> float:
+    """Return the smallest product of two squared distances, from two matrices of products.
+
+    NaN where a squared distance is not above 0.
+    """
+    smallest = np.inf
+    for i in range(len(first)):
+        for j in range(i):
+            one = first[i, i] + first[j, j] - 2.0 * first[i, j]
+            other = second[i, i] + second[j, j] - 2.0 * second[i, j]
+            if not (one > 0.0 and other > 0.0):
+                return np.nan
+            smallest = min(smallest, one * other)
+    return smallest

@@ -28,8 +28,9 @@ from bids_rsa.core.noise.center_tiles import cut_centers
 from bids_rsa.core.noise.covariance import MOST_BYTES, check_full
 from bids_rsa.core.noise.definition import check_noise_metric
 from bids_rsa.core.noise.finish import follows_from_products
-from bids_rsa.core.noise.grams import HeldOutGrams, ImageGrams, n_rows
+from bids_rsa.core.noise.grams import ImageGrams, n_rows
 from bids_rsa.core.noise.held_out import HeldOutSource, TwoFolds
+from bids_rsa.core.noise.held_out_grams import HeldOutGrams
 from bids_rsa.core.noise.model import NoiseModel
 from bids_rsa.core.noise.protocol import NoiseSource
 from bids_rsa.core.noise.tiles import TileSource
@@ -141,11 +142,10 @@ def _source(
     if noise.method in ("none", "diagonal"):
         source = _unshrunk(patterns, neighborhood, noise, known, min_voxels)
         return UnshrunkSource(source, neighborhood.n_centers)
-    assert known.noise_code is not None
     assert isinstance(neighborhood, SphereRows)
     if isinstance(patterns, TwoFolds):
-        return HeldOutGrams(patterns, neighborhood, noise, known.noise_code, min_voxels)
-    return ImageGrams(patterns, neighborhood, noise, known.noise_code, min_voxels)
+        return HeldOutGrams(patterns, neighborhood, noise, known, min_voxels)
+    return ImageGrams(patterns, neighborhood, noise, known, min_voxels)
 
 
 def _unshrunk(

@@ -20,6 +20,7 @@ from bids_rsa.core.noise.center_tiles import CenterTiles
 from bids_rsa.core.noise.contrasts import crossvalidated_gram, fold_rows
 from bids_rsa.core.noise.covariance import check_full
 from bids_rsa.core.noise.definition import NotDefiniteError, noise_rdm
+from bids_rsa.core.noise.differences import NEAR_FOR_PRODUCTS, some_lie_near
 from bids_rsa.core.noise.finish import follows_from_products, write_cells
 from bids_rsa.core.noise.held_out import TwoFolds
 from bids_rsa.core.noise.kernels import (
@@ -168,8 +169,12 @@ class TileSource:
             if not factorise(matrix):
                 return found
             solve_rows(matrix, rows)
-        gram = crossvalidated_gram(rows, self._patterns.shape[1]) / scale
-        write_cells(gram, self._code, n_voxels, rdm)
+        between, within = crossvalidated_gram(rows, self._patterns.shape[1])
+        if self._code != COSINE and some_lie_near(within, NEAR_FOR_PRODUCTS):
+            gather_lower(tile.products, patch, matrix)
+            self._whiten(tile, patch, matrix, found, rdm)
+        else:
+            write_cells(between / scale, self._code, n_voxels, rdm)
         return found
 
     def _whiten(
