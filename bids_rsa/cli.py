@@ -85,15 +85,26 @@ def _flushed(exit_code: int) -> int:
     return exit_code
 
 
-def _log_to_file(path: Path) -> None:
-    """Write the log to a file as well; workers in other processes append to the same file."""
+def _log_to_file(path: Path) -> bool:
+    """Write the log to a file as well; workers in other processes append to the same file.
+
+    Returns
+    -------
+    bool
+        False where another run has removed the file's folder, or the file before it was locked.
+    """
     try:
         handler = logging.FileHandler(path, encoding="utf-8")
         if handler.stream is not None:  # it is in use: other runs leave it alone
-            try_lock(handler.stream.fileno(), path, shared=True)
+            is_held = try_lock(handler.stream.fileno(), path, shared=True)
+            if not is_held or not path.exists():
+                handler.close()
+                return False
+    except FileNotFoundError:
+        return False
     except OSError as error:
         LOGGER.warning("The log %s cannot be written or locked: %s.", path, error.strerror)
-        return
+        return True
     utc = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
     utc.converter = time.gmtime
     handler.setFormatter(utc)
@@ -103,6 +114,7 @@ def _log_to_file(path: Path) -> None:
         for record in early.buffer:
             handler.handle(record)
     root.addHandler(handler)
+    return True
 
 
 def _describe(error: OSError) -> str:

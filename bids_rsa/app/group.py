@@ -2,12 +2,12 @@
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bids_rsa.app.preflight import check_folders, validate_input
-from bids_rsa.app.running import Call, begin
+from bids_rsa.app.running import Call, LogTo, begin
 from bids_rsa.app.summary import label_lines
 from bids_rsa.entities import in_words
 from bids_rsa.errors import InputError, OptionError
@@ -35,7 +35,7 @@ from bids_rsa.words import listing
 LOGGER = logging.getLogger(__name__)
 
 
-def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
+def run(settings: Settings, log_to: LogTo) -> int:
     """Run the group level.
 
     Parameters
@@ -141,7 +141,7 @@ def _run_tests(
     everything: list[GroupJob | CeilingJob] = [*jobs, *ceilings]
     for job in everything:
         refuse_large_job(job, call.resources)
-    return run_tests(jobs, ceilings, call.start(plugin), call.log_to, not regions_follow)
+    return run_tests(jobs, ceilings, call.start(plugin), not regions_follow)
 
 
 def _checked_regions(

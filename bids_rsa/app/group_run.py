@@ -1,7 +1,7 @@
 """The tests of the group level are run: planned files, the graph, what is there at the end."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,6 @@ def run_tests(
     jobs: Sequence[GroupJob],
     ceilings: Sequence[CeilingJob],
     running: Running,
-    log_to: Callable[[Path], None],
     ends_call: bool = True,
 ) -> int:
     """Run the tests that are not complete yet, and the ceilings; say what is there.
@@ -102,8 +101,6 @@ def run_tests(
     ceilings : sequence of CeilingJob
         Those that are not complete.
     running : Running
-    log_to : callable
-        Makes the log go to a file as well.
     ends_call : bool
         Nothing else is tested in this call if all tests succeed, so that the page is written now.
 
@@ -119,7 +116,6 @@ def run_tests(
             LOGGER.info("%s is complete with the same settings: skipped.", job.label)
     waiting = [*tests, *ceilings]
     failures: dict[str, BidsRsaError] = {}
-    log_to(running.log_file)
     if waiting:
         # a joint correction needs the null distributions of all tests
         needed = jobs if tests and any(job.n_joint > 1 for job in jobs) else tests

@@ -1,13 +1,12 @@
 """The participant level: check everything before anything is written, then run what can run."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from bids_rsa.app.outcome import Outcome
 from bids_rsa.app.participant_messages import Findings, log_found, print_plan
 from bids_rsa.app.preflight import check_analyses, check_folders, make_folder, validate_input
-from bids_rsa.app.running import Resources, begin
+from bids_rsa.app.running import LogTo, Resources, begin
 from bids_rsa.app.summary import label_lines
 from bids_rsa.dataset import find_analyses, list_participants
 from bids_rsa.models.fits import check_models
@@ -15,7 +14,7 @@ from bids_rsa.models.loading import load_models
 from bids_rsa.settings import Settings
 
 
-def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
+def run(settings: Settings, log_to: LogTo) -> int:
     """Run the participant level; a participant that fails does not stop the others.
 
     Parameters
@@ -63,7 +62,6 @@ def run(settings: Settings, log_to: Callable[[Path], None]) -> int:
     level = ParticipantRun(
         Task(settings.rsa, settings.regions, found.models, datasets), running, outcome
     )
-    log_to(running.log_file)
     for batch in level.batches(found.runnable):
         jobs, clock = level.waiting(batch), Clock()
         failures = run_jobs(jobs, level.graphs, running, clock)

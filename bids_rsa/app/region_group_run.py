@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bids_rsa.app.closing import remove_old_logs
 from bids_rsa.app.execution import Clock, run_jobs
 from bids_rsa.app.pages import GROUP, cite, write_pages
 from bids_rsa.app.running import Call, Running
@@ -57,7 +58,7 @@ def run_region_groups(jobs: Sequence[RegionGroupJob], call: Call, has_maps: bool
             LOGGER.info("%s is complete with the same settings: skipped.", job.group.title)
     folder = output / FOLDER
     is_told = not waiting and is_logged(folder, folder.glob("[!.]*.json"))
-    failures = {} if is_told else _run(waiting, graphs, call)
+    failures = {} if is_told else _run(waiting, graphs)
     graphs.release(jobs, bool(failures))
     if len(failures) < len(jobs):
         write_dataset_files(output, {}, {})
@@ -138,6 +139,7 @@ class RegionGraphs:
             self.claims[job.name].release(remove=not keep)
         if not keep:
             self.running.log_file.unlink(missing_ok=True)
+            remove_old_logs(self.running.work)
             self.running.remove_empty(self.running.work / RUN_WORKFLOW)
 
     def build(self, jobs: Sequence[RegionGroupJob]) -> Any:
@@ -155,12 +157,9 @@ class RegionGraphs:
         return _is_complete(job)
 
 
-def _run(
-    jobs: Sequence[RegionGroupJob], graphs: RegionGraphs, call: Call
-) -> dict[str, BidsRsaError]:
+def _run(jobs: Sequence[RegionGroupJob], graphs: RegionGraphs) -> dict[str, BidsRsaError]:
     """Run the graph of the sets that are not complete, and keep the log."""
     running = graphs.running
-    call.log_to(running.log_file)
     if jobs:
         running.configure()
     failures = run_jobs(jobs, graphs, running, Clock())

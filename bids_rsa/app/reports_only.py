@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from bids_rsa.app.closing import remove_old_logs
 from bids_rsa.app.pages import GROUP, cite, subjects_with_maps, write_pages
 from bids_rsa.app.running import Call
 from bids_rsa.errors import InputError
@@ -50,6 +51,8 @@ def _write(subjects: Sequence[str], what: str, call: Call) -> int:
     failures = write_pages(subjects, running, anew=True)
     cite(running.output, True)
     clear_leftovers(running.output, ())
-    if call.asked.work_dir is None and not failures:
+    if not running.keeps_work and not failures:
+        running.log_file.unlink(missing_ok=True)
+        remove_old_logs(running.work)
         running.remove_empty()
     return int(bool(failures))

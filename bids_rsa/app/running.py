@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bids_rsa.app.closing import remove_empty
 from bids_rsa.app.plugins import CRASH_FOLDER, Plugin, choose_plugin, configure, shows_all
-from bids_rsa.app.work_folder import make_work_dir, work_dir
+from bids_rsa.app.work_folder import ATTEMPTS, make_work_dir, work_dir
 from bids_rsa.machine import find_machine
 from bids_rsa.needs import usable_memory
 from bids_rsa.options.arguments import as_toml
@@ -16,6 +16,7 @@ from bids_rsa.outputs.run_logs import write_run_log
 from bids_rsa.settings import RunSettings, Settings
 
 LOGGER = logging.getLogger(__name__)
+LogTo = Callable[[Path], bool]
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,14 @@ class Running:
 class Call:
     """One call of a level: how it is to run, what it may use, all its settings, and its log.
 
-    ``toml`` are the settings of the call; ``log_to`` makes the log go to a file as well.
+    ``toml`` are the settings of the call; ``log_to`` makes the log go to a file as well, and
+    returns False where its folder is not there any more.
     """
 
     asked: RunSettings
     toml: str
     resources: Resources
-    log_to: Callable[[Path], None]
+    log_to: LogTo
 
     def plugin(self, n_jobs: int, default: str | None = None) -> Plugin:
         """Choose how Nipype runs so many jobs; see `choose_plugin`."""
@@ -84,13 +86,22 @@ class Call:
         return choose_plugin(wish, self.resources.n_procs, self.resources.memory_gb, n_jobs)
 
     def start(self, plugin: Plugin) -> Running:
-        """Make the work directory, and name the run."""
+        """Make the work directory, name the run, and begin its log.
+
+        A run beside this one removes the work directory at its end unless something is in it, as
+        this log.
+        """
         output = Path(self.asked.output_dir).absolute()
-        work = make_work_dir(work_dir(self.asked.work_dir, self.asked.output_dir), output)
-        return Running(self.asked, self.toml, plugin, work, output, new_run_id())
+        folder = work_dir(self.asked.work_dir, self.asked.output_dir)
+        for _ in range(ATTEMPTS):
+            work = make_work_dir(folder, output)
+            running = Running(self.asked, self.toml, plugin, work, output, new_run_id())
+            if self.log_to(running.log_file):
+                break
+        return running
 
 
-def begin(settings: Settings, log_to: Callable[[Path], None]) -> Call:
+def begin(settings: Settings, log_to: LogTo) -> Call:
     """Find what this process may use and was asked to use, and log what there is."""
     machine, asked = find_machine(), settings.run
     LOGGER.info(machine.sentence())

@@ -1,5 +1,6 @@
 """Where intermediate results lie: a private folder, and in it one for each job while it runs."""
 
+import errno
 import logging
 import os
 import re
@@ -15,6 +16,7 @@ from bids_rsa.locks import try_lock
 LOGGER = logging.getLogger(__name__)
 WORK_FOLDER = ".work"
 WRITABLE_BY_OTHERS = 0o022
+ATTEMPTS = 100  # at what other runs may undo meanwhile
 _BESIDE, _LOCK = "_beside", ".lock"
 
 
@@ -48,17 +50,13 @@ def make_work_dir(folder: Path, output: Path) -> Path:
     """
     default = folder.parent == output / WORK_FOLDER
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if default:
-            _let_in_whom(output, folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        if _make(folder, output if default else None):
+            return folder
     except OSError as error:
         raise OutputError(
             f"The work directory {folder} cannot be made: {error.strerror}.",
             "Choose another work directory with -w.",
         ) from error
-    if is_private(folder):
-        return folder
     if not default:
         raise OutputError(
             f"The work directory {folder} belongs to another user, or others may write to it.",
@@ -73,6 +71,21 @@ def make_work_dir(folder: Path, output: Path) -> Path:
         temporary,
     )
     return temporary
+
+
+def _make(folder: Path, output: Path | None) -> bool:
+    """Make the work directory, and tell whether it is private.
+
+    ``output`` is the output directory where the work directory is in its default place.
+    """
+    for _ in range(ATTEMPTS):
+        with suppress(FileNotFoundError):  # another run removed a folder, which was empty
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            if output is not None:
+                _let_in_whom(output, folder.parent)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            return is_private(folder)
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
 
 
 def _let_in_whom(output: Path, folder: Path) -> None:
@@ -118,12 +131,15 @@ def claim(parent: Path, name: str, also: tuple[str, ...] = ()) -> Claim:
 
     The system frees the claim when the process ends, however it ends. ``also`` as in `Claim`.
     """
-    parent.mkdir(parents=True, exist_ok=True)
     number = 0
     while True:
         chosen = f"{name}{_BESIDE}{number}" if number else name
         lock_path = parent / f".{chosen}{_LOCK}"
-        descriptor = _lock(lock_path)
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            descriptor = _lock(lock_path)
+        except FileNotFoundError:  # another run removed the folder, which was empty
+            continue
         if descriptor is not None:
             return Claim(chosen, parent / chosen, lock_path, descriptor, also)
         number += 1
@@ -141,10 +157,11 @@ def _remove(lock_path: Path, also: tuple[str, ...]) -> None:
 def remove_abandoned(parent: Path, pattern: str = "*", also: tuple[str, ...] = ()) -> None:
     """Remove the claimed folders with such names that nobody holds: killed runs left them."""
     for path in parent.glob(f".{pattern}{_LOCK}"):
-        descriptor = _lock(path)
-        if descriptor is not None:
-            _remove(path, also)
-            os.close(descriptor)
+        with suppress(FileNotFoundError):  # another run was faster, and removed the folder as well
+            descriptor = _lock(path)
+            if descriptor is not None:
+                _remove(path, also)
+                os.close(descriptor)
 
 
 def _lock(path: Path) -> int | None:

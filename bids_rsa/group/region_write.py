@@ -25,7 +25,7 @@ from bids_rsa.group.region_tests import (
     mean_known,
 )
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json, write_text
-from bids_rsa.outputs.derivatives import PlannedFile
+from bids_rsa.outputs.derivatives import PlannedFile, is_complete
 from bids_rsa.outputs.provenance import software_versions
 from bids_rsa.outputs.region_tables import as_lines, exact_number, relmat_text
 
@@ -34,12 +34,16 @@ Floats = NDArray[np.float64]
 
 
 def write_region_group(job: RegionGroupJob) -> list[Path]:
-    """Test a set of regions, write its tables, and after all of them their sidecars."""
+    """Test a set of regions, write its tables, and after all of them their sidecars.
+
+    The old sidecars and pictures of tables that are replaced are removed first.
+    """
     output = Path(job.output_dir)
     data = read_regions(job.group, job.settings, job.wanted)
     with dataset_lock(output):
-        for file in job.planned:
-            (output / file.sidecar).unlink(missing_ok=True)
+        if not is_complete(output, job.planned, ()):
+            for path in (*(file.sidecar for file in job.planned), *job.figures):
+                (output / path).unlink(missing_ok=True)
     found = {name: compare_regions(data, name, job.settings) for name in data.models}
     for name in data.models:
         _log_without_ceiling(job, data, name)

@@ -102,8 +102,9 @@ def write_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> lis
                 for path in (*(file.sidecar for file in job.planned), *job.others):
                     (output / path).unlink(missing_ok=True)
             yield
-            sidecars.update(_write_tables(output, test, scores, result, common))
-            for path, content in sidecars.items():
+            of_tables = _write_tables(output, test, scores, result, common)
+            # those of the maps last: they say that the test is complete
+            for path, content in (of_tables | sidecars).items():
                 write_json(output / path, content)
 
     sidecars: dict[str, dict[str, Any]] = {}

@@ -97,16 +97,23 @@ def _without_parts(name: str, parts: Sequence[str]) -> str:
     return stem
 
 
-def pictures_of(output_dir: Path, file: PlannedFile) -> list[Path]:
-    """List the pictures of an image that are there, of whatever format."""
+def figures_of(output_dir: Path, file: PlannedFile) -> list[Path]:
+    """List the pictures of an image, of whatever format, and its details, where they are there."""
     subject = file.path.partition("/")[0]
     stem = _without_parts(Path(file.path).name, (file.part,))
-    return sorted((output_dir / subject / "figures").glob(f"{stem}.*"))
+    folder = output_dir / subject / "figures"
+    return sorted([*folder.glob(f"{stem}.*"), *folder.glob(_details_name(stem))])
 
 
 def details_path(image_path: str, analysis: Analysis) -> str:
     """Name the file with a map's peaks and model, relative to the dataset."""
-    return f"{map_figure_path(image_path, analysis).removesuffix('_statmap.png')}_details.json"
+    stem = map_figure_path(image_path, analysis).removesuffix(".png")
+    return _details_name(stem)
+
+
+def _details_name(stem: str) -> str:
+    """Name the details of a map after the stem of its picture."""
+    return f"{stem.removesuffix('_statmap')}_details.json"
 
 
 def anatomy_path(analysis: Analysis) -> str:

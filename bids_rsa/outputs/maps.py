@@ -15,7 +15,7 @@ from bids_rsa.core.scores import Scores
 from bids_rsa.errors import ContentError
 from bids_rsa.outputs.bids_uris import source_uris
 from bids_rsa.outputs.dataset_files import dataset_lock, write_json
-from bids_rsa.outputs.derivatives import PlannedFile, is_complete, pictures_of
+from bids_rsa.outputs.derivatives import PlannedFile, figures_of, is_complete
 from bids_rsa.outputs.map_contents import MapContent, MapContents
 from bids_rsa.outputs.whole_files import replacing_together
 from bids_rsa.patterns.noise_samples import NoiseSamples
@@ -80,7 +80,7 @@ def write_maps(
     """Write the images of an analysis, and after all of them their sidecars.
 
     A sidecar says that its image is finished, and a picture that its map was drawn: the old ones of
-    a map that is replaced go first.
+    a map that is replaced are removed first.
 
     Returns
     -------
@@ -104,16 +104,16 @@ def write_maps(
 def _described(
     output_dir: Path, planned: Sequence[PlannedFile], sidecars: Mapping[Path, dict[str, Any]]
 ) -> Iterator[None]:
-    """Remove sidecars and pictures of the old images, and write the new sidecars at the end.
+    """Remove sidecars and figures of the old images, and write the new sidecars at the end.
 
     Other runs may be writing the same masks, for other models: what they have finished with the
-    same settings keeps its pictures.
+    same settings keeps its figures.
     """
     with dataset_lock(output_dir):
         for file in planned:
             if not is_complete(output_dir, [file], ()):
-                for picture in pictures_of(output_dir, file):
-                    picture.unlink(missing_ok=True)
+                for figure in figures_of(output_dir, file):
+                    figure.unlink(missing_ok=True)
                 (output_dir / file.sidecar).unlink(missing_ok=True)
         yield
         for path, content in sidecars.items():

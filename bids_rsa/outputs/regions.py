@@ -100,13 +100,12 @@ def write_regions(
 
 
 def _take_away(output_dir: Path, plan: RegionPlan) -> None:
-    """Remove what described and showed old tables."""
+    """Remove what described and showed old tables; a run beside this one may have new ones."""
     with dataset_lock(output_dir):
-        for file in plan.planned:
-            if not is_complete(output_dir, [file], ()):
-                (output_dir / file.sidecar).unlink(missing_ok=True)
-        for figure in plan.figures:
-            (output_dir / figure).unlink(missing_ok=True)
+        if is_complete(output_dir, plan.planned, ()):
+            return
+        for path in (*(file.sidecar for file in plan.planned), *plan.figures):
+            (output_dir / path).unlink(missing_ok=True)
 
 
 def _settings(file: PlannedFile) -> dict[str, Any]:

@@ -5,6 +5,7 @@ frees the lock when the writer dies, wherever it ran, so a file without one belo
 """
 
 import fcntl
+import fnmatch
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -122,10 +123,14 @@ def remove_leftovers(folder: Path, with_subfolders: bool = True, name: str = "*"
         Of which files; a pattern.
     """
     pattern = f"{_PREFIX}{'[0-9a-f]' * _KEY_LENGTH}-{name}"
-    for path in folder.rglob(pattern) if with_subfolders else folder.glob(pattern):
-        # locked, finished since, another user's, or on a file system that knows no locks
-        with suppress(OSError):
-            _remove_unheld(path)
+    # other runs may remove folders meanwhile, which os.walk passes over
+    for place, _, names in os.walk(folder):
+        for found in fnmatch.filter(names, pattern):
+            # locked, finished since, another user's, or on a file system that knows no locks
+            with suppress(OSError):
+                _remove_unheld(Path(place, found))
+        if not with_subfolders:
+            return
 
 
 def _remove_unheld(path: Path) -> None:

@@ -46,9 +46,18 @@ def ceiling_sidecars(output_dir: Path) -> list[dict[str, Any]]:
 
 
 def is_cited(output_dir: Path) -> bool:
-    """Tell whether the text and its references are there."""
+    """Tell whether the text and its references were written since all results are there.
+
+    A run may have been killed between its last result and the text.
+    """
     folder = output_dir / CITATION_FOLDER
-    return (folder / "CITATION.md").exists() and (folder / "CITATION.bib").exists()
+    page, references = folder / "CITATION.md", folder / "CITATION.bib"
+    if not (page.exists() and references.exists()):
+        return False
+    written = min(page.stat().st_mtime_ns, references.stat().st_mtime_ns)
+    patterns = ("sub-*/**/func/*.json", f"{FOLDER}/**/*.json")
+    results = (path for pattern in patterns for path in output_dir.glob(pattern))
+    return all(path.stat().st_mtime_ns <= written for path in results)
 
 
 def _designs(folder: Path) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -49,6 +50,21 @@ def start_until(
 def run(bids: Path, out: Path, *options: object) -> subprocess.CompletedProcess[str]:
     """Run to the end."""
     return subprocess.run(command(bids, out, *options), capture_output=True, text=True)
+
+
+def wait_for_all(process: subprocess.Popen[str]) -> str:
+    """Wait until a run and its workers are gone; return what they wrote to stderr.
+
+    Workers that live on are killed, and the test fails.
+    """
+    try:
+        _, errors = process.communicate(timeout=120)  # its workers hold the same pipes
+        while children(process):  # a process closes its files a little before it is gone
+            time.sleep(0.002)
+    finally:
+        for pid in children(process):
+            os.kill(pid, signal.SIGKILL)
+    return errors
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:

@@ -1,9 +1,6 @@
 """Several processes of a run that is killed; for kills at any moment see test_moments.py."""
 
-import os
-import signal
-
-from fault_runs import MANY, children, leftovers, results, run, start_until
+from fault_runs import MANY, leftovers, results, run, start_until, wait_for_all
 from watched import go_on, wait_until_stopped
 
 
@@ -16,12 +13,7 @@ def test_workers_end_with_the_process_that_is_killed(dataset, tmp_path):
     wait_until_stopped(process)
     process.kill()
     go_on(process)
-    try:
-        process.communicate(timeout=120)  # its workers hold the same pipes
-        assert children(process) == []
-    finally:
-        for pid in children(process):
-            os.kill(pid, signal.SIGKILL)
+    wait_for_all(process)
     again = run(dataset, out, "-w", work, *MANY)
     assert again.returncode == 0, again.stderr
     assert run(dataset, clean, *MANY).returncode == 0

@@ -12,12 +12,12 @@ from fault_runs import (
     LONG,
     MANY,
     ONE,
-    children,
     processor_seconds,
     results,
     run,
     start_until,
     unfinished,
+    wait_for_all,
     wait_until,
 )
 from half_written import partial_files
@@ -75,13 +75,8 @@ def test_several_processes_stop_together(dataset, tmp_path, signal_number, to_al
     wait_until_stopped(process)
     (os.killpg if to_all else os.kill)(process.pid, signal_number)
     go_on(process)
-    try:
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 128 + signal_number
-        assert children(process) == []
-    finally:
-        for pid in children(process):
-            os.kill(pid, signal.SIGKILL)
+    errors = wait_for_all(process)
+    assert process.returncode == 128 + signal_number
     (line,) = (line for line in errors.splitlines() if " ERROR " in line)
     assert signal.Signals(signal_number).name in line
     assert "Traceback" not in errors

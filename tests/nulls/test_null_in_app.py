@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
+from watched import start_until, wait_until_stopped
 
 RADIUS = ("--radius", "16")  # voxels of 10 mm
 STEM = "sub-{}/func/sub-{}_task-objects_space-MNI152NLin2009aSym"
@@ -193,19 +194,16 @@ def test_the_null_of_conditions_shows_its_progress_and_is_started_again_after_a_
 ):
     out = shutil.copytree(nulls_run, tmp_path / "out")
     line = [
-        sys.executable, "-m", "bids_rsa", str(dataset), str(out), "group", "--null", "stelzer",
-        "--n-permutations", "400000", "--cluster-p", "0.005", "--no-report", "--nprocs", "1",
+        str(dataset), str(out), "group", "--null", "stelzer", "--n-permutations", "4000",
+        "--cluster-p", "0.005", "--no-report", "--nprocs", "1",
     ]  # fmt: skip
-    killed = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
-    said = ""
-    while "voxels," not in said:  # the bar
-        letter = killed.stderr.read(1)
-        assert letter, f"ended before: {said}"
-        said += letter
+    killed = start_until(out, line, before=".work/*/by_null_maps*")
+    wait_until_stopped(killed)
     killed.kill()
-    killed.communicate()
+    assert "voxels," in killed.communicate()[1]  # the bar
     assert not list(out.glob("group/*_statmap.nii.gz"))
-    quick = [*line[:7], "conditions", "--no-report", "--nprocs", "1"]
+    options = [*line[:4], "conditions", "--no-report", "--nprocs", "1"]
+    quick = [sys.executable, "-m", "bids_rsa", *options]
     done = subprocess.run(quick, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     bars = re.findall(r"100%\|[^|]*\| (\d+) of \d+ ([a-z' ]+),", done.stderr)

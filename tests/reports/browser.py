@@ -51,12 +51,13 @@ class Browser:
         os.close(to_browser)
         os.close(from_browser)
         self._ids, self._left, self._session = itertools.count(1), b"", None
-        self.requests, self.complaints = [], []
+        self.requests, self.complaints, self._loaded = [], [], ""
         target = self._send("Target.createTarget", url="about:blank")["targetId"]
         attached = self._send("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Network", "Runtime", "Log"):
             self._send(f"{domain}.enable")
+        self._send("Page.setLifecycleEventsEnabled", enabled=True)
 
     def close(self):
         """End the browser."""
@@ -69,8 +70,9 @@ class Browser:
         """Open a file, and wait until its viewers are ready."""
         self.requests.clear()
         self.complaints.clear()
-        self._send("Page.navigate", url=Path(path).resolve().as_uri())
-        self.wait_for("document.readyState === 'complete'")
+        wanted = self._send("Page.navigate", url=Path(path).resolve().as_uri())["loaderId"]
+        while self._loaded != wanted:
+            self._take_in(self._receive())
         self.wait_for("[...document.querySelectorAll('.viewer')].every((v) => v.dataset.ready)")
 
     def wait_for(self, condition):
@@ -122,7 +124,7 @@ class Browser:
             if answer.get("id") == number:
                 assert "error" not in answer, answer
                 return answer["result"]
-            self._note(answer.get("method"), answer.get("params", {}))
+            self._take_in(answer)
 
     def _receive(self):
         """Read one message."""
@@ -134,9 +136,12 @@ class Browser:
         message, self._left = self._left.split(b"\0", 1)
         return json.loads(message)
 
-    def _note(self, method, params):
-        """Keep requests and complaints."""
-        if method == "Network.requestWillBeSent":
+    def _take_in(self, event):
+        """Keep requests, complaints, and which document was loaded last."""
+        method, params = event.get("method"), event.get("params", {})
+        if method == "Page.lifecycleEvent" and params["name"] == "load":
+            self._loaded = params["loaderId"]
+        elif method == "Network.requestWillBeSent":
             self.requests.append(params["request"]["url"])
         elif method == "Runtime.exceptionThrown":
             self.complaints.append(str(params["exceptionDetails"]))
