@@ -89,16 +89,16 @@ def wait_until(there: Callable[[], bool], process: subprocess.Popen[str]) -> boo
 def results(out: Path) -> dict[str, str]:
     """The hash of every file of an output, but for logs and the work directory."""
     return {
-        str(path.relative_to(out)): hashlib.sha256(without_date(path)).hexdigest()
+        str(path.relative_to(out)): hashlib.sha256(without_time(path)).hexdigest()
         for path in sorted(out.rglob("*"))
         if path.is_file() and not set(PER_RUN) & set(path.relative_to(out).parts)
     }
 
 
-def without_date(path: Path) -> bytes:
-    """Read a file; of a page, leave out the day on which it was made."""
+def without_time(path: Path) -> bytes:
+    """Read a file; of a page, leave out when it was written."""
     found = path.read_bytes()
-    return re.sub(rb"<time>[^<]*</time>", b"", found) if path.suffix == ".html" else found
+    return re.sub(rb"<time[^>]*>[^<]*</time>", b"", found) if path.suffix == ".html" else found
 
 
 def unfinished(out: Path) -> list[str]:

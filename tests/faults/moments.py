@@ -20,10 +20,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from fault_runs import without_date
+from fault_runs import without_time
 from watched import Hook, watch
 
-RUN_ID = re.compile(r"\d{8}-\d{6}_[0-9a-f]{8}")
+RUN_ID = re.compile(r"\d{8}T\d{6}\.\d{6}Z_[0-9a-f]{8}")
 NODE_HASH = re.compile(r"_0x[0-9a-f]{32}")
 # what differs between two runs of the same: times, and the inside of the work directory
 UNLIKE = ("log", ".work", "work", ".lock")
@@ -78,7 +78,7 @@ def contents(place: Path, known: dict[tuple[int, ...], str]) -> dict[str, Conten
             continue
         key = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_mode)
         if key not in known or time.time_ns() - stat.st_mtime_ns < 10**8:
-            known[key] = hashlib.sha256(without_date(path)).hexdigest() + oct(stat.st_mode)
+            known[key] = hashlib.sha256(without_time(path)).hexdigest() + oct(stat.st_mode)
         found[name] = Content(known[key], stat.st_size, stat.st_ino)
     return found
 
