@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from app_process import UNDRAWN
 
 from bids_rsa.cli import main
 from bids_rsa.core.comparison.plans import compare
@@ -46,7 +47,8 @@ def run(data, out, tables, *options, models=("planted", "other")):
     folder, _ = tables
     given = [f"{name}={folder / name}.tsv" for name in models]
     code = main([str(data), str(out), "participant", "--model", *given, "--radius", "24",
-                 "--min-voxels", "3", "--use-plugin", "Linear", *map(str, options)])  # fmt: skip
+                 "--min-voxels", "3", "--use-plugin", "Linear", *UNDRAWN,
+                 *map(str, options)])  # fmt: skip
     return code, Path(out) / "sub-01" / "func"
 
 
@@ -84,7 +86,7 @@ def test_cells_of_a_table_are_left_out_as_empty_cells_of_the_model_are(data, tab
     assert code == 0
     code = main([str(data), str(tmp_path / "b"), "participant", "--model",
                  f"planted={tmp_path / 'holes.tsv'}", "--radius", "24", "--min-voxels", "3",
-                 "--use-plugin", "Linear"])  # fmt: skip
+                 "--use-plugin", "Linear", *UNDRAWN])  # fmt: skip
     assert code == 0
     scores, sidecar = the_map(out, "spearman", "planted")
     np.testing.assert_array_equal(

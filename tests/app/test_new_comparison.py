@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 import pytest
+from app_process import UNDRAWN
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from scipy.stats import rankdata
@@ -66,11 +67,13 @@ def run(tmp_path_factory):
             ExampleSettings(n_subjects=5, n_runs=2, voxel_mm=10, planted_radius_mm=24, signal=1.0),
         )
         out = folder / "out"
-        code = main([
-            str(data), str(out), "participant", "--model", str(data / "models/planted.tsv"),
-            "--radius", "16", "--comparison", "spearman", ENTRY.name, "--use-plugin", "Linear",
-        ])  # fmt: skip
-        assert code == 0
+        for more in (("--participant-label", "01"), UNDRAWN):  # one is drawn
+            code = main([
+                str(data), str(out), "participant", "--model", str(data / "models/planted.tsv"),
+                "--radius", "16", "--comparison", "spearman", ENTRY.name, "--use-plugin", "Linear",
+                *more,
+            ])  # fmt: skip
+            assert code == 0
         code = main([
             str(data), str(out), "group", "--comparison", ENTRY.name, "--use-plugin", "Linear",
             "--assume-common-space", "--alpha", "0.2",

@@ -6,6 +6,7 @@ from itertools import combinations
 import nibabel as nib
 import numpy as np
 import pytest
+from app_process import UNDRAWN
 from app_runs import image, run_app, sidecar
 from scipy.stats import rankdata
 
@@ -47,11 +48,11 @@ def data(tmp_path_factory):
     return root, mask, volumes, model
 
 
-def run(data, output, *options):
+def run(data, output, *options, drawn=False):
     return run_app(
         data, output, "participant", "--model", f"m={data}/model.tsv", "--radius", RADIUS_MM,
         "--dissimilarity", "euclidean", "--comparison", "pearson", "--use-plugin", "Linear",
-        *options,
+        *options, *(() if drawn else UNDRAWN),
     )  # fmt: skip
 
 
@@ -72,7 +73,8 @@ def brute(mask, volumes, model, center):
 
 def test_scores_are_those_of_brute_force(data, tmp_path):
     root, mask, volumes, model = data
-    done = run(root, tmp_path / "out", "--patch-size", MOST, "--ignore-nan", "--min-voxels", "5")
+    options = ("--patch-size", MOST, "--ignore-nan", "--min-voxels", "5")
+    done = run(root, tmp_path / "out", *options, drawn=True)
     assert done.returncode == 0, done.stderr
     scores = image(tmp_path / "out", "01", "stat-pearson_desc-m_statmap").get_fdata()
     sizes = image(tmp_path / "out", "01", "stat-nvoxels_desc-searchlight_statmap").get_fdata()

@@ -3,6 +3,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from app_process import UNDRAWN
 from app_runs import run_app
 from scipy.ndimage import distance_transform_edt
 
@@ -17,7 +18,7 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     data = make_example(folder / "data")
     done = run_app(
-        data, folder / "out", "participant", "--model", data / "models" / "planted.tsv"
+        data, folder / "out", "participant", "--model", data / "models" / "planted.tsv", *UNDRAWN
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     planted = nib.load(data / "sourcedata" / "planted_mask.nii.gz")

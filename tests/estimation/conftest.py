@@ -20,11 +20,11 @@ def dataset(noise_dataset, tmp_path):
 
 @pytest.fixture
 def from_bold(capsys):
-    """Run the app with --from-bold; return its exit code and all that it said."""
+    """Run the app with --from-bold, without pictures; return its exit code and all that it said."""
 
     def run(root, out, *options):
         capsys.readouterr()
-        code = main(arguments(root, out, *options))
+        code = main(arguments(root, out, *options, "--no-figures"))
         captured = capsys.readouterr()
         return code, captured.err + captured.out
 

@@ -5,10 +5,10 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import tracemalloc
 from pathlib import Path
 
+import app_process
 import nibabel as nib
 import numpy as np
 import pytest
@@ -292,8 +292,7 @@ def test_a_planted_effect_is_found_on_fsaverage5_and_nothing_else(tmp_path, from
             n_apart = len(far) / 45  # vertices of a patch: neighbours share most of theirs
             assert abs(np.nanmean(far)) < 4 * np.nanstd(far) / np.sqrt(n_apart)
             assert np.nanmax(far) < near.min()
-    command = [sys.executable, "-m", "bids_rsa.cli", out, out, "group", "--random-seed", "1"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    done = app_process.run_app(out, out, "group", "--random-seed", "1")
     assert done.returncode == 0, done.stderr
     for side in "LR":
         (path,) = out.glob(f"group/*_hemi-{side}_space-fsaverage5_*_stat-mean_desc-m_statmap.*.gii")
@@ -580,9 +579,10 @@ def test_kept_residuals_are_found_again_by_their_names(
     write_json(glm / "dataset_description.json", {"Name": "g", "BIDSVersion": "1.11.1",
                "DatasetType": "derivative", "GeneratedBy": [{"Name": "other"}]})  # fmt: skip
     model = flat_trees[form] / "derivatives/models/m.tsv"
-    line = [sys.executable, "-m", "bids_rsa.cli", glm, tmp_path / "theirs", "participant",
-            *surface, *noise, "--model", model, "--noise-from", "residuals"]  # fmt: skip
-    done = subprocess.run(list(map(str, line)), capture_output=True, text=True, check=False)
+    done = app_process.run_app(
+        glm, tmp_path / "theirs", "participant", *surface, *noise, "--model", model,
+        "--noise-from", "residuals", *app_process.UNDRAWN,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(scores_of(tmp_path / "theirs"), scores_of(kept))
     code, said = from_bold(
@@ -659,9 +659,10 @@ def test_noise_ceilings_make_the_residuals_again(flat_betas, surface, tmp_path, 
             make_surface_dataset(root, series, form, subject=f"{number:02d}")
         code, said = from_bold(root, out, *surface, *options)
         assert code == 0, said
-        command = [sys.executable, "-m", "bids_rsa.cli", out, out, "group", "--noise-ceiling",
-                   "--random-seed", "1", *surface[-2:]]  # fmt: skip
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        done = app_process.run_app(
+            out, out, "group", "--noise-ceiling", "--random-seed", "1", *surface[-2:],
+            *app_process.UNDRAWN,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
         for bound in ("Lower", "Upper"):
             paths = sorted(out.glob(f"group/*_stat-ceiling{bound}_*_statmap.*i*"))

@@ -8,12 +8,12 @@ from bids_rsa.cli import main
 
 @pytest.fixture
 def call(capsys):
-    """Run the app; return its exit code and what it logged."""
+    """Run the app, without pictures; return its exit code and what it logged."""
 
     def run(*arguments):
         """Run it."""
         capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
+        code = main([*map(str, arguments), "--no-figures"])
         captured = capsys.readouterr()
         return code, captured.err + captured.out
 

@@ -7,6 +7,7 @@ import sys
 import nibabel as nib
 import numpy as np
 import pytest
+from app_process import UNDRAWN
 from input_trees import describe, mask, model
 from test_producers import NAMES, glmsingle, label_table, planted, spm_folder, trials
 
@@ -21,7 +22,7 @@ def run_app(*arguments, cwd):
     )  # fmt: skip
 
 
-OPTIONS = ("--radius", "5", "--min-voxels", "3", "--use-plugin", "Linear")
+OPTIONS = ("--radius", "5", "--min-voxels", "3", "--use-plugin", "Linear", *UNDRAWN)
 
 
 def map_of(out, subject, name="m"):

@@ -5,6 +5,7 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+from app_process import UNDRAWN
 
 from bids_rsa.cli import main
 from bids_rsa.core.noise.model import noise_from_images, noise_from_residuals
@@ -50,10 +51,11 @@ def make_dataset(root, residual_runs=RUNS, n_volumes=N_VOLUMES, shape=SHAPE):
     return images, residuals
 
 
-def run_app(root, out, *options):
+def run_app(root, out, *options, drawn=False):
+    words = options if drawn else (*options, *UNDRAWN)
     return main([
         str(root), str(out), "participant", "--model", f"m={root / 'model.tsv'}",
-        "--radius", "7", "--use-plugin", "Linear", "--min-voxels", "5", *options,
+        "--radius", "7", "--use-plugin", "Linear", "--min-voxels", "5", *words,
     ])  # fmt: skip
 
 
@@ -79,7 +81,8 @@ def wanted(images, noise, n_folds=3, metric="crossnobis"):
 
 def test_residuals_are_found_and_used(tmp_path, capsys):
     images, residuals = make_dataset(tmp_path / "in")
-    assert run_app(tmp_path / "in", tmp_path / "out", "--noise", "shrinkage", *CROSSNOBIS) == 0
+    options = ("--noise", "shrinkage", *CROSSNOBIS)
+    assert run_app(tmp_path / "in", tmp_path / "out", *options, drawn=True) == 0
     rows = np.concatenate([residuals[run].reshape(-1, N_VOLUMES) for run in RUNS], axis=1)
     noise = noise_from_residuals(rows, np.repeat(np.arange(3), N_VOLUMES))
     found = wanted(images, noise)
@@ -138,7 +141,8 @@ def test_images_of_all_folds_are_pooled_where_that_is_asked_for(tmp_path, capsys
 
 def test_the_methods_text_tells_of_the_noise(tmp_path):
     make_dataset(tmp_path / "in", ())
-    assert run_app(tmp_path / "in", tmp_path / "out", "--noise", "shrinkage", *CROSSNOBIS) == 0
+    options = ("--noise", "shrinkage", "--no-figures", *CROSSNOBIS)
+    assert run_app(tmp_path / "in", tmp_path / "out", *options, drawn=True) == 0
     text = " ".join((tmp_path / "out" / "sub-01.html").read_text().split())
     assert "shrunk towards its diagonal" in text
     assert "from the deviations of images from the mean of their condition" in text
@@ -149,10 +153,11 @@ def test_nothing_calls_distances_with_pooled_noise_unbiased(tmp_path):
     """Neither the warning of unequal counts nor the methods text."""
     make_dataset(tmp_path / "in", ())
     next((tmp_path / "in").rglob("*run-1*contrast-c0_*")).unlink()
-    shared = ("--dissimilarity", "crossnobis", "--folds", "2", "--missing-runs", "average")
+    shared = ("--dissimilarity", "crossnobis", "--folds", "2", "--missing-runs", "average",
+              "--no-figures")  # fmt: skip
     for noise in ((), ("--noise", "shrinkage", "--noise-from", "pooled-images")):
         out, biased = tmp_path / f"out{len(noise)}", bool(noise)
-        assert run_app(tmp_path / "in", out, *shared, *noise) == 0
+        assert run_app(tmp_path / "in", out, *shared, *noise, drawn=True) == 0
         told = result(out, "stat-spearman_desc-m")[1]["Warnings"]
         (warning,) = [text for text in told if "unequal numbers" in text]
         assert ("noise alone then makes structure" in warning) == biased

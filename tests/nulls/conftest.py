@@ -1,6 +1,7 @@
 """A small dataset, and its participants run with permutations of the conditions."""
 
 import pytest
+from app_process import UNDRAWN
 
 from bids_rsa.cli import main
 from bids_rsa.example import ExampleSettings, make_example
@@ -19,11 +20,11 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture
 def call(capsys):
-    """Run the app in this process; return its exit code and what it logged."""
+    """Run the app in this process, without pictures; return its exit code and what it logged."""
 
     def run(*arguments):
         capsys.readouterr()
-        code = main([*map(str, arguments), "--use-plugin", "Linear"])
+        code = main([*map(str, arguments), "--use-plugin", "Linear", *UNDRAWN])
         captured = capsys.readouterr()
         return code, captured.err + captured.out
 
@@ -36,8 +37,8 @@ def nulls_run(dataset, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "out"
     code = main([
         str(dataset), str(out), "participant", "--model", str(dataset / "models/planted.tsv"),
-        *RADIUS, "--condition-permutations", "200", "--keep-null", "200", "--no-report",
-        "--use-plugin", "Linear",
+        *RADIUS, "--condition-permutations", "200", "--keep-null", "200",
+        "--use-plugin", "Linear", *UNDRAWN,
     ])  # fmt: skip
     assert code == 0
     return out

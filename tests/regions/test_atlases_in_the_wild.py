@@ -6,10 +6,11 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from app_process import UNDRAWN
 from region_runs import run_app
 
 SPACE = "MNI152NLin2009aSym"  # that of the example's images
-LINE = ("--roi-only", "--use-plugin", "Linear", "--no-report", "--participant-label", "01")
+LINE = ("--roi-only", "--use-plugin", "Linear", "--participant-label", "01", *UNDRAWN)
 
 
 def brain(root):

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from app_process import UNDRAWN
 from region_data import models
 from region_runs import OCTANTS, run_app
 from scipy import stats
@@ -24,7 +25,7 @@ from bids_rsa.group.region_write import score_rows
 from bids_rsa.settings import GroupSettings, RegionSettings, Selection
 
 EXACT = {"rtol": 0, "atol": 1e-12}
-OPTIONS = ("group", "--use-plugin", "Linear", "--no-report")
+OPTIONS = ("group", "--use-plugin", "Linear", *UNDRAWN)
 
 
 def scores_of(n=7, columns=5, missing=()):
@@ -156,7 +157,9 @@ def group_run(region_run, region_dataset, tmp_path_factory):
     (scores,) = output.glob("sub-03/func/*_seg-Octants_scores.tsv")
     table = pd.read_csv(scores, sep="\t", dtype=str, keep_default_na=False)
     table[table["name"] != "octant 4"].to_csv(scores, sep="\t", index=False)  # one lacks a region
-    done = run_app(region_dataset, output, *OPTIONS, "--roi-only")
+    done = run_app(
+        region_dataset, output, "group", "--use-plugin", "Linear", "--no-report", "--roi-only"
+    )
     assert done.returncode == 0, done.stderr
     return output
 
@@ -275,7 +278,7 @@ def excluded_run(region_dataset, region_options, tmp_path_factory):
     pd.DataFrame(covariance, names, names).to_csv(folder / "covariance.tsv", sep="\t")
     output = folder / "out"
     done = run_app(
-        region_dataset, output, "participant", *region_options, "--roi-only", "--overwrite",
+        region_dataset, output, "participant", *region_options, "--roi-only", *UNDRAWN,
         "--exclude-cells", folder / "kept.tsv", "--comparison", "spearman", "whitened-pearson",
         "--condition-covariance", folder / "covariance.tsv", "--condition-permutations", "0",
     )  # fmt: skip
@@ -351,7 +354,7 @@ def test_maps_and_regions_of_one_call_have_logs_from_its_beginning(
     region_run, region_dataset, tmp_path
 ):
     output = shutil.copytree(region_run[0], tmp_path / "out")
-    done = run_app(region_dataset, output, *OPTIONS, "--no-figures", "--n-permutations", "8")
+    done = run_app(region_dataset, output, *OPTIONS, "--n-permutations", "8")
     assert done.returncode == 0, done.stderr
     of_maps, of_regions = sorted(output.glob("group/log/*/bids_rsa.log"))
     texts = [path.read_text() for path in (of_maps, of_regions)]

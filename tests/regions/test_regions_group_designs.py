@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from app_process import UNDRAWN
 from region_runs import run_app
 from scipy import stats
 
@@ -16,7 +17,7 @@ from bids_rsa.group.region_columns import difference_columns, score_columns
 from bids_rsa.group.region_people import RegionPeople
 from bids_rsa.settings import GroupSettings
 
-OPTIONS = ("group", "--use-plugin", "Linear", "--no-report", "--roi-only")
+OPTIONS = ("group", "--use-plugin", "Linear", "--roi-only", *UNDRAWN)
 EXACT = {"rtol": 0, "atol": 1e-12}
 
 

@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from app_process import UNDRAWN
 from region_data import write_table
 from region_runs import OCTANTS, run_app
 from scipy.spatial.distance import squareform
@@ -14,7 +15,7 @@ from scipy.spatial.distance import squareform
 from bids_rsa import rsa_regions
 from bids_rsa.app.preflight import validator_command
 
-ROI_ONLY = ("--roi-only", "--use-plugin", "Linear", "--no-report")
+ROI_ONLY = ("--roi-only", "--use-plugin", "Linear", *UNDRAWN)
 
 
 def table(output, subject, seg, suffix="scores.tsv"):

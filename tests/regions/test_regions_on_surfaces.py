@@ -3,8 +3,6 @@
 import csv
 import json
 import shutil
-import subprocess
-import sys
 from itertools import combinations
 from pathlib import Path
 
@@ -106,11 +104,12 @@ def data(tmp_path_factory):
     return root, values
 
 
-def run_app(root, kind, out, *options):
+def run_app(root, kind, out, *options, drawn=False):
+    words = options if drawn else (*options, *app_process.UNDRAWN)
     return app_process.run_app(
         root / kind, out, "participant", "--model", root / "kind.tsv", "--surface",
         f"{root}/hemi-{{hemi}}_mid.surf.gii", "--roi-only", "--dissimilarity", "euclidean",
-        "--comparison", "pearson", "--use-plugin", "Linear", *options,
+        "--comparison", "pearson", *words,
     )  # fmt: skip
 
 
@@ -124,7 +123,7 @@ def table_of(out):
 def test_scores_are_those_of_the_regions_vertices(data, tmp_path, kind):
     root, values = data
     atlas = "atlas-test_hemi-{hemi}.label.gii" if kind == "gifti" else "atlas-test.dlabel.nii"
-    done = run_app(root, kind, tmp_path / "out", "--atlas", f"{root}/{atlas}")
+    done = run_app(root, kind, tmp_path / "out", "--atlas", f"{root}/{atlas}", drawn=True)
     assert done.returncode == 0, done.stderr
     rows = table_of(tmp_path / "out")
     expected = {
@@ -301,13 +300,12 @@ def test_a_sphere_is_the_disc_of_the_searchlight_at_its_centre(data, tmp_path, k
     root, _ = data
     points, _ = sheet("R")
     place = ",".join(map(str, points[87] + [0.4, -0.3, 1.0]))
-    command = [
-        sys.executable, "-m", "bids_rsa.cli", root / kind, tmp_path / "out", "participant",
-        "--model", root / "kind.tsv", "--surface", f"{root}/hemi-{{hemi}}_mid.surf.gii",
-        "--dissimilarity", "euclidean", "--comparison", "pearson", "--use-plugin", "Linear",
-        "--radius", "7", "--roi-sphere", "a:L100:7", f"b:{place}:7", "--no-report",
-    ]  # fmt: skip
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    done = app_process.run_app(
+        root / kind, tmp_path / "out", "participant", "--model", root / "kind.tsv", "--surface",
+        f"{root}/hemi-{{hemi}}_mid.surf.gii", "--dissimilarity", "euclidean", "--comparison",
+        "pearson", "--radius", "7", "--roi-sphere", "a:L100:7", f"b:{place}:7",
+        *app_process.UNDRAWN,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = table_of(tmp_path / "out")
     if kind == "cifti":
@@ -359,12 +357,11 @@ def test_annotations_and_atlases_by_name_are_read_as_label_files(data, tmp_path)
         save_labels(by_name / "atlases" / f"{stem}2_dseg.label.gii", KEYS[side][:90], side)
     tables = []
     for name, atlas in (("name", "test"), ("file", f"test={tmp_path}/{{hemi}}.test.annot")):
-        command = [
-            sys.executable, "-m", "bids_rsa.cli", by_name, tmp_path / name, "participant",
-            "--model", root / "kind.tsv", "--surface", f"{root}/hemi-{{hemi}}_mid.surf.gii",
-            "--use-plugin", "Linear", "--roi-only", "--atlas", atlas,
-        ]  # fmt: skip
-        done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+        done = app_process.run_app(
+            by_name, tmp_path / name, "participant", "--model", root / "kind.tsv", "--surface",
+            f"{root}/hemi-{{hemi}}_mid.surf.gii", "--roi-only", "--atlas", atlas,
+            *app_process.UNDRAWN,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
         tables.append(table_of(tmp_path / name))
     assert [(r["name"], r["score"]) for r in tables[0].values()] == [

@@ -15,7 +15,7 @@ from bids_rsa.core.comparison.blocks import cut_into_blocks
 from bids_rsa.core.comparison.permutations import draw_permutations
 from bids_rsa.core.condition_null import ConditionNull
 
-EXTRA = ("--reliability", "--keep-null", "100", "--folds", "none")
+EXTRA = ("--reliability", "--keep-null", "100", "--folds", "none", "--no-figures")
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,9 @@ def test_regions_without_a_score_have_no_reliability(reliable):
 
 def test_the_sidecar_says_what_noise_was_used(region_dataset, region_options, tmp_path):
     line = [
-        region_dataset, tmp_path / "out", "participant", *region_options, "--roi-only", "--noise",
-        "shrinkage", "--dissimilarity", "crossnobis", "--folds", "runs", "--participant-label",
+        region_dataset, tmp_path / "out", "participant", *region_options, "--roi-only",
+        "--no-figures", "--noise", "shrinkage", "--dissimilarity", "crossnobis", "--folds", "runs",
+        "--participant-label",
     ]  # fmt: skip
     done = run_app(*line, "02")
     assert done.returncode == 0, done.stderr

@@ -64,18 +64,19 @@ def data(tmp_path_factory):
     return root
 
 
-def run_app(data, out, *options):
+def run_app(data, out, *options, drawn=False):
+    words = options if drawn else (*options, *app_process.UNDRAWN)
     return app_process.run_app(
         data, out, "participant", "--model", Path(data, "kind.tsv"), "--patches", "ribbon",
         "--radius", RADIUS_MM, "--use-plugin", "Linear", "--comparison", "pearson",
-        "--dissimilarity", "euclidean", *options,
+        "--dissimilarity", "euclidean", *words,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def output(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("ribbon_out") / "out"
-    done = run_app(data, out)
+    done = run_app(data, out, drawn=True)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -260,7 +261,7 @@ def test_an_atlas_of_voxels_is_found_by_its_label(data, tmp_path):
     found = {}
     for given in ("blocks", "desc-blocks", str(path)):
         out = tmp_path / f"out{len(found)}"
-        done = run_app(tmp_path / "data", out, "--roi-only", "--no-report", "--atlas", given)
+        done = run_app(tmp_path / "data", out, "--roi-only", "--atlas", given)
         assert done.returncode == 0, done.stderr
         (scores,) = out.glob("sub-01/func/*_seg-blocks_scores.tsv")
         found[given] = scores.read_text()

@@ -42,9 +42,11 @@ OPTIONS = {
 RADIUS = ("--radius", "4.1", "--min-voxels", "5")  # discs and spheres coincide
 
 
-def run_app(data, out, *arguments, level="participant", model=True):
-    models = ("--model", f"{data}/models/kind.tsv") if model else ()
-    return app_process.run_app(data, out, level, *models, *arguments)
+def run_app(data, out, *arguments, drawn=False):
+    words = arguments if drawn else (*arguments, *app_process.UNDRAWN)
+    return app_process.run_app(
+        data, out, "participant", "--model", f"{data}/models/kind.tsv", *words
+    )
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,7 @@ def outputs(request, trees, tmp_path_factory):
     out = tmp_path_factory.mktemp(request.param)
     for form, tree in data.items():
         given = (*RADIUS, *OPTIONS[request.param], *(surface if form != "slab" else ()))
-        found = run_app(tree, out / form, *given)
+        found = run_app(tree, out / form, *given, drawn=request.param == "scores")
         assert found.returncode == 0, found.stderr
     return out
 
@@ -380,7 +382,7 @@ def test_one_hemisphere_alone_can_be_analysed(trees, tmp_path):
     filters = tmp_path / "filter.json"
     filters.write_text(json.dumps({"statmap": {"hemi": "R"}}))
     given = (*RADIUS, "--comparison", "pearson", "--bids-filter-file", filters, *trees[1])
-    found = run_app(trees[0]["gifti"], tmp_path / "one", *given)
+    found = run_app(trees[0]["gifti"], tmp_path / "one", *given, drawn=True)
     assert found.returncode == 0, found.stderr
     assert run_app(trees[0]["gifti"], tmp_path / "two", *given[:-4], *trees[1]).returncode == 0
     one, two = (maps_of(tmp_path / name, "pearson") for name in ("one", "two"))
@@ -405,7 +407,7 @@ def test_values_in_files_of_their_own_are_read_hashed_named_and_missed(trees, tm
     func = data / "sub-01" / "func"
     for path in func.glob("*_run-2_hemi-L_*"):
         keep_values_apart(path)
-    given = (*RADIUS, "--comparison", "pearson", "--no-figures", "--no-report", *trees[1])
+    given = (*RADIUS, "--comparison", "pearson", *trees[1])
     for tree, out in ((trees[0]["gifti"], "inside"), (data, "apart")):
         found = run_app(tree, tmp_path / out, *given)
         assert found.returncode == 0, found.stderr
@@ -441,12 +443,12 @@ def test_values_in_files_of_their_own_are_read_hashed_named_and_missed(trees, tm
 def test_the_page_has_a_viewer_without_pictures_too(trees, tmp_path):
     given = (*RADIUS, "--comparison", "pearson", "--no-figures")
     for kind, more in (("gifti", trees[1]), ("cifti", trees[1]), ("slab", ())):
-        found = run_app(trees[0][kind], tmp_path / kind, *given, *more)
+        found = run_app(trees[0][kind], tmp_path / kind, *given, *more, drawn=True)
         assert found.returncode == 0, found.stderr
         page = (tmp_path / kind / "sub-01.html").read_text()
         assert page.count('class="viewer ') == 1 and "No pictures of these maps" in page
         assert not list(tmp_path.glob(f"{kind}/sub-01/figures/*.png"))
-        again = run_app(trees[0][kind], tmp_path / kind, *given, *more)
+        again = run_app(trees[0][kind], tmp_path / kind, *given, *more, drawn=True)
         assert again.returncode == 0 and "complete" in again.stderr
 
 
@@ -456,13 +458,14 @@ def test_hemispheres_of_two_calls_are_two_analyses_of_the_page(trees, tmp_path):
         filters = tmp_path / f"{side}.json"
         filters.write_text(json.dumps({"statmap": {"hemi": side}}))
         given = (*RADIUS, "--comparison", "pearson", "--bids-filter-file", filters, *trees[1])
-        found = run_app(trees[0]["gifti"], tmp_path / "apart", *given)
+        found = run_app(trees[0]["gifti"], tmp_path / "apart", *given, drawn=True)
         assert found.returncode == 0, found.stderr
         page = (tmp_path / "apart" / "sub-01.html").read_text()
         n_pictures.append(page.count("<img"))
         assert f"hemi {side}" in page
     assert n_pictures[1] == 2 * n_pictures[0] - 1 > 1  # the model is shown once
-    assert run_app(trees[0]["gifti"], tmp_path / "both", *given[:-4], *trees[1]).returncode == 0
+    given = (*given[:-4], *trees[1])
+    assert run_app(trees[0]["gifti"], tmp_path / "both", *given, drawn=True).returncode == 0
     apart, both = (participant_maps(tmp_path / out, "01") for out in ("apart", "both"))
     assert len(apart) == 2 * len(both) > 0
     assert not any(one.right for one in apart) and all(one.right for one in both)
@@ -595,7 +598,7 @@ def test_a_file_of_voxels_alone_is_searched_as_a_volume(tmp_path):
             nib.save(nib.Nifti1Image(own, affine), voxels / "sub-01" / "func" / file)
     given = (*RADIUS, "--comparison", "pearson")
     for tree, out in ((data, "a"), (voxels, "b")):
-        found = run_app(tree, tmp_path / out, *given)
+        found = run_app(tree, tmp_path / out, *given, drawn=tree == data)
         assert found.returncode == 0, found.stderr
     scores, wanted = (maps_of(tmp_path / out, "pearson")[""].ravel() for out in "ab")
     assert np.isfinite(scores).all()
