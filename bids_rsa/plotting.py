@@ -52,12 +52,14 @@ def plot_rdm(
     cmap : str
         A colour map of matplotlib.
     colorbar : bool
+        Whether to draw a colour bar.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default in a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes drawn in.
 
     Raises
     ------
@@ -110,14 +112,19 @@ def plot_rdms(
     ----------
     rdms : mapping of str to array_like
         The RDMs; the keys are their titles.
-    conditions, label, cmap
-        As in `plot_rdm`.
+    conditions : sequence of str, optional
+        Names of the rows.
+    label : str
+        Text next to the colour bars.
     shared : bool
         Whether all RDMs share one colour scale.
+    cmap : str
+        A colour map of matplotlib.
 
     Returns
     -------
     matplotlib.figure.Figure
+        The new figure.
 
     Raises
     ------
@@ -178,11 +185,14 @@ def plot_mds(
     groups : sequence of str, optional
         A group for each condition, shown by colour.
     title : str
+        Text above the points.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes drawn in.
 
     Raises
     ------
@@ -225,13 +235,16 @@ def plot_model_scores(
     ceiling : tuple of float, optional
         Lower and upper noise ceiling, drawn as a band.
     label, title : str
+        Text of the axis of scores, and above the picture.
     level : float
         Confidence level of the interval.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes drawn in.
 
     Raises
     ------
@@ -291,6 +304,7 @@ def plot_map(
     Returns
     -------
     matplotlib.figure.Figure
+        The new figure.
 
     Raises
     ------

@@ -18,16 +18,23 @@ def classical_mds(rdm: ArrayLike, n_components: int = 2) -> Floats:
     rdm : (n, n) or (n * (n - 1) / 2,) array_like
         No NaN.
     n_components : int
+        Number of dimensions.
 
     Returns
     -------
-    (n, n_components) float64
+    points : (n, n_components) float64
         Centred; the first axis has the largest spread. Signs are fixed by the item farthest out.
 
     Raises
     ------
     ValueError
         An RDM that is not square and symmetric, or has NaN.
+
+    Examples
+    --------
+    >>> from bids_rsa.plotting import classical_mds
+    >>> abs(classical_mds([3, 4, 5]).round(2)).shape  # a right triangle
+    (3, 2)
     """
     square = square_rdm(rdm)
     if np.isnan(square).any():

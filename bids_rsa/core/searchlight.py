@@ -233,10 +233,12 @@ def searchlight_rsa(
     comparisons : str or sequence of str
         See `bids_rsa.core.comparison.table.COMPARISONS`.
     standardize : bool
-        z-score RDMs and models (changes the weights of regressions only).
-    nuisance, condition_covariance
+        Whether to z-score RDMs and models (changes the weights of regressions only).
+    nuisance : (n_nuisance, n_cells) array_like, optional
         See `bids_rsa.core.comparison.plans.prepare`.
-    null : ConditionNull
+    condition_covariance : (n_conditions, n_conditions) array_like, optional
+        See `bids_rsa.core.comparison.plans.prepare`.
+    null : ConditionNull, optional
         Computes the scores of models with permuted conditions from the same RDMs.
     **options
         See `searchlight`. ``VI`` can only be used with ``radius_mm=None``.
@@ -244,11 +246,24 @@ def searchlight_rsa(
     Returns
     -------
     Scores
+        ``scores`` has an array (n_scores, n_centers) for each comparison, centres in the order of
+        ``np.argwhere(center_mask)``; ``n_voxels`` (n_centers,) are the sizes of the patches.
 
     Raises
     ------
     ValueError
         Arrays do not match, or metrics are unknown, or parameters are invalid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bids_rsa import searchlight_rsa
+    >>> mask = np.ones((8, 8, 8), bool)
+    >>> patterns = np.random.default_rng(0).normal(size=(512, 1, 5))  # 1 fold, 5 conditions
+    >>> model = np.arange(10.0)[None]  # condensed
+    >>> found = searchlight_rsa(patterns, mask, mask, np.diag([3, 3, 3, 1]), 7.0, model)
+    >>> found.scores["spearman"].shape
+    (1, 512)
     """
     neighborhood = _spheres(_as_mask(patch_mask), _as_mask(center_mask), affine, radius_mm)
     measure = ModelScores(

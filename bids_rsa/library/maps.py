@@ -48,6 +48,9 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
 ) -> Any:
     """Compare model RDMs with the RDM of every searchlight patch of an image.
 
+    Representational similarity analysis (Kriegeskorte et al. 2008, Front. Syst. Neurosci. 2) in a
+    searchlight (Kriegeskorte et al. 2006, PNAS 103).
+
     Parameters
     ----------
     image : 4D image, path, or list of 3D images, 4D runs or their paths
@@ -105,6 +108,18 @@ def rsa_nifti(  # the names, the order and the defaults are those that users kno
         Arguments of the wrong type.
     FileNotFoundError
         A file does not exist.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> from bids_rsa import rsa_nifti
+    >>> volumes = np.random.default_rng(0).normal(size=(8, 8, 8, 5))
+    >>> betas = nib.Nifti1Image(volumes, np.diag([3, 3, 3, 1]))  # one volume for each of 5 items
+    >>> model = np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
+    >>> scores = rsa_nifti(betas, model, spatial_radius=0.007)
+    >>> scores.shape
+    (8, 8, 8)
     """
     radius_mm = radius_mm_of(spatial_radius)
     n_threads = n_threads_of(n_jobs)

@@ -24,6 +24,7 @@ def compute_dsm(
     Parameters
     ----------
     data : array_like, shape (n_items, n_features)
+        The pattern of each item.
     metric : str or callable
         A metric of `scipy.spatial.distance.pdist`, or a function of two vectors.
     **params
@@ -38,6 +39,12 @@ def compute_dsm(
     ------
     ValueError
         If the data are not 2D, or the metric or its parameters are unknown.
+
+    Examples
+    --------
+    >>> from bids_rsa import compute_dsm
+    >>> compute_dsm([[0, 0], [3, 4], [0, 2]], "euclidean").round(2).tolist()
+    [5.0, 2.0, 3.61]
     """
     patterns = _numbers(data, ("n_items", "n_features"))
     return compute_rdm(patterns, metric, **params)
@@ -70,6 +77,15 @@ def compute_dsm_cv(
     ValueError
         If the data are not 3D, there is only one fold, or the metric or its parameters are
         unknown.
+
+    Examples
+    --------
+    Differences that are the same in both folds remain, and others cancel on average:
+
+    >>> from bids_rsa import compute_dsm_cv
+    >>> folds = [[[0, 0], [2, 1]], [[0, 0], [2, -1]]]
+    >>> compute_dsm_cv(folds, "sqeuclidean").tolist()
+    [3.0]
     """
     patterns = _numbers(folds, ("n_folds", "n_items", "n_features"))
     if len(patterns) < 2:
@@ -96,7 +112,7 @@ def compare_rdms(
     rsa_metric : str
         A comparison; see `rsa_nifti` for their names.
     standardize : bool
-        z-score the RDM and the models. This changes the weights of ``regression`` only.
+        Whether to z-score the RDM and the models. This changes the weights of ``regression`` only.
 
     Returns
     -------
@@ -108,6 +124,15 @@ def compare_rdms(
     ------
     ValueError
         Invalid RDMs, RDMs of different sizes, or an unknown comparison.
+
+    Examples
+    --------
+    >>> from bids_rsa import compare_rdms
+    >>> data, model = [1, 3, 2, 5, 4, 6], [1, 2, 3, 4, 5, 6]
+    >>> round(compare_rdms(data, model), 3)
+    0.886
+    >>> compare_rdms(data, [model, data], "pearson").round(3).tolist()
+    [0.886, 1.0]
     """
     named = isinstance(dsm_data, pd.DataFrame)
     items = np.array(dsm_data.index, dtype=object) if named else np.arange(_size(dsm_data))

@@ -54,14 +54,28 @@ def rsa_regions(
 
     Parameters
     ----------
-    image, dsm_model
+    image : 4D image, path, or list of 3D images, 4D runs or their paths
+        As in `rsa_nifti`.
+    dsm_model : array, shape (n, n) or (n * (n - 1) / 2,), DataFrame, or list or tuple of them
         As in `rsa_nifti`.
     atlas : 3D or 4D image, or path
         A label image of whole numbers (0 or -1: no region), or a 4D image with one volume of
         probabilities per region. An atlas on a different grid from the images is resampled by
         nearest neighbour.
-    image_dsm_metric, image_dsm_params, rsa_metric, ignore_nan, y, n_folds, brain_mask
+    image_dsm_metric : str or callable
+        As in `rsa_nifti`.
+    image_dsm_params : dict
         As in `rsa_nifti`, except that ``VI`` cannot be used with regions.
+    rsa_metric : str
+        As in `rsa_nifti`.
+    ignore_nan : bool
+        As in `rsa_nifti`.
+    y : array_like, shape (n_images,), optional
+        As in `rsa_nifti`.
+    n_folds : int, None, scikit-learn splitter or list of (train, test)
+        As in `rsa_nifti`.
+    brain_mask : 3D image or path, optional
+        As in `rsa_nifti`.
     atlas_table : path, DataFrame with columns index and name, or mapping of index to name
         Names of the regions. By default they are read from the TSV next to the atlas; if there is
         none, regions are named by their numbers.
@@ -87,6 +101,18 @@ def rsa_regions(
     ------
     ValueError, TypeError, FileNotFoundError
         As in `rsa_nifti`; also if the atlas is invalid or shares no voxel with the images.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> from bids_rsa import rsa_regions
+    >>> affine = np.diag([3, 3, 3, 1])
+    >>> betas = nib.Nifti1Image(np.random.default_rng(0).normal(size=(8, 8, 8, 5)), affine)
+    >>> halves = nib.Nifti1Image((np.indices((8, 8, 8))[0] // 4 + 1).astype("uint8"), affine)
+    >>> model = np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
+    >>> rsa_regions(betas, model, halves)[["index", "n_voxels"]].values.tolist()
+    [[1, 256], [2, 256]]
     """
     n_threads = n_threads_of(n_jobs)
     find_dissimilarity(image_dsm_metric)

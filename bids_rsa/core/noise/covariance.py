@@ -49,6 +49,7 @@ def noise_covariance(
     Returns
     -------
     NoiseCovariance
+        The ``matrix`` (n_voxels, n_voxels), and the ``shrinkage`` in it.
 
     Raises
     ------
@@ -56,6 +57,15 @@ def noise_covariance(
         Residuals that are not two-dimensional and finite, an unknown method, dof that are not
         positive or more than the samples, a voxel without variance, or ``full`` with fewer
         degrees of freedom than voxels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bids_rsa import noise_covariance
+    >>> residuals = np.random.default_rng(0).normal(size=(200, 3))
+    >>> found = noise_covariance(residuals)
+    >>> found.matrix.shape, bool(0 <= found.shrinkage <= 1)
+    ((3, 3), True)
     """
     samples = np.array(residuals, dtype=np.float64)
     if samples.ndim != 2:

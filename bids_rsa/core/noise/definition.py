@@ -51,6 +51,13 @@ def crossnobis(folds: ArrayLike, covariance: ArrayLike | None = None) -> Floats:
     ValueError
         Folds or a covariance of another shape, fewer than two folds, or a covariance that is not
         positive definite.
+
+    Examples
+    --------
+    >>> from bids_rsa import crossnobis
+    >>> folds = [[[0, 0], [2, 1]], [[0, 0], [2, -1]]]
+    >>> crossnobis(folds).tolist()  # (2 * 2 - 1 * 1) / 2 voxels
+    [1.5]
     """
     patterns = np.array(folds, dtype=np.float64)
     if patterns.ndim != 3 or len(patterns) < 2:
@@ -67,6 +74,7 @@ def mahalanobis(patterns: ArrayLike, covariance: ArrayLike | None = None) -> Flo
     Parameters
     ----------
     patterns : (n_items, n_voxels) array_like
+        The pattern of each item.
     covariance : (n_voxels, n_voxels) array_like, optional
         S; the identity without it.
 
@@ -80,6 +88,12 @@ def mahalanobis(patterns: ArrayLike, covariance: ArrayLike | None = None) -> Flo
     ------
     ValueError
         Patterns or a covariance of another shape, or a covariance that is not positive definite.
+
+    Examples
+    --------
+    >>> from bids_rsa import mahalanobis
+    >>> mahalanobis([[0, 0], [2, 2]], covariance=[[1, 0], [0, 4]]).tolist()  # (4 / 1 + 4 / 4) / 2
+    [2.5]
     """
     items = np.array(patterns, dtype=np.float64)
     if items.ndim != 2:
@@ -97,17 +111,25 @@ def whiten(patterns: ArrayLike, covariance: ArrayLike) -> Floats:
     Parameters
     ----------
     patterns : (..., n_voxels) array_like
+        Any number of patterns.
     covariance : (n_voxels, n_voxels) array_like
         S, positive definite.
 
     Returns
     -------
     whitened : (..., n_voxels) float64
+        Their noise is uncorrelated between voxels, with variance 1.
 
     Raises
     ------
     ValueError
         A covariance of another shape, or one that is not positive definite.
+
+    Examples
+    --------
+    >>> from bids_rsa import whiten
+    >>> whiten([[1, 2], [3, 4]], covariance=[[1, 0], [0, 4]]).tolist()
+    [[1.0, 1.0], [3.0, 2.0]]
     """
     items = np.array(patterns, dtype=np.float64)
     sizes, axes = eigh(_checked(covariance, items.shape[-1]))

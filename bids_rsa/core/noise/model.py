@@ -125,11 +125,20 @@ def noise_from_residuals(
     Returns
     -------
     NoiseModel
+        To be passed as ``noise`` to `searchlight_rsa`.
 
     Raises
     ------
     ValueError
         Arrays that don't fit each other, an unknown method, or dof that are not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bids_rsa import noise_from_residuals
+    >>> residuals = np.random.default_rng(0).normal(size=(50, 120))  # 50 voxels, 120 volumes
+    >>> noise_from_residuals(residuals, run_of=np.repeat([1, 2], 60)).dof
+    118.0
     """
     samples = checked_samples(residuals, "residuals", "n_volumes")
     runs = labels_of(run_of, samples.shape[1], "run_of")
@@ -183,6 +192,15 @@ def noise_from_images(
     ValueError
         Arrays that don't fit each other, an unknown method, or no condition with two images, held
         out also without one of the folds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bids_rsa import noise_from_images
+    >>> images = np.random.default_rng(0).normal(size=(50, 12))  # 4 conditions in 3 folds
+    >>> noise = noise_from_images(images, np.tile(range(4), 3), np.repeat(range(3), 4))
+    >>> noise.dof, noise.held_out
+    (8.0, True)
     """
     samples = checked_samples(images, "images", "n_images")
     conditions = positions_of(condition_of, samples.shape[1], "condition_of")
