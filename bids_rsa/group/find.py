@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,6 @@ def find_maps(
         A subject with two maps of the same name parts.
     """
     found: list[ParticipantMap] = []
-    broken: list[str] = []
     datasets = map_datasets(output_dir, derivatives)
     places = ", ".join(one.path for one in datasets)
     there = [one for one in datasets if Path(one.path).is_dir()]
@@ -65,8 +64,6 @@ def find_maps(
         own, n_out = _maps_among(index.files(subject), query)
         found += own
         filtered_out += n_out
-        if is_wanted(subject, selection):
-            broken += [what for one in own for what in _what_is_missing(one)]
     for sentence in index.misnamed.sentences():
         LOGGER.warning(sentence)
     if filtered_out and not found:
@@ -76,18 +73,8 @@ def find_maps(
         )
     if not found:
         raise _nothing_found(bids_dir, places, list(index.folders))
-    if broken:
-        raise InputError(
-            "A participant's output was not written whole:\n  " + "\n  ".join(broken),
-            "Run the participant level again for it (the same command resumes the run), "
-            "or leave the participant out with --exclude-participant-label.",
-        )
-    longest = spellings(pair for one in found for pair in one.key.others)
-    found = [
-        replace(one, key=replace(one.key, others=respelled(one.key.others, longest)))
-        for one in found
-    ]
-    found = join_maps(found, lambda subject: is_wanted(subject, selection))
+    _refuse_incomplete(one for one in found if is_wanted(one.subject, selection))
+    found = join_maps(_same_indices(found), lambda subject: is_wanted(subject, selection))
     _check_once(found)
     return tuple(found), tuple(index.folders)
 
@@ -153,6 +140,26 @@ def _participant_map(file: IndexedFile, comparison: str, mask: str | None) -> Pa
 def _sidecar(path: str) -> Path:
     """Give the JSON beside an image."""
     return Path(without_extension(path) + ".json")
+
+
+def _refuse_incomplete(maps: Iterable[ParticipantMap]) -> None:
+    """Refuse outputs of participants that were not written whole."""
+    broken = [what for one in maps for what in _what_is_missing(one)]
+    if broken:
+        raise InputError(
+            "A participant's output was not written whole:\n  " + "\n  ".join(broken),
+            "Run the participant level again for it (the same command resumes the run), "
+            "or leave the participant out with --exclude-participant-label.",
+        )
+
+
+def _same_indices(maps: Sequence[ParticipantMap]) -> list[ParticipantMap]:
+    """Write each echo, part ... in one way: 1 and 01 are the same."""
+    longest = spellings(pair for one in maps for pair in one.key.others)
+    return [
+        replace(one, key=replace(one.key, others=respelled(one.key.others, longest)))
+        for one in maps
+    ]
 
 
 def _what_is_missing(one: ParticipantMap) -> list[str]:

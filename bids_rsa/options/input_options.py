@@ -1,6 +1,7 @@
 """Options that say which images, masks and models to take, and from where."""
 
 import argparse
+from collections.abc import Callable
 
 from bids_rsa.options import argument_types as types
 from bids_rsa.options.option_group import OptionGroup
@@ -43,8 +44,7 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
 
 def add_input_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where images are, and how those without BIDS names are read."""
-    group = OptionGroup(parser, "Where the images are", "participant", ("-d",))
-    add = group.add
+    add = OptionGroup(parser, "Where the images are", "participant", ("-d",)).add
     add(
         "-d",
         "--derivatives",
@@ -58,12 +58,11 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--stat", metavar="STAT", help="statistic of the images to use: effect, t, z ...")
     add("--bids-database-dir", metavar="DIR", help="folder where pybids' index is kept and reused")
-    _add_program_options(group)
+    _add_program_options(add)
 
 
-def _add_program_options(group: OptionGroup) -> None:
+def _add_program_options(add: Callable[..., None]) -> None:
     """Add the options that say how images without BIDS names are found and read."""
-    add = group.add
     add(
         "--betas",
         nargs="+",
@@ -111,13 +110,7 @@ def _add_program_options(group: OptionGroup) -> None:
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what images are compared with."""
-    group = OptionGroup(
-        parser,
-        "Models",
-        "participant",
-        ("--model",),
-    )
-    add = group.add
+    add = OptionGroup(parser, "Models", "participant", ("--model",)).add
     add(
         "--model",
         nargs="+",
@@ -138,6 +131,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
             "and the dissimilarity between the features of two conditions"
         ),
     )
+    _add_condition_options(add)
+
+
+def _add_condition_options(add: Callable[..., None]) -> None:
+    """Add the options that say how images are named by the models' conditions."""
     add(
         "--conditions",
         nargs="+",
@@ -182,15 +180,7 @@ def add_mask_options(parser: argparse.ArgumentParser) -> None:
 
 def add_surface_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for maps on the cortex, and for volumes searched along it."""
-    add = OptionGroup(
-        parser,
-        "Surfaces",
-        "participant",
-        (
-            "--surface",
-            "--cortex-mask",
-        ),
-    ).add
+    add = OptionGroup(parser, "Surfaces", "participant", ("--surface", "--cortex-mask")).add
     add(
         "--surface",
         nargs="+",
@@ -210,6 +200,11 @@ def add_surface_options(parser: argparse.ArgumentParser) -> None:
             "if found, else the template's)"
         ),
     )
+    _add_patch_options(add)
+
+
+def _add_patch_options(add: Callable[..., None]) -> None:
+    """Add the options that say what centres and patches are."""
     add(
         "--center-density",
         metavar="LABEL",

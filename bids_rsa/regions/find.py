@@ -14,6 +14,7 @@ from bids_rsa.entities import DATATYPES, name_pairs
 from bids_rsa.errors import ContentError, InputError, OptionError
 from bids_rsa.records import Analysis, RegionSource
 from bids_rsa.regions.find_on_surfaces import surface_atlas
+from bids_rsa.regions.label_files import is_surface_atlas, is_surface_mask
 from bids_rsa.regions.naming import (
     is_path,
     labels_of,
@@ -24,7 +25,6 @@ from bids_rsa.regions.naming import (
 )
 from bids_rsa.regions.shapes import parse_sphere
 from bids_rsa.regions.tables import find_region_table
-from bids_rsa.regions.vertex_atlas import is_surface_atlas, is_surface_mask
 from bids_rsa.settings import RegionSettings
 from bids_rsa.spaces.headers import header_of
 from bids_rsa.spaces.hemispheres import hemisphere_named

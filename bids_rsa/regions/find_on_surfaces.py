@@ -12,8 +12,8 @@ from bids_rsa.discovery.templates import FREESURFER, family_of, freesurfer_folde
 from bids_rsa.entities import name_pairs
 from bids_rsa.errors import InputError, OptionError
 from bids_rsa.records import Analysis, HemisphereSurfaces, RegionSource
+from bids_rsa.regions.label_files import ANNOTATION, CIFTI_LABELS, GIFTI_LABELS, is_surface_atlas
 from bids_rsa.regions.naming import is_path, labels_of, refuse_elsewhere, seg_label, space_in_name
-from bids_rsa.regions.vertex_atlas import ANNOTATION, CIFTI_LABELS, GIFTI_LABELS, is_surface_atlas
 from bids_rsa.spaces.hemispheres import hemisphere_named
 from bids_rsa.spaces.map_files import maps_header
 from bids_rsa.spaces.surface_files import SIDES, read_surface

@@ -10,15 +10,15 @@ from pathlib import Path
 from bids_rsa.errors import OptionError
 from bids_rsa.records import RegionSource
 from bids_rsa.regions.atlas import label_image
-from bids_rsa.regions.region import Region, RegionSet, make_regions
-from bids_rsa.regions.shapes import SphereRegions, mask_regions, parse_sphere
-from bids_rsa.regions.tables import read_region_table
-from bids_rsa.regions.vertex_atlas import (
+from bids_rsa.regions.label_files import (
     CIFTI_LABELS,
     cifti_labels,
     gifti_labels,
     is_surface_atlas,
 )
+from bids_rsa.regions.region import Region, RegionSet, make_regions
+from bids_rsa.regions.shapes import SphereRegions, mask_regions, parse_sphere
+from bids_rsa.regions.tables import read_region_table
 from bids_rsa.regions.vertex_shapes import VertexDiscs, vertex_masks
 from bids_rsa.spaces.images import open_image
 from bids_rsa.words import listing

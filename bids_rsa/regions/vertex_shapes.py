@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
+from bids_rsa.regions.label_files import by_structure, keys_of_cifti
 from bids_rsa.regions.region import Placement, Region
 from bids_rsa.regions.shapes import MaskRegions, Sphere
-from bids_rsa.regions.vertex_atlas import VertexLabels, by_structure, keys_of_cifti
+from bids_rsa.regions.vertex_atlas import VertexLabels
 from bids_rsa.spaces.gifti import read_maps
 from bids_rsa.spaces.hemispheres import hemisphere_named
 from bids_rsa.spaces.map_files import is_gifti

@@ -11,6 +11,7 @@ from nibabel.cifti2 import BrainModelAxis
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
+from bids_rsa.spaces.fixed_layout import FixedLayout
 from bids_rsa.spaces.hemispheres import Hemisphere
 
 CORTEX: dict[str, Hemisphere] = {
@@ -20,7 +21,7 @@ CORTEX: dict[str, Hemisphere] = {
 
 
 @dataclass(frozen=True, eq=False)
-class GrayordinateLayout:
+class GrayordinateLayout(FixedLayout):
     """Vertices of the cortex and voxels of structures below it, in the order of a CIFTI file.
 
     Parameters
@@ -39,6 +40,7 @@ class GrayordinateLayout:
         Voxel indices to mm.
     """
 
+    _differ, _one = "have different grayordinates", "set of grayordinates"
     structures: tuple[tuple[str, int], ...]
     vertices: NDArray[np.int32]
     voxels: NDArray[np.int32]
@@ -125,24 +127,3 @@ class GrayordinateLayout:
         if self.structures != other.structures:
             return "the structures or their numbers of grayordinates"
         return "nothing" if self.equals(other) else "the vertices or voxels of the structures"
-
-    def refuse_other(self, source: Any, name: str, first: str) -> None:
-        """Refuse a file with other grayordinates.
-
-        Raises
-        ------
-        ContentError
-            Describes both.
-        """
-        if not self.equals(source):
-            raise ContentError(
-                "Images of one analysis have different grayordinates: "
-                f"{self.differences(source)} differ.\n  {first}: {self.describe()}\n"
-                f"  {name}: {source.describe()}",
-                "Resample the images to one set of grayordinates first.",
-            )
-
-    def bring(self, values: NDArray[Any], source: Any, name: str, first: str) -> NDArray[Any]:
-        """Return the values as they are, if they are of these grayordinates."""
-        self.refuse_other(source, name, first)
-        return np.ascontiguousarray(values).ravel()

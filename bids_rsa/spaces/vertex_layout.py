@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_rsa.errors import ContentError
+from bids_rsa.spaces.fixed_layout import FixedLayout
 from bids_rsa.spaces.gifti import VertexMaps
 from bids_rsa.spaces.hemispheres import Hemisphere
 
 
 @dataclass(frozen=True)
-class VertexLayout:
+class VertexLayout(FixedLayout):
     """Values on vertices: the hemispheres in their order, and how many vertices each has."""
 
+    _differ, _one = "are on different meshes", "mesh"
     hemispheres: tuple[tuple[Hemisphere, int], ...]
 
     @property
@@ -52,26 +54,6 @@ class VertexLayout:
         if [side for side, _ in self.hemispheres] != [side for side, _ in other.hemispheres]:
             return "the hemispheres"
         return "nothing" if self.equals(other) else "the numbers of vertices"
-
-    def bring(self, values: NDArray[Any], source: Any, name: str, first: str) -> NDArray[Any]:
-        """Return the values as they are, if they are of these vertices; else see `refuse_other`."""
-        self.refuse_other(source, name, first)
-        return np.ascontiguousarray(values).ravel()
-
-    def refuse_other(self, source: Any, name: str, first: str) -> None:
-        """Refuse a file whose values are not of these vertices.
-
-        Raises
-        ------
-        ContentError
-            Describes both.
-        """
-        if not self.equals(source):
-            raise ContentError(
-                f"Images of one analysis are on different meshes: {self.differences(source)} "
-                f"differ.\n  {first}: {self.describe()}\n  {name}: {source.describe()}",
-                "Resample the images to one mesh first.",
-            )
 
 
 def layout_of(maps: VertexMaps) -> VertexLayout:

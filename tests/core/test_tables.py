@@ -29,7 +29,7 @@ EXCEPTIONS = {
     "bids_rsa/__init__.py": {"crossnobis", "mahalanobis"},
     # nilearn's and fMRIPrep's names of drift regressors
     "bids_rsa/estimation/design.py": {"cosine"},
-    "bids_rsa/example/bold.py": {"cosine"},
+    "bids_rsa/example/bold_files.py": {"cosine"},
     "bids_rsa/app/bold_table.py": {"cosine"},
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ import app_process
 import nibabel as nib
 import numpy as np
 import pytest
+from meshes import flat_mesh, save_surface
 from nibabel.cifti2 import BrainModelAxis, Cifti2Header, Cifti2Image, LabelAxis, ScalarAxis
 from nibabel.freesurfer import write_annot
 from nibabel.gifti import (
@@ -21,7 +22,7 @@ from nibabel.gifti import (
 )
 
 from bids_rsa.errors import ContentError
-from bids_rsa.regions.vertex_atlas import cifti_labels, gifti_labels
+from bids_rsa.regions.label_files import cifti_labels, gifti_labels
 from bids_rsa.spaces.gifti import maps_image
 from bids_rsa.spaces.grayordinate_layout import GrayordinateLayout
 from bids_rsa.spaces.hemispheres import STRUCTURES
@@ -35,12 +36,7 @@ NAMES = {0: "???", 1: "early visual", 2: "motor", 3: "only left", 9: "only right
 
 def sheet(side):
     """A flat mesh of 12 x 20 vertices."""
-    i, j = np.indices((12, 20))
-    points = np.stack([i, j, 0 * i], -1).reshape(-1, 3) * 2.0 + [-60 if side == "L" else 20, 0, 0]
-    number = np.arange(N).reshape(12, 20)
-    a, b, c, d = number[:-1, :-1], number[1:, :-1], number[:-1, 1:], number[1:, 1:]
-    faces = [np.stack(k, -1).reshape(-1, 3) for k in ((a, b, d), (a, d, c))]
-    return points, np.concatenate(faces).astype(np.int32)
+    return flat_mesh((12, 20), 2.0, (-60 if side == "L" else 20, 0, 0))
 
 
 def save_labels(path, keys, side, names=NAMES):
@@ -85,13 +81,7 @@ def data(tmp_path_factory):
                 header = Cifti2Header.from_axes((ScalarAxis(["effect"]), axis()))
                 nib.save(Cifti2Image(both, header=header), func / f"{stem.format('')}.dscalar.nii")
     for side in "LR":
-        points, triangles = sheet(side)
-        arrays = [
-            GiftiDataArray(points.astype(np.float32), "NIFTI_INTENT_POINTSET"),
-            GiftiDataArray(triangles, "NIFTI_INTENT_TRIANGLE"),
-        ]
-        meta = GiftiMetaData({"AnatomicalStructurePrimary": STRUCTURES[side]})
-        nib.save(GiftiImage(meta=meta, darrays=arrays), root / f"hemi-{side}_mid.surf.gii")
+        save_surface(root / f"hemi-{side}_mid.surf.gii", *sheet(side), side)
         save_labels(root / f"atlas-test_hemi-{side}.label.gii", KEYS[side], side)
     table = {key: (name, (0.5, 0.5, 0.5, 1.0)) for key, name in NAMES.items()}
     header = Cifti2Header.from_axes((LabelAxis(["test"], table), axis()))
