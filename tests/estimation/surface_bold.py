@@ -6,14 +6,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from bold_runs import CONDITIONS, TASK, TR, N, confounds, events, matrix, write_json, write_model
+from meshes import ORIGINS, SHAPES, STEP_MM
 from nibabel.cifti2 import BrainModelAxis, Cifti2Header, Cifti2Image, SeriesAxis
 from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 
 from bids_rsa.spaces.hemispheres import STRUCTURES
 
-STEP_MM = 2.0
-SHAPES = {"L": (14, 12), "R": (12, 13)}
-ORIGINS = {"L": (-60.0, 0.0, 0.0), "R": (20.0, 0.0, 0.0)}
 COUNTS = {side: int(np.prod(shape)) for side, shape in SHAPES.items()}
 SIDECAR = {"RepetitionTime": TR, "SliceTimingCorrected": True, "StartTime": TR / 2}
 BOLD_NAMES = {
@@ -22,33 +20,6 @@ BOLD_NAMES = {
     "slab": "_space-flat_desc-preproc_bold.nii.gz",
     "line": "_space-flat_desc-preproc_bold.nii.gz",
 }
-
-
-def flat(side):
-    """A flat grid of right triangles, (coordinates, triangles)."""
-    i, j = np.indices(SHAPES[side])
-    points = np.stack([i, j, np.zeros_like(i)], axis=-1).reshape(-1, 3) * STEP_MM + ORIGINS[side]
-    number = np.arange(i.size).reshape(SHAPES[side])
-    a, b, c, d = number[:-1, :-1], number[1:, :-1], number[:-1, 1:], number[1:, 1:]
-    faces = [np.stack(corners, axis=-1).reshape(-1, 3) for corners in ((a, b, d), (a, d, c))]
-    return points, np.concatenate(faces).astype(np.int32)
-
-
-def save_surface(path, points, triangles, side):
-    """Write a .surf.gii."""
-    arrays = [
-        GiftiDataArray(np.asarray(points, np.float32), "NIFTI_INTENT_POINTSET"),
-        GiftiDataArray(np.asarray(triangles, np.int32), "NIFTI_INTENT_TRIANGLE"),
-    ]
-    meta = GiftiMetaData({"AnatomicalStructurePrimary": STRUCTURES[side]})
-    nib.save(GiftiImage(meta=meta, darrays=arrays), path)
-
-
-def save_flat_surfaces(folder):
-    """Write both flat surfaces; return the value of --surface."""
-    for side in "LR":
-        save_surface(Path(folder) / f"hemi-{side}_midthickness.surf.gii", *flat(side), side)
-    return f"{folder}/hemi-{{hemi}}_midthickness.surf.gii"
 
 
 def series_of(betas, counts=COUNTS, runs=(1, 2), noise=5.0, seed=7, level=1000.0):

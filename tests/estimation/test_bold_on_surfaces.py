@@ -13,19 +13,17 @@ import nibabel as nib
 import numpy as np
 import pytest
 from bold_runs import CONDITIONS, TR, N, arguments, confounds, copy, events, matrix, write_json
+from meshes import SHAPES, flat, save_flat_surfaces
 from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 from nilearn.glm.first_level import FirstLevelModel
 from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 from surface_bold import (
     COUNTS,
-    SHAPES,
     design_of,
     estimates,
-    flat,
     make_surface_dataset,
     read_maps,
     save_dtseries,
-    save_flat_surfaces,
     save_func_gii,
     series_axes,
     series_of,

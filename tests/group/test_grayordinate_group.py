@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from group_trees import CONDITIONS, N_CELLS
+from meshes import flat_mesh, save_surface
 from nibabel.cifti2 import BrainModelAxis
-from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 
 from bids_rsa.core.inference.design import one_sample_design
 from bids_rsa.core.inference.group_scores import smooth_inside
@@ -22,7 +22,6 @@ from bids_rsa.spaces.cifti import scalar_image
 from bids_rsa.spaces.gifti import Mesh
 from bids_rsa.spaces.grayordinate_layout import GrayordinateLayout
 from bids_rsa.spaces.grayordinates import GrayordinateSpace
-from bids_rsa.spaces.hemispheres import STRUCTURES
 from bids_rsa.spaces.surface_part import SurfacePart
 
 SIDE, N_SUBJECTS = 15, 10  # vertices along each edge of a hemisphere
@@ -33,13 +32,7 @@ AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
 
 def sheet(side):
     """A flat hemisphere, 3 mm between vertices."""
-    i, j = np.indices((SIDE, SIDE))
-    shift = [-80 if side == "L" else 40, 0, 0]
-    points = np.stack([i, j, 0 * i], -1).reshape(-1, 3) * 3.0 + shift
-    number = np.arange(N_VERTICES).reshape(SIDE, SIDE)
-    a, b, c, d = number[:-1, :-1], number[1:, :-1], number[:-1, 1:], number[1:, 1:]
-    faces = [np.stack(k, -1).reshape(-1, 3) for k in ((a, b, d), (a, d, c))]
-    return points, np.concatenate(faces).astype(np.int32)
+    return flat_mesh((SIDE, SIDE), 3.0, (-80 if side == "L" else 40, 0, 0))
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +92,7 @@ def output(layout, tmp_path_factory):
     """Maps with an effect in the middle of the left hemisphere, and in half of the voxels."""
     root = tmp_path_factory.mktemp("grayordinates")
     for side in "LR":
-        points, triangles = sheet(side)
-        arrays = [
-            GiftiDataArray(points.astype(np.float32), "NIFTI_INTENT_POINTSET"),
-            GiftiDataArray(triangles, "NIFTI_INTENT_TRIANGLE"),
-        ]
-        meta = GiftiMetaData({"AnatomicalStructurePrimary": STRUCTURES[side]})
-        nib.save(GiftiImage(meta=meta, darrays=arrays), root / f"hemi-{side}_mid.surf.gii")
+        save_surface(root / f"hemi-{side}_mid.surf.gii", *sheet(side), side)
     planted = effect(layout)
     rng = np.random.default_rng(6)
     shared = {"SearchlightRadius": 8.0, "SearchlightRadiusUnits": "mm", "MinVoxels": 10}

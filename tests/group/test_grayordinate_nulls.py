@@ -7,12 +7,11 @@ import app_process
 import nibabel as nib
 import numpy as np
 import pytest
+from meshes import save_surface
 from nibabel.cifti2 import BrainModelAxis, Cifti2Header, Cifti2Image, ScalarAxis
-from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 from test_grayordinate_group import AFFINE, BOX, N_VERTICES, cortex_of, effect, sheet
 
 from bids_rsa.spaces.grayordinate_layout import GrayordinateLayout
-from bids_rsa.spaces.hemispheres import STRUCTURES
 
 CONDITIONS = [f"c{k}" for k in range(8)]
 N_SUBJECTS, N_KEPT = 7, 100
@@ -42,13 +41,7 @@ def folders(tmp_path_factory):
     data, axis = root / "data", brain_axis()
     data.mkdir()
     for side in "LR":
-        points, triangles = sheet(side)
-        arrays = [
-            GiftiDataArray(points.astype(np.float32), "NIFTI_INTENT_POINTSET"),
-            GiftiDataArray(triangles, "NIFTI_INTENT_TRIANGLE"),
-        ]
-        meta = GiftiMetaData({"AnatomicalStructurePrimary": STRUCTURES[side]})
-        nib.save(GiftiImage(meta=meta, darrays=arrays), root / f"hemi-{side}_mid.surf.gii")
+        save_surface(root / f"hemi-{side}_mid.surf.gii", *sheet(side), side)
     description = {"Name": "t", "BIDSVersion": "1.11.1", "DatasetType": "derivative",
                    "GeneratedBy": [{"Name": "fitlins"}]}  # fmt: skip
     (data / "dataset_description.json").write_text(json.dumps(description))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from meshes import flat_mesh
 from scipy.optimize import curve_fit
 
 from bids_rsa.core.inference.group_scores import smooth_inside
@@ -12,16 +13,6 @@ from bids_rsa.core.neighborhood.geodesics import geodesic_discs
 from bids_rsa.core.neighborhood.mesh import surface_graph, vertex_areas
 
 FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
-
-
-def grid(shape, step_mm):
-    """A flat rectangle of right triangles."""
-    i, j = np.indices(shape)
-    points = np.stack([i, j, 0 * i], axis=-1).reshape(-1, 3) * step_mm
-    number = np.arange(i.size).reshape(shape)
-    a, b, c, d = number[:-1, :-1], number[1:, :-1], number[:-1, 1:], number[1:, 1:]
-    faces = [np.stack(corners, axis=-1).reshape(-1, 3) for corners in ((a, b, d), (a, d, c))]
-    return points.astype(float), np.concatenate(faces).astype(np.int32)
 
 
 def left_fsaverage5():
@@ -60,7 +51,7 @@ def test_noise_becomes_as_smooth_as_asked_for(fwhm_mm):
 def test_a_flat_sheet_is_smoothed_as_a_slab_of_voxels(fwhm_mm):
     """Away from the border; paths over triangles are up to a few per cent longer than straight."""
     shape, step = (61, 57), 2.0
-    points, triangles = grid(shape, step)
+    points, triangles = flat_mesh(shape, step)
     values = np.random.default_rng(1).standard_normal(shape)
     values = smooth_inside(values[..., None], np.ones((*shape, 1), bool), 6.0, [step] * 3)[..., 0]
     everywhere = np.ones(shape, bool)
@@ -103,7 +94,7 @@ def test_a_kernel_is_the_gaussian_of_the_distance_weighted_by_areas():
 @given(seed=st.integers(0, 10_000), fwhm_mm=st.floats(2.0, 30.0), constant=st.floats(-5, 5))
 def test_properties_of_weighted_means(seed, fwhm_mm, constant):
     rng = np.random.default_rng(seed)
-    points, triangles = grid((13, 11), 3.0)
+    points, triangles = flat_mesh((13, 11), 3.0)
     points[:, 2] = rng.random(len(points)) * 4
     vertices = np.flatnonzero(rng.random(len(points)) > 0.2)
     smooth = mesh_smoother(points, triangles, vertices, fwhm_mm)
@@ -133,7 +124,7 @@ def test_properties_of_weighted_means(seed, fwhm_mm, constant):
 
 def test_nothing_crosses_a_gap():
     """Two sheets that share no edge are as apart as hemispheres, however near they lie."""
-    points, triangles = grid((10, 10), 2.0)
+    points, triangles = flat_mesh((10, 10), 2.0)
     both = np.concatenate([points, points + np.array([0, 0, 0.5])])
     faces = np.concatenate([triangles, triangles + len(points)])
     values = np.concatenate([np.zeros(len(points)), np.ones(len(points))])
@@ -142,6 +133,6 @@ def test_nothing_crosses_a_gap():
 
 
 def test_a_mask_without_vertices_is_smoothed_to_nothing():
-    points, triangles = grid((5, 5), 2.0)
+    points, triangles = flat_mesh((5, 5), 2.0)
     smooth = mesh_smoother(points, triangles, np.empty(0, np.int64), 6.0)
     assert smooth(np.empty(0), np.empty(0, bool)).shape == (0,)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from input_trees import describe, find, image, mask, model, statmaps
-from test_producers import NAMES, RUNS, feat, glmsingle, label_table, planted, spm_folder, trials
+from program_trees import NAMES, RUNS, feat, glmsingle, label_table, planted, spm_folder, trials
 
 from bids_rsa.errors import BidsRsaError
 from bids_rsa.options.arguments import parse

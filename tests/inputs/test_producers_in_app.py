@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from app_process import UNDRAWN
 from input_trees import describe, mask, model
-from test_producers import NAMES, glmsingle, label_table, planted, spm_folder, trials
+from program_trees import NAMES, glmsingle, label_table, planted, spm_folder, trials
 
 from bids_rsa import rsa_nifti
 

@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from input_trees import describe
-from test_producers import (
+from program_trees import (
     NAMES,
     SHAPE,
     afni,
@@ -41,19 +41,9 @@ def test_feat_res4d_with_its_dof(tmp_path):
     )
 
 
-def test_spm_residuals_are_cut_into_sessions(tmp_path, monkeypatch):
-    import test_producers
-
-    struct = test_producers.spm_struct
-
-    def with_counts(*args):
-        made = struct(*args)
-        made["xX"]["erdf"] = 7.0
-        return made | {"nscan": np.array([[3.0, 4.0]])}
-
-    monkeypatch.setattr(test_producers, "spm_struct", with_counts)
+def test_spm_residuals_are_cut_into_sessions(tmp_path):
     root = describe(tmp_path / "data")
-    folder = spm_folder(root / "spm/sub-01", planted(), nan=False)
+    folder = spm_folder(root / "spm/sub-01", planted(), nan=False, n_volumes=(3, 4), dof=7.0)
     for volume in range(7):
         save(folder / f"Res_{volume + 1:04d}.nii", SERIES[..., 0])
     analysis = one(tmp_path, root, betas=("spm/sub-{subject}",), rsa=NOISE)

@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
 import pytest
 from browser import Browser, find_browser
-from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
+from meshes import save_surface
 from report_inputs import FAST, write_inputs
 from surface_inputs import write_grayordinate_inputs, write_surface_inputs
 
 from bids_rsa.cli import main
-from bids_rsa.spaces.hemispheres import STRUCTURES
 
 
 @pytest.fixture(scope="session")
@@ -76,12 +73,7 @@ def grayordinate_results(tmp_path_factory, middle):
     write_grayordinate_inputs(root / "data", middle)
     for side, name in (("L", "left"), ("R", "right")):
         faces = load_fsaverage("fsaverage5")["pial"].parts[name].faces
-        arrays = [
-            GiftiDataArray(middle[side].astype(np.float32), "NIFTI_INTENT_POINTSET"),
-            GiftiDataArray(np.asarray(faces, np.int32), "NIFTI_INTENT_TRIANGLE"),
-        ]
-        meta = GiftiMetaData({"AnatomicalStructurePrimary": STRUCTURES[side]})
-        nib.save(GiftiImage(meta=meta, darrays=arrays), root / f"hemi-{side}_mid.surf.gii")
+        save_surface(root / f"hemi-{side}_mid.surf.gii", middle[side], faces, side)
     places = [str(root / "data"), str(root / "out")]
     surface = ("--surface", f"{root}/hemi-{{hemi}}_mid.surf.gii")
     call = ("--model", f"{root}/data/kind.tsv", "--comparison", "pearson", "--radius", "8")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from meshes import flat_mesh
 from nilearn.datasets import load_fsaverage
 from scipy.spatial import cKDTree
 
@@ -56,13 +57,9 @@ def test_a_closed_surface_stays_closed(dense, n_kept):
 
 
 def test_an_open_surface_keeps_its_edge_and_unconnected_vertices_are_left_out():
-    i, j = np.indices((40, 40))
-    number = i * 40 + j
-    a, b, c, d = number[:-1, :-1], number[1:, :-1], number[:-1, 1:], number[1:, 1:]
-    faces = [np.stack(corners, axis=-1).reshape(-1, 3) for corners in ((a, b, d), (a, d, c))]
-    points = np.stack([i, j, 0 * i], axis=-1).reshape(-1, 3).astype(float)
+    points, triangles = flat_mesh((40, 40))
     points = np.concatenate([points, [[99.0, 99, 0]]])  # in no triangle
-    vertices, thinned = thin_mesh(points, np.concatenate(faces), 400)
+    vertices, thinned = thin_mesh(points, triangles, 400)
     used = points[vertices[thinned]]
     area = np.abs(np.cross(used[:, 1] - used[:, 0], used[:, 2] - used[:, 0])[:, 2]).sum() / 2
     assert 0.85 * 39**2 < area < 1.02 * 39**2

@@ -6,28 +6,14 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from meshes import ORIGINS, SHAPES, STEP_MM, flat
 from nibabel.cifti2 import BrainModelAxis, Cifti2Header, Cifti2Image, ScalarAxis
-from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
+from nibabel.gifti import GiftiImage
 
 from bids_rsa.spaces.gifti import maps_image
-from bids_rsa.spaces.hemispheres import STRUCTURES
 
 CONDITIONS = ("a1", "a2", "a3", "b1", "b2", "b3")
 RUNS = ("1", "2", "3", "4")
-STEP_MM = 2.0
-SHAPES = {"L": (14, 12), "R": (12, 13)}
-ORIGINS = {"L": (-60.0, 0.0, 0.0), "R": (20.0, 0.0, 0.0)}
-
-
-def flat(side):
-    """A flat grid of right triangles, (coordinates, triangles)."""
-    shape = SHAPES[side]
-    i, j = np.indices(shape)
-    points = np.stack([i, j, np.zeros_like(i)], axis=-1).reshape(-1, 3) * STEP_MM + ORIGINS[side]
-    number = np.arange(i.size).reshape(shape)
-    a, b, c, d = number[:-1, :-1], number[1:, :-1], number[:-1, 1:], number[1:, 1:]
-    faces = [np.stack(corners, axis=-1).reshape(-1, 3) for corners in ((a, b, d), (a, d, c))]
-    return points, np.concatenate(faces).astype(np.int32)
 
 
 def flat_maps(seed=0):
@@ -63,23 +49,6 @@ def describe(root, made_by="nilearn"):
     (root / "models" / "kind.tsv").write_text("\n".join("\t".join(line) for line in lines) + "\n")
     (root / "sub-01" / "func").mkdir(parents=True)
     return root
-
-
-def save_surface(path, points, triangles, side):
-    """Write a .surf.gii."""
-    arrays = [
-        GiftiDataArray(points.astype(np.float32), "NIFTI_INTENT_POINTSET"),
-        GiftiDataArray(triangles.astype(np.int32), "NIFTI_INTENT_TRIANGLE"),
-    ]
-    meta = GiftiMetaData({"AnatomicalStructurePrimary": STRUCTURES[side]})
-    nib.save(GiftiImage(meta=meta, darrays=arrays), path)
-
-
-def save_flat_surfaces(root):
-    """Write both surfaces; return the value of --surface."""
-    for side in "LR":
-        save_surface(root / f"hemi-{side}_midthickness.surf.gii", *flat(side), side)
-    return f"{root}/hemi-{{hemi}}_midthickness.surf.gii"
 
 
 def stem(run, side=None, space="flat"):

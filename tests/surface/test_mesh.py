@@ -2,23 +2,13 @@
 
 import numpy as np
 import pytest
+from meshes import flat_mesh
 from pygeodesic import geodesic
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from bids_rsa.core.neighborhood.geodesics import geodesic_discs
 from bids_rsa.core.neighborhood.mesh import neighbors_of, surface_graph, vertex_areas
-
-
-def flat(n_rows, n_columns, step=1.0):
-    """A flat grid of right triangles, (coordinates, triangles)."""
-    i, j = np.indices((n_rows, n_columns))
-    points = np.stack([i, j, np.zeros_like(i)], axis=-1).reshape(-1, 3) * step
-    number = np.arange(n_rows * n_columns).reshape(n_rows, n_columns)
-    a, b, c, d = number[:-1, :-1], number[1:, :-1], number[:-1, 1:], number[1:, 1:]
-    lower = np.stack([a, b, d], axis=-1).reshape(-1, 3)
-    upper = np.stack([a, d, c], axis=-1).reshape(-1, 3)
-    return points, np.concatenate([lower, upper])
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +33,7 @@ def as_lists(discs):
 
 
 def test_a_flat_mesh_is_measured_exactly_along_edges_and_both_diagonals():
-    points, triangles = flat(9, 9, 2.0)
+    points, triangles = flat_mesh((9, 9), 2.0)
     graph = surface_graph(points, triangles)
     center = 4 * 9 + 4
     disc = as_lists(geodesic_discs(graph, [center], 100.0))[0]
@@ -134,7 +124,7 @@ def test_the_nearest_so_many_of_the_vertices_allowed(cortex):
 
 
 def test_areas_and_neighbours():
-    points, triangles = flat(4, 5, 3.0)
+    points, triangles = flat_mesh((4, 5), 3.0)
     areas = vertex_areas(points, triangles)
     assert areas.sum() == pytest.approx(3 * 4 * 9.0)
     starts, neighbors = neighbors_of(triangles, len(points))
@@ -148,7 +138,7 @@ def test_areas_and_neighbours():
 
 
 def test_arrays_that_are_no_mesh_are_refused():
-    points, triangles = flat(3, 3)
+    points, triangles = flat_mesh((3, 3))
     with pytest.raises(ValueError, match="there are 9"):
         surface_graph(points, triangles + 1)
     with pytest.raises(ValueError, match="finite"):

@@ -7,8 +7,9 @@ import app_process
 import nibabel as nib
 import numpy as np
 import pytest
+from meshes import save_surface
 from nilearn.datasets import load_fsaverage
-from surface_data import CONDITIONS, describe, save_surface
+from surface_data import CONDITIONS, describe
 
 from bids_rsa.core.inference.adjacency import join_adjacencies, mesh_adjacency
 from bids_rsa.core.inference.tfce import tfce

@@ -5,6 +5,7 @@ import itertools
 import nibabel as nib
 import numpy as np
 import pytest
+from meshes import flat_mesh
 from scipy.spatial.transform import Rotation
 
 from bids_rsa.core.measures import ModelScores
@@ -20,18 +21,8 @@ from bids_rsa.spaces.volume import VolumeSpace
 STEP_MM = 2.0
 
 
-def flat(n_rows, n_columns, origin=(0.0, 0.0, 0.0)):
-    """A flat grid of right triangles, (coordinates, triangles)."""
-    i, j = np.indices((n_rows, n_columns))
-    points = np.stack([i, j, np.zeros_like(i)], axis=-1).reshape(-1, 3) * STEP_MM + origin
-    number = np.arange(n_rows * n_columns).reshape(n_rows, n_columns)
-    a, b, c, d = number[:-1, :-1], number[1:, :-1], number[:-1, 1:], number[1:, 1:]
-    faces = [np.stack(corners, axis=-1).reshape(-1, 3) for corners in ((a, b, d), (a, d, c))]
-    return points, np.concatenate(faces).astype(np.int32)
-
-
 def part(side, shape, origin=(0.0, 0.0, 0.0)):
-    return SurfacePart.of_mesh(Mesh(*flat(*shape, origin), side, ""), side)
+    return SurfacePart.of_mesh(Mesh(*flat_mesh(shape, STEP_MM, origin), side, ""), side)
 
 
 @pytest.fixture

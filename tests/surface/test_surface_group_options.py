@@ -7,16 +7,9 @@ import app_process
 import nibabel as nib
 import numpy as np
 import pytest
+from meshes import SHAPES, flat, save_flat_surfaces
 from nibabel.gifti import GiftiLabel
-from surface_data import (
-    SHAPES,
-    describe,
-    flat,
-    flat_maps,
-    save_flat_surfaces,
-    save_gifti,
-    save_slab,
-)
+from surface_data import describe, flat_maps, save_gifti, save_slab
 
 from bids_rsa.spaces.gifti import maps_image
 

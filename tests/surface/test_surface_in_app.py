@@ -8,22 +8,19 @@ import app_process
 import nibabel as nib
 import numpy as np
 import pytest
+from meshes import SHAPES, flat, save_flat_surfaces, save_surface
 from surface_data import (
     CONDITIONS,
     RUNS,
-    SHAPES,
     cifti_axis,
     describe,
-    flat,
     flat_maps,
     keep_values_apart,
     maps_of,
     save_cifti,
-    save_flat_surfaces,
     save_gifti,
     save_scalars,
     save_slab,
-    save_surface,
     stem,
 )
 

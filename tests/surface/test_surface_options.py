@@ -5,16 +5,8 @@ import shutil
 import app_process
 import numpy as np
 import pytest
-from surface_data import (
-    describe,
-    flat,
-    flat_maps,
-    maps_of,
-    save_cifti,
-    save_flat_surfaces,
-    save_gifti,
-    save_slab,
-)
+from meshes import flat, save_flat_surfaces
+from surface_data import describe, flat_maps, maps_of, save_cifti, save_gifti, save_slab
 from test_find_surfaces import save_mask
 
 from bids_rsa.errors import OptionError
