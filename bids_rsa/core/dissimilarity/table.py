@@ -12,6 +12,7 @@ __all__ = [
     "DEFAULT_DISSIMILARITY",
     "DISSIMILARITIES",
     "PER_VOXEL",
+    "SQUARED_DISTANCE",
     "Dissimilarity",
     "Metric",
     "check_folds",
@@ -27,6 +28,7 @@ __all__ = [
 Metric = str | Callable[..., float]
 
 DEFAULT_DISSIMILARITY = "correlation"
+SQUARED_DISTANCE = "sqeuclidean"
 # parameters with one entry per voxel
 PER_VOXEL = ("w", "V")
 
@@ -184,7 +186,7 @@ def find_dissimilarity(metric: Metric) -> Dissimilarity:
 
 def without_root(known: Dissimilarity) -> Dissimilarity:
     """Return what is averaged over folds: roots are taken of the mean."""
-    return DISSIMILARITIES["sqeuclidean"] if known.signed_root else known
+    return DISSIMILARITIES[SQUARED_DISTANCE] if known.signed_root else known
 
 
 def unbiased_dissimilarities() -> list[str]:

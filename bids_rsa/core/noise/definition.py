@@ -9,6 +9,7 @@ from scipy.linalg import cholesky, eigh, solve_triangular
 from bids_rsa.core.dissimilarity.codes import EUCLIDEAN, PRODUCTS, SQUARES_PER_VOXEL
 from bids_rsa.core.dissimilarity.rdms import patch_rdm
 from bids_rsa.core.dissimilarity.table import (
+    SQUARED_DISTANCE,
     Dissimilarity,
     check_folds,
     dissimilarities_with_noise,
@@ -233,7 +234,7 @@ def _squares(folds: Floats, covariance: ArrayLike | None) -> Floats:
     rows = items.transpose(1, 0, 2).reshape(items.shape[1], -1)
     if some_lie_near(rows @ rows.T, NEAR_FOR_DIFFERENCES):
         return squares_of_differences(folds, decorrelate)
-    return patch_rdm(items, "sqeuclidean", False, {})
+    return patch_rdm(items, SQUARED_DISTANCE, False, {})
 
 
 def _decorrelation(covariance: ArrayLike | None, n_voxels: int) -> Callable[[Floats], Floats]:
