@@ -191,7 +191,7 @@ class GroupSettings:
     alpha: float = 0.05
     fwe_over: str = "none"
     noise_ceiling: bool = False
-    null: str = "subjects"
+    null: str = "participants"
 
     @property
     def uses_columns(self) -> bool:
@@ -201,7 +201,7 @@ class GroupSettings:
     @property
     def uses_null_maps(self) -> bool:
         """Whether the null comes from the participants' null maps."""
-        return self.null != "subjects"
+        return self.null != "participants"
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ def read_number(text: str, path: Path, row: str, column: str) -> float:
         return float(text)
     except ValueError:
         raise ContentError(
-            f"{path}: row {row!r}, column {column!r} holds {text!r}, and a number (or n/a) "
+            f"{path}: row {row!r}, column {column!r} contains {text!r}, and a number (or n/a) "
             "was expected.",
             "Write decimals with a point." if "," in text else "",
         ) from None

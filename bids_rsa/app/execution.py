@@ -182,8 +182,8 @@ def _find_failure(folder: Path, raised: Exception | None, work_dir: Path) -> Bid
     told = " ".join(map(str, chain(raised)))
     if "BrokenProcessPool" in told:
         return UnexpectedError(
-            "A worker process was killed while it worked on this or another subject; systems do "
-            "that when memory runs out.",
+            "A worker process was killed while it worked on this or another participant; "
+            "systems do that when memory runs out.",
             "Give more memory, or fewer --nprocs; the same command resumes the run.",
         )
     if "No space left on device" in told:

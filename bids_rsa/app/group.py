@@ -157,7 +157,7 @@ def _checked_regions(
     if group.null == "stelzer":
         why = "--null stelzer tests the size of clusters, and regions have none"
         if alone:
-            raise OptionError(f"{why}.", "Use --null conditions or --null subjects.")
+            raise OptionError(f"{why}.", "Use --null conditions or --null participants.")
         LOGGER.info("Regions are not tested: %s.", why)
         return ()
     table = people_of(bids_dir, group)

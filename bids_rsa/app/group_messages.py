@@ -38,7 +38,7 @@ def print_end(jobs: Sequence[GroupJob]) -> None:
     if rows:
         kinds = {job.test.words[1] for job in jobs}
         tested = kinds.pop() if len(kinds) == 1 else "tested"
-        header = ("test", "subjects", tested, "significant", "clusters", "table")
+        header = ("test", "participants", tested, "significant", "clusters", "table")
         show(f"\n{text_table(header, rows)}")
 
 
@@ -74,6 +74,6 @@ def print_group_plan(jobs: Sequence[GroupJob], ceilings: Sequence[CeilingJob]) -
         )
         for job in ceilings
     ]  # fmt: skip
-    header = ("test", "tail", "subjects", "out", "memory", "state")
+    header = ("test", "tail", "participants", "out", "memory", "state")
     sys.stdout.write(text_table(header, rows))
     return 0

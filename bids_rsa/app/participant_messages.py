@@ -80,7 +80,7 @@ def print_plan(
     folder = run.output_dir
     n_maps = f"{len(maps)} map{'s' * (len(maps) != 1)}"
     sys.stdout.write(f"\nWould write {n_maps} into {folder}:\n{_listed(maps)}")
-    sys.stdout.write("with masks, patch sizes, sidecars, pictures and logs beside them.\n")
+    sys.stdout.write("with masks, patch sizes, sidecars, pictures and logs next to them.\n")
     _print_regions(found.analyses, regions.roi)
     there = sum((Path(folder) / path).exists() for path in maps)
     if there:

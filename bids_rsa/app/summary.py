@@ -56,7 +56,7 @@ def end_table(rows: Sequence[SummaryRow]) -> str:
         )
         for row in rows
     ]
-    header = ("subject", "maps", "centres", "undefined", *(("regions",) if regions else ()))
+    header = ("analysis", "maps", "centres", "undefined", *(("regions",) if regions else ()))
     return text_table((*header, "time", "where"), cells)
 
 

@@ -130,7 +130,7 @@ def _refuse_one_name(analyses: Sequence[Analysis]) -> None:
             raise OptionError(
                 f"{one.label}: images of two analyses would give maps of one name: "
                 f"{first.images[0].path} and {one.images[0].path}.",
-                "Analyse one of them at a time, each with an output folder of its own (--space, "
+                "Analyse one of them at a time, each with a separate output folder (--space, "
                 "--res or --bids-filter-file choose).",
             )
 

@@ -80,7 +80,7 @@ def find_datasets(inputs: InputSettings, output_dir: str) -> Datasets:
         raise InputError(
             f"Nothing to search: {'; '.join(passed)}.",
             "BIDS_DIR is a folder of condition images (a GLM's output), or the raw dataset "
-            "whose derivatives hold them.",
+            "whose derivatives contain them.",
         )
     return Datasets(tuple(found), tuple(passed))
 
@@ -133,7 +133,7 @@ def split_name(text: str) -> tuple[str, Path]:
     if not equals or "/" in name or Path(text).exists():
         name, rest = "", text
     elif not name.isalnum():
-        raise OptionError(f"--derivatives {text}: {name!r} may hold letters and digits only.")
+        raise OptionError(f"--derivatives {text}: {name!r} may contain letters and digits only.")
     try:
         return name, _folder(rest, "--derivatives: the folder")
     except InputError as error:  # an option that selects nothing

@@ -26,7 +26,7 @@ class Misnamed:
     def sentences(self) -> list[str]:
         """Say what was not used, and why."""
         files = [f"{path} ({part})" for path, part in self.files]
-        labels = "labels may hold only letters and digits"
+        labels = "labels may contain only letters and digits"
         return [
             f"{what}: {few(list(dict.fromkeys(paths)), 3)}. {hint}"
             for what, paths, hint in (

@@ -154,6 +154,6 @@ def _own(where: SurfaceFiles, patches: str) -> HemisphereSurfaces:
         f"..._hemi-{where.hemisphere}_white.surf.gii and ..._pial.surf.gii was found in "
         f"{few(list(where.datasets)) or 'no dataset'}. Surfaces of this participant: "
         f"{listing(there) or 'none'}.",
-        "Name the dataset that holds them with -d (fMRIPrep writes them to anat/), or the files "
+        "Name the dataset that contains them with -d (fMRIPrep writes them to anat/), or the files "
         "with --surface WHITE PIAL.",
     )

@@ -33,13 +33,14 @@ NATIVE = (None, "T1w", "fsnative")
 TEMPLATE_WARNING = (
     "Distances are measured on a group-average surface, which has a smaller area than the surface "
     "of a brain: a patch covers more cortex than its radius says. Give the participants' own "
-    "surfaces with --surface, or name the dataset that holds them with -d."
+    "surfaces with --surface, or name the dataset that contains them with -d."
 )
 _GIFTI, _LABELS = ".surf.gii", ".label.gii"
 _CORTEX = "cortex"
 _HINT = (
-    "Name it with --surface 'PATH/sub-{subject}_hemi-{hemi}_midthickness.surf.gii' (or white and "
-    "pial, whose mean is taken), or name the dataset that holds it with -d. Nothing is downloaded."
+    "Name it with --surface 'PATH/sub-{subject}_hemi-{hemi}_midthickness.surf.gii' (or white "
+    "and pial, whose mean is taken), or name the dataset that contains it with -d. Nothing is "
+    "downloaded."
 )
 
 

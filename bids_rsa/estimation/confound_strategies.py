@@ -79,7 +79,7 @@ def _reason(path: Path, table: pd.DataFrame, keywords: dict[str, Any], error: Ex
             return "it has no column a_comp_cor_00, and no other component of anatomical CompCor."
         beside = path.with_suffix(".json")
         if not beside.is_file():
-            return f"{beside.name}, which describes the components of CompCor, is not beside it."
+            return f"{beside.name}, which describes the components of CompCor, is not next to it."
         return (
             f"{beside.name} does not describe its columns a_comp_cor_00 and so on as components "
             "of the combined mask (Method: aCompCor, Mask: combined), as fMRIPrep writes them."

@@ -70,7 +70,7 @@ def choose_nuisance(path: str | None, n_volumes: int, settings: BoldSettings) ->
         raise InputError(
             f"--confounds {' '.join(settings.confounds)} needs fMRIPrep's table "
             "..._desc-confounds_timeseries.tsv, and there is none for this run.",
-            "Give the derivatives that hold it with -d, or use --confounds none.",
+            "Give the derivatives that contain it with -d, or use --confounds none.",
         )
     columns: list[str] = []
     scrubbed: set[int] = set()
@@ -105,7 +105,7 @@ def _high_pass_source(use_cosines: bool, asked: float | None, own: float | None)
         return "the confounds' cosines"
     if own is None:
         return "none (--high-pass 0)"
-    return "--high-pass" if asked is not None else "default, as the confounds hold no cosines"
+    return "--high-pass" if asked is not None else "default, as the confounds contain no cosines"
 
 
 def _read(path: str, n_volumes: int) -> pd.DataFrame:
@@ -163,7 +163,7 @@ def _scrubbed(path: str, table: pd.DataFrame, fd_threshold: float | None) -> set
     try:
         moved = table[_DISPLACEMENT].to_numpy(dtype=float)
     except ValueError as error:
-        raise ContentError(f"{path}: {_DISPLACEMENT} holds text: {error}.") from error
+        raise ContentError(f"{path}: {_DISPLACEMENT} contains text: {error}.") from error
     return volumes | set(np.flatnonzero(moved > fd_threshold).tolist())  # the first is missing
 
 
@@ -174,7 +174,7 @@ def _values(
     try:
         values = table[list(columns)].to_numpy(dtype=float, copy=True)
     except ValueError as error:
-        raise ContentError(f"{path}: a confound holds text: {error}.") from error
+        raise ContentError(f"{path}: a confound contains text: {error}.") from error
     values[0] = np.where(np.isnan(values[0]), 0.0, values[0])
     bad = [name for i, name in enumerate(columns) if not np.isfinite(values[:, i]).all()]
     if bad:

@@ -84,7 +84,7 @@ def read_events(
         raise ContentError(
             f"{path}: no row has a value in the column {condition_column!r} "
             f"({len(rows)} rows below the header).",
-            "Name the column that holds the conditions with --condition-column.",
+            "Name the column that contains the conditions with --condition-column.",
         )
     onsets = [_onset(path, rows[i][column["onset"]], i + 1) for i in numbers]
     durations = _durations(path, rows, numbers, column.get("duration"), event_duration)
@@ -117,7 +117,7 @@ def _columns(
         return found
     hint = "Expected a BIDS events table: TSV with columns onset, duration and trial_type."
     if missing == [condition_column]:
-        hint = "Name the column that holds the conditions with --condition-column."
+        hint = "Name the column that contains the conditions with --condition-column."
     elif missing == ["duration"]:
         hint = "Give every event the same one with --event-duration SECONDS."
     raise ContentError(
@@ -159,8 +159,8 @@ def _number(path: str, text: str, row: int, column: str) -> float:
         value = float("inf")
     if not np.isfinite(value):
         raise ContentError(
-            f"{path}: row {row} below the header, column {column!r} holds {text!r}, and a number "
-            "of seconds was expected.",
+            f"{path}: row {row} below the header, column {column!r} contains {text!r}, and a "
+            "number of seconds was expected.",
             "Write decimals with a point." if "," in text else "",
         )
     return value
@@ -257,7 +257,7 @@ def within_run(events: Events, frame_times_s: NDArray[np.float64]) -> Events:
     last = f"the last volume was taken at {frame_times_s[-1]:.4g} s"
     if not kept.size:
         raise ContentError(
-            f"None of the {events.onsets_s.size} events lies within the run: onsets go from "
+            f"None of the {events.onsets_s.size} events is within the run: onsets go from "
             f"{events.onsets_s[0]:g} to {events.onsets_s[-1]:g}, and {last}.",
             "Onsets are seconds from the first volume of the run; are these in milliseconds?",
         )

@@ -214,7 +214,7 @@ def _uncertain(design: RunDesign) -> tuple[str, ...]:
         return ()
     return (
         f"The design says little about {few(noisy)}: the variance of the estimate is more than "
-        f"{_UNCERTAIN:g} times the median of all conditions, as when an event stands at the end "
+        f"{_UNCERTAIN:g} times the median of all conditions, as when an event is at the end "
         "of the run.",
     )
 

@@ -105,8 +105,8 @@ def _volume_times(
         if not numbers or len(found) != n_volumes or not (np.diff(found) > 0).all():
             said = f"{len(found)} values" if numbers else "no list of numbers"
             raise ContentError(
-                f"{name}: VolumeTiming of the {which} BOLD's sidecar holds {said}; one ascending "
-                f"time for each of the {n_volumes} volumes was expected."
+                f"{name}: VolumeTiming of the {which} BOLD's sidecar contains {said}; one "
+                f"ascending time for each of the {n_volumes} volumes was expected."
             )
         return np.array(found, dtype=float), f"VolumeTiming of the {which} BOLD"
     return None
@@ -141,7 +141,7 @@ def _repetition_time(
         raise ContentError(
             f"{name}: no repetition time was found: neither RepetitionTime nor VolumeTiming in a "
             f"sidecar, and the image's header says {header.value:g} ({header.unit}).",
-            "Add RepetitionTime (seconds) to the JSON beside the BOLD image.",
+            "Add RepetitionTime (seconds) to the JSON next to the BOLD image.",
         )
     warnings.append(
         f"No sidecar has a RepetitionTime: the image's header says {header.value:g} "

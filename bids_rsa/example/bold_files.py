@@ -107,13 +107,11 @@ def write_descriptions(root: Path, prep: Path, settings: BoldExampleSettings) ->
     (prep / ".bidsignore").write_text(ignored)
     x, y, z = settings.center_mm
     (root / "README.md").write_text(
-        "# Synthetic BOLD\n\n"
-        f"{settings.n_subjects} subjects, {settings.n_runs} runs, {len(CONDITIONS)} conditions. "
-        f"Within {settings.planted_radius_mm:g} mm of ({x:g}, {y:g}, {z:g}) mm\n"
-        "each subject responds with patterns whose correlations follow "
-        "`derivatives/models/planted.tsv`;\n"
-        "`derivatives/models/planted_mask.nii.gz` is 1 there. `derivatives/fmriprep` holds the "
-        "runs as fMRIPrep\nwould leave them"
+        f"# Synthetic BOLD\n\n{settings.n_subjects} participants, {settings.n_runs} runs, "
+        f"{len(CONDITIONS)} conditions. Within {settings.planted_radius_mm:g} mm of ({x:g}, "
+        f"{y:g}, {z:g}) mm\neach participant responds with patterns whose correlations follow "
+        "`derivatives/models/planted.tsv`;\n`derivatives/models/planted_mask.nii.gz` is 1 "
+        "there. `derivatives/fmriprep` contains the runs as fMRIPrep\nwould leave them"
         + ", in volumes and on the surface (fsaverage5)" * settings.on_surface
         + ". Nothing here was measured on a person.\n"
     )

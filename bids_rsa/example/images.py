@@ -89,12 +89,12 @@ def _write_dataset_files(root: Path, settings: ExampleSettings) -> None:
     (root / "dataset_description.json").write_text(json.dumps(description, indent=2) + "\n")
     x, y, z = settings.center_mm
     (root / "README.md").write_text(
-        "# Synthetic condition images\n\n"
-        f"{settings.n_subjects} subjects, {settings.n_runs} runs, {len(CONDITIONS)} conditions: "
-        "smooth noise everywhere in the brain.\n"
-        f"Within {settings.planted_radius_mm:g} mm of ({x:g}, {y:g}, {z:g}) mm each subject has "
-        "patterns whose correlations follow `models/planted.tsv`;\n"
-        "`sourcedata/planted_mask.nii.gz` is 1 there. Nothing here was measured on a person.\n"
+        f"# Synthetic condition images\n\n{settings.n_subjects} participants, {settings.n_runs} "
+        f"runs, {len(CONDITIONS)} conditions: smooth noise everywhere in the brain.\nWithin "
+        f"{settings.planted_radius_mm:g} mm of ({x:g}, {y:g}, {z:g}) mm each participant has "
+        "patterns whose correlations follow "
+        "`models/planted.tsv`;\n`sourcedata/planted_mask.nii.gz` is 1 there. Nothing here was "
+        "measured on a person.\n"
     )
     (root / ".bidsignore").write_text("models\n*_statmap.*\n")
     write_participants(root, settings)

@@ -159,10 +159,10 @@ def check_space(maps: Sequence[ParticipantMap], assume_common: bool) -> None:
     if assume_common or (space and space.lower() not in OWN_SPACES):
         return
     name = maps[0].path.rpartition("/")[2]
-    found = f"space-{space}, which is each subject's own" if space else "no space- entity"
+    found = f"space-{space}, which is each participant's own" if space else "no space- entity"
     raise ContentError(
-        f"{WORDS[maps[0].form][1].capitalize()} of different subjects correspond only in a common "
-        f"space, and {name} has {found}.",
+        f"{WORDS[maps[0].form][1].capitalize()} of different participants correspond only in a "
+        f"common space, and {name} has {found}.",
         "Bring the maps, or the condition images before the participant level, into a standard "
         f"space first (as space-{_STANDARD[maps[0].form]}), or, if they share one, say so with "
         "--assume-common-space.",

@@ -97,9 +97,10 @@ def check_comparable(subjects: Sequence[CeilingSubject], models: Collection[str]
         unlike = [one.analysis.subject for one in subjects if not alike(one, subjects[0])]
         if unlike:
             raise ContentError(
-                "--noise-ceiling compares the RDM of each subject with a mean RDM, and "
-                f"{what} must be the same in all subjects. In {few([f'sub-{s}' for s in unlike])} "
-                f"it is not as in sub-{subjects[0].analysis.subject}.",
+                "--noise-ceiling compares the RDM of each participant with a mean RDM, and "
+                f"{what} must be the same in all participants. In "
+                f"{few([f'sub-{s}' for s in unlike])} it is not as in "
+                f"sub-{subjects[0].analysis.subject}.",
                 f"Remove --noise-ceiling, or {remedy} and run the participant level again.",
             )
 

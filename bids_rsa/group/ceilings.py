@@ -22,13 +22,20 @@ from bids_rsa.spaces.surface import SurfaceSpace
 Floats = NDArray[np.float64]
 
 STATS = {
-    "ceilingLower": "Lower noise ceiling: mean similarity of each subject's RDM with that of the "
-    "others",
-    "ceilingUpper": "Upper noise ceiling: mean similarity of each subject's RDM with that of all",
-    "relativeToLower": "Mean score over subjects divided by the lower noise ceiling, 0 where that "
-    "is not above 0",
-    "relativeToUpper": "Mean score over subjects divided by the upper noise ceiling, 0 where that "
-    "is not above 0",
+    "ceilingLower": (
+        "Lower noise ceiling: mean similarity of each participant's RDM with that of the others"
+    ),
+    "ceilingUpper": (
+        "Upper noise ceiling: mean similarity of each participant's RDM with that of all"
+    ),
+    "relativeToLower": (
+        "Mean score over participants divided by the lower noise ceiling, 0 where that is not "
+        "above 0"
+    ),
+    "relativeToUpper": (
+        "Mean score over participants divided by the upper noise ceiling, 0 where that is not "
+        "above 0"
+    ),
 }
 MIN_SUBJECTS = 3
 # recomputed scores are compared with the maps, which hold float32, at so many centres
@@ -73,20 +80,21 @@ def check_ceilings(tests: Sequence[GroupTest]) -> None:
         names = ", ".join(sorted({test.key.comparison for test in tests}))
         raise OptionError(
             f"--noise-ceiling: none of the tests has a noise ceiling ({names}). There is one for "
-            "mean scores of comparisons that take each model by itself.",
+            "mean scores of comparisons that evaluate each model separately.",
             "Remove --noise-ceiling, or test maps of another comparison.",
         )
     for test in chosen:
         if test.settings.coverage < 1 or test.settings.average_sessions:
             raise OptionError(
-                "--noise-ceiling needs the RDM of every subject at every centre, and of one "
+                "--noise-ceiling needs the RDM of every participant at every centre, and of one "
                 "session.",
                 "Remove --coverage and --average-sessions.",
             )
         if len(test.members) < MIN_SUBJECTS:
             raise ContentError(
-                f"--noise-ceiling: {test.title} has {len(test.members)} subjects, and the lower "
-                f"ceiling compares each with the others: at least {MIN_SUBJECTS} are needed.",
+                f"--noise-ceiling: {test.title} has {len(test.members)} participants, and the "
+                f"lower ceiling compares each with the others: at least {MIN_SUBJECTS} are "
+                "needed.",
                 "Remove --noise-ceiling.",
             )
 

@@ -98,13 +98,13 @@ def two_groups(values: dict[str, str], column: str, settings: GroupSettings) -> 
     if len(groups) != 2:
         raise OptionError(
             f"--group-column {column} has {len(there)} value{'s' * (len(there) != 1)} among the "
-            f"subjects tested: {listing(there)}; a test compares two.",
+            f"participants tested: {listing(there)}; a test compares two.",
             "Name two of them with --groups A B (the test is A - B).",
         )
     unknown = [name for name in groups if name not in there]
     if unknown:
         raise OptionError(
-            f"--groups {' '.join(groups)}: no subject tested has {column} {unknown[0]!r}.",
+            f"--groups {' '.join(groups)}: no participant tested has {column} {unknown[0]!r}.",
             f"There are: {listing(there)}.",
         )
     return groups
@@ -132,4 +132,4 @@ def make_design(people: HasPeople, n_subjects: int, label: str) -> Design:
             return slope_design(people.tested[0][1], covariates)
         return one_sample_design(n_subjects, covariates)
     except ValueError as error:
-        raise ContentError(f"{label}: {error}.", "Change the subjects or covariates.") from None
+        raise ContentError(f"{label}: {error}.", "Change the participants or covariates.") from None

@@ -147,7 +147,7 @@ def _refuse_incomplete(maps: Iterable[ParticipantMap]) -> None:
     broken = [what for one in maps for what in _what_is_missing(one)]
     if broken:
         raise InputError(
-            "A participant's output was not written whole:\n  " + "\n  ".join(broken),
+            "A participant's output is incomplete:\n  " + "\n  ".join(broken),
             "Run the participant level again for it (the same command resumes the run), "
             "or leave the participant out with --exclude-participant-label.",
         )
@@ -168,7 +168,7 @@ def _what_is_missing(one: ParticipantMap) -> list[str]:
     if not one.metadata:
         return [f"{who} has no (readable) sidecar, which is written last."]
     if not one.mask_path:
-        return [f"{who} has no mask of its centres (..._desc-searchlight_mask) beside it."]
+        return [f"{who} has no mask of its centres (..._desc-searchlight_mask) next to it."]
     mask = read_sidecar(_sidecar(one.mask_path))
     if mask is None:
         return [f"{who}: its mask {Path(one.mask_path).name} has no (readable) sidecar."]
@@ -185,7 +185,7 @@ def _check_once(maps: Sequence[ParticipantMap]) -> None:
         name = (one.subject, one.key, one.model)
         if name in seen:
             raise ContentError(
-                f"sub-{one.subject} is there twice: {seen[name]} and {one.path} are the same map.",
+                f"sub-{one.subject} exists twice: {seen[name]} and {one.path} are the same map.",
                 "Remove one of the two.",
             )
         seen[name] = one.path
@@ -198,9 +198,9 @@ def _nothing_found(bids_dir: str, places: str, subjects: Sequence[str]) -> Input
         there = "That folder does not exist."
     elif not subjects:
         names = sorted(path.name for path in Path(place).iterdir())[:10]
-        there = f"It holds no sub-* folder, but: {', '.join(names) or 'nothing'}."
+        there = f"It contains no sub-* folder, but: {', '.join(names) or 'nothing'}."
     else:
-        there = f"It holds folders of {listing([f'sub-{s}' for s in subjects])}, without a map."
+        there = f"It contains folders of {listing([f'sub-{s}' for s in subjects])}, without a map."
     return InputError(
         f"There are no participants' maps in {places}. {there}",
         f"Run the participant level first: bids_rsa {bids_dir} {place} participant "

@@ -78,7 +78,7 @@ def refuse_alone(halves: Mapping[tuple[str, Hashable], Mapping[str, str]], what:
     for (_, key), found in halves.items():
         sides.setdefault(key, set()).update(found)
     alone = [
-        f"sub-{subject}: {Path(path).name} has no hemi-{'R' if side == 'L' else 'L'} beside it."
+        f"sub-{subject}: {Path(path).name} has no hemi-{'R' if side == 'L' else 'L'} next to it."
         for (subject, key), found in halves.items()
         if len(found) == 1 and len(sides[key]) == 2
         for side, path in found.items()

@@ -42,7 +42,7 @@ def _with_content(test: GroupTest, content: dict[str, str]) -> GroupTest:
             if other.subject != one.subject:
                 raise ContentError(
                     f"sub-{other.subject} and sub-{one.subject} have the same map, byte for byte: "
-                    f"{other.path} and {one.path}. One subject must not count twice.",
+                    f"{other.path} and {one.path}. One participant must not count twice.",
                     "Leave one of them out with --exclude-participant-label.",
                 )
             if other.key != one.key and other.model == one.model:

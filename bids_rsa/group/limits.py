@@ -56,7 +56,7 @@ def warnings_of(test: GroupTest, n_parts: int) -> tuple[str, ...]:
     if factor * smallest > group.alpha:
         told.append(_what_limits(test, design, relabelings, smallest, factor))
     if len(test.members) < 6:
-        told.append(f"{len(test.members)} subjects are few for a test across subjects.")
+        told.append(f"{len(test.members)} participants are few for a test across participants.")
     if test.kind == "one-sample" and test.tail != "greater":
         told.append(
             f"--tail {test.tail} on scores against 0: without an effect the scores of a "
@@ -115,10 +115,10 @@ def _what_limits(
     if not draws.exhaustive and factor * smallest_possible_p(design, test.two_sided) <= alpha:
         needed = _draws_needed(alpha, factor)
         return f"{told}{draws.n_draws} permutations limit it: at least {needed} are needed."
-    told += f"The {n} subjects limit it: they have {n_distinct(design)} {what}."
+    told += f"The {n} participants limit it: they have {n_distinct(design)} {what}."
     if kind == "flip":
         needed = math.ceil(math.log2(sides * factor / alpha) - 1e-9)
-        told += f" At least {needed} subjects are needed."
+        told += f" At least {needed} participants are needed."
     n_conditions = len(test.metadata.get("Conditions", ()))
     orders = math.factorial(min(n_conditions, 20))
     if n_conditions and factor / orders > alpha:

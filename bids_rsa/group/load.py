@@ -95,11 +95,12 @@ def gather_scores(test: GroupTest) -> GroupScores:
     mask = narrowed(mask, test, space)
     if not mask.any():
         raise ContentError(
-            f"{test.title}: no {test.words[0]} has a score in {test.settings.coverage:.0%} of the "
-            f"{len(subjects)} subjects{' inside the group mask' * bool(test.settings.group_mask)}. "
-            f"{test.words[1].capitalize()} lost through one subject alone: "
+            f"{test.title}: no {test.words[0]} has a score in {test.settings.coverage:.0%} of "
+            f"the {len(subjects)} "
+            f"participants{' inside the group mask' * bool(test.settings.group_mask)}. "
+            f"{test.words[1].capitalize()} lost through one participant alone: "
             f"{_list_lost(test, lost)}.",
-            "Leave out subjects that cover little, or lower --coverage.",
+            "Leave out participants that cover little, or lower --coverage.",
         )
     _log_voxels(test, mask, lost)
     scores = _gather(test, subjects, mask, space, lost)
@@ -215,7 +216,7 @@ def _load_map(one: ParticipantMap, test: GroupTest, space: Space) -> Floats:
     values = np.where(mask.inside, data, np.nan)
     if not np.isfinite(values).any():
         raise ContentError(
-            f"sub-{one.subject}: {one.path} holds no finite score inside {one.mask_path}.",
+            f"sub-{one.subject}: {one.path} contains no finite score inside {one.mask_path}.",
             f"Look at its participant level, or --exclude-participant-label {one.subject}.",
         )
     values[~np.isfinite(values)] = np.nan
@@ -261,7 +262,7 @@ def _list_lost(test: GroupTest, lost: NDArray[np.int64]) -> str:
 def _log_voxels(test: GroupTest, mask: NDArray[np.bool_], lost: NDArray[np.int64]) -> None:
     """Say how many voxels are tested, and through whom others are lost."""
     LOGGER.info(
-        "%s: %d %s are tested; lost through one subject alone: %s.",
+        "%s: %d %s are tested; lost through one participant alone: %s.",
         test.title,
         mask.sum(),
         test.words[1],

@@ -25,13 +25,13 @@ STELZER = ("clusterSizep", "clusterSizefdrq")
 NOT_STELZER = ("tfce", "tFWEp", "tfceFWEp", "clusterSizeFWEp", "clusterMassFWEp")
 # each map's stat- label and what it holds; {one} is a voxel or a vertex
 STATS = {
-    "mean": "Mean over subjects, in the unit of the comparison",
-    "meanFisherz": "Mean over subjects of Fisher's z",
+    "mean": "Mean over participants, in the unit of the comparison",
+    "meanFisherz": "Mean over participants of Fisher's z",
     "t": "t",
     "z": "z with the tail probability of t",
     "cohensd": "Cohen's d",
     "slope": "Slope: change of the transformed score per unit of the covariate",
-    "nsubjects": "Number of subjects with a score",
+    "nparticipants": "Number of participants with a score",
     "tfce": "Threshold-free cluster enhancement of the statistic",
     "p": "{One}-wise p, not corrected",
     "tFWEp": "p corrected for the family-wise error by the maximum of the statistic (max-T)",
@@ -44,7 +44,7 @@ STATS = {
     **{f"neglog10{name}": f"-log10 of {name}" for name in P_STATS},
     "tThr": "t where the primary method is significant, 0 elsewhere",
 }
-TABLES = ("clusters", "peakscores", "subjects")
+TABLES = ("clusters", "peakscores", "participants")
 FIGURES = ("glass", "mosaic", "null", "peakscores")
 
 
@@ -53,9 +53,11 @@ def describe_stat(test: GroupTest, stat: str) -> str:
     one = test.words[0]
     what = STATS[stat].format(one=one, One=one.capitalize())
     if stat == "mean" and test.transform == "fisher":
-        what = "tanh of the mean over subjects of Fisher's z, a correlation (not the plain mean)"
+        what = (
+            "tanh of the mean over participants of Fisher's z, a correlation (not the plain mean)"
+        )
     if stat.startswith("mean") and test.contrast:
-        what = f"Difference of two means over subjects. Each: {what}"
+        what = f"Difference of two means over participants. Each: {what}"
     return what
 
 
@@ -113,7 +115,7 @@ def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[s
         "Test": test.describe(),
         "Tail": test.tail,
         **_draws_asked_for(test),
-        **({"Null": group.null} if group.null != "subjects" else {}),
+        **({"Null": group.null} if group.null != "participants" else {}),
         "Transform": test.transform,
         "SmoothingFWHM": group.smoothing_fwhm,
         **_smoothing(test),

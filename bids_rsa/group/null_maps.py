@@ -44,7 +44,7 @@ def find_draws(test: GroupTest) -> NullDraws:
     Raises
     ------
     InputError
-        Null maps that are not there, or were not written whole.
+        Null maps that are not there, or are incomplete.
     ContentError
         Null maps of other conditions, another seed or other permutations.
     """
@@ -116,7 +116,7 @@ def _draws(test: GroupTest, one: ParticipantMap, sidecar: dict[str, Any]) -> Nul
             MAKE_THEM,
         ) from None
     if kept < 1 or distinct < 1:
-        raise ContentError(f"{test.title}: {one.null_path} holds no relabeling.", MAKE_THEM)
+        raise ContentError(f"{test.title}: {one.null_path} contains no relabeling.", MAKE_THEM)
     return NullDraws(kept, distinct, exhaustive)
 
 
@@ -143,7 +143,8 @@ def check_draws(test: GroupTest) -> None:
     n_combined = found.n_draws ** len(test.members)
     if n_combined <= needed:
         raise ContentError(
-            f"{test.title}: {found.n_draws} null maps of each of {len(test.members)} subjects make "
-            f"{n_combined} group maps, too few for a p of --cluster-p {group.cluster_p:g}.",
+            f"{test.title}: {found.n_draws} null maps of each of {len(test.members)} "
+            f"participants make {n_combined} group maps, too few for a p of --cluster-p "
+            f"{group.cluster_p:g}.",
             "Keep more null maps at the participant level (--keep-null; 100 are recommended).",
         )

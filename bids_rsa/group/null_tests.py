@@ -141,8 +141,8 @@ def _null_scores(
     found = null_maps_header(one)
     if not scores.space.layout.equals(found.layout) or found.n_maps != n_draws:
         raise ContentError(
-            f"{one.null_path} holds {found.n_maps} null maps ({found.layout.describe()}), and "
-            f"{n_draws} where the maps lie ({scores.space.layout.describe()}) are expected.",
+            f"{one.null_path} contains {found.n_maps} null maps ({found.layout.describe()}), and "
+            f"{n_draws} where the maps are ({scores.space.layout.describe()}) are expected.",
             MAKE_THEM,
         )
     for values in read_null_maps(one):

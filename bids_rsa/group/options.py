@@ -77,9 +77,9 @@ def _check_null(group: GroupSettings) -> None:
     if group.uses_null_maps and (group.uses_columns or group.coverage < 1):
         raise OptionError(
             f"--null {group.null} tests mean scores, or the difference of two models, at centres "
-            "that all subjects have.",
+            "that all participants have.",
             "Leave out --group-column, --covariates, --test-covariate and --coverage, or use "
-            "--null subjects.",
+            "--null participants.",
         )
 
 
@@ -104,7 +104,7 @@ def _check_coverage(group: GroupSettings) -> None:
     """Check that the test asked for allows centres that some subjects lack."""
     if group.coverage < 1 and group.uses_columns:
         raise OptionError(
-            f"--coverage {group.coverage:g}: centres that some subjects lack allow only one-sample "
-            "tests and tests of two models, without covariates.",
+            f"--coverage {group.coverage:g}: centres that some participants lack allow only "
+            "one-sample tests and tests of two models, without covariates.",
             "Use --coverage 1 with groups and covariates.",
         )

@@ -91,7 +91,7 @@ class Participants:
             values.append(value)
         if len(set(values)) == 1:
             raise ContentError(
-                f"{option} {column}: its value is {values[0]:g} for all {len(values)} subjects "
+                f"{option} {column}: its value is {values[0]:g} for all {len(values)} participants "
                 "tested, so it explains nothing.",
                 "Leave the covariate out.",
             )

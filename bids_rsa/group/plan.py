@@ -103,7 +103,7 @@ def _choose_participants(
             out.append((subject, "no map of this kind in the output folder"))
     wanted = there - {subject for subject, _ in out}
     if not wanted:
-        raise SelectionError("The participants selected leave nobody to test.")
+        raise SelectionError("The participants selected leave no one to test.")
     return wanted, out
 
 

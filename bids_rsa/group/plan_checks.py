@@ -47,7 +47,7 @@ def check_test(test: GroupTest) -> tuple[str, ...]:
             whose.setdefault(why, []).append(f"sub-{subject}")
         reasons = "; ".join(f"{listing(out)} ({why})" for why, out in whose.items())
         raise InputError(
-            f"{test.title}: a test across subjects needs at least 2 of them, but there "
+            f"{test.title}: a test across participants needs at least 2 of them, but there "
             f"{'is' if len(test.members) == 1 else 'are'} {len(test.members)} ({names})."
             + (f" Left out: {reasons}." if reasons else ""),
             "Run the participant level for more participants.",
@@ -65,7 +65,10 @@ def check_test(test: GroupTest) -> tuple[str, ...]:
     counts = {member.subject: len(member.maps[0]) for member in test.members}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"sub-{subject} {n}" for subject, n in counts.items())
-        warnings = (*warnings, f"Subjects have different numbers of sessions to average: {told}.")
+        warnings = (
+            *warnings,
+            f"Participants have different numbers of sessions to average: {told}.",
+        )
     return warnings
 
 
@@ -75,7 +78,7 @@ def check_joint(tests: Sequence[GroupTest], group: GroupSettings) -> None:
     if group.fwe_over == "models" and len(subjects) > 1:
         raise OptionError(
             "--fwe-over models takes the maximum over all maps under the same relabelings, and "
-            "the tests of this call have different subjects: "
+            "the tests of this call have different participants: "
             + "; ".join(f"{test.title} has {len(test.subjects)}" for test in tests),
-            "Select tests with the same subjects, or leave participants out.",
+            "Select tests with the same participants, or leave participants out.",
         )

@@ -66,7 +66,7 @@ def join_tables(tables: Sequence[Found]) -> Iterator[Found]:
 def _twice(first: RegionTables, second: RegionTables) -> ContentError:
     """Say that a participant has the same tables twice."""
     return ContentError(
-        f"sub-{first.subject} is there twice: {first.scores} and {second.scores} are tables of the "
+        f"sub-{first.subject} exists twice: {first.scores} and {second.scores} are tables of the "
         "same regions.",
         "Remove one of the two.",
     )

@@ -39,9 +39,9 @@ def spread_warnings(test: GroupTest, scores: NDArray[np.float64]) -> tuple[str, 
     n_wide, n_narrow = (test.group_of.count(name) for name in (wide, narrow))
     one, several = test.words
     return (
-        f"The scores of group {wide} ({n_wide} subjects) spread {factor:.2f} times as widely as "
-        f"those of {narrow} ({n_narrow}), by the median over {several}. Corrected p values (max-T, "
-        f"TFCE, clusters) assume equal spread: here they tend to be "
+        f"The scores of group {wide} ({n_wide} participants) spread {factor:.2f} times as widely "
+        f"as those of {narrow} ({n_narrow}), by the median over {several}. Corrected p values "
+        "(max-T, TFCE, clusters) assume equal spread: here they tend to be "
         f"{_failure(n_wide, n_narrow)}. Look at the {one}-wise p, and match the groups in size "
         "and in how well they are measured.",
     )
@@ -55,7 +55,7 @@ def resolution_warnings(n_little: int, n_voxels: int, several: str) -> tuple[str
     if not n_little:
         return ()
     return (
-        f"At {n_little} of {n_voxels} {several} the scores vary less across subjects than the "
+        f"At {n_little} of {n_voxels} {several} the scores vary less across participants than the "
         "resolution of this comparison (half a step of the score). The resolution replaces the "
         "standard deviation there, also in the relabelings.",
     )

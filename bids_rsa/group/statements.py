@@ -57,9 +57,9 @@ def interpretation(test: GroupTest) -> str:
     """Say what a significant centre means, and what it does not."""
     radius = test.metadata.get("SearchlightRadius")
     reach = f"up to one radius ({radius:g} mm) away" if radius else "up to one radius away"
-    over = "subjects, not over conditions"
+    over = "participants, not over conditions"
     if test.settings.uses_null_maps:
-        over = "conditions of this kind, not over subjects"
+        over = "conditions of this kind, not over participants"
     return (
         f"Inference generalises over {over}. A significant centre indicates that its patch, "
         f"{reach}, contains information; it does not indicate that the centre itself does."
@@ -85,17 +85,17 @@ ASSUMPTIONS = {
     ),
     "conditions": (
         "Permuted models assume that, without an effect, conditions are exchangeable. Unequal "
-        "repeats violate this assumption. All subjects have the same permutation in a draw. The "
-        "inference is over conditions, not over subjects."
+        "repeats violate this assumption. All participants have the same permutation in a draw. "
+        "The inference is over conditions, not over participants."
     ),
     "stelzer": (
         "Permuted models assume that, without an effect, conditions are exchangeable. Unequal "
-        "repeats violate this assumption. Null maps are drawn independently for each subject, so "
-        "what all subjects share through the same conditions is not preserved. The inference is "
-        "over conditions, not over subjects."
+        "repeats violate this assumption. Null maps are drawn independently for each "
+        "participant, so what all participants share through the same conditions is not "
+        "preserved. The inference is over conditions, not over participants."
     ),
     "permute": (
-        "Permutations assume that, without an effect, the subjects' residuals are exchangeable."
+        "Permutations assume that, without an effect, the participants' residuals are exchangeable."
     ),
 }
 

@@ -39,7 +39,7 @@ def cluster_columns(scores: GroupScores) -> dict[str, str]:
         f"{several} above it{_TIMES.get(scores.space.size_unit, '')}",
         "t": "t at the peak",
         "p": "Smallest p of the primary method in the cluster",
-        "share_above_0": "Share of subjects with a score (or difference) above 0 at the peak",
+        "share_above_0": "Share of participants with a score (or difference) above 0 at the peak",
     }
 
 

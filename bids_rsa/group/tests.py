@@ -129,7 +129,7 @@ def estimates(test: GroupTest, scores: GroupScores, ready: Prepared) -> dict[str
     """Estimate means, Cohen's d and slopes, and count subjects."""
     data = scores.scores
     first = np.array([name == test.groups[0] for name in test.group_of]) if test.groups else None
-    maps = {"nsubjects": np.isfinite(data).sum(axis=0).astype(np.float64)}
+    maps = {"nparticipants": np.isfinite(data).sum(axis=0).astype(np.float64)}
     if test.kind == "slope":
         maps["slope"] = _slope(test, data)
     else:
@@ -177,7 +177,9 @@ def _compare(
             "RelabelingsUsed": draws.n_draws,
             "RelabelingsExhaustive": draws.exhaustive,
             "SmallestP": draws.smallest_p,
-            "Statistic": "mean over subjects, in units of its root mean square over relabelings",
+            "Statistic": (
+                "mean over participants, in units of its root mean square over relabelings"
+            ),
         }
         observed = replace(by_null_maps.observed, t=over_subjects.t, z=over_subjects.z)
         p = by_null_maps.p_maps(maxima, parts)
@@ -209,7 +211,7 @@ def _by_stelzer(
         "NullMapsPerMap": find_draws(test).n_draws,
         "NullClusters": len(found.null_sizes),
         "SmallestP": len(limits) / (found.n_draws + 1),
-        "Statistic": "mean over subjects",
+        "Statistic": "mean over participants",
     }
     first = found.null_sizes[found.null_parts == 0]
     return _Compared(observed, found.p_maps(), False, draws, first)

@@ -158,13 +158,13 @@ def _write_tables(
             tables.cluster_rows(result.clusters, scores),
         ),
         "peakscores": (
-            "Scores of every subject at the peak of each cluster; selected for high values, so "
+            "Scores of every participant at the peak of each cluster; selected for high values, so "
             "not an estimate of the effect size",
             tables.PEAK_COLUMNS,
             tables.peak_rows(result.clusters, scores, test),
         ),
-        "subjects": (
-            "Subjects tested and left out",
+        "participants": (
+            "Participants tested and left out",
             tables.subject_columns(scores),
             tables.subject_rows(scores, test),
         ),

@@ -50,7 +50,7 @@ class _ReadInput(BaseInterfaceInputSpec):
 
 
 class _ReadOutput(TraitedSpec):
-    scores = saved_record(desc="transformed scores of all subjects inside the mask")
+    scores = saved_record(desc="transformed scores of all participants inside the mask")
 
 
 class ReadScores(RecordingInterface):
@@ -166,7 +166,7 @@ def _null(path: str) -> Any:
     """Read a null distribution that must be there."""
     null = read_null(Path(path))
     if null is None:
-        raise DamagedWorkError(f"The null distribution {path} was not written whole")
+        raise DamagedWorkError(f"The null distribution {path} is incomplete")
     return null
 
 

@@ -79,7 +79,7 @@ def load_record(paths: Sequence[str], kind: type[Record], *inner: type) -> Recor
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DamagedWorkError(f"{path} is damaged: {error}") from error
     if not isinstance(record, kind):
-        raise DamagedWorkError(f"{path} holds no {kind.__name__}")
+        raise DamagedWorkError(f"{path} contains no {kind.__name__}")
     return record
 
 

@@ -47,8 +47,8 @@ def check_extent(spatial_radius: Any, extent_mm: float) -> None:
         return
     found = (
         f"spatial_radius is {spatial_radius:g} metres ({float(spatial_radius) * 1000:g} mm), but "
-        f"the voxels to use are within {extent_mm:.4g} mm: every patch holds all of them, and the "
-        "map is one constant."
+        f"the voxels to use are within {extent_mm:.4g} mm: every patch contains all of them, and "
+        "the map is one constant."
     )
     if float(spatial_radius) * 1000 >= IMPLAUSIBLE_RADIUS_MM:
         advice = f"{spatial_radius:g} mm are {float(spatial_radius) / 1000:g}"

@@ -186,7 +186,7 @@ def _all_undefined(n_voxels: NDArray[np.int32], ignore_nan: bool) -> str:
     """Say what may have left every centre without a score."""
     nan = "" if ignore_nan else ", NaN in every patch (ignore_nan=True treats it as missing)"
     return (
-        f"The score is undefined at every one of {len(n_voxels)} centres (patches hold "
+        f"The score is undefined at every one of {len(n_voxels)} centres (patches contain "
         f"{n_voxels.min()} to {n_voxels.max()} voxels). Causes can be patches that are too small, "
         f"patterns or models that are constant, too few items{nan}."
     )

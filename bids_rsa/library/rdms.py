@@ -153,7 +153,7 @@ def _numbers(data: ArrayLike, axes: tuple[str, ...]) -> NDArray[np.float64]:
             "Write NaN where a value is missing: data.filled(numpy.nan).",
         )
     if given.dtype.kind not in "biufO":
-        raise ContentError(f"The data hold {given.dtype} values; real numbers are expected.")
+        raise ContentError(f"The data contain {given.dtype} values; real numbers are expected.")
     array = given.astype(np.float64)
     if array.ndim != len(axes):
         raise ContentError(f"The data have shape {array.shape}; ({', '.join(axes)}) is expected.")

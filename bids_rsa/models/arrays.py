@@ -63,7 +63,7 @@ def condensed_models(
             )
         row = _condensed(model, items, named, own)
         if np.isinf(row).any():
-            raise ContentError(f"{own} holds infinite cells; a cell is a finite number or NaN.")
+            raise ContentError(f"{own} contains infinite cells; a cell is a finite number or NaN.")
         if np.isnan(row).all():
             raise ContentError(f"All {row.size} cells of {own} are NaN, so it predicts nothing.")
         rows.append(row)
@@ -84,7 +84,7 @@ def _condensed(model: Any, items: NDArray[Any], named: bool, name: str) -> NDArr
     if cells.ndim == 1 and len(cells) == n * (n - 1) // 2:
         return cells
     raise ContentError(
-        f"{name} has shape {cells.shape}, but the data hold {n} items: "
+        f"{name} has shape {cells.shape}, but the data contain {n} items: "
         f"({n}, {n}) or condensed ({n * (n - 1) // 2},) is expected.",
         "" if named else "If several images belong to one item, name the items with y.",
     )
@@ -101,7 +101,7 @@ def _upper_triangle(square: NDArray[np.float64], name: str) -> NDArray[np.float6
         raise ContentError(
             f"{name} has a non-zero diagonal: {square[item, item]:g} in row {item}; an item's "
             "dissimilarity to itself is 0.",
-            "If it holds similarities, turn them into dissimilarities (1 - similarity).",
+            "If it contains similarities, turn them into dissimilarities (1 - similarity).",
         )
     asymmetry = np.abs(square - square.T)
     asymmetry[np.isnan(square) != np.isnan(square.T)] = np.inf

@@ -67,7 +67,7 @@ def _refuse_nameless(rows: Sequence[Sequence[str]], path: Path) -> None:
     square = cells.ndim == 2 and cells.shape[0] == cells.shape[1] > 1
     if square and np.array_equal(cells, cells.T) and len(set(np.diag(cells))) == 1:
         raise ContentError(
-            f"{path}: the model has no condition names: its {len(cells)} rows and columns hold "
+            f"{path}: the model has no condition names: its {len(cells)} rows and columns contain "
             "numbers only.",
             f"Expected: {_SQUARE}.",
         )
@@ -92,14 +92,16 @@ def read_npy(path: Path, conditions: Sequence[str]) -> tuple[list[str], Floats]:
         if "allow_pickle" not in str(error):
             raise ContentError(f"{path} cannot be read as an .npy array: {error}.") from error
         raise ContentError(
-            f"{path} holds a Python object, and an array of numbers is needed. Objects are never "
-            "opened, because they can execute code.",
+            f"{path} contains a Python object, and an array of numbers is needed. Objects are "
+            "never opened, because they can execute code.",
             "Save the RDM alone: numpy.save(file, numpy.asarray(rdm, dtype=float)).",
         ) from None
     except (EOFError, OSError) as error:
         raise ContentError(f"{path} cannot be read as an .npy array: {error}.") from error
     if array.dtype.kind not in "biuf":
-        raise ContentError(f"{path}: an array of numbers is needed, and this holds {array.dtype}.")
+        raise ContentError(
+            f"{path}: an array of numbers is needed, and this contains {array.dtype}."
+        )
     array = array.astype(np.float64)
     if array.ndim == 1:
         n = round((1 + np.sqrt(1 + 8 * array.size)) / 2)
@@ -114,9 +116,10 @@ def read_npy(path: Path, conditions: Sequence[str]) -> tuple[list[str], Floats]:
             f"shape {array.shape}."
         )
     if len(conditions) != len(array):
+        given = f"names {len(conditions)}" if conditions else "was not given"
         raise OptionError(
-            f"{path} holds an RDM of {len(array)} conditions without names, and --conditions "
-            f"names {len(conditions)}.",
+            f"{path} contains an RDM of {len(array)} conditions without names, and --conditions "
+            f"{given}.",
             f"Give --conditions with {len(array)} names, in the order of its rows.",
         )
     check_unique(list(conditions), path)

@@ -19,7 +19,7 @@ def split_name(text: str, option: str) -> tuple[str, str]:
         return "", text
     if not re.fullmatch(r"[A-Za-z0-9]+", name):
         raise OptionError(
-            f"{option} {text}: the name {name!r} may hold letters and digits only, because it "
+            f"{option} {text}: the name {name!r} may contain letters and digits only, because it "
             "becomes the desc- label of the maps.",
             f"For example {re.sub(r'[^A-Za-z0-9]', '', name) or 'model1'}={rest}",
         )
@@ -31,7 +31,7 @@ def name_from(path: Path, option: str) -> str:
     name = re.sub(r"[^A-Za-z0-9]", "", path.stem)
     if not name:
         raise OptionError(
-            f"{option} {path}: the file's name holds no letter or digit to name the model by.",
+            f"{option} {path}: the file's name contains no letter or digit to name the model by.",
             f"Give a name: {option} NAME={path}",
         )
     return name

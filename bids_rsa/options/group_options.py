@@ -26,12 +26,13 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
     _add_significance_options(add)
     add(
         "--null",
-        choices=("subjects", "conditions", "stelzer"),
+        choices=("participants", "conditions", "stelzer"),
         help=(
-            "source of the null distribution. subjects: sign flips or permutations of subjects. "
-            "conditions: permutations of the conditions, the same one in all subjects of a draw, "
-            "from the null maps of the participant level. stelzer: each draw combines one random "
-            "null map of each subject, and clusters are tested by size (Stelzer et al. 2013)"
+            "source of the null distribution. participants: sign flips or permutations of "
+            "participants. conditions: permutations of the conditions, the same one in all "
+            "participants of a draw, from the null maps of the participant level. stelzer: each "
+            "draw combines one random null map of each participant, and clusters are tested by "
+            "size (Stelzer et al. 2013)"
         ),
     )
     add(
@@ -39,7 +40,7 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=(
             "write maps of the lower and upper noise ceiling, and of the mean score relative to "
-            "them; the subjects' RDMs are recomputed from their images"
+            "them; the participants' RDMs are recomputed from their images"
         ),
     )
     _add_correction_options(add)
@@ -73,8 +74,8 @@ def _add_test_options(add: Callable[..., None]) -> None:
         nargs="+",
         metavar="COLUMN",
         help=(
-            "nuisance covariates: columns of participants.tsv, demeaned over the subjects tested; "
-            "a column with two text values (M, F) is coded as 0 and 1"
+            "nuisance covariates: columns of participants.tsv, demeaned over the participants "
+            "tested; a column with two text values (M, F) is coded as 0 and 1"
         ),
     )
     add(
@@ -99,20 +100,20 @@ def _add_scores_options(add: Callable[..., None]) -> None:
         "--average-sessions",
         action="store_true",
         help=(
-            "average each subject's sessions after the transform (default: test each session "
+            "average each participant's sessions after the transform (default: test each session "
             "separately)"
         ),
     )
     add(
         "--assume-common-space",
         action="store_true",
-        help="test maps even if they have no space- entity or are in a subject's own space",
+        help="test maps even if they have no space- entity or are in a participant's own space",
     )
     add(
         "--coverage",
         metavar="SHARE",
         type=types.share(whole=True),
-        help="share of subjects that must have a score at a voxel for it to be tested",
+        help="share of participants that must have a score at a voxel for it to be tested",
     )
     add("--group-mask", metavar="FILE", help="test only voxels inside it (above 0.5)")
     add(

@@ -54,7 +54,7 @@ def add_noise_options(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         help=(
             "path of the residuals, with the fields of --betas, relative to BIDS_DIR: one 4D image "
-            "per run, or one image per volume (default: those found beside the images: "
+            "per run, or one image per volume (default: those found next to the images: "
             "stat-errorts, res4d, Res_*, errts)"
         ),
     )

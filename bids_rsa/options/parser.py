@@ -62,7 +62,7 @@ def _add_positionals(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "bids_dir",
         metavar="BIDS_DIR",
-        help="dataset with condition images, or a raw dataset whose derivatives hold them",
+        help="dataset with condition images, or a raw dataset whose derivatives contain them",
     )
     parser.add_argument(
         "output_dir", metavar="OUTPUT_DIR", help="where the derivatives are written"
@@ -73,7 +73,7 @@ def _add_positionals(parser: argparse.ArgumentParser) -> None:
         type=types.level,
         choices=types.LEVELS,
         help=(
-            "participant: maps of each subject; group: tests across subjects, from the maps in "
-            "OUTPUT_DIR"
+            "participant: maps of each participant; group: tests across participants, from the "
+            "maps in OUTPUT_DIR"
         ),
     )

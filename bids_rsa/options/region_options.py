@@ -53,7 +53,7 @@ def _add_atlas_options(add: Callable[..., None]) -> None:
         metavar="FILE",
         help=(
             "TSV with the columns index and name for each --atlas, in the same order (default: the "
-            "..._dseg.tsv beside the image or above it in its dataset)"
+            "..._dseg.tsv next to the image or above it in its dataset)"
         ),
     )
     add(

@@ -43,8 +43,8 @@ def _add_resource_options(add: Callable[..., None]) -> None:
         metavar="N",
         type=types.whole_number(1),
         help=(
-            "threads per searchlight node (default: all CPUs, shared by the subjects that run at "
-            "once)"
+            "threads per searchlight node (default: all CPUs, shared by the participants that "
+            "run at once)"
         ),
     )
     add(
@@ -70,7 +70,7 @@ def _add_mode_options(add: Callable[..., None]) -> None:
     add(
         "--stop-on-first-crash",
         action="store_true",
-        help="stop at the first subject that fails (default: continue with the others)",
+        help="stop at the first participant that fails (default: continue with the others)",
     )
     add(
         "--overwrite",

@@ -59,7 +59,7 @@ Each `sub-*/[ses-*/]func` folder contains
 - `*_seg-<regions>_scores.tsv`, `*_rdms.tsv.gz` and `*_label-<region>_*_relmat.tsv`, if regions
   were analysed: their scores, all their RDMs in one table, and each RDM as a square table.
 
-`group` contains the tests across subjects, once the group level was run: maps, tables and
+`group` contains the tests across participants, once the group level was run: maps, tables and
 `figures`.
 
 Maps are volumes (`.nii.gz`), of one hemisphere (`.shape.gii`, masks `.label.gii`), or of
@@ -198,7 +198,7 @@ def _write_descriptions(output_dir: Path, descriptions: Mapping[str, str]) -> No
     if not path.with_suffix(".json").exists():
         columns = {
             "desc_id": {"Description": "Label of the desc entity in file names"},
-            "description": {"Description": "What files with this label hold"},
+            "description": {"Description": "What files with this label contain"},
         }
         write_json(path.with_suffix(".json"), columns)
 

@@ -143,7 +143,7 @@ def without_pictures(paths: Iterable[str]) -> tuple[str, ...]:
 
 
 def read_sidecar(path: Path) -> dict[str, Any] | None:
-    """Read a sidecar; None when it is missing or was not written whole."""
+    """Read a sidecar; None when it is missing or incomplete."""
     return json_object_of(path)
 
 

@@ -28,7 +28,7 @@ COLUMNS = {
     "name": "Name of the region",
     "n_voxels": "Number of the region's voxels (on surfaces, vertices) inside the images and all "
     "masks",
-    "coverage": "Share of the region that lies inside the images and all masks; n/a for a region "
+    "coverage": "Share of the region that is inside the images and all masks; n/a for a region "
     "that the label image lacks",
     "comparison": "How the RDM of the region was compared with the model",
     "model": "Name of the model; allmodels for a score of all models together",

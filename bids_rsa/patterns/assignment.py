@@ -82,11 +82,11 @@ def _items(n_images: int, y: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:
             "each image."
         )
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ContentError("y holds NaN or infinite values; each image needs an item.")
+        raise ContentError("y contains NaN or infinite values; each image needs an item.")
     try:
         items, item_of = np.unique(labels, return_inverse=True)
     except TypeError as error:  # None among names, for example
-        raise ContentError(f"y holds labels that cannot be sorted: {error}.") from error
+        raise ContentError(f"y contains labels that cannot be sorted: {error}.") from error
     return items, item_of.ravel()
 
 
@@ -153,7 +153,7 @@ def _pairs(given: Iterable[Any]) -> list[Any]:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise OptionError(
                 f"n_folds[{number}] is {pair!r}; a pair (train, test) of indices is expected.",
-                "If n_folds holds the run of each image, use "
+                "If n_folds contains the run of each image, use "
                 "sklearn.model_selection.PredefinedSplit(runs).",
             )
         tests.append(pair[1])
@@ -171,8 +171,8 @@ def _indices(test: Any, n_images: int, fold: int) -> NDArray[np.intp]:
         )
     if chosen.min() < 0 or chosen.max() >= n_images:
         raise OptionError(
-            f"The test set of fold {fold} (from 0) holds indices {chosen.min()} to {chosen.max()}, "
-            f"but the {n_images} images are numbered 0 to {n_images - 1}."
+            f"The test set of fold {fold} (from 0) contains indices {chosen.min()} to "
+            f"{chosen.max()}, but the {n_images} images are numbered 0 to {n_images - 1}."
         )
     return chosen.astype(np.intp)
 

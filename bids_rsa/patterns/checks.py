@@ -83,7 +83,7 @@ def warn_empty_images(names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         return ()
     return (
-        "These images hold nothing (0 or NaN inside the whole mask), and are averaged like the "
+        "These images contain nothing (0 or NaN inside the whole mask), and are averaged like the "
         f"others: {few(names)}.",
     )
 

@@ -89,7 +89,7 @@ def plan_noise(
     if rsa.noise_from == RESIDUALS and lacking:
         raise InputError(
             f"{analysis.label}: --noise-from residuals, and there are no residuals of "
-            f"{_runs(lacking)} beside the images (of {plan.images[0].source}).",
+            f"{_runs(lacking)} next to the images (of {plan.images[0].source}).",
             "Let the first-level model keep its residuals (nilearn: minimize_memory=False; "
             "fitlins: --error-ts; SPM: spm_write_residuals; FEAT: res4d is kept by default), name "
             "them with --residuals, or use --noise-from images.",
@@ -150,7 +150,7 @@ def _check_series(residuals: Residuals, grid: Layout, analysis: Analysis) -> int
             )
     if count < 2:
         raise ContentError(
-            f"{analysis.label}: the residuals of {_runs([residuals.run])} hold {count} volume "
+            f"{analysis.label}: the residuals of {_runs([residuals.run])} contain {count} volume "
             f"({few(residuals.paths)}); a series is expected.",
             "Name a 4D image, or all files of the run, with --residuals.",
         )
@@ -177,7 +177,7 @@ def _from_images(
     dof = len(plan.images) - len(plan.conditions)
     if dof <= 0:
         raise InputError(
-            f"{analysis.label}: the noise cannot be estimated: there are no residuals beside the "
+            f"{analysis.label}: the noise cannot be estimated: there are no residuals next to the "
             f"images, and each of the {len(plan.conditions)} conditions has a single image.",
             "Name the residuals of the first-level model with --residuals, give images of two runs "
             "or more, or use --noise none.",
@@ -208,7 +208,7 @@ def _without_a_fold(analysis: Analysis, plan: StackPlan) -> int:
     dof = images_left(plan.condition_of, plan.fold_of)
     if dof <= 0:
         raise InputError(
-            f"{analysis.label}: the noise cannot be estimated: there are no residuals beside the "
+            f"{analysis.label}: the noise cannot be estimated: there are no residuals next to the "
             "images, and a fold must not be weighted by the noise of its own images, which would "
             "put distances above 0 where nothing differs. Without one of the "
             f"{len(plan.fold_labels)} folds no condition has two images.",

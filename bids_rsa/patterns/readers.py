@@ -126,8 +126,8 @@ class Series:
         counts = [_n_maps(path) for path in paths]
         if len(set(counts)) > 1:
             raise ContentError(
-                f"{paths[0]} holds {counts[0]} volumes, and {paths[1]} {counts[1]}; those of both "
-                "hemispheres belong together."
+                f"{paths[0]} contains {counts[0]} volumes, and {paths[1]} {counts[1]}; those of "
+                "both hemispheres belong together."
             )
         self.n_volumes = counts[0]
 

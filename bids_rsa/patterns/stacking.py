@@ -194,7 +194,7 @@ def _refuse_copy(
             (images[other], images[index]), key=lambda i: (i.path, i.volume or 0)
         )
         raise ContentError(
-            f"{analysis.label}: two images hold the same values: {_name(first)} and "
+            f"{analysis.label}: two images contain the same values: {_name(first)} and "
             f"{_name(second)}, {first.path} and {second.path}.",
             "One of them is a copy, or the same run was analysed twice: leave one out.",
         )
@@ -258,7 +258,7 @@ def _refuse_empty(
     where = "inside the brain mask" if masked.brain_use.paths else "of the images"
     several = masked.space.words[1]
     if not keep.any():
-        named = f" Images that hold nothing: {few(empty)}." if empty else ""
+        named = f" Images that contain nothing: {few(empty)}." if empty else ""
         raise ContentError(
             f"{analysis.label}: none of the {len(keep)} {several} {where} can be used: {listed}."
             f"{named}",

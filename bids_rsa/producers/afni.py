@@ -57,7 +57,7 @@ def find(place: Place) -> list[ConditionImage]:
     if not found:
         shown = ", ".join(labels[:8]) or "none"
         raise ContentError(
-            f"{path} holds no sub-brick of a regressor (name#0_Coef, name#0_Tstat); its "
+            f"{path} contains no sub-brick of a regressor (name#0_Coef, name#0_Tstat); its "
             f"sub-bricks: {shown}.",
             "Give the bucket that 3dDeconvolve or 3dREMLfit wrote (-bucket, -Rbuck).",
         )
@@ -69,7 +69,7 @@ def _head_of(path: Path) -> Path:
     head = path if path.suffix == ".HEAD" else Path(f"{str(path).split('.BRIK')[0]}.HEAD")
     if not head.is_file():
         raise MissingFileError(
-            f"{path} has no {head.name} beside it, which says what its sub-bricks are.",
+            f"{path} has no {head.name} next to it, which says what its sub-bricks are.",
             "AFNI's data sets are pairs: copy the .HEAD too.",
         )
     return head
@@ -80,7 +80,7 @@ def _check_brick(head: Path) -> None:
     stem = str(head).removesuffix(".HEAD")
     if not any(Path(stem + ending).exists() for ending in BRICKS):
         raise MissingFileError(
-            f"{head} has no {Path(stem).name}.BRIK (or .BRIK.gz) beside it.",
+            f"{head} has no {Path(stem).name}.BRIK (or .BRIK.gz) next to it.",
             "AFNI's data sets are pairs: copy the .BRIK too.",
         )
 

@@ -65,7 +65,7 @@ def _labelfold(file: IndexedFile, files: Sequence[IndexedFile]) -> list[tuple[st
     ]  # fmt: skip
     if len(tables) != 1:
         raise InputError(
-            f"{file.path} needs one ..._labelfold.tsv beside it that says what its volumes are, "
+            f"{file.path} needs one ..._labelfold.tsv next to it that says what its volumes are, "
             f"and there are {len(tables)}.",
             "Run bidspm's concatenation again, or use --betas with --labels.",
         )

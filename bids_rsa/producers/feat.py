@@ -77,7 +77,7 @@ def _refuse_reruns(folders: Sequence[Path]) -> None:
         if other != folder:
             raise ContentError(
                 f"{folder} is FEAT's second analysis of the run of {other.name} (it adds a + where "
-                "the folder is there already): one run would count twice.",
+                "the folder exists already): one run would count twice.",
                 "Remove one of them, or name the wanted ones: --betas '.../{run}.feat'.",
             )
 
@@ -109,7 +109,7 @@ def _one(folder: Path, place: Place, run: str) -> list[ConditionImage]:
                     )  # fmt: skip
     if not found:
         raise InputError(
-            f"{folder / 'stats'} holds none of the {len(names)} contrasts' images that "
+            f"{folder / 'stats'} contains none of the {len(names)} contrasts' images that "
             f"design.con names (cope1 is {names.get(1, 'not named')}).",
             "Was the model estimated? FEAT writes stats/cope1.nii.gz and so on.",
         )
@@ -122,7 +122,7 @@ def _names(folder: Path) -> dict[int, str]:
     if not path.is_file():
         raise MissingFileError(
             f"There is no {path}, which names the contrasts of a FEAT folder.",
-            "Copy design.con beside stats, or use --betas with {condition} or --labels.",
+            "Copy design.con next to stats, or use --betas with {condition} or --labels.",
         )
     text = path.read_text(encoding="utf-8", errors="replace")
     names = {int(number): name for number, name in CONTRAST.findall(text) if name}

@@ -77,7 +77,7 @@ def _named_maps(place: Place, stat: str) -> list[ConditionImage]:
 def _folder_hint(path: Path) -> str:
     """Point at the folder whose SPM.mat or design.con names the images."""
     if (path.parent / "SPM.mat").is_file():
-        return f"SPM.mat beside it does: let --betas name its folder ({path.parent}). Or: "
+        return f"SPM.mat next to it does: let --betas name its folder ({path.parent}). Or: "
     if (path.parent.parent / "design.con").is_file():
         return f"design.con does: let --betas name the FEAT folder ({path.parent.parent}). Or: "
     return ""

@@ -75,7 +75,7 @@ def _result(path: Path) -> Path:
             return files[0]
     there = ", ".join(p.name for p in sorted(path.glob("TYPE*"))) or "nothing"
     raise InputError(
-        f"{path} holds no GLMsingle result in HDF5 (TYPED_FITHRF_GLMDENOISE_RR.hdf5 or .mat); "
+        f"{path} contains no GLMsingle result in HDF5 (TYPED_FITHRF_GLMDENOISE_RR.hdf5 or .mat); "
         f"found {there}.",
         "Run GLMsingle with wanthdf5=1: .npy results are pickles, which are not opened.",
     )

@@ -167,4 +167,4 @@ def _how_far(path: Path) -> str:
             there = [n for p, _ in _match(so_far, ()) for n in _names(p)][:12]
             return f"{so_far} exists and contains: {', '.join(there) or 'nothing'}."
         so_far = longer
-    return f"{so_far} is there, but not for the participants selected."
+    return f"{so_far} exists, but not for the selected participants."

@@ -95,7 +95,7 @@ def _spm(image: ConditionImage, files: Sequence[IndexedFile]) -> Residuals | Non
         return Residuals(image.run, tuple(paths), True, design.residual_dof)
     if len(paths) != sum(counts):
         raise ContentError(
-            f"{folder} holds {len(paths)} Res_ images, and SPM.mat counts {sum(counts)} volumes "
+            f"{folder} contains {len(paths)} Res_ images, and SPM.mat counts {sum(counts)} volumes "
             f"({' + '.join(map(str, counts))}).",
             "Let SPM write the residuals of all volumes again, or use --noise-from images.",
         )

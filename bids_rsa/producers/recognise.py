@@ -145,6 +145,6 @@ def _program(place: Place, source: str) -> str:
 def _several(where: str, names: Sequence[str]) -> OptionError:
     """Say that the images of several programs lie in one place."""
     return OptionError(
-        f"{where} holds condition images of several programs: {', '.join(names)}.",
+        f"{where} contains condition images of several programs: {', '.join(names)}.",
         f"Choose one with --source {names[0]}.",
     )

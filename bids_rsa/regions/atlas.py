@@ -139,7 +139,9 @@ def label_image(
     found, inverse = np.unique(labels, return_inverse=True)
     present = [int(index) for index in found if index != 0]
     if not present:
-        raise ContentError(f"The atlas {name} holds no region: all its values are background (0).")
+        raise ContentError(
+            f"The atlas {name} contains no region: all its values are background (0)."
+        )
     named = {index: title for index, title in (names or {}).items() if index not in BACKGROUND}
     refuse_negative(np.array([*named], dtype=np.int64), f"The table of the atlas {name}")
     unnamed = [index for index in present if index not in named]
@@ -180,7 +182,9 @@ def _warnings(
             "number."
         )
     if n_unassigned:
-        told.append(f"The atlas {name} holds -1 in {n_unassigned:,} voxels: taken as background.")
+        told.append(
+            f"The atlas {name} contains -1 in {n_unassigned:,} voxels: taken as background."
+        )
     return tuple(told)
 
 
@@ -191,9 +195,8 @@ def _whole_numbers(values: NDArray[Any], name: str) -> NDArray[np.int64]:
     odd = np.abs(values - labels) > _ROUNDING
     if odd.any():
         raise ContentError(
-            f"The atlas {name} is not a label image: {int(odd.sum())} of its voxels hold numbers "
-            "that "
-            f"are not whole, like {values[odd][0]:.4g}.",
+            f"The atlas {name} is not a label image: {int(odd.sum())} of its voxels contain "
+            f"numbers that are not whole, like {values[odd][0]:.4g}.",
             "Give a label image; a probabilistic atlas has four dimensions, one volume a region.",
         )
     return np.asarray(labels, dtype=np.int64)
@@ -210,7 +213,7 @@ def _most_probable(
         values = np.nan_to_num(np.asarray(read_volume(image, volume), dtype=np.float64))
         if values.min() < -_ROUNDING or values.max() > 100 + _ROUNDING:
             raise ContentError(
-                f"The 4D atlas {name} holds no probabilities: volume {volume} runs from "
+                f"The 4D atlas {name} contains no probabilities: volume {volume} runs from "
                 f"{values.min():.4g} to {values.max():.4g}.",
                 "Give probabilities from 0 to 1, or percentages.",
             )

@@ -117,7 +117,7 @@ def _atlas(
     """Find one atlas, by its file or its label, and its table."""
     name, given = _parted(text)
     if name and not (name.isascii() and name.isalnum()):
-        raise OptionError(f"--atlas {text}: {name!r} may hold letters and digits only.")
+        raise OptionError(f"--atlas {text}: {name!r} may contain letters and digits only.")
     # in a ribbon regions may be of voxels too
     of_volumes = analysis.ribbon and not is_surface_atlas(given) and is_path(given)
     if analysis.form != "volume" and not of_volumes:
@@ -183,7 +183,7 @@ def _by_label(
     if elsewhere:
         spaces = sorted({space_in_name(path) or "none" for path in elsewhere})
         raise ContentError(
-            f"{analysis.label}: the atlas {label} is there in another space only "
+            f"{analysis.label}: the atlas {label} exists only in another space "
             f"({', '.join(spaces)}; the images are in {analysis.space or 'none that is named'}): "
             f"{elsewhere[0].name}.",
             "Give the atlas in the images' space; it is resampled, but not registered.",
@@ -256,7 +256,7 @@ def _masks(given: Sequence[str], analysis: Analysis) -> RegionSource:
         )
     if kinds == {False} and analysis.form != "volume" and not analysis.ribbon:
         raise OptionError(
-            f"{analysis.label}: --rois names masks of voxels, and these images lie on surfaces.",
+            f"{analysis.label}: --rois names masks of voxels, and these images are on surfaces.",
             "Give masks of vertices: '..._hemi-{hemi}_....label.gii' (.shape.gii, .func.gii, "
             "FreeSurfer's .label), or a .dscalar.nii.",
         )

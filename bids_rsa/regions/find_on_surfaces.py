@@ -43,7 +43,7 @@ def surface_atlas(
         paths = given_files(given, analysis, "--atlas", sides)
     elif is_path(given):
         raise OptionError(
-            f"{analysis.label}: --atlas {given}: these images lie on surfaces, and their regions "
+            f"{analysis.label}: --atlas {given}: these images are on surfaces, and their regions "
             "are in .label.gii, .dlabel.nii or .annot files.",
             "Give --atlas '[NAME=]PATH/..._hemi-{hemi}_....label.gii', a .dlabel.nii file or "
             "FreeSurfer's '{hemi}.aparc.annot'.",

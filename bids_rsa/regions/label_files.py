@@ -104,7 +104,9 @@ def cifti_labels(path: str, names: Mapping[int, str] | None = None) -> VertexLab
     """
     axis, values, layout = _first_map(path)
     if not isinstance(axis, LabelAxis):
-        raise ContentError(f"{path} holds no labels of grayordinates.", "Give a .dlabel.nii file.")
+        raise ContentError(
+            f"{path} contains no labels of grayordinates.", "Give a .dlabel.nii file."
+        )
     table = dict(names or {key: label for key, (label, _) in axis.label[0].items()})
     keys, below = by_structure(np.rint(values).astype(np.int64), layout)
     found = _labels(keys, dict.fromkeys(keys, table), path, below, table)
@@ -126,7 +128,8 @@ def _first_map(path: str) -> tuple[Any, NDArray[Any], GrayordinateLayout]:
         data = np.asarray(image.dataobj[0]) if axes else np.empty(0)
     if not axes or not isinstance(axes[1], BrainModelAxis):
         raise ContentError(
-            f"{path} holds no values of grayordinates.", "Give a .dlabel.nii or .dscalar.nii file."
+            f"{path} contains no values of grayordinates.",
+            "Give a .dlabel.nii or .dscalar.nii file.",
         )
     return axes[0], data, GrayordinateLayout.of_axis(axes[1], path)
 
@@ -192,7 +195,7 @@ def _used(keys: Keys, table: Mapping[int, str]) -> list[tuple[str, int]]:
 def _titles(named: Sequence[tuple[str, str, int]], path: str) -> list[str]:
     """Name regions (hemisphere, name, key); after the hemisphere where both have one so named."""
     if not named:
-        raise ContentError(f"The atlas {path} holds no region: all labels are background.")
+        raise ContentError(f"The atlas {path} contains no region: all labels are background.")
     names = [name for side, name, _ in named if side]
     titles = [
         f"{side} {name}" if side and names.count(name) > 1 else name for side, name, _ in named

@@ -31,6 +31,6 @@ def place_regions(found: RegionSet, where: Any) -> Placement:
     placed, there = found.place(where.surface), where.in_grid()
     members = [where.voxels_at(vertices) for vertices in placed.members]
     if not any(map(len, members)):
-        raise ContentError("No region of the surfaces holds a voxel of the images.")
+        raise ContentError("No region of the surfaces contains a voxel of the images.")
     shares = [there[own].mean() if len(own) else 0.0 for own in placed.members]
     return replace(placed, members=members, in_view=placed.in_view * np.array(shares))

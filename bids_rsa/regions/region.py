@@ -80,7 +80,7 @@ def refuse_negative(labels: Integers, name: str) -> None:
     if negative.size:
         examples = few([str(label) for label in np.unique(negative)])
         raise ContentError(
-            f"{name} holds negative labels: {examples} ({negative.size:,} in all). Labels of "
+            f"{name} contains negative labels: {examples} ({negative.size:,} in all). Labels of "
             "regions are positive; 0 and -1 are background.",
             "Negative labels result if a file's data type is too small for them (int8 ends at 127, "
             "int16 at 32767); some programs mark background with them. Write the atlas again with "

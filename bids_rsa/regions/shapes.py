@@ -131,7 +131,7 @@ class SphereRegions:
         if not any(map(len, members)):
             names = ", ".join(sphere.name for sphere in self.spheres)
             raise ContentError(
-                f"No sphere holds a voxel of the images: {names}.\n  images: {grid.describe()}",
+                f"No sphere contains a voxel of the images: {names}.\n  images: {grid.describe()}",
                 "Coordinates are mm in the space of the images.",
             )
         return Placement(members, np.array(in_view, dtype=np.float64))

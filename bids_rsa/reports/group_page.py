@@ -215,7 +215,7 @@ def _test(test: FoundTest) -> dict[str, Any]:
         "VoxelsSignificant", "ClusterFormingThreshold",
     )  # fmt: skip
     columns, rows = read_rows(folder / f"{name}_clusters.tsv")
-    names, subjects = read_rows(folder / f"{name}_subjects.tsv")
+    names, subjects = read_rows(folder / f"{name}_participants.tsv")
     return {
         "title": title,
         "rows": [

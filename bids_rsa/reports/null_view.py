@@ -83,7 +83,7 @@ def reliability_view(maps: Sequence[FoundMap], mask: NDArray[np.bool_]) -> dict[
         low, median, high = np.quantile(known, (0.05, 0.5, 0.95))
         rows += [
             ("Median over centres", f"{median:.3f}"),
-            ("5 % and 95 % of centres lie below", f"{low:.3f} and {high:.3f}"),
+            ("5 % and 95 % of centres are below", f"{low:.3f} and {high:.3f}"),
             ("Centres above 0", f"{100 * (known > 0).mean():.0f} %"),
             (f"Centres above {HALF:g}", f"{100 * (known > HALF).mean():.1f} %"),
             ("Highest", f"{known.max():.3f}"),

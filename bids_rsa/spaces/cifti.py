@@ -83,7 +83,7 @@ def open_cifti(path: str | os.PathLike[str]) -> OpenCifti:
         names = ("",) * n_points
     if volume.shape[-2:] != (len(names), layout.n_locations):
         raise ContentError(
-            f"{name} holds values of shape {volume.shape[-2:]}, and its header describes "
+            f"{name} contains values of shape {volume.shape[-2:]}, and its header describes "
             f"{len(names)} maps of {layout.n_locations} grayordinates.",
             "Write the file again.",
         )
@@ -141,7 +141,9 @@ def _parsed(name: str) -> GrayordinateLayout:
             "Give a .dtseries.nii file." if kind is SeriesAxis else "Give a .dscalar.nii file.",
         )
     if not isinstance(axes[1], BrainModelAxis):
-        raise ContentError(f"{name} holds values of {type(axes[1]).__name__}, not grayordinates.")
+        raise ContentError(
+            f"{name} contains values of {type(axes[1]).__name__}, not grayordinates."
+        )
     return GrayordinateLayout.of_axis(axes[1], name)
 
 

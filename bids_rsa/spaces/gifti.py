@@ -104,7 +104,7 @@ def read_mesh(path: str | os.PathLike[str]) -> Mesh:
     faces = image.get_arrays_from_intent("NIFTI_INTENT_TRIANGLE")
     if len(points) != 1 or len(faces) != 1:
         raise ContentError(
-            f"{name} holds {len(points)} arrays of coordinates and {len(faces)} of triangles; a "
+            f"{name} contains {len(points)} arrays of coordinates and {len(faces)} of triangles; a "
             "surface has one of each.",
             "Give a .surf.gii file.",
         )
@@ -136,7 +136,7 @@ def read_maps(path: str | os.PathLike[str]) -> VertexMaps:
     if len(lengths) != 1 or any(array.data.ndim > 2 for array in arrays):
         found = ", ".join(dict.fromkeys(str(array.data.shape) for array in arrays)) or "none"
         raise ContentError(
-            f"{name} holds arrays of shape {found}; maps of the same vertices are expected."
+            f"{name} contains arrays of shape {found}; maps of the same vertices are expected."
         )
     columns = [array.data.reshape(lengths[0], -1) for array in arrays]
     names = [

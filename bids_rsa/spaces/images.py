@@ -43,7 +43,9 @@ def grid_of(image: SpatialImage) -> Grid:
     if len(image.shape) < 3:
         raise ContentError(f"{image_name(image)} has shape {image.shape}; a 3D image is expected.")
     if image.affine is None:
-        raise ContentError(f"{image_name(image)} has no affine: where its voxels lie is unknown.")
+        raise ContentError(
+            f"{image_name(image)} has no affine: the position of its voxels is unknown."
+        )
     affine = np.array(image.affine, dtype=np.float64)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
         raise ContentError(
@@ -140,7 +142,7 @@ def n_volumes(image: SpatialImage) -> int:
 def as_float(data: NDArray[Any], name: str) -> NDArray[Any]:
     """Convert to float32 where that holds every stored value, else to float64."""
     if data.dtype.kind not in "fiub":
-        raise ContentError(f"{name} holds {data.dtype} values; real numbers are expected.")
+        raise ContentError(f"{name} contains {data.dtype} values; real numbers are expected.")
     if data.dtype.kind == "f":
         target = np.float32 if data.dtype.itemsize <= 4 else np.float64
     else:

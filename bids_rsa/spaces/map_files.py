@@ -249,7 +249,7 @@ def chosen_map(path: str, n_maps: int, volume: int | None) -> int:
     """
     if volume is None and n_maps != 1:
         raise ContentError(
-            f"{path} holds {n_maps} maps; one is expected.",
+            f"{path} contains {n_maps} maps; one is expected.",
             "Name the map, or split the file into one file for each map.",
         )
     if volume is not None and not 0 <= volume < n_maps:

@@ -111,7 +111,7 @@ def inside_of(
         return inside, ""
     several = words[1]
     return inside, (
-        f"The {name} is not binary: {n_odd} of its {values.size} {several} hold other values than "
-        f"0 and {highest:.4g} (the lowest is {lowest:.4g}). The {inside.sum()} {several} above "
-        f"{THRESHOLD:g} are taken as inside."
+        f"The {name} is not binary: {n_odd} of its {values.size} {several} contain other values "
+        f"than 0 and {highest:.4g} (the lowest is {lowest:.4g}). The {inside.sum()} {several} "
+        f"above {THRESHOLD:g} are taken as inside."
     )

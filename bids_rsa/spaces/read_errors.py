@@ -80,7 +80,7 @@ def _damage(path: str | os.PathLike[str], error: Exception) -> ContentError:
     for first, (program, command) in _POINTERS.items():
         if start.startswith(first):
             return ContentError(
-                f"{name} holds no image, only {program}'s pointer to it.",
+                f"{name} contains no image, only {program}'s pointer to it.",
                 f"Get the content: {command} the file.",
             )
     if name.endswith("gz") and not start.startswith(b"\x1f\x8b"):

@@ -245,7 +245,7 @@ class RibbonSpace:
             if there.mean() < _LEAST_INSIDE:
                 where = "the brain mask" if not inside.all() else "the images"
                 raise ContentError(
-                    f"Only {there.mean():.0%} of the vertices of hemi-{one.hemisphere} lie inside "
+                    f"Only {there.mean():.0%} of the vertices of hemi-{one.hemisphere} are inside "
                     f"{where} ({name}): surfaces and images are not in one space, or the images "
                     "cover only a part of the cortex.",
                     "Give white and pial surface in the space of the images and in scanner "

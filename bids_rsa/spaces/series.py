@@ -59,4 +59,4 @@ def map_names(title: str, n_maps: int, stacked: bool) -> tuple[str, ...]:
 def refuse_short(path: str, n_maps: int) -> None:
     """Refuse a file that is no series."""
     if n_maps < 2:
-        raise ContentError(f"{path} holds a single volume; the series of a run was expected.")
+        raise ContentError(f"{path} contains a single volume; the series of a run was expected.")

@@ -25,7 +25,7 @@ def refuse_swapped(parts: Sequence[SurfacePart]) -> None:
     middle = {part.hemisphere: float(part.coordinates_mm[:, 0].mean()) for part in parts}
     if len(middle) == 2 and middle["L"] > middle["R"] + _SWAPPED_MM:
         raise ContentError(
-            f"The surface of the left hemisphere lies around x = {middle['L']:.0f} mm, that of the "
+            f"The surface of the left hemisphere is around x = {middle['L']:.0f} mm, that of the "
             f"right one around x = {middle['R']:.0f} mm: left and right are swapped.",
             "Check which hemisphere each surface is of.",
         )

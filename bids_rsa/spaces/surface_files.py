@@ -144,7 +144,7 @@ def load_cortex(choice: HemisphereSurfaces, n_vertices: int) -> NDArray[np.bool_
     masks = [_cortex(path, choice.hemisphere, n_vertices) for path in choice.cortex]
     inside = np.logical_and.reduce(masks)
     if not inside.any():
-        raise ContentError(f"The cortex masks {', '.join(choice.cortex)} hold no vertex.")
+        raise ContentError(f"The cortex masks {', '.join(choice.cortex)} contain no vertex.")
     return np.asarray(inside, dtype=bool)
 
 
@@ -191,7 +191,7 @@ def _cortex(path: str, hemisphere: str, n_vertices: int) -> NDArray[np.bool_]:
     maps = read_maps(path)
     if maps.values.shape != (n_vertices, 1):
         raise ContentError(
-            f"The cortex mask {path} holds {maps.values.shape[1]} maps of {len(maps.values)} "
+            f"The cortex mask {path} contains {maps.values.shape[1]} maps of {len(maps.values)} "
             f"vertices; one of {n_vertices}, as the data have, is expected."
         )
     if maps.hemisphere not in (None, hemisphere):

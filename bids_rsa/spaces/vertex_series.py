@@ -32,8 +32,8 @@ class VertexSeries:
             self.layout = self.layout.followed_by(header.layout)
             if header.n_maps != self.n_volumes:
                 raise ContentError(
-                    f"{paths[0]} holds {self.n_volumes} volumes, and {path} {header.n_maps}: both "
-                    "hemispheres of a run must have the same volumes.",
+                    f"{paths[0]} contains {self.n_volumes} volumes, and {path} {header.n_maps}: "
+                    "both hemispheres of a run must have the same volumes.",
                     "Copy or write the files again.",
                 )
 
@@ -105,4 +105,4 @@ def _read_hemisphere(path: str, inside: Inside, out: Floats) -> None:
 
     stream_arrays(path, take)
     if done != len(out):
-        raise ContentError(f"{path} holds {done} volumes, and its header says {len(out)}.")
+        raise ContentError(f"{path} contains {done} volumes, and its header says {len(out)}.")

@@ -105,8 +105,8 @@ def test_a_table_without_durations_needs_one(write):
     [
         ("onset\tduration\n1\t2\n", "no column 'trial_type'; its columns: onset, duration"),
         ("a\tb\n1\t2\n", "no column 'onset' and no column 'duration' and no column 'trial_type'"),
-        ("onset\tduration\ttrial_type\n1,5\t2\tface\n", "row 1 .*'onset' holds '1,5'"),
-        ("onset\tduration\ttrial_type\n1\t2,5\tface\n", "row 1 .*'duration' holds '2,5'"),
+        ("onset\tduration\ttrial_type\n1,5\t2\tface\n", "row 1 .*'onset' contains '1,5'"),
+        ("onset\tduration\ttrial_type\n1\t2,5\tface\n", "row 1 .*'duration' contains '2,5'"),
         ("onset\tduration\ttrial_type\n1\t-2\tface\n", "negative in rows below the header: 1"),
         ("onset\tduration\ttrial_type\nn/a\t2\tface\n", "row 1 below the header has no onset"),
         ("onset\tduration\ttrial_type\ninf\t2\tface\n", "'inf'"),

@@ -204,7 +204,7 @@ NOTHING = "nothing can be significant"
         (("--n-permutations", "500", "--primary", "cluster-size"), ("0.00399", "666 are needed")),
         (("--n-permutations", "500", "--primary", "maxt"), ()),  # one maximum over all
         (("--n-permutations", "500", "--group-mask", "{cortex}"), ()),  # one part
-        (("--n-permutations", "2000", "--tail", "two-sided"), ("0.00391", "11 subjects")),
+        (("--n-permutations", "2000", "--tail", "two-sided"), ("0.00391", "11 participants")),
     ],
 )
 def test_a_corrected_p_that_cannot_reach_alpha_is_warned_about(output, layout, options, told):

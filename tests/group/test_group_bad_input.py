@@ -103,7 +103,7 @@ def test_one_map_in_two_files(call, places):
     nib.save(nib.load(path), str(path).removesuffix(".gz"))
     code, said = refuse(call, bids, out)
     assert code == 65
-    assert "sub-04 is there twice" in said
+    assert "sub-04 exists twice" in said
     assert path.name in said
 
 
@@ -174,7 +174,7 @@ def test_a_constant_covariate(call, places):
     write_participants(bids, [f"sub-{i:02d}\t33\ta" for i in range(1, 9)])
     code, said = refuse(call, bids, out, "--test-covariate", "age")
     assert code == 65
-    assert "33 for all 8 subjects" in said
+    assert "33 for all 8 participants" in said
 
 
 def test_covariates_that_depend_on_each_other(call, places):
@@ -300,7 +300,7 @@ def test_a_half_written_participant(call, places, what):
     path.unlink()
     code, said = refuse(call, bids, out)
     assert code == 66
-    assert "not written whole" in said
+    assert "output is incomplete" in said
     assert "sub-04" in said
     assert "sub-03" not in said
     code, said = call(bids, out, "group", *FAST, "--exclude-participant-label", "04", "--dry-run")
@@ -416,7 +416,7 @@ def test_a_joint_correction_over_different_subjects(call, places):
         write_map(out, f"{number:02d}", subject_scores(number, seed=9), model="other")
     code, said = refuse(call, bids, out, "--fwe-over", "models")
     assert code == 2
-    assert "different subjects" in said
+    assert "different participants" in said
 
 
 def test_a_group_mask_that_is_not_there(call, places, tmp_path):
@@ -478,5 +478,7 @@ def test_misnamed_folders_are_named_and_not_tested(call, places):
     shutil.copytree(out / "sub-01", out / "sub-01 copy")
     code, said = call(bids, out, "group", *FAST, "--dry-run")
     assert code == 0, said
-    assert f"Folders not searched, because labels may hold only letters and digits: {out}" in said
+    assert (
+        f"Folders not searched, because labels may contain only letters and digits: {out}" in said
+    )
     assert "Participants: sub-01, sub-02" in said

@@ -103,7 +103,7 @@ def test_indices_are_matched_by_number(tmp_path, key):
     assert f"{key}-01" in test.label
     write_map(tmp_path / "out", "01", subject_scores(1))
     renamed(tmp_path, "01", "task-x_space", f"task-x_{key}-1_space")
-    with pytest.raises(BidsRsaError, match="sub-01 is there twice"):
+    with pytest.raises(BidsRsaError, match="sub-01 exists twice"):
         planned(tmp_path)
 
 

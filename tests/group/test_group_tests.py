@@ -47,10 +47,12 @@ def test_one_sample_equals_scipy_and_finds_the_planted_effect(plain_run):
     np.testing.assert_allclose(group_map(out, "z"), stats.norm.isf(expected.pvalue), atol=2e-4)
     np.testing.assert_allclose(group_map(out, "meanFisherz"), z.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(group_map(out, "mean"), np.tanh(z.mean(axis=0)), atol=1e-6)
-    assert group_sidecar(out, "mean")["Description"].startswith("tanh of the mean over subjects of")
+    assert group_sidecar(out, "mean")["Description"].startswith(
+        "tanh of the mean over participants of"
+    )
     d = z.mean(axis=0) / z.std(axis=0, ddof=1)
     np.testing.assert_allclose(group_map(out, "cohensd"), d, rtol=2e-5)
-    assert (group_map(out, "nsubjects") == N).all()
+    assert (group_map(out, "nparticipants") == N).all()
     planted = planted_volume()[inside_volume()]
     significant = group_map(out, "tThr") != 0
     assert significant[planted].all()
@@ -167,7 +169,7 @@ def test_groups_of_unequal_spread_are_warned_of(call, tmp_path, n_wide, n_narrow
     assert code == 0, said
     (warning,) = [w for w in group_sidecar(out, "tfceFWEp")["Warnings"] if "times as widely" in w]
     assert warning in said
-    sizes = re.findall(rf"wide \({n_wide} subjects\) .* narrow \({n_narrow}\)", warning)
+    sizes = re.findall(rf"wide \({n_wide} participants\) .* narrow \({n_narrow}\)", warning)
     assert len(sizes) == 1
     (ratio,) = re.findall(r"spread ([\d.]+) times", warning)
     assert float(ratio) == pytest.approx(2, rel=0.1)
@@ -266,11 +268,11 @@ def test_partial_coverage_keeps_voxels_that_some_lack(call, places):
     code, said = call(bids, out, "group", *FAST)
     assert code == 0, said
     assert "sub-03 2" in said
-    assert group_volume(out, "nsubjects")[2, 2, 2] == 0
+    assert group_volume(out, "nparticipants")[2, 2, 2] == 0
     code, said = call(bids, out, "group", *FAST, "--coverage", "0.8", "--overwrite")
     assert code == 0, said
-    assert group_volume(out, "nsubjects")[2, 2, 2] == N - 1
-    assert group_volume(out, "nsubjects")[4, 4, 4] == N
+    assert group_volume(out, "nparticipants")[2, 2, 2] == N - 1
+    assert group_volume(out, "nparticipants")[4, 4, 4] == N
     z = [np.arctanh(np.float32(subject_scores(i)[2, 2, 2])) for i in range(1, N + 1) if i != 3]
     expected = stats.ttest_1samp(np.array(z, dtype=float), 0.0).statistic
     assert group_volume(out, "t")[2, 2, 2] == pytest.approx(expected, rel=1e-4)
@@ -283,7 +285,7 @@ def test_a_group_mask_narrows_what_is_tested(call, places, tmp_path):
     nib.save(nib.Nifti1Image(mask, AFFINE), tmp_path / "mask.nii.gz")
     code, said = call(bids, out, "group", *FAST, "--group-mask", tmp_path / "mask.nii.gz")
     assert code == 0, said
-    tested = group_volume(out, "nsubjects") > 0
+    tested = group_volume(out, "nparticipants") > 0
     np.testing.assert_array_equal(tested, (mask > 0) & inside_volume())
 
 
@@ -381,7 +383,7 @@ def test_who_is_in_and_who_is_not_and_why(call, places):
         file.unlink()
     code, said = call(bids, out, "group", *FAST, "--exclude-participant-label", "sub-02")
     assert code == 0, said
-    rows = {row["participant_id"]: row for row in group_table(out, "subjects")}
+    rows = {row["participant_id"]: row for row in group_table(out, "participants")}
     assert rows["sub-02"]["status"] == "out"
     assert "--exclude-participant-label" in rows["sub-02"]["why"]
     assert rows["sub-05"]["status"] == "out"
@@ -399,7 +401,7 @@ def test_every_sidecar_says_what_the_inference_means(plain_run):
     assert len(sidecars) == len(images) > 20
     for path in sidecars:
         content = json.loads(path.read_text())
-        assert "over subjects, not over conditions" in content["Interpretation"], path
+        assert "over participants, not over conditions" in content["Interpretation"], path
         assert "up to one radius (8 mm) away" in content["Interpretation"], path
         assert "1 model (planted), 1 comparison (spearman), 1 tail" in content["Tried"], path
     keys = ("Test", "Tail", "Permutations", "RandomSeed", "Transform", "Participants", "Correction",
@@ -508,9 +510,23 @@ def test_an_effect_at_the_ceiling_has_a_finite_t(call, tmp_path, n_subjects, n_c
 @pytest.mark.parametrize(
     ("n_subjects", "conditions", "options", "expected"),
     [
-        (4, 8, (), ("0.0625", "4 subjects limit it: they have 16 sign flips", "At least 5 sub")),
-        (5, 8, ("--tail", "two-sided"), ("0.0625", "have 32 sign flips", "At least 6 subjects")),
-        (3, 3, (), ("0.125", "The 3 subjects limit it", "3 conditions have 6 orders", "0.167")),
+        (
+            4,
+            8,
+            (),
+            (
+                "0.0625",
+                "4 participants limit it: they have 16 sign flips",
+                "At least 5 participants",
+            ),
+        ),
+        (
+            5,
+            8,
+            ("--tail", "two-sided"),
+            ("0.0625", "have 32 sign flips", "At least 6 participants"),
+        ),
+        (3, 3, (), ("0.125", "The 3 participants limit it", "3 conditions have 6 orders", "0.167")),
         (8, 3, ("--n-permutations", "10"), ("0.0909", "10 permutations limit", "at least 19 are")),
     ],
 )
@@ -524,4 +540,4 @@ def test_what_keeps_p_above_alpha_is_said_before_anything_runs(
     assert code == 0, said
     for text in expected:
         assert text in said
-    assert ("subjects limit it" in said) != ("permutations limit it" in said)
+    assert ("participants limit it" in said) != ("permutations limit it" in said)

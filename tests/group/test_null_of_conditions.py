@@ -85,7 +85,7 @@ def test_p_from_files_equals_p_from_arrays_and_finds_the_planted_effect(call, tm
     sidecar = group_sidecar(out, "p")
     assert (sidecar["Null"], sidecar["RelabelingsUsed"]) == ("conditions", M)
     assert sidecar["SmallestP"] == pytest.approx(1 / (M + 1))
-    assert "not over subjects" in sidecar["Interpretation"]
+    assert "not over participants" in sidecar["Interpretation"]
     assert "The inference is over conditions" in sidecar["Assumption"]
 
 
@@ -145,7 +145,7 @@ def test_null_maps_of_another_number_are_refused(call, tmp_path):
     nib.save(nib.Nifti1Image(short, AFFINE), str(image).replace("_statmap", "_nullmaps"))
     code, said = call(bids, out, "group", *OPTIONS)
     assert code == 65, said
-    assert "sub-04" in said and "holds 50 null maps" in said and f"and {M} where" in said
+    assert "sub-04" in said and "contains 50 null maps" in said and f"and {M} where" in said
 
 
 def test_few_relabelings_are_warned_of_before_anything_runs(call, tmp_path):

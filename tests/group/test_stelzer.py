@@ -59,7 +59,7 @@ def test_the_planted_cluster_is_found_and_p_from_files_equals_p_from_arrays(call
     assert (sidecar["RelabelingsUsed"], sidecar["NullMapsPerMap"]) == (DRAWS, M)
     assert sidecar["NullClusters"] == len(found.null_sizes)
     assert (sidecar["Role"], group_sidecar(out, "fdrq")["Role"]) == ("primary", "secondary")
-    assert "not over subjects" in sidecar["Interpretation"]
+    assert "not over participants" in sidecar["Interpretation"]
     assert not [*out.glob("group/*FWEp*"), *out.glob("group/*stat-tfce*")]
     assert group_file(out, "_clusters", ".tsv").is_file()
 

@@ -76,5 +76,5 @@ def test_where_nothing_else_lies_the_error_names_them(tmp_path, folder):
     with pytest.raises(BidsRsaError) as raised:
         find(root, tmp_path)
     assert str(root / folder) in raised.value.message
-    assert "may hold only letters and digits" in raised.value.message
+    assert "may contain only letters and digits" in raised.value.message
     assert raised.value.exit_code == 66

@@ -218,7 +218,7 @@ def test_npy_errors(tmp_path, array, error, words):
 
 def test_a_pickled_npy_is_not_opened(tmp_path):
     np.save(tmp_path / "net.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(ContentError, match=r"net\.npy holds a Python object"):
+    with pytest.raises(ContentError, match=r"net\.npy contains a Python object"):
         load(f"{tmp_path}/net.npy", conditions=tuple(NAMES))
 
 

@@ -354,7 +354,7 @@ def test_identical_images_are_refused_whoever_made_them(tmp_path, kind):
     else:
         bidspm(root, values)
         analysis = one(tmp_path, root)
-    with pytest.raises(ContentError, match="two images hold the same values: face, run 1"):
+    with pytest.raises(ContentError, match="two images contain the same values: face, run 1"):
         stack_analysis(analysis, RUNS)
 
 
@@ -622,7 +622,7 @@ def test_pattern_errors(tmp_path):
     fails(SelectionError, 18, words, tmp_path, root, betas=where, selection=chosen)
     (root / "spm/sub-01/SPM.mat").write_bytes(b"")
     where = ("spm/sub-{subject}/beta_*.nii",)
-    fails(OptionError, 2, ["beta_0001.nii", "SPM.mat beside it"], tmp_path, root, betas=where)
+    fails(OptionError, 2, ["beta_0001.nii", "SPM.mat next to it"], tmp_path, root, betas=where)
     (root / "spm/sub-01/SPM.mat").unlink()
     words = ["not recognised", "beta_0001.nii", "spm, feat"]
     fails(InputError, 66, words, tmp_path, root, betas=("spm/sub-{subject}",))

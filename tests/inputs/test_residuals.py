@@ -54,7 +54,9 @@ def test_spm_residuals_are_cut_into_sessions(tmp_path):
     assert (first.dof, second.dof) == (3.0, 4.0)
     assert first.whitened is True
     (folder / "Res_0007.nii").unlink()
-    with pytest.raises(BidsRsaError, match=r"holds 6 Res_ images, and SPM.mat counts 7") as error:
+    with pytest.raises(
+        BidsRsaError, match=r"contains 6 Res_ images, and SPM.mat counts 7"
+    ) as error:
         one(tmp_path, root, betas=("spm/sub-{subject}",), rsa=NOISE)
     assert error.value.exit_code == 65
 

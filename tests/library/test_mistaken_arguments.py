@@ -118,7 +118,7 @@ def test_degrees_of_freedom_that_are_no_number():
 @pytest.mark.parametrize("labels", [list("abab"), [0.5, 1.5, 0.5, 1.5], [-1, 0, -1, 0]])
 def test_labels_of_images_are_positions(labels):
     images = RANDOM.normal(size=(12, 4))
-    with pytest.raises(ValueError, match=r"condition_of must hold positions"):
+    with pytest.raises(ValueError, match=r"condition_of must contain positions"):
         library.noise_from_images(images, labels)
     assert library.noise_from_images(images, [0, 1, 0, 1]).dof == 2
 

@@ -175,11 +175,11 @@ def test_images_that_hold_nothing_are_named(tmp_path, data):
     """An empty regressor's effect is 0 everywhere; a failed one's NaN."""
     data["2", "axe"] *= 0
     stacked = stack_analysis(write(tmp_path, data), RSA)
-    (warning,) = [text for text in stacked.warnings if "hold nothing" in text]
+    (warning,) = [text for text in stacked.warnings if "contain nothing" in text]
     assert "run-2_contrast-axe" in warning
     assert "run-1" not in warning
     fine = write(tmp_path / "fine", {key: values + 1 for key, values in data.items()})
-    assert not any("hold nothing" in text for text in stack_analysis(fine, RSA).warnings)
+    assert not any("contain nothing" in text for text in stack_analysis(fine, RSA).warnings)
     data["2", "axe"] += np.nan
     with pytest.raises(ContentError, match=r"210 not finite.*run-2_contrast-axe"):
         stack_analysis(write(tmp_path / "nan", data), RSA)

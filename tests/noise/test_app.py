@@ -234,7 +234,7 @@ def test_what_cannot_be_done_is_said_and_writes_nothing(tmp_path, capsys, option
     ("changed", "code", "message"),
     [
         ({"shape": (5, 5, 5)}, 65, "another grid than the images: the shapes differ"),
-        ({"n_volumes": 1}, 65, "hold 1 volume"),
+        ({"n_volumes": 1}, 65, "contain 1 volume"),
         ({"residual_runs": ("1", "2")}, 66, "no residuals of run 3"),
     ],
 )

@@ -116,7 +116,7 @@ def test_undefined_rdms_have_no_ceiling():
 
 
 def test_two_subjects_and_joint_fits_have_no_ceiling():
-    with pytest.raises(ValueError, match="at least three subjects"):
+    with pytest.raises(ValueError, match="at least three participants"):
         noise_ceiling(subjects(2), "pearson")
     for name in set(COMPARISONS) - set(WITH_CEILING):
         with pytest.raises(ValueError, match="there is no noise ceiling"):

@@ -222,7 +222,7 @@ def test_subjects_of_different_designs_have_no_ceiling_of_whitened_comparisons(t
     code, said = call(*group, "whitened-cosine")
     said = " ".join(said.split())
     assert code == 65, said
-    assert "(--condition-covariance design) must be the same in all subjects" in said
+    assert "(--condition-covariance design) must be the same in all participants" in said
     assert "In sub-02 it is not as in sub-01" in said
     assert not (out / "group").exists()
     code, said = call(*group, "spearman")
@@ -252,7 +252,7 @@ def test_subjects_who_leave_out_other_cells_have_no_ceiling(dataset, tmp_path, c
     code, said = call(*group)
     said = " ".join(said.split())
     assert code == 65, said
-    assert "the cells left out (--exclude-within run) must be the same in all subjects" in said
+    assert "the cells left out (--exclude-within run) must be the same in all participants" in said
     assert "In sub-03 it is not as in sub-01" in said
     assert not (out / "group").exists()
     code, said = call(*group, "--exclude-participant-label", "03")
@@ -275,5 +275,5 @@ def test_conditions_in_another_order_have_no_ceiling(tmp_path, call):
     code, said = call(*group, "--noise-ceiling")
     said = " ".join(said.split())
     assert code == 65, said
-    assert "the order of conditions must be the same in all subjects. In sub-02" in said
+    assert "the order of conditions must be the same in all participants. In sub-02" in said
     assert call(*group)[0] == 0  # scores do not depend on it

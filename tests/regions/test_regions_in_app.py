@@ -175,7 +175,7 @@ BAD = {
     "no regions": (["--roi", "V1"], 2, "needs regions"),
     "two tables": (["--atlas", "Octants", "--atlas-table", "a", "b"], 2, "names 2 tables"),
     "a bad sphere": (["--roi-sphere", "x:1,2:3"], 2, "NAME:x,y,z:R"),
-    "far away": (["--roi-sphere", "x:9000,0,0:5"], 65, "No sphere holds a voxel"),
+    "far away": (["--roi-sphere", "x:9000,0,0:5"], 65, "No sphere contains a voxel"),
     "two of one name": (["--roi-sphere", "x:0,0,0:9", "x:9,9,9:9"], 2, "two are named 'x'"),
     "a coverage above 1": (["--atlas", "Octants", "--min-coverage", "2"], 2, "at most 1"),
 }

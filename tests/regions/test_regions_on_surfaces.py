@@ -246,7 +246,7 @@ def test_negative_keys_are_no_regions(tmp_path):
     assert marked.regions == plain.regions
     for side in "LR":
         np.testing.assert_array_equal(marked.by_side[side], plain.by_side[side])
-    with pytest.raises(ContentError, match=r"holds negative labels: -7 \(120 in all\)"):
+    with pytest.raises(ContentError, match=r"contains negative labels: -7 \(120 in all\)"):
         read(-7)
 
 

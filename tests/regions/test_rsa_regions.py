@@ -221,7 +221,7 @@ def test_a_table_beside_the_atlas_names_the_regions(tmp_path):
         ("index\tname\n3\tn/a\n", "has no name"),
         ("index\tname\n3\n", "row 2 has 1 cells"),
         ("index\tname\n", "names no region"),
-        ("index\tname\n3\tV1\n-3\tV2\n", "holds negative labels: -3 (1 in all)"),
+        ("index\tname\n3\tV1\n-3\tV2\n", "contains negative labels: -3 (1 in all)"),
     ],
 )
 def test_tables_that_name_no_regions_are_refused(tmp_path, text, told):
@@ -236,10 +236,10 @@ def test_tables_that_name_no_regions_are_refused(tmp_path, text, told):
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (atlas(np.zeros(SHAPE, np.int16)), "holds no region"),
+        (atlas(np.zeros(SHAPE, np.int16)), "contains no region"),
         (nib.Nifti1Image(np.random.default_rng(0).random(SHAPE), AFFINE), "is not a label image"),
-        (nib.Nifti1Image(np.full((*SHAPE, 2), -4.0), AFFINE), "holds no probabilities"),
-        (atlas(np.full(SHAPE, 200).astype(np.int8)), "holds negative labels: -56"),
+        (nib.Nifti1Image(np.full((*SHAPE, 2), -4.0), AFFINE), "contains no probabilities"),
+        (atlas(np.full(SHAPE, 200).astype(np.int8)), "contains negative labels: -56"),
         (atlas(np.where(labels() == 0, -2, labels()).astype(np.int16)), "negative labels: -2"),
         (atlas(affine=AFFINE + np.array([[0, 0, 0, 900]] * 3 + [[0] * 4])), "shares no voxel"),
     ],
@@ -259,7 +259,7 @@ def test_minus_one_is_background(dtype, names):
     pd.testing.assert_frame_equal(given, plain)
     told = [note for note in given.attrs["notes"] if note not in plain.attrs["notes"]]
     assert len(told) == 1
-    assert f"holds -1 in {(labels() == 0).sum():,} voxels: taken as background" in told[0]
+    assert f"contains -1 in {(labels() == 0).sum():,} voxels: taken as background" in told[0]
 
 
 def test_names_make_labels_for_files_that_differ():

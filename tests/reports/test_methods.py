@@ -137,7 +137,7 @@ def test_tests_done_in_the_same_way_share_a_paragraph(sidecars):
     other = [{**tests[0], "Alpha": 0.01}, *tests[1:]]
     text = methods_text((), other)
     assert text.count("At the group level") == 2
-    assert text.count("Inference generalises over subjects") == 1
+    assert text.count("Inference generalises over participants") == 1
 
 
 def test_p_of_grayordinates_are_said_to_be_multiplied_by_two(sidecars):

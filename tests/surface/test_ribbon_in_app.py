@@ -298,7 +298,7 @@ def test_surfaces_beside_the_brain_are_refused(data, tmp_path):
             path = moved / f"sub-01/anat/sub-01_hemi-{side}_{name}.surf.gii"
             save_surface(path, points + np.array([0, 25, 0]), triangles, side)
     done = run_app(moved, tmp_path / "out", "--brain-mask", mask)
-    assert done.returncode == 65 and "lie inside the brain mask" in done.stderr
+    assert done.returncode == 65 and "are inside the brain mask" in done.stderr
     assert "--to-scanner" in done.stderr
 
 

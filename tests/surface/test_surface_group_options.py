@@ -185,7 +185,7 @@ def regions(output, tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("null", ["subjects", "conditions"])
+@pytest.mark.parametrize("null", ["participants", "conditions"])
 def test_regions_of_two_calls_are_tested_as_those_of_one(output, regions, null):
     found = {}
     for calls in ("one", "two"):
@@ -212,7 +212,7 @@ def test_regions_of_one_hemisphere_only_are_refused(output, regions, tmp_path):
         path.unlink()
     done = run_app(output[0], tmp_path / "out", "group", "--no-figures", "--no-report")
     assert done.returncode == 66, done.stderr
-    assert "sub-12" in done.stderr and "no hemi-R beside it" in done.stderr
+    assert "sub-12" in done.stderr and "no hemi-R next to it" in done.stderr
     # one hemisphere alone is tested as such
     for path in (tmp_path / "out").glob("sub-*/func/*_hemi-R_*"):
         path.unlink()
@@ -227,7 +227,7 @@ def test_regions_that_one_call_and_two_have_analysed_are_refused(output, regions
         shutil.copy(path, tmp_path / "out" / "sub-11" / "func" / path.name)
     done = run_app(output[0], tmp_path / "out", "group", "--no-figures", "--no-report")
     assert done.returncode == 65, done.stderr
-    assert "sub-11 is there twice" in done.stderr
+    assert "sub-11 exists twice" in done.stderr
 
 
 def test_the_group_page_has_a_viewer_without_pictures_too(output):

@@ -85,8 +85,8 @@ def subject_ceilings(
     given = np.asarray(rdms, dtype=np.float64)
     if given.ndim not in (2, 3) or len(given) < _MIN_SUBJECTS:
         raise ValueError(
-            "a noise ceiling needs the RDMs of at least three subjects, (n_subjects, n_centers, "
-            f"n_cells), not an array of shape {given.shape}"
+            "a noise ceiling needs the RDMs of at least three participants, (n_subjects, "
+            f"n_centers, n_cells), not an array of shape {given.shape}"
         )
     stacks = given[:, None] if given.ndim == 2 else given
     n_subjects, n_centers, n_cells = stacks.shape

@@ -179,7 +179,9 @@ def _checked_models(rows: Floats, nuisance: ArrayLike | None) -> Floats:
             )
         rows = np.concatenate([rows, further])
     if np.isinf(rows).any():
-        raise ValueError("model RDMs hold infinite cells; a cell is a number, or NaN to leave out")
+        raise ValueError(
+            "model RDMs contain infinite cells; a cell is a number, or NaN to leave out"
+        )
     return rows
 
 

@@ -112,7 +112,7 @@ COMPARISONS: dict[str, Comparison] = {
         Comparison(
             "regression",
             "regression",
-            "least-squares weight beside all other models",
+            "least-squares weight together with all other models",
             "regression weight",
             _terms("regression_terms", "joint_terms"),
             joint=True,
@@ -176,7 +176,7 @@ COMPARISONS: dict[str, Comparison] = {
         Comparison(
             "regression-nonneg",
             "regressionnonneg",
-            "least-squares weight, not below 0, beside all other models",
+            "least-squares weight, not below 0, together with all other models",
             "regression weight",
             _terms("nonnegative_regression_terms", "joint_terms"),
             joint=True,

@@ -121,7 +121,8 @@ def two_sample_design(is_first: npt.ArrayLike, covariates: npt.ArrayLike | None 
     first = np.asarray(is_first, dtype=bool)
     if min(first.sum(), (~first).sum()) < 2:
         raise ValueError(
-            f"two groups need at least 2 subjects each, found {first.sum()} and {(~first).sum()}"
+            f"two groups need at least 2 participants each, found {first.sum()} and "
+            f"{(~first).sum()}"
         )
     columns = _demeaned(covariates, len(first))
     nuisance = np.column_stack([np.ones(len(first)), columns])
@@ -162,7 +163,7 @@ def _demeaned(covariates: npt.ArrayLike | None, n_subjects: int) -> FloatArray:
     columns = np.asarray(covariates, dtype=np.float64)
     columns = columns.reshape(len(columns), -1)
     if len(columns) != n_subjects:
-        raise ValueError(f"covariates of {len(columns)} subjects for {n_subjects} subjects")
+        raise ValueError(f"covariates of {len(columns)} participants for {n_subjects} participants")
     if not np.isfinite(columns).all():
         raise ValueError("covariates must be finite")
     return np.asarray(columns - columns.mean(axis=0), dtype=np.float64)
@@ -171,16 +172,18 @@ def _demeaned(covariates: npt.ArrayLike | None, n_subjects: int) -> FloatArray:
 def _checked(design: Design) -> Design:
     """Refuse a design that cannot be estimated."""
     if design.n_subjects < 2:
-        raise ValueError(f"a test across subjects needs at least 2, found {design.n_subjects}")
+        raise ValueError(f"a test across participants needs at least 2, found {design.n_subjects}")
     columns = np.column_stack([design.tested, design.nuisance])
     norms = np.linalg.norm(columns, axis=0)
     if (norms <= RANK_TOLERANCE * np.sqrt(len(columns))).any():
-        raise ValueError("a covariate is constant over the subjects tested")
+        raise ValueError("a covariate is constant over the participants tested")
     if design.df < 1:
         raise ValueError(
-            f"{design.n_subjects} subjects leave no degree of freedom for a model with "
+            f"{design.n_subjects} participants leave no degree of freedom for a model with "
             f"{columns.shape[1]} columns"
         )
     if np.linalg.matrix_rank(columns / norms, tol=RANK_TOLERANCE) < columns.shape[1]:
-        raise ValueError("the covariates (and groups) are linearly dependent over these subjects")
+        raise ValueError(
+            "the covariates (and groups) are linearly dependent over these participants"
+        )
     return design

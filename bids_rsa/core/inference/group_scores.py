@@ -49,7 +49,7 @@ def fisher_z(scores: npt.ArrayLike, n_cells: int) -> tuple[FloatArray, int]:
     scores = np.array(scores, dtype=np.float64)
     magnitude = np.abs(scores)
     if (magnitude > 1 + 1e-6).any():
-        raise ValueError(f"a correlation of {np.nanmax(magnitude):g} lies beyond 1")
+        raise ValueError(f"a correlation of {np.nanmax(magnitude):g} exceeds 1")
     largest = largest_correlation(n_cells)
     limited = magnitude > largest
     scores[limited] = np.sign(scores[limited]) * largest

@@ -197,15 +197,17 @@ def _checked_counts(data: FloatArray, design: Design, tail: str) -> npt.NDArray[
     if tail not in ("greater", "less", "two-sided"):
         raise ValueError(f"tail must be greater, less or two-sided, not {tail}")
     if data.ndim != 2 or len(data) != design.n_subjects or data.shape[1] == 0:
-        raise ValueError(f"data must be ({design.n_subjects} subjects, voxels), found {data.shape}")
+        raise ValueError(
+            f"data must be ({design.n_subjects} participants, voxels), found {data.shape}"
+        )
     if np.isinf(data).any():
-        raise ValueError("data hold infinite values")
+        raise ValueError("data contain infinite values")
     counts: npt.NDArray[np.int64] = np.isfinite(data).sum(axis=0)
     if (counts < len(data)).any():
         if design.exchange != "flip" or design.nuisance.size:
             raise ValueError("missing values are allowed in a one-sample test without covariates")
         if counts.min() < 2:
-            raise ValueError("a voxel has fewer than 2 subjects")
+            raise ValueError("a voxel has fewer than 2 participants")
     return counts
 
 

@@ -53,7 +53,7 @@ def nearest_voxels(
     if patch_mask.ndim != 3 or patch_mask.shape != center_mask.shape:
         raise ValueError(f"masks of shape {patch_mask.shape} and {center_mask.shape}")
     if n_voxels < 1:
-        raise ValueError(f"a patch holds at least 1 voxel, not {n_voxels}")
+        raise ValueError(f"a patch contains at least 1 voxel, not {n_voxels}")
     offsets = sphere_offsets(affine, radius_mm, patch_mask.shape)
     steps_mm = np.linalg.norm(offsets @ np.asarray(affine, dtype=np.float64)[:3, :3].T, axis=1)
     # stable: equally far offsets stay in the order of the grid

@@ -54,7 +54,7 @@ def barycentric_weights(
             weights[rows[inside]] = coordinates[inside]
     if (found < 0).any():
         raise ValueError(
-            f"{int((found < 0).sum())} of {len(points)} points lie in no triangle of the sphere"
+            f"{int((found < 0).sum())} of {len(points)} points are in no triangle of the sphere"
         )
     return faces[found], weights
 

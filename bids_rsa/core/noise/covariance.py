@@ -71,7 +71,7 @@ def noise_covariance(
     if samples.ndim != 2:
         raise ValueError(f"residuals must be (n_samples, n_voxels), not of shape {samples.shape}")
     if not np.isfinite(samples).all():
-        raise ValueError("residuals hold values that are not finite")
+        raise ValueError("residuals contain values that are not finite")
     dof = len(samples) - 1 if dof is None else dof
     check_method(method)
     check_dof(dof, len(samples))

@@ -210,7 +210,7 @@ def _checked(covariance: ArrayLike, n_voxels: int) -> Floats:
             f"shape {matrix.shape}"
         )
     if not np.isfinite(matrix).all():
-        raise ValueError("the noise covariance holds values that are not finite")
+        raise ValueError("the noise covariance contains values that are not finite")
     if np.abs(matrix - matrix.T).max(initial=0.0) > ASYMMETRY * np.abs(matrix).max(initial=0.0):
         raise ValueError("the noise covariance is not symmetric")
     return matrix

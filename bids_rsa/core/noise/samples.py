@@ -38,8 +38,9 @@ def positions_of(labels: ArrayLike | None, n: int, name: str) -> Integers:
     array = labels_of(labels, n, name)
     if array.dtype.kind not in "iu" or (array < 0).any():
         raise ValueError(
-            f"{name} must hold positions (whole numbers from 0) among the conditions or folds of "
-            "the patterns; numpy.unique(names, return_inverse=True) finds those of sorted names"
+            f"{name} must contain positions (whole numbers from 0) among the conditions or folds "
+            "of the patterns; numpy.unique(names, return_inverse=True) finds those of sorted "
+            "names"
         )
     return array.astype(np.int64)
 
