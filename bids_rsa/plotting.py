@@ -13,8 +13,6 @@ from bids_rsa.core.mds import classical_mds, square_rdm
 
 __all__ = ["classical_mds", "plot_map", "plot_mds", "plot_model_scores", "plot_rdm", "plot_rdms"]
 
-MOST_NAMES = 40  # of conditions along an axis
-
 
 def _axes(ax: Any, **figure: Any) -> Any:
     """Use the axes given, else those of a new figure."""
@@ -44,7 +42,7 @@ def plot_rdm(
     rdm : (n, n) or (n * (n - 1) / 2,) array_like
         NaN cells are grey, the diagonal is white.
     conditions : sequence of str, optional
-        Names of the rows.
+        Names of the rows; of more than 30, numbers from 1 are shown.
     title, label : str
         Text above the RDM, and next to its colour bar.
     vmin, vmax : float, optional
@@ -89,13 +87,13 @@ def plot_rdm(
 
 
 def _name_rows(axes: Any, names: Sequence[str]) -> None:
-    """Write the conditions along both axes, where they are few enough to read."""
-    if not names or len(names) > MOST_NAMES:
+    """Write the conditions along both axes; numbers from 1 where they are too many to read."""
+    from bids_rsa.reports.label_places import name_rows
+
+    if not names:
         axes.set(xticks=[], yticks=[])
         return
-    size = 9 if len(names) <= 16 else 6
-    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
-    axes.set_yticks(range(len(names)), names, fontsize=size)
+    name_rows(axes, [str(name) for name in names], 9 if len(names) <= 16 else 7)
 
 
 def plot_rdms(
@@ -181,7 +179,7 @@ def plot_mds(
     rdm : (n, n) or (n * (n - 1) / 2,) array_like
         No NaN; cells may be below 0.
     conditions : sequence of str, optional
-        Names beside the points.
+        Names next to the points.
     groups : sequence of str, optional
         A group for each condition, shown by colour.
     title : str
@@ -199,6 +197,8 @@ def plot_mds(
     ValueError
         As `classical_mds`, or if the number of names or groups does not match.
     """
+    from bids_rsa.reports.label_places import label_points
+
     points = classical_mds(rdm)
     for given, what in ((conditions, "names"), (groups, "groups")):
         if given is not None and len(given) != len(points):
@@ -208,12 +208,13 @@ def plot_mds(
     for kind in dict.fromkeys(kinds.tolist()):
         own = kinds == kind
         axes.plot(points[own, 0], points[own, 1], "o", label=kind or None)
-    for name, place in zip([] if conditions is None else conditions, points, strict=False):
-        axes.annotate(name, place, xytext=(4, 3), textcoords="offset points", fontsize=9)
     if groups is not None:
         axes.legend()
     axes.set_aspect("equal", adjustable="datalim")
+    axes.margins(0.12)
     axes.set(xticks=[], yticks=[], title=title)
+    if conditions is not None:
+        label_points(axes, points, [str(name) for name in conditions], 9)
     return axes
 
 

@@ -1,6 +1,7 @@
 """The reporting checklist: what a report of the analysis needs, from the sidecars."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bids_rsa.reports.sidecar_values import (
@@ -12,6 +13,22 @@ from bids_rsa.reports.sidecar_values import (
     number,
     span,
 )
+
+MISSING_RUNS = {
+    "error": "none (not allowed)",
+    "complete": "only complete runs were used",
+    "average": "averaged over the runs that have them",
+}
+# keys inside a value
+_PARTS = {
+    "NotFinite": "not finite in every image",
+    "ZeroInARun": "zero in all images of a run",
+    "Min": "smallest",
+    "Median": "median",
+    "Max": "largest",
+}
+_SPACE = re.compile(r"(?:^|_)space-([A-Za-z0-9]+)")
+MOST_MASKS = 3  # that the checklist names one by one
 
 # item, keys that may hold it (the first is the one named in the page)
 PARTICIPANT_ITEMS = (
@@ -33,8 +50,8 @@ PARTICIPANT_ITEMS = (
     ("Least patch size", ("MinVoxels",)),
     ("Dissimilarity", ("Dissimilarity",)),
     ("Cross-validation", ("Folds",)),
-    ("Missing values", ("IgnoreNaN",)),
-    ("Missing runs", ("MissingRuns",)),
+    ("NaN ignored within patches", ("IgnoreNaN",)),
+    ("Conditions missing from some runs", ("MissingRuns",)),
     ("Comparison with the model", ("Comparison",)),
     ("Models", ("Model",)),
     ("Cells compared", ("CellsUsed",)),
@@ -61,9 +78,19 @@ GROUP_ITEMS = (
 
 
 def checklist(
-    items: Sequence[tuple[str, Sequence[str]]], sidecars: Sequence[Sidecar]
+    items: Sequence[tuple[str, Sequence[str]]],
+    sidecars: Sequence[Sidecar],
+    file_names: Iterable[str] = (),
 ) -> list[dict[str, str]]:
     """Fill in the checklist.
+
+    Parameters
+    ----------
+    items : sequence of (str, sequence of str)
+        Name of an item, and the keys that may have its value.
+    sidecars : sequence of mapping
+    file_names : iterable of str
+        Say the space where no sidecar does, as BIDS does not require it of standard spaces.
 
     Returns
     -------
@@ -75,7 +102,11 @@ def checklist(
     for name, keys in items:
         values = [words for key in keys for words in _words(key, sidecars, several)]
         title = name.format(locations=several, Locations=several.capitalize())
-        rows.append({"name": title, "value": "; ".join(dict.fromkeys(values)), "key": keys[0]})
+        key = keys[0]
+        if key == "SpatialReference" and not values:
+            values = [label for name in file_names for label in _SPACE.findall(name)]
+            key = "space- in file names" if values else key
+        rows.append({"name": title, "value": "; ".join(dict.fromkeys(values)), "key": key})
     return rows
 
 
@@ -85,6 +116,11 @@ def _words(key: str, sidecars: Sequence[Sidecar], several: str) -> list[str]:
         found = counts(sidecars, key)
         return [span(found)] if found else []
     values = [value for value in distinct(sidecars, key) if value != "unknown"]
+    if key == "MissingRuns":
+        return [MISSING_RUNS.get(value, str(value)) for value in values]
+    if key in ("BrainMask", "CortexMask") and len(values) > MOST_MASKS:
+        sizes = span(mask["Voxels"] for mask in values if "Voxels" in mask)
+        return [f"{sizes} {counted_by(key, several)}: {len(values)} masks"]
     return [answer_in_words(value, counted_by(key, several)) for value in values]
 
 
@@ -101,9 +137,12 @@ def answer_in_words(value: Any, several: str = "voxels") -> str:
         return number(value)
     if isinstance(value, dict) and "Origin" in value:
         return _mask_in_words(value, several)
+    if isinstance(value, dict) and {"Name", "SHA256"} <= set(value):
+        file = f"{value['File']}, " if value.get("File") else ""
+        return f"{value['Name']} ({file}SHA-256 {value['SHA256']})"
     if isinstance(value, dict):
         parts = [
-            f"{several.capitalize() if key == 'Voxels' else key}: {answer_in_words(item)}"
+            f"{several if key == 'Voxels' else _PARTS.get(key, key)}: {answer_in_words(item)}"
             for key, item in value.items()
             if item not in ([], "", None)
         ]

@@ -24,7 +24,7 @@ from bids_rsa.reports.page import write_page
 from bids_rsa.reports.page_state import page_path
 from bids_rsa.reports.participant_page import methods_content
 from bids_rsa.reports.parts import embed
-from bids_rsa.reports.region_view import group_pictures, tables_content
+from bids_rsa.reports.region_view import group_pictures, number_columns, short, tables_content
 from bids_rsa.reports.sidecar_values import distinct
 from bids_rsa.reports.surface_viewer import geometries_of
 from bids_rsa.reports.thumbnails import make_sheets
@@ -110,7 +110,9 @@ def _content(output_dir: Path, tests: Sequence[FoundTest]) -> dict[str, Any]:
         "region_pictures": group_pictures(output_dir / FOLDER),
         "sheets": sheets,
         "not_shown": not_shown,
-        "checklist": checklist(PARTICIPANT_ITEMS, [*of_participants, *designs])
+        "checklist": checklist(
+            PARTICIPANT_ITEMS, [*of_participants, *designs], [test.name for test in tests]
+        )
         + checklist(GROUP_ITEMS, told),
         "provenance": _provenance(told),
         "files": [
@@ -225,14 +227,19 @@ def _test(test: FoundTest) -> dict[str, Any]:
         ],
         "relabelings": _relabelings(sidecar),
         "pictures": [one for one in pictures if one],
-        "clusters": {"columns": _headings(columns), "rows": rows},
-        "subjects": {"columns": _headings(names), "rows": subjects},
+        "several": test.several,
+        "clusters": shown_table(columns, rows),
+        "subjects": shown_table(names, subjects),
     }
 
 
-def _headings(columns: Sequence[str]) -> list[str]:
-    """Write the names of a table's columns for a reader."""
-    return [HEADINGS.get(name, name.replace("_", " ")) for name in columns]
+def shown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Write a table for a reader: headings in words, and numbers with four digits."""
+    return {
+        "columns": [HEADINGS.get(name, name.replace("_", " ")) for name in columns],
+        "rows": [[short(cell) for cell in row] for row in rows],
+        "numbers": number_columns(columns, rows),
+    }
 
 
 def _relabelings(sidecar: dict[str, Any]) -> str:

@@ -11,29 +11,30 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_rsa.reports.analysis_view import make_surface_viewer, make_viewer, read_background
-from bids_rsa.reports.checklist import answer_in_words, counted_by
+from bids_rsa.reports.checklist import MISSING_RUNS, answer_in_words, counted_by
 from bids_rsa.reports.collect import FoundMap, entities_label, open_map
+from bids_rsa.reports.label_places import MOST_NAMED
 from bids_rsa.reports.model_view import models_content
 from bids_rsa.reports.null_view import null_rows, reliability_view
-from bids_rsa.reports.parts import Picture, arrangement, embed, embed_image, histogram, rdm_picture
+from bids_rsa.reports.parts import (
+    Picture,
+    arrangement,
+    embed,
+    embed_image,
+    histogram,
+    rdm_picture,
+)
 from bids_rsa.reports.sidecar_values import locations_of, number
 from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out
 from bids_rsa.reports.voxel_viewer import participant_voxels
 
 _SIZES = re.compile(r"_stat-n(voxels|vertices|grayordinates)_")
-_WHY = {"NotFinite": "not finite in every image", "ZeroInARun": "0 in all images of a run"}
-_MISSING_RUNS = {
-    "error": "none (not allowed)",
-    "complete": "only complete runs were used",
-    "average": "averaged over the runs that have them",
-}
-_LEFT_OUT = re.compile("|".join(_WHY))
 
 
 def analysis_content(
-    index: int, maps: Sequence[FoundMap], folder: Path, budget: int
+    index: int, maps: Sequence[FoundMap], folder: Path, budget: int, is_alone: bool = False
 ) -> dict[str, Any]:
-    """Gather what the page shows of one analysis."""
+    """Gather what the page shows of one analysis; headings name it unless it is alone."""
     scores = [one for one in maps if one.is_score]
     modelled = [one for one in scores if not one.pooled]
     others = [one for one in maps if one not in scores]
@@ -47,8 +48,10 @@ def analysis_content(
     several = counted[1] if counted else locations_of([first.sidecar])
     return {
         "label": label,
+        "of": "" if is_alone else f", {label}",
         "several": several,
         "conditions": _conditions(first.sidecar),
+        "id": f"analysis-{index}",
         "masks": _masks(first.sidecar),
         "coverage": _coverage(mask, anatomy, first) if anatomy else None,
         **models_content(modelled),
@@ -105,22 +108,30 @@ def _mask_of(one: FoundMap) -> NDArray[np.bool_]:
     return np.nan_to_num(one.data) != 0
 
 
-def _conditions(sidecar: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Count what is behind each condition."""
+def _conditions(sidecar: dict[str, Any]) -> dict[str, Any]:
+    """Count what is behind each condition, as a table; numbered where pictures show numbers."""
     images, runs = sidecar.get("ImagesPerCondition", {}), sidecar.get("RunsPerCondition", {})
     trials = sidecar.get("TrialsPerCondition")
     of_trials = trials if isinstance(trials, dict) else {}
     names = sidecar.get("Conditions") or list(images)
-    return [
-        (
-            name,
-            *(
-                number(table[name]) if name in table else "not known"
-                for table in (images, runs, of_trials)
-            ),
-        )
+    rows = [
+        [name]
+        + [
+            number(table[name]) if name in table else "not known"
+            for table in (images, runs, of_trials)
+        ]
         for name in names
-    ]  # type: ignore[misc]
+    ]
+    columns, is_numbered = ["condition", "images", "runs", "trials"], len(names) > MOST_NAMED
+    if is_numbered:
+        rows = [[str(place), *row] for place, row in enumerate(rows, start=1)]
+        columns = ["number", *columns]
+    return {
+        "columns": columns,
+        "rows": rows,
+        "numbers": range(len(columns) - 3, len(columns)),
+        "is_numbered": is_numbered,
+    }
 
 
 def _masks(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
@@ -137,14 +148,9 @@ def _masks(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
         if key in sidecar
     ]
     return [
-        (key, _MISSING_RUNS.get(words, words) if key == "MissingRuns" else _why_left_out(words))
+        (key, MISSING_RUNS.get(words, words) if key == "MissingRuns" else words)
         for key, words in rows
     ]
-
-
-def _why_left_out(words: str) -> str:
-    """Write out the reasons for which voxels are left out."""
-    return _LEFT_OUT.sub(lambda found: _WHY[found[0]], words)
 
 
 def _searchlight(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
@@ -187,7 +193,7 @@ def _peak(rank: int, peak: dict[str, Any], one: FoundMap) -> dict[str, Any]:
         "mm": peak["Place"],
         "structure": peak.get("Structure", ""),
         "in_voxels": bool(peak.get("Structure")) and not peak["Structure"].startswith("cortex"),
-        "score": f"{peak['Score']:g}",
+        "score": f"{peak['Score']:.4g}",
         "voxels": str(peak["Voxels"]),
         "rdm": rdm_picture(cells, names, f"Peak {rank} at ({place}) mm") if cells else None,
         "mds": arrangement(cells, names, f"peak {rank} of {one.title}") if cells else None,

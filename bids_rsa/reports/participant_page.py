@@ -51,6 +51,7 @@ def write_participant_page(output_dir: Path, subject: str) -> Path:
     tables = region_tables(folder)
     found: list[FoundMap | FoundTable] = [*maps, *tables]
     sidecars = [one.sidecar for one in found]
+    analyses = analyses_of(maps)
     scores = [one.sidecar for one in maps if one.is_score] + region_scores(tables)
     designs = find_designs(folder)
     others = [one.sidecar for one in maps if not one.is_score]
@@ -62,8 +63,10 @@ def write_participant_page(output_dir: Path, subject: str) -> Path:
         "notes": _sentences(sidecars, "Notes"),
         "summary": _summary(subject, maps, tables),
         "analyses": [
-            analysis_content(number, own, folder, VIEWER_BUDGET // max(1, len(analyses_of(maps))))
-            for number, own in enumerate(analyses_of(maps).values())
+            analysis_content(
+                number, own, folder, VIEWER_BUDGET // len(analyses), is_alone=len(analyses) == 1
+            )
+            for number, own in enumerate(analyses.values())
         ],
         "design_columns": DESIGN_COLUMNS,
         "design_rows": design_rows(designs),
@@ -71,7 +74,11 @@ def write_participant_page(output_dir: Path, subject: str) -> Path:
         "region_pictures": [],
         "tables": tables_content(folder),
         "pictures": _other_pictures(folder, maps),
-        "checklist": checklist(PARTICIPANT_ITEMS, [*(scores or sidecars), *designs.values()]),
+        "checklist": checklist(
+            PARTICIPANT_ITEMS,
+            [*(scores or sidecars), *designs.values()],
+            [one.stem for one in found],
+        ),
         "provenance": _provenance(subject, sidecars),
         "files": [one.path.relative_to(output_dir).as_posix() for one in found],
         "sources": sorted({uri for one in sidecars for uri in one.get("Sources", ())}),
@@ -133,8 +140,8 @@ def _summary(
     return [
         ("Participant", f"sub-{subject}"),
         ("Analyses", "; ".join(entities_label(key) for key in labels)),
-        ("Maps of scores", str(len(scores))),
-        ("Tables of regions", str(len(tables))),
+        *([("Maps of scores", str(len(scores)))] if scores else []),
+        *([("Tables of regions", str(len(tables)))] if tables else []),
         ("Models", ", ".join(dict.fromkeys(names))),
         ("Comparisons", ", ".join(distinct(sidecars, "Comparison"))),
         ("Dissimilarity", ", ".join(distinct(sidecars, "Dissimilarity"))),

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_rsa.core.mds import classical_mds
+from bids_rsa.reports.label_places import (
+    MOST_NAMED,
+    names_or_numbers,
+    numbered_rows,
+    place_labels,
+)
 
 WEBP_QUALITY = 82
 N_BARS = 40
-MOST_NAMES = 30  # in an arrangement of points
+_MOST_LETTERS = 18
+_LETTER, _LINE = 5.4, 9.5  # width of a letter and height of a line in an arrangement of points
 Floats = NDArray[np.float64]
 
 
@@ -86,7 +94,10 @@ def histogram(values: Floats, unit: str) -> dict[str, Any] | None:
 def rdm_picture(
     cells: Sequence[float | None], names: Sequence[str], caption: str
 ) -> dict[str, Any]:
-    """Draw an RDM, a pixel a cell, with its conditions and values for the pointer."""
+    """Draw an RDM, a pixel a cell, with its conditions and values for the pointer.
+
+    Rows have their names, or some of them their numbers where there are many.
+    """
     values = np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
     square = scipy.spatial.distance.squareform(values, checks=False)
     known = values[np.isfinite(values)]
@@ -101,9 +112,15 @@ def rdm_picture(
         "uri": _uri(image, "png", compress_level=9),
         "alt": f"{caption}: RDM of {len(names)} conditions. {_extremes(values, names)}",
         "names": list(names),
+        "ticks": _ticks(len(names)) if len(names) > MOST_NAMED else [],
         "cells": [None if np.isnan(value) else float(f"{value:.4g}") for value in values],
         "caption": f"{caption} ({low:.3g} to {high:.3g})",
     }
+
+
+def _ticks(n: int) -> list[dict[str, float]]:
+    """Choose rows of an RDM to be numbered; ``top`` is in percent of its height."""
+    return [{"row": row + 1, "top": round(100 * (row + 0.5) / n, 2)} for row in numbered_rows(n)]
 
 
 def _extremes(values: Floats, names: Sequence[str]) -> str:
@@ -123,16 +140,45 @@ def _extremes(values: Floats, names: Sequence[str]) -> str:
 def arrangement(
     cells: Sequence[float | None], names: Sequence[str], what: str
 ) -> dict[str, Any] | None:
-    """Arrange conditions in two dimensions; None where a cell has no value."""
+    """Arrange conditions in two dimensions; None where a cell has no value.
+
+    Points have their names, or their numbers where there are many; no label hides another.
+    """
     if any(cell is None for cell in cells) or len(names) < 3:
         return None
     points = classical_mds(np.array(cells, dtype=np.float64))
-    reach = np.abs(points).max() or 1.0
+    labels = [shortened(label, _MOST_LETTERS) for label in names_or_numbers(names)]
+    sizes = np.array([(_LETTER * _n_columns(label) + 2, _LINE) for label in labels])
+    width = max(200.0, 2.4 * float(np.sqrt((sizes[:, 0] * sizes[:, 1]).sum() * 1.25)))
+    height = 0.8 * width
+    room = np.array([width / 2 - sizes[:, 0].max() - 6, height / 2 - 2 * _LINE])
+    spread = np.maximum(np.abs(points).max(axis=0), 1e-300)
+    scale = min(np.maximum(room, 0.25 * height) / spread)  # the same for both axes
+    at = np.array([width / 2, height / 2]) + points * scale * [1, -1]
+    placed = place_labels(at, sizes, (1, 1, width - 1, height - 1), gap=4)
     return {
         "alt": f"Multidimensional scaling of the {len(names)} conditions, {what}",
-        "named": len(names) <= MOST_NAMES,
+        "width": round(width),
+        "height": round(height),
         "points": [
-            {"name": name, "x": round(95 + 70 * x / reach, 1), "y": round(80 - 70 * y / reach, 1)}
-            for name, (x, y) in zip(names, points, strict=True)
+            {
+                "name": name, "label": label, "x": round(x, 1), "y": round(y, 1),
+                "label_x": round(center[0], 1), "label_y": round(center[1], 1),
+                "needs_line": needs_line,
+            }
+            for name, label, (x, y), center, needs_line in zip(
+                names, labels, at.tolist(), placed.centers.tolist(), placed.needs_line.tolist(),
+                strict=True,
+            )
         ],
-    }
+    }  # fmt: skip
+
+
+def shortened(name: str, most: int) -> str:
+    """Cut a name to a number of letters."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _n_columns(text: str) -> int:
+    """Count the letters of a text; wide ones, as in Chinese, count twice."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "FW" else 1 for letter in text)

@@ -17,6 +17,7 @@ from bids_rsa.core.mds import classical_mds
 from bids_rsa.group.region_data import RegionData, read_regions
 from bids_rsa.group.region_job import RegionGroupJob
 from bids_rsa.group.region_tests import ComparedRegions, compare_regions, mean_known
+from bids_rsa.reports.label_places import label_points, name_rows, names_or_numbers
 from bids_rsa.reports.pictures import save_figure
 from bids_rsa.reports.region_pictures import rdm_colours
 
@@ -136,10 +137,8 @@ def draw_rdm_and_arrangement(
     np.fill_diagonal(square, np.nan)
     norm, colours = rdm_colours(rdm)
     left.imshow(np.ma.masked_invalid(square), norm=norm, cmap=colours, interpolation="none")
-    size = max(4.0, min(9.0, 150 / max(len(conditions), 1)))
-    ticks = range(len(conditions))
-    left.set_xticks(ticks, conditions, rotation=90, fontsize=size, parse_math=False)
-    left.set_yticks(ticks, conditions, fontsize=size, parse_math=False)
+    size = max(6.0, min(9.0, 190 / max(len(conditions), 1)))
+    name_rows(left, conditions, size)
     bar = figure.add_axes((0.455, 0.2, 0.014, 0.66))
     figure.colorbar(ScalarMappable(norm, colours), bar, label=unit)
     right = figure.add_axes((0.6, 0.12, 0.37, 0.76))
@@ -155,10 +154,8 @@ def _arrange(axes: Axes, rdm: Floats, conditions: Sequence[str], size: float) ->
         return
     points = classical_mds(rdm)
     axes.plot(*points.T, "o", color=_BAR, markersize=7)
-    for name, (x, y) in zip(conditions, points, strict=True):
-        axes.annotate(name, (x, y), (4, 4), textcoords="offset points", fontsize=size + 1,
-                      parse_math=False)  # fmt: skip
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.15)
     axes.set_title("Classical multidimensional scaling", fontsize=9)
     axes.tick_params(labelsize=7)
+    label_points(axes, points, names_or_numbers(conditions), min(size + 1, 9))

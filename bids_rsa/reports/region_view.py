@@ -1,5 +1,6 @@
 """The tables and pictures of regions that lie in the output folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,8 @@ def tables_content(folder: Path) -> list[dict[str, Any]]:
             {
                 "title": f"Regions, {entities_label(one.stem)}",
                 "columns": columns,
-                "rows": [[_short(cell) for cell in row] for row in rows],
-                "numbers": [
-                    place
-                    for place in range(len(columns))
-                    if rows and all(_is_number(row[place]) for row in rows)
-                ],
+                "rows": [[short(cell) for cell in row] for row in rows],
+                "numbers": number_columns(columns, rows),
             }
         )
     return content
@@ -55,7 +52,16 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _short(cell: str) -> str:
+def number_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """List the columns that contain numbers, in some rows perhaps n/a."""
+    return [
+        place
+        for place in range(len(columns))
+        if all(_is_number(row[place]) for row in rows) and any(row[place] != "n/a" for row in rows)
+    ]
+
+
+def short(cell: str) -> str:
     """Write a number with four digits; whole numbers and words stay as they are."""
     if not _is_number(cell) or cell == "n/a" or cell.lstrip("-").isdigit():
         return cell
