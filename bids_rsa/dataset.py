@@ -82,12 +82,12 @@ def find_analyses(
     Returns
     -------
     Discovery
-        Analyses in the order of subject, session, task, acquisition, space, resolution.
+        Analyses in the order of participant, session, task, acquisition, space, resolution.
 
     Raises
     ------
     BidsRsaError
-        Whatever stops the whole run, or all its subjects.
+        Whatever stops the whole run, or all its participants.
     """
     started = time.perf_counter()
     _check_options(inputs, rsa)

@@ -24,7 +24,7 @@ SYNONYMS = {
     "inversion": "inv", "mtransfer": "mt", "processing": "proc", "hemisphere": "hemi",
     "stain": "stain",
 }  # fmt: skip
-# keys that records have a field of their own for
+# keys that records have a separate field for
 FIELDS = {
     "sub": "subject", "ses": "session", "task": "task", "acq": "acquisition", "run": "run",
     "space": "space", "res": "resolution",
@@ -51,7 +51,7 @@ _POSITION = {key: position for position, key in enumerate(ENTITIES)}
 class Named:
     """What is named by these entities of BIDS; None: not in the name.
 
-    ``others`` holds the entities that no field is there for, as (key, value).
+    ``others`` contains the entities for which there is no field, as (key, value).
     """
 
     session: str | None = None
@@ -110,7 +110,7 @@ def respelled(pairs: Iterable[tuple[str, str]], longest: Spellings) -> Pairs:
 def odd_part(stem: str) -> str | None:
     """Return the first part of a file's entities whose value BIDS does not allow.
 
-    A contrast's value may hold hyphens, as may those of keys that are compared as a whole.
+    A contrast's value may contain hyphens, as may those of keys that are compared as a whole.
     """
     found = _ODD.search(stem)
     return found[1] if found else None
@@ -123,13 +123,13 @@ def stem_of(path: str) -> str:
 
 
 def name_pairs(path: str) -> Pairs:
-    """Return all ``key-value`` parts of a file's name; a contrast's value may hold hyphens."""
+    """Return all ``key-value`` parts of a file's name; a contrast's value may contain hyphens."""
     parts = (part.partition("-") for part in stem_of(path).split("_"))
     return tuple((key, value) for key, _, value in parts if key and value)
 
 
 def others_of(path: str) -> Pairs:
-    """Return the entities of a file's name that no field of a record holds, in order.
+    """Return the entities of a file's name that no field of a record contains, in order.
 
     Keys that BIDS does not know are among them, so that nothing is ever mixed up.
     """
@@ -139,13 +139,13 @@ def others_of(path: str) -> Pairs:
 
 
 def in_order(pairs: Iterable[tuple[str, str | None]]) -> Pairs:
-    """Sort pairs as they stand in names, unknown keys last; those without a value are left out."""
+    """Sort pairs as they are in names, unknown keys last; those without a value are left out."""
     given = [(key, value) for key, value in pairs if value]
     return tuple(sorted(given, key=lambda pair: (_POSITION.get(pair[0], len(_POSITION)), pair[0])))
 
 
 def join_entities(pairs: Iterable[tuple[str, str | None]]) -> str:
-    """Write entities as they stand in a file's name."""
+    """Write entities as they are in a file's name."""
     return "_".join(f"{key}-{value}" for key, value in in_order(pairs))
 
 

@@ -60,7 +60,7 @@ def find_machine(
     environ : mapping, optional
         The environment (default: this process's).
     root : path
-        Where ``proc`` and ``sys`` lie.
+        Where ``proc`` and ``sys`` are.
     affinity : int, optional
         CPUs this process may be scheduled on (default: asked from the system).
     address_space : int, optional
@@ -116,7 +116,7 @@ def memory_limits(environ: Mapping[str, str], root: Path, address_space: int | N
 def cgroup_folders(root: Path, controller: str) -> Iterator[Path]:
     """Yield this process's cgroup folder of a controller and its parents, v1 and v2.
 
-    A limit anywhere on the way up binds; what lies above the mount (a container's) is not seen,
+    A limit anywhere on the way up binds; what is above the mount (a container's) is not seen,
     and need not be, as the container runtime mounts the limited group itself.
     """
     mounts = list(_cgroup_mounts(root))

@@ -1,6 +1,6 @@
 """Frozen settings of plain values: the science, the input, the group test, where and how to run.
 
-Each default stands here once; the parser reads it from here.
+Each default is here once; the parser reads it from here.
 """
 
 from dataclasses import dataclass, fields
@@ -86,7 +86,7 @@ class Selection:
 class InputSettings:
     """Where condition images, masks and models come from.
 
-    ``derivatives``, ``models`` and ``features`` hold their command-line texts
+    ``derivatives``, ``models`` and ``features`` contain their command-line texts
     (``[NAME=]PATH``, ``[NAME=]FILE``, ``[NAME=]FILE:METRIC``).
     """
 
@@ -144,8 +144,8 @@ class BoldSettings:
 class RegionSettings:
     """Which regions are analysed, and what is required of them.
 
-    ``atlas`` and ``rois`` hold their command-line texts (``[NAME=]FILE|LABEL``, ``[NAME=]MASK``),
-    ``roi_spheres`` ``NAME:x,y,z:R`` in mm; ``roi`` chooses regions by name.
+    ``atlas`` and ``rois`` contain their command-line texts (``[NAME=]FILE|LABEL``,
+    ``[NAME=]MASK``), ``roi_spheres`` ``NAME:x,y,z:R`` in mm; ``roi`` chooses regions by name.
     """
 
     atlas: tuple[str, ...] = ()
@@ -165,7 +165,7 @@ class RegionSettings:
 
 @dataclass(frozen=True)
 class GroupSettings:
-    """The science of the group level: what is tested across subjects, and how it is corrected."""
+    """The science of the group level: what is tested across participants, and its correction."""
 
     label: str | None = None
     comparison: tuple[str, ...] = ()

@@ -23,12 +23,12 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     """Replace a leading ``~`` by the home folder, which a shell does not do behind ``=``."""
     try:
         return Path(path).expanduser()
-    except RuntimeError:  # nobody of that name
+    except RuntimeError:  # no one of that name
         return Path(path)
 
 
 def existing_file(path: str, option: str) -> Path:
-    """Return the path if a file lies there, else say what lies near."""
+    """Return the path if a file is there, else say what is near."""
     path = str(expanded(path))
     if not Path(path).exists():
         folder = Path(path).resolve().parent
@@ -96,7 +96,7 @@ def json_of(text: str | bytes) -> Any:
 
 
 def json_object_of(path: Path) -> dict[str, Any] | None:
-    """Read a JSON file that holds an object; None for anything else, and for no file."""
+    """Read a JSON file that contains an object; None for anything else, and for no file."""
     try:
         content = json_of(path.read_bytes()) if path.is_file() else None
     except (OSError, ValueError):
@@ -155,7 +155,7 @@ def _is_json(text: str) -> bool:
 def composed(name: str) -> str:
     """Return a name with composed accents, as keyboards write it (Unicode's NFC).
 
-    Some programs write an accent as a character of its own; both look the same.
+    Some programs write an accent as a separate character; both look the same.
     """
     return unicodedata.normalize("NFC", name)
 
@@ -181,7 +181,7 @@ def read_number(text: str, path: Path, row: str, column: str) -> float:
 
 
 def check_unique(names: Sequence[str], path: Path) -> None:
-    """Refuse names that stand twice, and empty ones."""
+    """Refuse names that occur twice, and empty ones."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ContentError(

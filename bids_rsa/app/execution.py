@@ -55,7 +55,7 @@ class FullDiskError(ReadWriteError):
 
 @dataclass
 class Clock:
-    """How long the nodes of each subject took together, as Nipype reports it."""
+    """How long the nodes of each participant took together, as Nipype reports it."""
 
     started: dict[str, float] = field(default_factory=dict)
     taken: dict[str, float] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Clock:
             LOGGER.debug("%s: %s took %.1f s.", subject, node.name, seconds)
 
     def seconds(self, subject: str) -> float:
-        """Time that a subject's own nodes took."""
+        """Time that a participant's own nodes took."""
         return self.taken.get(subject, 0.0)
 
 

@@ -121,7 +121,7 @@ def _run_tests(
     ResourceError
         A test that needs more memory than there is.
     ContentError
-        With --noise-ceiling: a subject's RDMs that cannot be computed again.
+        With --noise-ceiling: a participant's RDMs that cannot be computed again.
     """
     _log_tests(tests, tried)
     if any(test.settings.noise_ceiling for test in tests):

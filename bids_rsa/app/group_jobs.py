@@ -22,7 +22,7 @@ from bids_rsa.outputs.derivatives import check_replaceable
 from bids_rsa.settings import RunSettings
 from bids_rsa.spaces.images import open_image
 
-BASE_GB = 0.4  # the libraries, and the permuted maps that threads hold
+BASE_GB = 0.4  # the libraries, and the permuted maps that threads contain
 SMOOTHING_BYTES = 5000  # a vertex, while the weights of its neighbours are found; measured
 COPIES = 4  # of the scores: three while they are read, and what is tested
 ADVICE = "Give this analysis a name with --label NAME, or choose another output directory (with -d "
@@ -81,7 +81,7 @@ def plan_jobs(
 
 
 def _links(test: GroupTest, output: Path, named: Mapping[str, str]) -> dict[str, str]:
-    """Name the datasets that a test's maps lie in; the output's own name is empty."""
+    """Name the datasets that a test's maps are in; the output's own name is empty."""
     paths = [path for member in test.members for one in member.all_maps for path in one.paths]
     roots = {dataset_root(path, {str(output), *named}) for path in paths}
     links = link_datasets(roots - {str(output)}, named)

@@ -38,7 +38,7 @@ class TestGraphs:
     claims: dict[str, Claim] = field(default_factory=dict)
 
     def claim(self, jobs: Sequence[AnyJob]) -> list[AnyJob]:
-        """Claim a folder for each job, beside those of other runs that work on it now."""
+        """Claim a folder for each job, next to those of other runs that work on it now."""
         claimed = [self._claimed(job) for job in jobs]
         tests = tuple(job for job in claimed if isinstance(job, GroupJob))
         self.tests = tests if any(job.n_joint > 1 for job in tests) else ()

@@ -56,7 +56,7 @@ class AnalysisGraphs:
     claims: dict[str, Claim] = field(default_factory=dict)
 
     def claim(self, job: AnalysisJob) -> AnalysisJob:
-        """Claim a folder for a job, beside the folders of other runs that work on it now."""
+        """Claim a folder for a job, next to the folders of other runs that work on it now."""
         folder = self.running.work / RUN_WORKFLOW / subject_name(job.analysis.subject)
         own = claim(folder, job.name)
         self.claims[own.name] = own
@@ -91,7 +91,7 @@ class AnalysisGraphs:
             return is_complete(output, job.all_planned, job.all_figures)
 
     def release(self, job: AnalysisJob, done: bool) -> None:
-        """Give a job's folder back, and remove it when nobody needs it any more."""
+        """Give a job's folder back, and remove it when no one needs it any more."""
         self.claims.pop(job.name).release(remove=done and not self.running.keeps_work)
 
 
@@ -165,7 +165,7 @@ def _n_threads(size: AnalysisSize, asked: int | None, plugin: Plugin, at_once: i
 
 
 def _figures(analysis: Analysis, planned: Sequence[PlannedFile]) -> tuple[str, ...]:
-    """Name the pictures of an analysis's maps, and what the report shows beside them."""
+    """Name the pictures of an analysis's maps, and what the report shows next to them."""
     # both hemispheres are in one picture
     pictured = dict.fromkeys(
         map_figure_path(file.path, analysis)
@@ -177,7 +177,7 @@ def _figures(analysis: Analysis, planned: Sequence[PlannedFile]) -> tuple[str, .
 
 
 def _links(analysis: Analysis, datasets: Mapping[str, str]) -> dict[str, str]:
-    """Name the datasets that an analysis's inputs lie in."""
+    """Name the datasets that an analysis's inputs are in."""
     files = {file for path in _input_files(analysis) for file in (path, *companions(path))}
     roots = (dataset_root(file, datasets) for file in files)
     return link_datasets(roots, datasets)

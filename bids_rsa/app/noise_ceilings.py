@@ -49,7 +49,7 @@ def plan_ceiling_jobs(
     Raises
     ------
     BidsRsaError
-        Subjects' RDMs that cannot be made again.
+        Participants' RDMs that cannot be made again.
     """
     if not any(job.test.settings.noise_ceiling for job in jobs):
         return []
@@ -107,7 +107,7 @@ def _ceiling_job(together: Sequence[GroupJob], bids_dir: str, n_threads: int) ->
 
 
 def _memory_gb(subject: CeilingSubject, n_tests: int, n_threads: int) -> float:
-    """Bound the memory of a subject's patterns, which are read one after the other."""
+    """Bound the memory of a participant's patterns, which are read one after the other."""
     plan = plan_stack(subject.analysis, subject.rsa.reading)
     size = analysis_size(subject.analysis, plan, subject.rsa, n_tests)
     return memory_needs(size, n_threads).largest_gb
@@ -116,7 +116,7 @@ def _memory_gb(subject: CeilingSubject, n_tests: int, n_threads: int) -> float:
 def _subject(
     number: int, tests: Sequence[GroupTest], bids_dir: str, n_threads: int
 ) -> list[CeilingSubject]:
-    """Find what made a subject's maps; two where each hemisphere was analysed in its own call."""
+    """Find what made a participant's maps; two if the hemispheres were analysed in two calls."""
     maps = [test.members[number].maps[0][0] for test in tests]
     if all(is_of_one_call(one) for one in maps):
         return [_of_call(maps, tests, bids_dir, n_threads)]
@@ -160,12 +160,12 @@ class _Found:
 
 
 def _root(one: ParticipantMap) -> str:
-    """Name the dataset that a map lies in."""
+    """Name the dataset that a map is in."""
     return one.path.partition(f"/sub-{one.subject}/")[0]
 
 
 def _find_analysis(maps: Sequence[ParticipantMap], bids_dir: str, n_threads: int) -> _Found:
-    """Find the run that made a subject's maps, the newest whose settings and inputs fit.
+    """Find the run that made a participant's maps, the newest whose settings and inputs fit.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What became of each subject of a run."""
+"""What became of each participant of a run."""
 
 import logging
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ LOGGER = logging.getLogger(__name__)
 
 @dataclass
 class Outcome:
-    """What happened to each subject."""
+    """What happened to each participant."""
 
     rows: list[SummaryRow] = field(default_factory=list)
     failures: dict[str, BidsRsaError] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class Outcome:
         _log(subject, error)
 
     def fail_before(self, failures: Sequence[tuple[str, BidsRsaError]]) -> None:
-        """Note failures found by checks; one that several subjects share is said once."""
+        """Note failures found by checks; one that several participants share is said once."""
         alike: dict[str, list[str]] = {}
         for subject, error in failures:
             self.failures[subject] = error
@@ -45,7 +45,7 @@ class Outcome:
 
 
 def _log(subject: str, error: BidsRsaError) -> None:
-    """Log a failure with the name of its subject, which many messages begin with."""
+    """Log a failure with the name of its participant, which many messages begin with."""
     name = f"sub-{subject}"
     text = str(error)
     LOGGER.error("%s", text if text.startswith(name) else f"{name}: {text}")

@@ -42,14 +42,14 @@ class PageJob:
 
     @property
     def path(self) -> Path:
-        """Where the page lies."""
+        """Where the page is."""
         return page_path(Path(self.output_dir), self.subject)
 
 
 def write_pages(
     subjects: Iterable[str], running: Running, anew: bool = False
 ) -> dict[str, BidsRsaError]:
-    """Write the pages that were not made from what lies there now.
+    """Write the pages that were not made from what is there now.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def _written_at(job: PageJob) -> int:
 
 
 def _is_current(job: PageJob) -> bool:
-    """Tell whether a page was made from what lies there now."""
+    """Tell whether a page was made from what is there now."""
     output = Path(job.output_dir)
     if job.subject:
         maps = participant_maps(output, job.subject)

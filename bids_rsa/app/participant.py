@@ -26,7 +26,7 @@ def run(settings: Settings, log_to: LogTo) -> int:
     Returns
     -------
     int
-        0 when all subjects are complete, 1 when some failed, their own code when all did.
+        0 when all participants are complete, 1 when some failed, their own code when all did.
 
     Raises
     ------

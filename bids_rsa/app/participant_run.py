@@ -36,7 +36,7 @@ def datasets_searched(discovery: Discovery, output: Path) -> Mapping[str, str]:
 class ParticipantRun:
     """The participants of one call, planned, run and summarised batch by batch.
 
-    ``outcome`` holds the subjects that failed the checks; what happens is added to it.
+    ``outcome`` contains the participants that failed the checks; what happens is added to it.
     """
 
     task: Task
@@ -53,7 +53,7 @@ class ParticipantRun:
         self.null_notes = NullNotes(self.task.rsa, self.task.models)
 
     def batches(self, analyses: Sequence[CheckedAnalysis]) -> Iterator[list[CheckedAnalysis]]:
-        """Yield the analyses of as many subjects as run together, unless the run is to stop."""
+        """Yield the analyses of as many participants as run together, unless the run is to stop."""
         plugin = self.running.plugin
         self.subjects = list(dict.fromkeys(checked.analysis.subject for checked in analyses))
         size = 1 if plugin.is_serial else SUBJECTS_PER_WORKER * plugin.n_procs
@@ -103,7 +103,7 @@ class ParticipantRun:
     def close(
         self, jobs: Sequence[AnalysisJob], failures: Mapping[str, BidsRsaError], clock: Clock
     ) -> None:
-        """Note what became of each subject; write the dataset's files once something is there."""
+        """Note the result of each participant; write the dataset's files once there are results."""
         self.is_new = self.is_new or bool(jobs)
         output = self.running.output
         for subject in dict.fromkeys(job.analysis.subject for job in jobs):
@@ -131,7 +131,7 @@ class ParticipantRun:
         write_dataset_files(self.running.output, descriptions, links, entities, forms)
 
     def write_pages(self, batch: Sequence[CheckedAnalysis]) -> None:
-        """Write the pages of the subjects of a batch; count those that could not be written."""
+        """Write the pages of the participants of a batch; count those that could not be written."""
         if self.running.settings.no_report:
             return
         # where maps could not be written, neither can pages: it was said once

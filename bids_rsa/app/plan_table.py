@@ -36,7 +36,7 @@ def plan_text(
     discovery : Discovery
     models : sequence of ModelRdm
     failures : sequence of (str, BidsRsaError), optional
-        Subjects that cannot run, also those found by later checks; the discovery's by default.
+        Participants that cannot run, also those found by later checks; the discovery's by default.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def _runs(analysis: Analysis) -> list[str | None]:
 
 
 def _layout(analysis: Analysis) -> Layout | None:
-    """Find where the first image's values lie by its header; None where it cannot be read."""
+    """Find where the first image's values are, by its header; None where it cannot be read."""
     first = analysis.images[0]
     try:
         return source_layout(first)

@@ -36,12 +36,12 @@ _CHECKED_AT_A_TIME = 8
 
 
 def check_folders(bids_dir: str, run: RunSettings) -> None:
-    """Check that output and work directory can be written, and don't lie where the input does.
+    """Check that output and work directory can be written, and are not where the input is.
 
     Raises
     ------
     OutputError
-        The output directory is or holds the input, or cannot be written.
+        The output directory is or contains the input, or cannot be written.
     OptionError
         The work directory is inside the input.
     """
@@ -193,9 +193,9 @@ def check_analyses(
     Returns
     -------
     analyses : list of CheckedAnalysis
-        Those of the subjects that can run.
+        Those of the participants that can run.
     failures : list of (str, BidsRsaError)
-        Subjects that cannot, and why.
+        Participants that cannot, and why.
     """
     failures: dict[str, BidsRsaError] = {}
     fine: list[CheckedAnalysis] = []

@@ -127,13 +127,13 @@ class RegionGraphs:
     claims: dict[str, Claim] = field(default_factory=dict)
 
     def claim(self, job: RegionGroupJob) -> RegionGroupJob:
-        """Claim a folder for a set, beside the folders of other runs that work on it now."""
+        """Claim a folder for a set, next to the folders of other runs that work on it now."""
         own = claim(self.running.work / RUN_WORKFLOW, job.name)
         self.claims[own.name] = own
         return replace(job, name=own.name)
 
     def release(self, jobs: Sequence[RegionGroupJob], has_failed: bool) -> None:
-        """Give the folders back, and remove what nobody needs any more."""
+        """Give the folders back, and remove what no one needs any more."""
         keep = self.running.keeps_work or has_failed
         for job in jobs:
             self.claims[job.name].release(remove=not keep)

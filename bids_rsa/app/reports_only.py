@@ -1,4 +1,4 @@
-"""``--reports-only``: the pages of what lies in the output folder are written again."""
+"""``--reports-only``: the pages of what is in the output folder are written again."""
 
 from collections.abc import Sequence
 from pathlib import Path

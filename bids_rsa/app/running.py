@@ -58,7 +58,7 @@ class Running:
         configure(self.work, self.settings.stop_on_first_crash, shows_all(self.settings))
 
     def keep_log(self, folder: Path) -> None:
-        """Write the settings, and the log so far, into a folder ``log`` beside the results."""
+        """Write the settings, and the log so far, into a folder ``log`` next to the results."""
         log = self.log_file.read_text(encoding="utf-8") if self.log_file.exists() else ""
         write_run_log(folder, self.run_id, self.toml, log)
 
@@ -88,7 +88,7 @@ class Call:
     def start(self, plugin: Plugin) -> Running:
         """Make the work directory, name the run, and begin its log.
 
-        A run beside this one removes the work directory at its end unless something is in it, as
+        A run next to this one removes the work directory at its end unless something is in it, as
         this log.
         """
         output = Path(self.asked.output_dir).absolute()

@@ -1,4 +1,4 @@
-"""Where intermediate results lie: a private folder, and in it one for each job while it runs."""
+"""Where intermediate results are: a private folder, and in it one for each job while it runs."""
 
 import errno
 import logging
@@ -21,14 +21,14 @@ _BESIDE, _LOCK = "_beside", ".lock"
 
 
 def work_dir(work_dir: str | None, output_dir: str) -> Path:
-    """Say where intermediate results lie: where asked, else in the user's part of OUTPUT/.work."""
+    """Say where intermediate results are: where asked, else in the user's part of OUTPUT/.work."""
     if work_dir:
         return Path(work_dir).absolute()
     return Path(output_dir).absolute() / WORK_FOLDER / str(os.geteuid())
 
 
 def make_work_dir(folder: Path, output: Path) -> Path:
-    """Make the work directory, which nobody else may write to: Nipype's files there are pickles.
+    """Make the work directory, which no one else may write to: Nipype's files there are pickles.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def make_work_dir(folder: Path, output: Path) -> Path:
     Returns
     -------
     Path
-        The same folder; or a temporary one, where the default lies on a file system without
+        The same folder; or a temporary one, where the default is on a file system without
         permissions.
 
     Raises
@@ -127,7 +127,7 @@ class Claim:
 
 
 def claim(parent: Path, name: str, also: tuple[str, ...] = ()) -> Claim:
-    """Claim the folder ``name``, or one beside it while another run works there.
+    """Claim the folder ``name``, or one next to it while another run works there.
 
     The system frees the claim when the process ends, however it ends. ``also`` as in `Claim`.
     """
@@ -155,7 +155,7 @@ def _remove(lock_path: Path, also: tuple[str, ...]) -> None:
 
 
 def remove_abandoned(parent: Path, pattern: str = "*", also: tuple[str, ...] = ()) -> None:
-    """Remove the claimed folders with such names that nobody holds: killed runs left them."""
+    """Remove the claimed folders with such names that no one holds: killed runs left them."""
     for path in parent.glob(f".{pattern}{_LOCK}"):
         with suppress(FileNotFoundError):  # another run was faster, and removed the folder as well
             descriptor = _lock(path)

@@ -62,7 +62,7 @@ def _start_worker(folder: str) -> None:
 def _end_with_parent() -> None:
     """End this process as soon as its parent is gone.
 
-    Nobody would take its result, and the next run may be working in the same folders already.
+    No one would take its result, and the next run may be working in the same folders already.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -1,4 +1,4 @@
-"""One subject's images become analyses whose conditions are the models'."""
+"""One participant's images become analyses whose conditions are the models'."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -51,7 +51,7 @@ class SkippedError(BidsRsaError):
 
 
 def check_rows(wanted: Wanted, images: Sequence[ConditionImage]) -> None:
-    """Refuse model rows that no image of any subject has.
+    """Refuse model rows that no image of any participant has.
 
     Raises
     ------
@@ -76,12 +76,12 @@ def subject_analyses(
     wanted: Wanted,
     datasets: Sequence[str] = (),
 ) -> list[Analysis]:
-    """Make the analyses of one subject; ``datasets`` are the folders that were searched.
+    """Make the analyses of one participant; ``datasets`` are the folders that were searched.
 
     Raises
     ------
     BidsRsaError
-        Whatever keeps the subject from being analysed.
+        Whatever keeps the participant from being analysed.
     SkippedError
         ``--missing skip`` and a condition is missing.
     """

@@ -33,7 +33,7 @@ def read_condition_map(path: str | None) -> dict[str, str]:
     Raises
     ------
     InputError, ContentError
-        No such file, other columns, a label that stands twice.
+        No such file, other columns, a label that occurs twice.
     """
     if path is None:
         return {}

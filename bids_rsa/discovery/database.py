@@ -1,8 +1,8 @@
 """--bids-database-dir: pybids' index of a dataset, made once and used again.
 
-Without it folders are walked anew, which is faster than making an index (one participant of 100 in
+Without it folders are walked again, which is faster than making an index (one participant of 100 in
 a fraction of a second) but slow on some network disks. One index is kept for each dataset; it is
-never made where nobody asked for it, because SQLite locks on network disks and fails in read-only
+never made where no one asked for it, because SQLite locks on network disks and fails in read-only
 folders.
 """
 
@@ -24,7 +24,7 @@ from bids_rsa.locks import locked
 
 LOGGER = logging.getLogger(__name__)
 LOCK_SECONDS = 600
-VERSION = 2  # increased when an index holds other files than before
+VERSION = 2  # increased when an index contains other files than before
 _SUBJECT = re.compile(r"^(?:node-[^/]+/)?sub-([^/]+)/")
 Paths = dict[str, list[str]]
 

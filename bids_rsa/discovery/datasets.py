@@ -12,7 +12,7 @@ from bids_rsa.settings import InputSettings
 from bids_rsa.tables import json_object_of, refuse_unwritable_name
 
 OWN_NAMES = {"bids_rsa", "bids-rsa"}
-# datasets lie in derivatives/<pipeline>, sometimes one folder deeper
+# datasets are in derivatives/<pipeline>, sometimes one folder deeper
 MAX_DEPTH = 2
 
 
@@ -53,7 +53,7 @@ def find_datasets(inputs: InputSettings, output_dir: str) -> Datasets:
     ----------
     inputs : InputSettings
     output_dir : str
-        Never searched, wherever it lies.
+        Never searched, wherever it is.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def _below(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _has_subjects(folder: Path) -> bool:
-    """Tell whether participants' folders lie directly in a folder."""
+    """Tell whether participants' folders are directly in a folder."""
     return any(entry.name.startswith(("sub-", "node-")) for entry in subfolders(str(folder)))
 
 
@@ -172,7 +172,7 @@ def _collection(folder: Path, depth: int = 1) -> Iterator[tuple[str, Path]]:
 
 
 def _same_or_inside(path: Path, output_dir: str) -> bool:
-    """Tell whether a folder is the output, or lies in it."""
+    """Tell whether a folder is the output, or is in it."""
     real, out = os.path.realpath(path), os.path.realpath(output_dir)
     return real == out or real.startswith(out + os.sep)
 

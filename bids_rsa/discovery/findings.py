@@ -1,4 +1,4 @@
-"""What lies in the input, in words: every complaint about missing images says this."""
+"""What is in the input, in words: every complaint about missing images says this."""
 
 from collections.abc import Iterable, Sequence
 
@@ -44,12 +44,12 @@ def found_images(images: Sequence[ConditionImage]) -> str:
 
 
 def values_of_key(images: Iterable[ConditionImage], key: str) -> list[str]:
-    """List the values of an entity that no field is there for."""
+    """List the values of an entity for which there is no field."""
     return sorted({dict(image.others).get(key, "none") for image in images})
 
 
 def found_files(datasets: Datasets, folders: Folders) -> str:
-    """Summarise what lies there when no condition image does."""
+    """Summarise what is there when no condition image does."""
     if not folders:
         return (
             "There is no sub-* folder in it."

@@ -1,4 +1,4 @@
-"""Which of the files found beside the images fit an analysis: its space, runs, dataset and grid."""
+"""Which files next to the images fit an analysis: its space, runs, dataset and grid."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,7 +25,7 @@ def fits_analysis(file: IndexedFile, analysis: Analysis, any_session: bool = Fal
 
 
 def _fits_others(file: Mapping[str, str | None], analysis: Mapping[str, str | None]) -> bool:
-    """Compare further entities: a file may lack those that don't say where its voxels lie."""
+    """Compare further entities: a file may lack those that don't say where its voxels are."""
     same = all(analysis.get(key, value) == value for key, value in file.items())
     return same and all(file.get(key) == analysis[key] for key in OF_SPACE if key in analysis)
 
@@ -70,5 +70,5 @@ def grid_of_file(path: str) -> Grid:
 
 
 def grid_of_image(image: ConditionImage) -> Grid:
-    """Read the grid of an image; a result without an affine of its own lies on its reference's."""
+    """Read the grid of an image; a result without its own affine is on its reference's."""
     return grid_of_file(image.reference or image.path)

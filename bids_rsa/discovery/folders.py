@@ -39,7 +39,7 @@ def walk(
     problems : list of (str, str)
         What cannot be read is appended: its path, and a sentence.
     seen : set, optional
-        Folders that are not entered (again); those that ``folder`` lies in from the start.
+        Folders that are not entered (again); those that ``folder`` is in from the start.
     """
     try:
         if seen is None:
@@ -69,14 +69,14 @@ def _identity(path: str | Path) -> Identity:
 
 
 def _is_entered(entry: os.DirEntry[str], skipped: str) -> bool:
-    """Tell whether a folder can hold what is looked for."""
+    """Tell whether a folder can contain what is looked for."""
     if entry.name in SKIPPED_FOLDERS or entry.name.startswith("."):
         return False
     return os.path.realpath(entry.path) != skipped
 
 
 def _entries(folder: str, problems: Problems) -> list[os.DirEntry[str]]:
-    """List a folder, sorted by name; what macOS leaves beside each file (``._*``) is left out."""
+    """List a folder, sorted by name; what macOS leaves next to each file (``._*``) is left out."""
     try:
         with os.scandir(folder) as entries:
             return sorted((e for e in entries if not e.name.startswith("._")), key=lambda e: e.name)

@@ -9,7 +9,7 @@ from bids_rsa.records import Analysis
 from bids_rsa.spaces.hemispheres import Hemisphere, of_hemisphere
 from bids_rsa.spaces.read_errors import missing_file
 
-# what --brain-mask and --roi-mask may hold
+# what --brain-mask and --roi-mask may contain
 GIVEN_FIELDS = ("subject", "session", "task", "space")
 
 

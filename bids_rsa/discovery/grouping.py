@@ -1,4 +1,4 @@
-"""From single images to analyses: duplicates refused, run level before subject level, one space."""
+"""From images to analyses: no duplicates, run level before participant level, one space."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -102,7 +102,7 @@ def lowest_node_wins(images: Sequence[ConditionImage]) -> tuple[list[ConditionIm
 def run_level_wins(images: Sequence[ConditionImage]) -> tuple[list[ConditionImage], list[str]]:
     """Leave out images without a run that combine runs which are there themselves.
 
-    fitlins writes both: the subject level carries no run, and often no session or task.
+    fitlins writes both: the participant level carries no run, and often no session or task.
     """
     by_run = [i for i in images if i.run is not None]
     kept: list[ConditionImage] = []
@@ -120,7 +120,7 @@ def run_level_wins(images: Sequence[ConditionImage]) -> tuple[list[ConditionImag
 
 
 def _combines(image: ConditionImage, single: ConditionImage) -> bool:
-    """Tell whether an image without a run can be a combination that holds a single run's."""
+    """Tell whether an image without a run can be a combination that contains a single run's."""
     if (image.subject, image.space, image.resolution) != (
         single.subject, single.space, single.resolution,
     ):  # fmt: skip

@@ -96,7 +96,7 @@ def refuse_mixed_densities(analyses: Iterable[Sequence[ConditionImage]]) -> None
 def with_density(others: Pairs, image: ConditionImage, of_centers: str | None = None) -> Pairs:
     """Write the density as BIDS does (den-10k), where the mesh or the grayordinates are known.
 
-    It is that of the centres, where they are on a mesh of their own.
+    It is that of the centres, where they are on a separate mesh.
     """
     if of_centers is not None:
         n_centers = density_vertices(of_centers.removeprefix("den-")) or 0

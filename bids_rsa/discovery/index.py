@@ -1,8 +1,8 @@
-"""The files of the wanted subjects with their BIDS entities, as pybids reads them.
+"""The files of the wanted participants with their BIDS entities, as pybids reads them.
 
-Only the wanted subjects' folders are walked, and only files that can be needed are parsed:
-indexing everything with `BIDSLayout` takes 38 s for 100 subjects with 20,000 files. The entities
-come from pybids' own matching, so its answers are kept.
+Only the wanted participants' folders are walked, and only files that can be needed are parsed:
+indexing everything with `BIDSLayout` takes 38 s for 100 participants with 20,000 files. The
+entities come from pybids' own matching, so its answers are kept.
 """
 
 import os
@@ -44,7 +44,7 @@ WANTED = re.compile(
 
 @dataclass(frozen=True)
 class IndexedFile(Named):
-    """A file and the entities in its name; ``folder`` is its subject folder."""
+    """A file and the entities in its name; ``folder`` is its participant folder."""
 
     path: str
     dataset: Dataset
@@ -86,7 +86,7 @@ CONFIG: dict[str, Any] = {
 
 
 def parse_name(path: str, dataset: Dataset, folder: str) -> IndexedFile | None:
-    """Read a file's entities with pybids; None where its name holds no subject."""
+    """Read a file's entities with pybids; None where its name contains no participant."""
     # pybids' parse_file_entities makes a database object of each file first, which takes ten times
     # as long as the matching, and the matching asks for a path only
     file = SimpleNamespace(path=path)

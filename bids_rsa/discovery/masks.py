@@ -1,4 +1,4 @@
-"""Masks and backgrounds found beside the images, each choice said in words."""
+"""Masks and backgrounds found next to the images, each choice said in words."""
 
 import json
 from collections.abc import Sequence
@@ -37,8 +37,8 @@ def brain_mask(
     """Choose the brain mask of an analysis.
 
     The file given; else the runs' own masks, intersected; else the anatomical one of the
-    subject in the same space and of the same voxels; else none. ``for_roi`` says that the filter
-    was needed for the ROI mask, so that a brain mask need not pass it.
+    participant in the same space and of the same voxels; else none. ``for_roi`` says that the
+    filter was needed for the ROI mask, so that a brain mask need not pass it.
 
     Raises
     ------

@@ -7,12 +7,12 @@ from bids_rsa.words import few
 
 @dataclass
 class Misnamed:
-    """What lies in the datasets under a name that BIDS does not allow, or at another's place.
+    """What is in the datasets under a name that BIDS does not allow, or at another's place.
 
     Attributes
     ----------
     folders : list of str
-        ``sub-*`` folders whose label holds more than letters and digits, or nothing.
+        ``sub-*`` folders whose label contains more than letters and digits, or nothing.
     files : list of (str, str)
         Path, and the part of its name that is wrong.
     elsewhere : list of str

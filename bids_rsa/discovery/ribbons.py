@@ -24,7 +24,7 @@ from bids_rsa.spaces.surface_files import DENSITIES, SIDES, read_surface
 from bids_rsa.tables import refuse_unwritable_name
 from bids_rsa.words import few, listing
 
-# what names of images say where voxels lie in the participant's own space
+# what names of images say where voxels are in the participant's own space
 _NATIVE_IMAGES = (
     *NATIVE, "anat", "T2w", "individual", "native", "orig", "scanner", "func", "bold", "boldref",
 )  # fmt: skip
@@ -38,7 +38,7 @@ def with_ribbon(
     inputs: InputSettings,
     query: Query | None = None,
 ) -> Analysis:
-    """Add the white and pial surfaces of both hemispheres; maps then lie on their mesh.
+    """Add the white and pial surfaces of both hemispheres; maps are then on their mesh.
 
     Parameters
     ----------

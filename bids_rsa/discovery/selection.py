@@ -22,7 +22,7 @@ OPTIONS = (
     ("space", "space"),
     ("res", "resolution"),
 )
-# what a filter may name beside the entities of BIDS names
+# what a filter may name next to the entities of BIDS names
 FACTS = ("contrast", "desc", "stat", "suffix", "extension", "datatype", "node")
 QUERIES = ("statmap", "mask")
 Filters = dict[str, dict[str, Any]]

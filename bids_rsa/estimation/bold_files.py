@@ -46,7 +46,7 @@ class NamedFile:
 
     @property
     def path(self) -> str:
-        """Where it lies."""
+        """Where it is."""
         return self.file.path
 
     @property
@@ -78,7 +78,7 @@ class BoldFile:
 
     @property
     def form(self) -> Form:
-        """Whether its values lie on a grid, on vertices, or on both."""
+        """Whether its values are on a grid, on vertices, or on both."""
         return _FORMS[self.file.extension]
 
     @property
@@ -93,7 +93,7 @@ class BoldFile:
 
     @property
     def others(self) -> Pairs:
-        """The entities of its name that no field is there for; a hemisphere if it is alone."""
+        """The entities of its name for which there is no field; a hemisphere if it is alone."""
         if self.right is None:
             return self.file.others
         return tuple(pair for pair in self.file.others if pair[0] != "hemi")
@@ -208,7 +208,7 @@ def _with_files(bold: NamedFile, files: Sequence[NamedFile]) -> BoldFile:
     run = {k: v for k, v in bold.entities.items() if k not in _OF_DERIVATIVES}
     own = [f for f in files if f.dataset == bold.dataset]
     others = [f for f in files if f.dataset != bold.dataset]
-    # events lie in the raw dataset; a copy beside the BOLD image counts where there are none
+    # events are in the raw dataset; a copy next to the BOLD image counts where there are none
     events = _nearest(_ending(others, "events.tsv"), run) or _nearest(
         _ending(own, "events.tsv"), run
     )

@@ -29,9 +29,10 @@ class Nuisance:
         Each demeaned and scaled to unit variance, which changes no estimate; spikes are 0 and 1.
     names : tuple of str
     spikes : tuple of int
-        The volumes (from 0) that a regressor of their own takes out.
+        The volumes (from 0) that a separate regressor takes out.
     high_pass_s : float or None
-        Cut-off of the cosines still to be added; None: the confounds hold them, or none are wanted.
+        Cut-off of the cosines still to be added; None: the confounds contain them, or none are
+        wanted.
     high_pass_source : str
     notes : tuple of str
     """

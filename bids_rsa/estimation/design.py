@@ -53,7 +53,7 @@ class RunDesign:
     unestimable : tuple of (str, str)
         Conditions that cannot be estimated, and why.
     separate : bool
-        Least squares separate: each trial has a design of its own (see `trial_designs`).
+        Least squares separate: each trial has a separate design (see `trial_designs`).
     notes : tuple of str
     """
 
@@ -202,8 +202,8 @@ def _peak_bins(
 ) -> list[int]:
     """Choose the bins of a finite impulse response in which the response peaks.
 
-    Bin d holds the volumes from (d - 1) repetition times after the onset up to d; where in it they
-    lie depends on when events begin within a volume. Bins are the same for all events.
+    Bin d contains the volumes from (d - 1) repetition times after the onset up to d; where in it
+    they are depends on when events begin within a volume. Bins are the same for all events.
     """
     # nilearn moves onsets to the next of its steps
     steps = np.ceil((onsets_s - frame_times_s[0]) * (_STEPS / repetition_time) - 1e-6)
@@ -268,7 +268,7 @@ def _without_dependent(design: RunDesign) -> RunDesign:
 def trial_designs(design: RunDesign) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Yield the design of each trial of least squares separate, and its contrast.
 
-    A trial's own regressors stand beside the sums of those of all other trials of its condition
+    A trial's own regressors are next to the sums of those of all other trials of its condition
     and of each other condition: as a response is linear, these are what nilearn would make.
     """
     owners = _trial_columns(design)

@@ -34,7 +34,7 @@ def unestimable(
 ) -> dict[int, tuple[int, ...]]:
     """Find contrasts that the design cannot estimate.
 
-    A contrast is estimable when it lies in the row space of the design matrix (Searle 1971).
+    A contrast is estimable when it is in the row space of the design matrix (Searle 1971).
 
     Parameters
     ----------

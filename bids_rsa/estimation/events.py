@@ -66,7 +66,7 @@ def read_events(
     Returns
     -------
     Events
-        Rows without a condition (``n/a``) are left out; an event that stands there twice counts
+        Rows without a condition (``n/a``) are left out; an event that is listed twice counts
         once.
 
     Raises

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from bids_rsa.estimation.design import RunDesign, trial_designs
 
 _LEAST_MEAN = 0.01  # of the extent of a voxel's series
-_BLOCK = 1024  # voxels: nilearn holds several arrays of a block in double precision
+_BLOCK = 1024  # voxels: nilearn contains several arrays of a block in double precision
 
 
 @dataclass(frozen=True, eq=False)

@@ -73,7 +73,7 @@ def estimate_run(
     Raises
     ------
     ContentError
-        The image and its mask don't fit, or hold nothing to estimate.
+        The image and its mask don't fit, or contain nothing to estimate.
     """
     bold = open_time_series(run.paths)
     inside = inside_of_run(run, bold.layout)

@@ -72,7 +72,7 @@ class RunNames(Protocol):
 
     @property
     def form(self) -> Form:
-        """Whether values lie on a grid, on vertices, or on both."""
+        """Whether values are on a grid, on vertices, or on both."""
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -44,15 +44,15 @@ def make_bold_example(directory: str | Path, settings: BoldExampleSettings | Non
     Returns
     -------
     Path
-        The raw dataset; ``derivatives/fmriprep`` holds the preprocessed BOLD,
+        The raw dataset; ``derivatives/fmriprep`` contains the preprocessed BOLD,
         ``derivatives/models/planted.tsv`` the model RDM, and
         ``derivatives/models/planted_mask.nii.gz`` is 1 where the effect was planted, as are
-        ``hemi-?_space-fsaverage5_desc-planted_mask.label.gii`` beside it with ``on_surface``.
+        ``hemi-?_space-fsaverage5_desc-planted_mask.label.gii`` next to it with ``on_surface``.
 
     Raises
     ------
     FileExistsError
-        The folder holds something already.
+        The folder is not empty.
     """
     settings = settings or BoldExampleSettings()
     root = new_folder(directory)
@@ -81,7 +81,7 @@ def _write_subject(
     settings: BoldExampleSettings,
     surface: ExampleSurface | None,
 ) -> None:
-    """Write the runs of a subject, who has the same patterns in all of them."""
+    """Write the runs of a participant, who has the same patterns in all of them."""
     random = np.random.default_rng([settings.seed, int(subject)])
     on_surface = None if surface is None else _SurfaceRuns(surface, subject, settings)
     inside = np.asanyarray(brain.dataobj) > 0
@@ -104,7 +104,7 @@ def _write_subject(
 
 
 class _SurfaceRuns:
-    """The runs of a subject on the surface: the events of the volumes, other noise and patterns."""
+    """The runs of a participant on the surface: events as for volumes, other noise and patterns."""
 
     def __init__(
         self, surface: ExampleSurface, subject: str, settings: BoldExampleSettings

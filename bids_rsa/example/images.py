@@ -41,7 +41,7 @@ def make_example(directory: str | Path, settings: ExampleSettings | None = None)
     Raises
     ------
     FileExistsError
-        The folder holds something already.
+        The folder is not empty.
     """
     settings = settings or ExampleSettings()
     root = new_folder(directory)
@@ -62,7 +62,7 @@ def _write_subject(
     planted: np.ndarray,
     settings: ExampleSettings,
 ) -> None:
-    """Write one subject's images: its own patterns in the planted place, noise everywhere."""
+    """Write one participant's images: its own patterns in the planted place, noise everywhere."""
     random = np.random.default_rng([settings.seed, int(subject)])
     inside = np.asanyarray(brain.dataobj) > 0
     patterns = settings.signal * planted_patterns(random, int(planted.sum()))

@@ -41,7 +41,7 @@ def new_folder(directory: str | Path) -> Path:
     Raises
     ------
     FileExistsError
-        It holds something already.
+        It is not empty.
     """
     root = Path(directory)
     if root.exists() and any(root.iterdir()):

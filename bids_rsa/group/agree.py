@@ -64,7 +64,7 @@ def check_agreement(maps: Sequence[ParticipantMap], what: str) -> tuple[str, ...
     Raises
     ------
     ContentError
-        Names the subjects whose sidecars differ, in what, and the values.
+        Names the participants whose sidecars differ, in what, and the values.
     """
     maps = [half for one in maps for half in one.halves]
     keys: tuple[str, ...] = AGREEING
@@ -96,7 +96,7 @@ def check_agreement(maps: Sequence[ParticipantMap], what: str) -> tuple[str, ...
 
 
 def _odd_ones(maps: Sequence[ParticipantMap], key: str) -> str | None:
-    """Name the subjects whose value is not that of most."""
+    """Name the participants whose value is not that of most."""
     values = {(one.subject, one.path): _canonical(key, value_at(one.metadata, key)) for one in maps}
     counts = Counter(values.values())
     if len(counts) == 1:
@@ -138,7 +138,7 @@ def _canonical(key: str, value: Any) -> str:
 
 
 def _identity(model: dict[str, Any]) -> str:
-    """Name a model by its content: its file, and what made an RDM of it if that holds features."""
+    """Name a model by its content: its file, and how features in it became an RDM."""
     return " ".join(str(model[key]) for key in ("Metric", "SHA256") if key in model)
 
 
@@ -148,12 +148,12 @@ def _short(text: str) -> str:
 
 
 def check_space(maps: Sequence[ParticipantMap], assume_common: bool) -> None:
-    """Check that the maps' space is one that subjects share.
+    """Check that the maps' space is one that participants share.
 
     Raises
     ------
     ContentError
-        No space- entity, or one that names a subject's own space.
+        No space- entity, or one that names a participant's own space.
     """
     space = maps[0].key.space
     if assume_common or (space and space.lower() not in OWN_SPACES):
@@ -170,7 +170,7 @@ def check_space(maps: Sequence[ParticipantMap], assume_common: bool) -> None:
 
 
 def check_layout(maps: Sequence[ParticipantMap]) -> Any:
-    """Check that all maps lie on one grid (by affine), one mesh or the same grayordinates.
+    """Check that all maps are on one grid (by affine), one mesh or the same grayordinates.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def check_layout(maps: Sequence[ParticipantMap]) -> Any:
     Raises
     ------
     ContentError
-        Names the subjects whose maps lie elsewhere, and describes both places.
+        Names the participants whose maps are elsewhere, and describes both places.
     """
     grids = [layout_of_map(one) for one in maps]
     usual = max(grids, key=lambda grid: sum(grid.equals(other) for other in grids))

@@ -1,4 +1,4 @@
-"""A subject whose RDMs are computed again for a noise ceiling, and how its images are read."""
+"""A participant whose RDMs are computed again for a noise ceiling, and how its images are read."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -32,7 +32,7 @@ Progress = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
 
 @dataclass(frozen=True, eq=False)
 class CeilingSubject:
-    """A subject's analysis, as it made the maps that are tested.
+    """A participant's analysis, as it made the maps that are tested.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class CeilingSubject:
     covariance : (n_conditions, n_conditions) float64 or None
         Of the condition estimates, for whitened comparisons.
     root : str
-        The dataset of the maps, which holds what the app estimated from BOLD.
+        The dataset of the maps, which contains what the app estimated from BOLD.
     runs : tuple of PlannedRun
         The runs that images were estimated from.
     """
@@ -57,7 +57,7 @@ class CeilingSubject:
 
 
 def check_comparable(subjects: Sequence[CeilingSubject], models: Collection[str]) -> None:
-    """Check that the subjects' RDMs can be averaged and compared in one way.
+    """Check that the participants' RDMs can be averaged and compared in one way.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def check_comparable(subjects: Sequence[CeilingSubject], models: Collection[str]
     Raises
     ------
     ContentError
-        Subjects whose conditions have another order, who leave out other cells, or whose condition
-        estimates have another covariance.
+        Participants whose conditions have another order, who leave out other cells, or whose
+        condition estimates have another covariance.
     """
 
     def in_order(one: CeilingSubject, other: CeilingSubject) -> bool:
@@ -108,7 +108,7 @@ def check_comparable(subjects: Sequence[CeilingSubject], models: Collection[str]
 def read_subject(
     subject: CeilingSubject, folder: Path, n_threads: int, progress: Progress
 ) -> CeilingSource:
-    """Read a subject's images as its participant run did.
+    """Read a participant's images as its participant run did.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def read_subject(
         rsa.ignore_nan,
         _noise(subject, stacked, folder, n_threads, progress),
         rsa.patch_size,
-        # voxels of a ribbon are those of a subject's own grid
+        # voxels of a ribbon are those of a participant's own grid
         stacked.space if isinstance(stacked.space, RibbonSpace) else None,
     )
     return CeilingSource(

@@ -26,11 +26,11 @@ from bids_rsa.outputs.whole_files import replacing_together
 
 @dataclass(frozen=True)
 class CeilingJob:
-    """The noise ceilings of tests of the same subjects and images, whose RDMs are computed once.
+    """The noise ceilings of tests of the same images, whose RDMs are computed once.
 
-    ``right`` are the subjects' right hemispheres, where another call of the participant level has
-    analysed them: none, or one or None for each subject.
-    ``links`` are (path, name) of the datasets that the participants' maps lie in. ``name`` is the
+    ``right`` are the participants' right hemispheres, where another call of the participant level
+    has analysed them: none, or one or None for each participant.
+    ``links`` are (path, name) of the datasets that the participants' maps are in. ``name`` is the
     node's; ``n_threads`` and ``memory_gb`` change no result.
     """
 
@@ -41,7 +41,7 @@ class CeilingJob:
     name: str
     n_threads: int = 1
     memory_gb: float = 1.0
-    awaited: tuple[str, ...] = ()  # no files beside the maps
+    awaited: tuple[str, ...] = ()  # no files next to the maps
     right: tuple[CeilingSubject | None, ...] = field(default=(), repr=False)
 
     @property

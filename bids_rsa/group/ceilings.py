@@ -1,4 +1,4 @@
-"""Noise ceilings of a group: the subjects' RDMs are computed again, side by side, and not kept."""
+"""Noise ceilings of a group: the participants' RDMs are computed again and not kept."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,13 +38,13 @@ STATS = {
     ),
 }
 MIN_SUBJECTS = 3
-# recomputed scores are compared with the maps, which hold float32, at so many centres
+# recomputed scores are compared with the maps, which contain float32, at so many centres
 N_CHECKED, TOLERANCE = 20, 1e-5
 
 
 @dataclass(frozen=True, eq=False)
 class CeilingSource:
-    """What makes a subject's RDMs, as it made the maps that are tested.
+    """What makes a participant's RDMs, as it made the maps that are tested.
 
     ``models`` are condensed model RDMs by name; ``covariance`` is that of the condition estimates.
     """
@@ -73,7 +73,7 @@ def check_ceilings(tests: Sequence[GroupTest]) -> None:
     OptionError
         Options that do not go together, or no test that has a ceiling.
     ContentError
-        Fewer than three subjects.
+        Fewer than three participants.
     """
     chosen = ceiling_tests(tests)
     if not chosen:
@@ -123,7 +123,7 @@ class _Test:
             prepare(model, self.name, condition_covariance=source.covariance)
             for model, source in zip(models, sources, strict=True)
         ]
-        # those of the other subjects are the same: see check_comparable
+        # those of the other participants are the same: see check_comparable
         self.missing, self.covariance = np.isnan(models[0]), sources[0].covariance
         self.ceilings = np.full((2, int(self.mask.sum())), np.nan)
         self.checked = np.zeros(self.mask.sum(), dtype=bool)
@@ -188,20 +188,20 @@ def compute_ceilings(
     on_progress: Callable[[int], None] | None = None,
     right: Sequence[CeilingSource | None] = (),
 ) -> list[Ceiling]:
-    """Compute the ceilings of tests of the same subjects and images; each RDM is computed once.
+    """Compute the ceilings of tests of the same participants and images; each RDM is computed once.
 
     Parameters
     ----------
     tests : sequence of GroupTest
         Complete: their masks are read.
     sources : sequence of CeilingSource
-        Of each subject; of the left hemisphere where another call has analysed the right one.
+        Of each participant; of the left hemisphere where another call has analysed the right one.
     output_dir : Path
     n_threads : int
     on_progress : callable
         Called with the number of newly finished voxels.
     right : sequence of CeilingSource or None
-        Of each subject's right hemisphere, where it was analysed in a call of its own.
+        Of each participant's right hemisphere, where it was analysed in a separate call.
 
     Raises
     ------
@@ -248,7 +248,7 @@ def _by_call(
 ) -> Iterator[tuple[NDArray[np.bool_], list[CeilingSource]]]:
     """Give the locations (n_locations,) of each hemisphere with what makes RDMs there.
 
-    All locations go together where one call has analysed both hemispheres of every subject.
+    All locations go together where one call has analysed both hemispheres of every participant.
     """
     if not right:
         yield np.ones(space.n_locations, dtype=bool), list(sources)

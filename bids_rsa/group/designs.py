@@ -67,7 +67,7 @@ def with_people(test: GroupTest, people: Participants | None) -> GroupTest:
 
 
 def _with_groups(test: GroupTest, people: Participants, column: str) -> GroupTest:
-    """Split the subjects into two groups by a column."""
+    """Split the participants into two groups by a column."""
     values = people.texts(column, "--group-column", test.subjects)
     groups = two_groups(values, column, test.settings)
     out = [
@@ -86,12 +86,12 @@ def _with_groups(test: GroupTest, people: Participants, column: str) -> GroupTes
 
 
 def two_groups(values: dict[str, str], column: str, settings: GroupSettings) -> tuple[str, ...]:
-    """Choose the two groups that are compared, from each subject's value of a column.
+    """Choose the two groups that are compared, from each participant's value of a column.
 
     Raises
     ------
     OptionError
-        Not two values, or one that no subject has.
+        Not two values, or one that no participant has.
     """
     there = sorted(set(values.values()))
     groups = settings.groups or tuple(there)
@@ -116,7 +116,7 @@ def design_of(test: GroupTest) -> Design:
     Raises
     ------
     ContentError
-        A design that cannot be estimated with these subjects.
+        A design that cannot be estimated with these participants.
     """
     return make_design(test, len(test.members), test.title)
 

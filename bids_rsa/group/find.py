@@ -42,7 +42,7 @@ def find_maps(
     Returns
     -------
     maps : tuple of ParticipantMap
-        Sorted by subject and file name.
+        Sorted by participant and file name.
     subjects : tuple of str
         All that have a folder there, also those without a map.
 
@@ -51,7 +51,7 @@ def find_maps(
     InputError
         No map at all, or a participant's output that was not written whole.
     ContentError
-        A subject with two maps of the same name parts.
+        A participant with two maps of the same name parts.
     """
     found: list[ParticipantMap] = []
     datasets = map_datasets(output_dir, derivatives)
@@ -138,7 +138,7 @@ def _participant_map(file: IndexedFile, comparison: str, mask: str | None) -> Pa
 
 
 def _sidecar(path: str) -> Path:
-    """Give the JSON beside an image."""
+    """Give the JSON next to an image."""
     return Path(without_extension(path) + ".json")
 
 
@@ -179,7 +179,7 @@ def _what_is_missing(one: ParticipantMap) -> list[str]:
 
 
 def _check_once(maps: Sequence[ParticipantMap]) -> None:
-    """Refuse a subject that has the same map twice."""
+    """Refuse a participant that has the same map twice."""
     seen: dict[tuple[str, MapKey, str], str] = {}
     for one in maps:
         name = (one.subject, one.key, one.model)
@@ -192,7 +192,7 @@ def _check_once(maps: Sequence[ParticipantMap]) -> None:
 
 
 def _nothing_found(bids_dir: str, places: str, subjects: Sequence[str]) -> InputError:
-    """Say where it looked, what lies there, and which command makes what is missing."""
+    """Say where it looked, what is there, and which command makes what is missing."""
     place = places.split(", ")[0]
     if not Path(place).is_dir():
         there = "That folder does not exist."

@@ -24,7 +24,7 @@ def join_maps(
     Returns
     -------
     list of ParticipantMap
-        Maps of one hemisphere keep their ``hemi-`` where nobody has the other one.
+        Maps of one hemisphere keep their ``hemi-`` where no one has the other one.
 
     Raises
     ------

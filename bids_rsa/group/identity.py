@@ -1,4 +1,4 @@
-"""Which files a test is made of: the hash of each, and no file under two subjects' names."""
+"""Which files a test is made of: the hash of each, and no file under two participants' names."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -107,7 +107,7 @@ def _draws_needed(alpha: float, factor: int) -> int:
 def _what_limits(
     test: GroupTest, design: Design, draws: Relabelings, smallest: float, factor: int
 ) -> str:
-    """Say whether the subjects or the draws keep p above alpha, and how many would do."""
+    """Say whether the participants or the draws keep p above alpha, and how many would do."""
     n, alpha, kind = len(test.members), test.settings.alpha, draws.exchange
     what = "sign flips" if kind == "flip" else "distinct permutations"
     told = f"{_nothing_can_be(test, smallest, factor)} "

@@ -29,23 +29,23 @@ class GroupScores:
     Attributes
     ----------
     scores : (n_subjects, n_voxels) float64
-        Transformed (and differenced, averaged over sessions, smoothed); NaN where a subject has
+        Transformed (and differenced, averaged over sessions, smoothed); NaN where a participant has
         none. Voxels (or vertices) in the order of ``np.flatnonzero(mask)``.
     model_means : (n_models, n_voxels) float64
-        Mean over subjects of each model's transformed score.
+        Mean over participants of each model's transformed score.
     space : Space
-        Where the locations lie.
+        Where the locations are.
     mask : (n_locations,) bool
     centers : (n_subjects,) int64
-        Voxels at which each subject has a score.
+        Voxels at which each participant has a score.
     mean_scores : (n_subjects,) float64
-        Each subject's mean score inside the mask, in the comparison's own unit.
+        Each participant's mean score inside the mask, in the comparison's own unit.
     resolution : (n_voxels,) float64
         How finely the scores are known, as a standard deviation (see ``score_resolution``).
     n_limited : int
         Perfect correlations, taken half a rank step from 1.
     lost_alone : (n_subjects,) int64
-        Voxels that are not tested because of each subject alone.
+        Voxels that are not tested because of each participant alone.
     """
 
     scores: Floats
@@ -61,9 +61,9 @@ class GroupScores:
 
 @dataclass(frozen=True, eq=False)
 class _Subject:
-    """One subject: transformed score of each model, mean raw score, and where all are finite.
+    """One participant: transformed score of each model, mean raw score, and where all are finite.
 
-    ``variance`` is the squared resolution of what is tested. Values stand at the locations that
+    ``variance`` is the squared resolution of what is tested. Values are at the locations that
     are ``inside`` (n_locations,), which are few of a grid's.
     """
 
@@ -74,7 +74,7 @@ class _Subject:
     n_limited: int
 
     def everywhere(self, values: Floats) -> Floats:
-        """Put values where they stand among all locations, NaN elsewhere."""
+        """Put values where they are among all locations, NaN elsewhere."""
         found = np.full(len(self.inside), np.nan)
         found[self.inside] = values
         return found
@@ -86,7 +86,7 @@ def gather_scores(test: GroupTest) -> GroupScores:
     Raises
     ------
     ContentError
-        A map without a finite score, or no voxel that enough subjects have.
+        A map without a finite score, or no voxel that enough participants have.
     """
     space = space_of_test(test, with_areas=True)
     subjects = [_load_member(member, test, space) for member in test.members]
@@ -118,7 +118,7 @@ def _gather(
 ) -> GroupScores:
     """Keep the voxels of the mask, smooth inside it, take differences of models.
 
-    Subjects are taken off the list one by one, so that all of them are never held twice.
+    Participants are taken off the list one by one, so that all of them are never held twice.
     """
     n, n_models, n_voxels = len(subjects), len(test.models), int(mask.sum())
     scores = np.empty((n, n_voxels))
@@ -173,7 +173,7 @@ def _mean(values: Floats) -> float:
 
 
 def _in_mask(one: _Subject, values: Floats, mask: NDArray[np.bool_], smooth: Smoother) -> Floats:
-    """Give a subject's values (n_voxels,) in the mask, smoothed inside it."""
+    """Give a participant's values (n_voxels,) in the mask, smoothed inside it."""
     return smooth(one.everywhere(values), mask & one.inside)[mask]
 
 
@@ -189,7 +189,7 @@ def make_smoother(space: Space, mask: NDArray[np.bool_], fwhm_mm: float) -> Smoo
 
 
 def _load_member(member: Member, test: GroupTest, space: Space) -> _Subject:
-    """Read a subject's maps, transform each, average over sessions."""
+    """Read a participant's maps, transform each, average over sessions."""
     transformed, raw, limited = [], [], 0
     variance = np.zeros(space.n_locations)
     for maps in member.maps:
@@ -254,7 +254,7 @@ def narrowed(mask: NDArray[np.bool_], test: GroupTest, space: Space) -> NDArray[
 
 
 def _list_lost(test: GroupTest, lost: NDArray[np.int64]) -> str:
-    """List the voxels lost through each subject alone."""
+    """List the voxels lost through each participant alone."""
     rows = [f"sub-{s} {n}" for s, n in zip(test.subjects, lost, strict=True) if n]
     return ", ".join(rows) or "none"
 

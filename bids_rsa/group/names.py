@@ -23,7 +23,7 @@ P_STATS = (
 # maps that only --null stelzer makes, and those that it does not
 STELZER = ("clusterSizep", "clusterSizefdrq")
 NOT_STELZER = ("tfce", "tFWEp", "tfceFWEp", "clusterSizeFWEp", "clusterMassFWEp")
-# each map's stat- label and what it holds; {one} is a voxel or a vertex
+# each map's stat- label and what it contains; {one} is a voxel or a vertex
 STATS = {
     "mean": "Mean over participants, in the unit of the comparison",
     "meanFisherz": "Mean over participants of Fisher's z",
@@ -49,7 +49,7 @@ FIGURES = ("glass", "mosaic", "null", "peakscores")
 
 
 def describe_stat(test: GroupTest, stat: str) -> str:
-    """Say what a map holds, with the transform and contrast of its test."""
+    """Say what a map contains, with the transform and contrast of its test."""
     one = test.words[0]
     what = STATS[stat].format(one=one, One=one.capitalize())
     if stat == "mean" and test.transform == "fisher":
@@ -103,7 +103,7 @@ def group_geometry_path(test: GroupTest) -> str:
 
 
 def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[str, Any]:
-    """List what determines the numbers of a test, as it stands in its sidecars.
+    """List what determines the numbers of a test, as it is in its sidecars.
 
     ``others`` are the tests that share its family-wise correction.
     """

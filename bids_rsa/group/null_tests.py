@@ -119,7 +119,7 @@ def _add_null_scores(
     weight: float,
     smooth: Smoother,
 ) -> None:
-    """Add a subject's weighted null scores (n_draws, n_voxels): differences, means of sessions.
+    """Add a participant's weighted null scores (n_draws, n_voxels): differences, means of sessions.
 
     Raises
     ------

@@ -101,7 +101,7 @@ def _check_stelzer(group: GroupSettings) -> None:
 
 
 def _check_coverage(group: GroupSettings) -> None:
-    """Check that the test asked for allows centres that some subjects lack."""
+    """Check that the test asked for allows centres that some participants lack."""
     if group.coverage < 1 and group.uses_columns:
         raise OptionError(
             f"--coverage {group.coverage:g}: centres that some participants lack allow only "

@@ -36,7 +36,7 @@ def find_own_surfaces(
     surfaces : tuple of tuple of HemisphereSurfaces
         Of each participant; empty where some have none.
     without : tuple of str
-        Participants without surfaces of their own, where others have some.
+        Participants without their own surfaces, where others have some.
     """
     found = {one.subject: _own(one.maps[0][0], hemispheres) for one in members}
     without = tuple(subject for subject, own in found.items() if not own)

@@ -12,13 +12,13 @@ from bids_rsa.records import Form
 
 @dataclass(frozen=True)
 class MapKey(Named):
-    """What a map is of, but for the subject and the model."""
+    """What a map is of, but for the participant and the model."""
 
     comparison: str
 
     @property
     def label(self) -> str:
-        """The entities as they stand in file names, with the comparison behind."""
+        """The entities as they are in file names, followed by the comparison."""
         return self.file_label()
 
     def file_label(self, part: str = "") -> str:
@@ -33,7 +33,7 @@ class ParticipantMap:
 
     ``sha256`` covers the content of the map and of the mask, and the number of cells.
     ``metadata`` is the sidecar. ``right_path``, ``right_mask_path`` and ``right_metadata`` are
-    those of the right hemisphere, where it is in files of its own.
+    those of the right hemisphere, where it is in separate files.
     """
 
     subject: str
@@ -49,13 +49,13 @@ class ParticipantMap:
 
     @property
     def form(self) -> Form:
-        """Whether its values lie on a grid, on vertices, or on both."""
+        """Whether its values are on a grid, on vertices, or on both."""
         forms: tuple[Form, ...] = ("surface", "grayordinates")
         return next((f for f in forms if self.path.endswith(EXTENSIONS[f][0])), "volume")
 
     @property
     def halves(self) -> tuple["ParticipantMap", ...]:
-        """The map itself, or one record for each hemisphere that is in files of its own."""
+        """The map itself, or one record for each hemisphere that is in separate files."""
         if not self.right_path:
             return (self,)
         left = replace(self, right_path="", right_mask_path="", right_metadata={})
@@ -81,7 +81,7 @@ class ParticipantMap:
 
     @property
     def null_paths(self) -> tuple[str, ...]:
-        """Where its null maps lie, if the participant level has kept any."""
+        """Where its null maps are, if the participant level has kept any."""
         return tuple(path.replace("_statmap.", "_nullmaps.") for path in self.paths)
 
     @property
@@ -92,12 +92,12 @@ class ParticipantMap:
 
 @dataclass(frozen=True)
 class Member:
-    """A subject of a test: for each model compared, its maps (one for each session averaged)."""
+    """A participant of a test: for each model compared, its maps (one per session averaged)."""
 
     subject: str
     maps: tuple[tuple[ParticipantMap, ...], ...]
 
     @property
     def all_maps(self) -> tuple[ParticipantMap, ...]:
-        """Every map of the subject."""
+        """Every map of the participant."""
         return tuple(one for maps in self.maps for one in maps)

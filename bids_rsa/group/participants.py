@@ -1,4 +1,4 @@
-"""participants.tsv: groups and covariates of the subjects tested."""
+"""participants.tsv: groups and covariates of the participants tested."""
 
 import math
 from collections.abc import Sequence
@@ -14,21 +14,21 @@ ID_COLUMN = "participant_id"
 
 @dataclass(frozen=True)
 class Participants:
-    """The table as it stands: each subject's row, by label without ``sub-``."""
+    """The table as it is: each participant's row, by label without ``sub-``."""
 
     path: str
     columns: tuple[str, ...]
     rows: dict[str, dict[str, str]]
 
     def texts(self, column: str, option: str, subjects: Sequence[str]) -> dict[str, str]:
-        """Give the subjects' values of a column.
+        """Give the participants' values of a column.
 
         Raises
         ------
         OptionError
             No such column.
         ContentError
-            A subject without a row or a value.
+            A participant without a row or a value.
         """
         if column not in self.columns:
             raise OptionError(
@@ -49,7 +49,7 @@ class Participants:
     def coded(
         self, column: str, option: str, subjects: Sequence[str]
     ) -> tuple[tuple[float, ...], tuple[str, ...]]:
-        """Give the subjects' values of a column of numbers, or of two texts coded as 0 and 1.
+        """Give the participants' values of a column of numbers, or of two texts coded as 0 and 1.
 
         Returns
         -------
@@ -69,7 +69,7 @@ class Participants:
         return tuple(float(levels.index(text)) for text in texts.values()), levels
 
     def numbers(self, column: str, option: str, subjects: Sequence[str]) -> tuple[float, ...]:
-        """Give the subjects' values of a column of numbers.
+        """Give the participants' values of a column of numbers.
 
         Raises
         ------
@@ -145,7 +145,7 @@ def read_participants(bids_dir: str, option: str, file: str | None = None) -> Pa
     InputError
         There is no such table.
     ContentError
-        It has no participant_id column, ragged rows, or a subject twice.
+        It has no participant_id column, ragged rows, or a participant twice.
     """
     path = Path(file or Path(bids_dir, "participants.tsv"))
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Where the maps of a test lie, and their values as one vector of all locations."""
+"""Where the maps of a test are, and their values as one vector of all locations."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 
 
 def layout_of_map(one: ParticipantMap) -> Any:
-    """Read where the values of a map lie, from its headers."""
+    """Read where the values of a map are, from its headers."""
     if one.form == "volume":
         return header_of(one.path).grid
     layouts = [maps_header(path).layout for path in one.paths]
@@ -106,7 +106,7 @@ def _read_vertex_maps(one: ParticipantMap, paths: tuple[str, ...]) -> NDArray[An
 
 @dataclass(frozen=True)
 class NullMapsHeader:
-    """Where the null maps of a map lie, and how many there are."""
+    """Where the null maps of a map are, and how many there are."""
 
     layout: Any
     n_maps: int

@@ -39,7 +39,7 @@ def plan_tests(
     subjects : sequence of str
         All that have a folder in the output.
     bids_dir : str
-        Where participants.tsv lies.
+        Where participants.tsv is.
     group : GroupSettings
     selection : Selection
         The participants wanted and excluded.
@@ -49,7 +49,7 @@ def plan_tests(
     Raises
     ------
     BidsRsaError
-        Maps that cannot be combined, too few subjects, missing values in participants.tsv.
+        Maps that cannot be combined, too few participants, missing values in participants.tsv.
     """
     check_options(group)
     people = people_of(bids_dir, group)
@@ -144,7 +144,7 @@ def _test_key(one: ParticipantMap, group: GroupSettings) -> MapKey:
 def _members(
     maps: Sequence[ParticipantMap], models: tuple[str, ...]
 ) -> tuple[tuple[Member, ...], LeftOut]:
-    """Gather each subject's maps of the models, and say who lacks one."""
+    """Gather each participant's maps of the models, and say who lacks one."""
     members, missing = [], []
     for subject in sorted({one.subject for one in maps}):
         mine = [

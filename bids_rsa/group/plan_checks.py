@@ -39,7 +39,7 @@ def refuse_unused(inputs: InputSettings, group: GroupSettings, tests: Sequence[G
 
 
 def check_test(test: GroupTest) -> tuple[str, ...]:
-    """Check one test's subjects, sidecars, space, grid and design."""
+    """Check one test's participants, sidecars, space, grid and design."""
     if len(test.members) < 2:
         names = ", ".join(f"sub-{s}" for s in test.subjects) or "none"
         whose: dict[str, list[str]] = {}

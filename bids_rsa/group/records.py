@@ -1,4 +1,4 @@
-"""The frozen record of a test across subjects."""
+"""The frozen record of a test across participants."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Kind = Literal["one-sample", "paired", "groups", "slope"]
 
 @dataclass(frozen=True)
 class GroupTest:
-    """One test across subjects, and everything its numbers depend on.
+    """One test across participants, and everything its numbers depend on.
 
     Attributes
     ----------
@@ -31,8 +31,8 @@ class GroupTest:
     models : tuple of str
         One model, or the two that are compared.
     members : tuple of Member
-        The subjects in, in the order of their labels.
-    left_out : tuple of (subject, why)
+        The participants in, in the order of their labels.
+    left_out : tuple of (participant, why)
     groups : tuple of str
         The two groups, first minus second.
     group_of : tuple of str
@@ -47,11 +47,11 @@ class GroupTest:
     notes : tuple of str
         Warnings for the log and the sidecar.
     surfaces : tuple of HemisphereSurfaces
-        Of the hemispheres, where the maps lie on surfaces.
+        Of the hemispheres, where the maps are on surfaces.
     own_surfaces : tuple of tuple of HemisphereSurfaces
         Those of each member, whose mean vertex areas are used; empty: those of ``surfaces``.
     without_surfaces : tuple of str
-        Members without surfaces of their own, where others have some.
+        Members without their own surfaces, where others have some.
     """
 
     kind: Kind
@@ -77,7 +77,7 @@ class GroupTest:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The hemispheres that each map is written for in a file of its own; else an empty text."""
+        """The hemispheres that each map is written for in a separate file; else an empty text."""
         return ("L", "R") if self.members[0].maps[0][0].right_path else ("",)
 
     @property
@@ -87,7 +87,7 @@ class GroupTest:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Labels of the subjects in."""
+        """Labels of the participants in."""
         return tuple(member.subject for member in self.members)
 
     @property
@@ -148,7 +148,7 @@ class GroupTest:
 
     @property
     def folder(self) -> str:
-        """Where the files of the test lie, relative to the dataset."""
+        """Where the files of the test are, relative to the dataset."""
         label = self.settings.label
         return f"{FOLDER}/analysis-{label}" if label else FOLDER
 

@@ -75,7 +75,7 @@ def find_region_groups(
 
 
 def _tables(output_dir: str, derivatives: Sequence[str]) -> Iterator[tuple[Pairs, RegionTables]]:
-    """List the tables of scores that are finished, with their entities but for the subject."""
+    """List the tables of scores that are finished, with their entities but for the participant."""
     for dataset in map_datasets(output_dir, derivatives):
         for path in sorted(Path(dataset.path).glob(f"sub-*/**/*_seg-*{SUFFIX}")):
             pairs = dict(name_pairs(path.name))

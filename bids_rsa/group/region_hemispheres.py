@@ -23,12 +23,12 @@ def join_tables(tables: Sequence[Found]) -> Iterator[Found]:
     Parameters
     ----------
     tables : sequence of (Pairs, RegionTables)
-        With their entities but for the subject.
+        With their entities but for the participant.
 
     Yields
     ------
     (Pairs, RegionTables)
-        Tables of one hemisphere keep their ``hemi-`` where nobody has the other one.
+        Tables of one hemisphere keep their ``hemi-`` where no one has the other one.
 
     Raises
     ------

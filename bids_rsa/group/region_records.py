@@ -38,7 +38,7 @@ class RegionTables:
 
     @property
     def null(self) -> str:
-        """Where the scores under permutations lie, if the participant level has kept any."""
+        """Where the scores under permutations are, if the participant level has kept any."""
         return f"{self.scores.removesuffix(SUFFIX)}_desc-null_scores.tsv.gz"
 
 
@@ -76,7 +76,7 @@ class RegionGroup:
 
     @property
     def label(self) -> str:
-        """The entities as they stand in file names."""
+        """The entities as they are in file names."""
         return join_entities(self.key)
 
     @property

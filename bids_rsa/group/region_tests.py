@@ -70,7 +70,7 @@ class _Tester:
     def test(
         self, values: Floats, tail: Tail, known: Floats, draws: Floats | None = None
     ) -> RegionTests:
-        """Test by the draws of a null of conditions if given, else by relabeling subjects."""
+        """Test by the draws of a null of conditions if given, else by relabeling participants."""
         if draws is None:
             return self.relabel(values, tail, known, self.design)
         return condition_region_tests(
@@ -81,7 +81,7 @@ class _Tester:
     def relabel(
         self, values: Floats, tail: Tail, known: Floats, design: Design | None
     ) -> RegionTests:
-        """Test by relabeling subjects; against 0 where there is no design."""
+        """Test by relabeling participants; against 0 where there is no design."""
         return region_tests(
             values.reshape(len(values), -1), tail, self.settings.n_permutations,
             self.settings.random_seed, self.families(values), design, known.ravel(),
@@ -177,6 +177,6 @@ def ceilings_of_regions(rdms: Floats, comparison: str) -> tuple[Floats, Floats]:
 
 
 def mean_known(values: Floats) -> Floats:
-    """Average over participants who have a value; NaN where nobody has."""
+    """Average over participants who have a value; NaN where no one has."""
     n = np.isfinite(values).sum(axis=0)
     return np.asarray(np.nansum(values, axis=0) / np.where(n > 0, n, np.nan))

@@ -86,7 +86,7 @@ def _log_without_ceiling(job: RegionGroupJob, data: RegionData, comparison: str)
 
 
 def _of(file: PlannedFile) -> dict[str, Any]:
-    """Read a file's settings, as they stand in its sidecar."""
+    """Read a file's settings, as they are in its sidecar."""
     settings = {key: json.loads(text) for key, text in file.settings}
     versions = {"SettingsHash": file.settings_hash, "SoftwareVersions": software_versions()}
     return settings | versions

@@ -64,7 +64,7 @@ def common_keys(
         What came out on the way (voxels, warnings, thresholds).
     tried : Tried
     links : mapping
-        Path of each dataset that maps lie in to its name in BIDS URIs; others are the output's.
+        Path of each dataset that maps are in to its name in BIDS URIs; others are the output's.
     """
     shared = {key: test.metadata[key] for key in SHARED_KEYS if key in test.metadata}
     models = [maps[0].metadata.get("Model", {}) for maps in test.members[0].maps]

@@ -1,4 +1,4 @@
-"""Spread over subjects: unequal in two groups, or less than scores can tell apart."""
+"""Spread over participants: unequal in two groups, or less than scores can tell apart."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,11 +6,11 @@ from numpy.typing import NDArray
 from bids_rsa.core.inference.group_maps import spread_ratio
 from bids_rsa.group.records import GroupTest
 
-# 6 and 18 subjects of equal spread do not reach it (0 of 200 maps of 40 resolution elements or
+# 6 and 18 participants of equal spread do not reach it (0 of 200 maps of 40 resolution elements or
 # more), and a true 1.3 already makes the family-wise error of max-T .12
 NOTABLE_RATIO = 1.25
 # where the wider group is larger by this factor, corrected p values are too large instead: twice
-# the spread makes the family-wise error .08 for 14 subjects against 10, .02 for 16 against 8
+# the spread makes the family-wise error .08 for 14 participants against 10, .02 for 16 against 8
 MUCH_LARGER = 1.5
 
 
@@ -48,7 +48,7 @@ def spread_warnings(test: GroupTest, scores: NDArray[np.float64]) -> tuple[str, 
 
 
 def resolution_warnings(n_little: int, n_voxels: int, several: str) -> tuple[str, ...]:
-    """Say at how many voxels the spread over subjects is below the resolution of the scores.
+    """Say at how many voxels the spread over participants is below the resolution of the scores.
 
     ``several`` is what voxels are called in the space tested.
     """

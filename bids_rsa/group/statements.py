@@ -9,7 +9,7 @@ from bids_rsa.group.records import GroupTest
 
 @dataclass(frozen=True)
 class Tried:
-    """How many things were tried: in this call, and what lies in the output folder."""
+    """How many things were tried: in this call, and what is in the output folder."""
 
     models: tuple[str, ...]
     comparisons: tuple[str, ...]

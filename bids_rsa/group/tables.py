@@ -1,4 +1,4 @@
-"""The tables of a group test: clusters, scores of all subjects at the peaks, who is in."""
+"""The tables of a group test: clusters, scores of all participants at the peaks, who is in."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ _TIMES = {
 
 
 def cluster_columns(scores: GroupScores) -> dict[str, str]:
-    """Name the columns of the table of clusters, and say what they hold."""
+    """Name the columns of the table of clusters, and say what they contain."""
     (one, several), unit = scores.space.words, scores.space.size_unit
     on_surface = {
         "structure": f"Structure that the {one} with the largest statistic is of",
@@ -52,7 +52,7 @@ PEAK_COLUMNS = {
 
 
 def subject_columns(scores: GroupScores) -> dict[str, str]:
-    """Name the columns of the table of subjects, and say what they hold."""
+    """Name the columns of the table of participants, and say what they contain."""
     several = scores.space.words[1]
     return {
         "participant_id": "Participant",
@@ -104,7 +104,7 @@ def _structures(clusters: Sequence[Cluster], scores: GroupScores) -> list[tuple[
 
 
 def peak_rows(clusters: Sequence[Cluster], scores: GroupScores, test: GroupTest) -> list[Row]:
-    """List every subject's score at each peak."""
+    """List every participant's score at each peak."""
     groups = test.group_of or ("n/a",) * len(test.members)
     return [
         (f"sub-{subject}", str(number), _number(scores.scores[row, one.peak]), group)

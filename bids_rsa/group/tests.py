@@ -126,7 +126,7 @@ def _largest(observed: Observed, primary: str, ready: Prepared) -> float:
 
 
 def estimates(test: GroupTest, scores: GroupScores, ready: Prepared) -> dict[str, Floats]:
-    """Estimate means, Cohen's d and slopes, and count subjects."""
+    """Estimate means, Cohen's d and slopes, and count participants."""
     data = scores.scores
     first = np.array([name == test.groups[0] for name in test.group_of]) if test.groups else None
     maps = {"nparticipants": np.isfinite(data).sum(axis=0).astype(np.float64)}
@@ -166,7 +166,7 @@ def _compare(
     by_null_maps: ConditionTest | StelzerTest | None,
 ) -> _Compared:
     """Compare the observed statistics with their null; say what was relabelled how often."""
-    # t and z are those over subjects; where null maps are used they describe, the mean is tested
+    # t and z are those over participants; with null maps they only describe, as the mean is tested
     over_subjects = observe(ready.plan, ready.adjacency, test.settings.cluster_p)
     if isinstance(by_null_maps, StelzerTest):
         return _by_stelzer(test, ready, over_subjects, by_null_maps)

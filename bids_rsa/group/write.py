@@ -27,7 +27,7 @@ from bids_rsa.outputs.derivatives import (
 )
 from bids_rsa.outputs.whole_files import replacing_together
 
-# long lists that the maps' sidecars hold already
+# long lists that the maps' sidecars contain already
 NOT_IN_TABLES = ("Sources", "SoftwareVersions")
 
 RUN_WORKFLOW = "group"
@@ -43,7 +43,7 @@ class GroupJob:
     """All that is needed to run one test and to write what comes out.
 
     ``n_joint`` tests have their maxima taken together. ``links`` are (path, name) of the datasets
-    that the participants' maps lie in, but for the output. ``name`` is the graph's, ``state_dir``
+    that the participants' maps are in, but for the output. ``name`` is the graph's, ``state_dir``
     keeps finished permutations. ``is_drawn`` is False where no pictures are wanted. ``n_threads``
     and ``memory_gb`` change no result.
     """
@@ -63,7 +63,7 @@ class GroupJob:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """Files beside the maps that belong to a complete test: pictures where they are wanted."""
+        """Files next to the maps that belong to a complete test: pictures where they are wanted."""
         return self.others if self.is_drawn else without_pictures(self.others)
 
     @property
@@ -127,7 +127,7 @@ def write_result(job: GroupJob, scores: GroupScores, result: GroupResult) -> lis
 
 
 def _image(scores: GroupScores, values: NDArray[Any], part: str, outside: float = 0.0) -> Any:
-    """Put values into the mask of a test; NaN stands outside of it on surfaces."""
+    """Put values into the mask of a test; NaN is outside of it on surfaces."""
     is_mask = values.dtype == np.uint8
     if not is_mask and np.isnan(scores.space.outside):
         outside = scores.space.outside
@@ -137,7 +137,7 @@ def _image(scores: GroupScores, values: NDArray[Any], part: str, outside: float 
 
 
 def _json(path: str) -> str:
-    """Give the JSON beside a file."""
+    """Give the JSON next to a file."""
     return without_extension(path) + ".json"
 
 

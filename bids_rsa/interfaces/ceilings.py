@@ -1,4 +1,4 @@
-"""Nipype interface of noise ceilings: read the subjects' images again, compute, write."""
+"""Nipype interface of noise ceilings: read the participants' images again, compute, write."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 class _CeilingInput(BaseInterfaceInputSpec):
-    # it holds arrays; what is there is never taken from the cache
+    # it contains arrays; what is there is never taken from the cache
     job = traits.Instance(CeilingJob, mandatory=True, nohash=True)
     tested = traits.List(
         traits.List(File(exists=True)), [], usedefault=True, desc="the maps of each test"
@@ -46,7 +46,7 @@ class NoiseCeiling(RecordingInterface):
         with self.recorded(runtime) as folder:
             job = self.inputs.job
             output = Path(job.output_dir)
-            # the patterns of all subjects: of no use to another run
+            # the patterns of all participants: of no use to another run
             with TemporaryDirectory(prefix="ceiling_", dir=folder) as room:
                 sources, right = (
                     _read(subjects, Path(room) / name, job.n_threads)
@@ -71,7 +71,7 @@ class NoiseCeiling(RecordingInterface):
 
 
 def _read(subjects: Sequence[CeilingSubject | None], room: Path, n_threads: int) -> list[Any]:
-    """Read the images of some subjects into a folder; None stays None."""
+    """Read the images of some participants into a folder; None stays None."""
     room.mkdir()
     return [
         None if one is None else read_subject(one, room, n_threads, _bar_of_run) for one in subjects

@@ -54,7 +54,7 @@ class _ReadOutput(TraitedSpec):
 
 
 class ReadScores(RecordingInterface):
-    """Read the subjects' maps once, transform them, find the voxels that are tested."""
+    """Read the participants' maps once, transform them, find the voxels that are tested."""
 
     input_spec = _ReadInput
     output_spec = _ReadOutput

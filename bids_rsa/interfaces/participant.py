@@ -223,7 +223,7 @@ class _DrawInput(BaseInterfaceInputSpec):
 
 
 class DrawMaps(RecordingInterface):
-    """Draw a mosaic picture of each map where wanted, and keep what the report shows beside it."""
+    """Draw a mosaic picture of each map where wanted, and keep what the report shows next to it."""
 
     _always_run = True
     input_spec = _DrawInput

@@ -21,7 +21,7 @@ SECONDS_BETWEEN_LINES = 30.0  # where the output is a file, each update is a lin
 
 
 class _Unfailing:
-    """A stream whose failure stops nobody: a bar that cannot be shown is no reason to."""
+    """A stream whose failure stops no one: a bar that cannot be shown is no reason to."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -41,7 +41,7 @@ class _Unfailing:
 
 
 class _Lines(_Unfailing):
-    """A file or a pipe, in which each update is a line of its own, between those of the log."""
+    """A file or a pipe, in which each update is a separate line, between those of the log."""
 
     def write(self, text: str) -> None:
         """Write what a bar draws over its last state as a line."""

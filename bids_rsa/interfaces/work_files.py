@@ -70,7 +70,7 @@ def load_record(paths: Sequence[str], kind: type[Record], *inner: type) -> Recor
     Raises
     ------
     DamagedWorkError
-        The files are damaged, or hold something else.
+        The files are damaged, or contain something else.
     """
     classes = {one.__name__: one for one in (kind, *inner)}
     path = Path(paths[0])
@@ -107,7 +107,7 @@ def save_models(
     ----------
     models : tuple of ModelRdm
     folder : Path
-        The working directory of a job, which nobody else writes to.
+        The working directory of a job, which no one else writes to.
     condition_covariance : (n_conditions, n_conditions), optional
 
     Returns
@@ -144,7 +144,7 @@ class _Files:
         self.written: list[str] = []
 
     def encode(self, value: Any, what: str = "") -> Any:
-        """Write a value as JSON knows it, and arrays beside it."""
+        """Write a value as JSON knows it, and arrays next to it."""
         if isinstance(value, np.ndarray):
             file = self._file(what, ".npy")
             np.save(self.folder / file, value, allow_pickle=False)

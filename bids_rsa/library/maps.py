@@ -169,7 +169,7 @@ def _masks(
         center_mask = patch_mask & one_mask(roi_mask, grid, "ROI mask")
     if not center_mask.any():
         raise ContentError("roi_mask and brain_mask have no voxel in common.", "Check the masks.")
-    # without a radius, the one patch holds the voxels inside both masks
+    # without a radius, the one patch contains the voxels inside both masks
     return (center_mask if radius_mm is None else patch_mask), center_mask
 
 

@@ -174,7 +174,7 @@ def _opened(atlas: Any) -> SpatialImage:
 
 
 def _names(atlas: Any, table: Table | None) -> Mapping[int, str] | None:
-    """Read the names of the regions, from whatever holds them."""
+    """Read the names of the regions, from whatever contains them."""
     if isinstance(table, pd.DataFrame):
         lacking = {"index", "name"} - set(table.columns)
         if lacking:

@@ -37,7 +37,7 @@ def condensed_models(
     models : ndarray, shape (n_models, n_cells)
         NaN for a cell that is left out of the comparison.
     several : bool
-        A list of models was given, also if it holds only one.
+        A list of models was given, also if it contains only one.
 
     Raises
     ------

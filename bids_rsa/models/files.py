@@ -1,4 +1,4 @@
-"""Model files as they stand: names and cells of square tables, arrays, and feature tables."""
+"""Model files as they are: names and cells of square tables, arrays, and feature tables."""
 
 from collections.abc import Sequence
 from pathlib import Path

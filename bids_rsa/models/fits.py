@@ -104,7 +104,7 @@ def _dependent_set(cells: Floats) -> list[int]:
 
 
 def positions_of(names: Sequence[str], wanted: Sequence[str], path: str) -> list[int]:
-    """Where each wanted condition stands among a model's."""
+    """Where each wanted condition is among a model's."""
     place = {name: i for i, name in enumerate(names)}
     unknown = [name for name in wanted if name not in place]
     if unknown:

@@ -35,12 +35,12 @@ def load_models(inputs: InputSettings) -> tuple[ModelRdm, ...]:
     -------
     tuple of ModelRdm
         Models first, then features, each in the order given. With ``conditions`` the rows
-        stand in that order; without, as in the file.
+        are in that order; without, as in the file.
 
     Raises
     ------
     OptionError
-        A name that holds more than letters and digits, equal names, an unknown metric.
+        A name that contains more than letters and digits, equal names, an unknown metric.
     InputError
         A file that is not there, or no model at all.
     ContentError

@@ -63,7 +63,7 @@ class Parser(argparse.ArgumentParser):
         raise OptionError(f"{sentence}.", "See bids_rsa --help.")
 
     def _refuse_unknown(self, words: list[str]) -> NoReturn:
-        """Name the first unknown option, or what stands where no argument is expected."""
+        """Name the first unknown option, or the text where no argument is expected."""
         option = next((word for word in words if word.startswith("-")), None)
         if option is None:
             raise OptionError(

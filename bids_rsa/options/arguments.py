@@ -81,7 +81,7 @@ def as_toml(settings: Settings) -> str:
     -------
     str
         TOML for ``--config-file``, with the settings that the level uses; the positional arguments
-        stand in a comment.
+        are in a comment.
     """
     values: dict[str, Any] = {}
     is_group = settings.analysis_level == "group"

@@ -61,7 +61,7 @@ def as_arguments(path: str) -> list[list[str]]:
 
 
 def _option(name: str, value: Any) -> list[str]:
-    """Write one option of the file as it would stand on the command line."""
+    """Write one option of the file as it would be on the command line."""
     if isinstance(value, bool):
         return [f"--{name}"] if value else []
     if isinstance(value, dict):

@@ -67,7 +67,7 @@ class OptionGroup:
         self._level, self._both = level, both
 
     def add(self, *flags: str, **keywords: Any) -> None:
-        """Add an option; its default stands in the settings field that is named like its dest."""
+        """Add an option; its default is in the settings field that is named like its dest."""
         dest = keywords.setdefault("dest", flags[-1].lstrip("-").replace("-", "_"))
         default = DEFAULTS.get(dest)
         # 0 is a default worth saying, though it equals False

@@ -16,7 +16,7 @@ three positional arguments. The keys of a TOML file for `--config-file` are the 
 the leading dashes.
 """
 
-# beside those of the errors
+# next to those of the errors
 DONE = (0, "Success, or nothing left to do.")
 SOME_FAILED = (
     1,

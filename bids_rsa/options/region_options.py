@@ -35,7 +35,7 @@ def add_region_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_atlas_options(add: Callable[..., None]) -> None:
-    """Add the options of atlases, which hold several regions each."""
+    """Add the options of atlases, which contain several regions each."""
     add(
         "--atlas",
         nargs="+",

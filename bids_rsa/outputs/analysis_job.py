@@ -56,7 +56,7 @@ class AnalysisJob:
 
 
 def subject_name(subject: str) -> str:
-    """Name the graph of a subject."""
+    """Name the graph of a participant."""
     return node_name(f"sub-{subject}")
 
 

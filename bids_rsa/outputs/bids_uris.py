@@ -1,4 +1,4 @@
-"""BIDS URIs of files, and the names of the datasets that they lie in."""
+"""BIDS URIs of files, and the names of the datasets that they are in."""
 
 import os
 import re
@@ -11,7 +11,7 @@ THIS_DATASET = ""  # its name in BIDS URIs: bids::sub-01/...
 
 
 def dataset_root(path: str, named: Container[str] = ()) -> str:
-    """Find the dataset that a file lies in.
+    """Find the dataset that a file is in.
 
     That is the BIDS dataset; else the innermost of the datasets ``named``; else the folder of all
     participants' or runs'. Links are not followed: git-annex keeps a dataset's files elsewhere,
@@ -71,7 +71,7 @@ def link_datasets(roots: Iterable[str], named: Mapping[str, str]) -> dict[str, s
     Returns
     -------
     dict
-        Path to name; the names are unique and hold letters, digits, ``-`` and ``_``.
+        Path to name; the names are unique and contain letters, digits, ``-`` and ``_``.
     """
     return {
         root: named.get(root)
@@ -99,7 +99,7 @@ def source_uris(paths: Iterable[str], links: Mapping[str, str]) -> list[str]:
 
 
 def link_target(root: str, output_dir: str) -> str:
-    """Say where a linked dataset lies: relative when the output lies inside it, else file://."""
+    """Say where a linked dataset is: relative when the output is inside it, else file://."""
     output = Path(output_dir).resolve()
     if output.is_relative_to(root):
         return Path(os.path.relpath(root, output)).as_posix()

@@ -97,7 +97,7 @@ def write_dataset_files(
     links : mapping
         Path of each input dataset to its name in BIDS URIs.
     entities : iterable of str
-        Keys that stand in the names of files.
+        Keys that are in the names of files.
     forms : iterable of str
         Whether maps are volumes, or of surfaces or grayordinates.
     """
@@ -132,7 +132,7 @@ def dataset_links(output_dir: Path) -> dict[str, str]:
 
 
 def resolve_sources(output_dir: Path, uris: Iterable[str]) -> list[Path]:
-    """Say where the files lie that BIDS URIs name; those of unknown datasets are left out."""
+    """Say where the files are that BIDS URIs name; those of unknown datasets are left out."""
     links = {"": ".", **dataset_links(output_dir)}
     found = []
     for uri in uris:

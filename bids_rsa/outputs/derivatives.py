@@ -16,8 +16,8 @@ from bids_rsa.tables import json_object_of
 class PlannedFile:
     """An image to write: its path within the dataset, and the settings that determine it.
 
-    ``comparison`` and ``model`` are those of a map of scores; ``kind`` says what a map holds that
-    goes with scores. ``part`` is the hemisphere of a map that is kept in two files.
+    ``comparison`` and ``model`` are those of a map of scores; ``kind`` says what a map contains
+    that goes with scores. ``part`` is the hemisphere of a map that is kept in two files.
     """
 
     path: str
@@ -40,7 +40,7 @@ class PlannedFile:
 
     @property
     def sidecar(self) -> str:
-        """Path of the JSON beside it."""
+        """Path of the JSON next to it."""
         return without_extension(self.path) + ".json"
 
 
@@ -71,7 +71,7 @@ def derivative_path(
 ) -> str:
     """Name a file of an analysis, relative to the dataset.
 
-    Entities that the maps were combined over (run, contrast) don't stand in the name. The
+    Entities that the maps were combined over (run, contrast) are not in the name. The
     extension is that of the analysis's maps or masks, if none is given; ``part`` is one of its
     `parts`.
     """
@@ -128,7 +128,7 @@ def geometry_path(analysis: Analysis) -> str:
 
 
 def vector_path(picture: str) -> str:
-    """Name the vector version of a picture, which lies beside the PNG."""
+    """Name the vector version of a picture, which is next to the PNG."""
     return f"{picture.removesuffix('.png')}.svg"
 
 
@@ -189,7 +189,7 @@ def check_maps_beside(output_dir: Path, planned: Sequence[PlannedFile]) -> None:
     Raises
     ------
     OutputError
-        A map that is not planned was made with other centres, which the mask beside it describes.
+        A map that is not planned was made with other centres, which the mask next to it describes.
     """
     for mask in planned:
         stem, is_mask, _ = mask.path.partition("_desc-searchlight_mask.")

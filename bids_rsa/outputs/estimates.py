@@ -98,7 +98,7 @@ def _mask_hashes(run: BoldRun, states: Mapping[str, FileState]) -> dict[str, str
 
 
 def run_settings(run: BoldRun, hashes: Mapping[str, str]) -> dict[str, Any]:
-    """List all that determines a run's estimates, as it stands in the sidecars."""
+    """List all that determines a run's estimates, as it is in the sidecars."""
     settings, design = run.settings, _design(run)
     return {
         "Estimator": _ESTIMATORS[settings.glm_noise],
@@ -220,7 +220,7 @@ def _sidecar(file: PlannedFile, run: BoldRun, sources: Sequence[str]) -> dict[st
 
 
 def _place(file: PlannedFile, run: BoldRun) -> dict[str, Any]:
-    """Say where an image lies as its BOLD does; BIDS asks for the density with den-."""
+    """Say where an image is as its BOLD does; BIDS asks for the density with den-."""
     keys = {key: json.loads(text) for key, text in run.spatial}
     if run.form != "volume" and "_den-" in file.path and "Density" not in keys:
         layouts = [maps_header(path).layout for path in run.paths]

@@ -47,7 +47,7 @@ def _plan_part(
     geometry = geometry_settings(rsa, hashes)
     if analysis.ribbon:
         geometry |= {"SearchlightRule": LINES_RULE if analysis.on_lines else RIBBON_RULE}
-    # patches of a ribbon hold voxels
+    # patches of a ribbon contain voxels
     stats = [COUNTS["volume" if analysis.ribbon else analysis.form]]
     stats += [AREA] if analysis.form != "volume" and not analysis.ribbon else []
     stats += [_SHRINKAGE] if rsa.noise.startswith(_SHRINKAGE) else []
@@ -137,6 +137,6 @@ def map_settings(
 
 
 def model_identity(model: ModelRdm) -> dict[str, str]:
-    """Name what determines a model: its file, and what made an RDM of it if that holds features."""
+    """Name what determines a model: its file, and how features in it became an RDM."""
     metric = {"Metric": model.metric} if model.metric else {}
     return {"Name": model.name} | metric | {"SHA256": model.sha256}

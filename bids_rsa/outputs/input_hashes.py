@@ -38,7 +38,7 @@ class InputHashes:
     surfaces: str = "none"
 
     def as_dict(self) -> dict[str, str]:
-        """Give the hashes as they stand in a sidecar; those of surfaces where there are any."""
+        """Give the hashes as they are in a sidecar; those of surfaces where there are any."""
         found = {"Images": self.images, "BrainMask": self.brain_mask, "ROIMask": self.roi_mask}
         return found | ({"Surfaces": self.surfaces} if self.surfaces != "none" else {})
 
@@ -57,7 +57,7 @@ def hash_file(path: str) -> str:
 def file_state(path: str) -> FileState:
     """Hash the content of a file, and note what tells whether it changes afterwards.
 
-    The values of a GIFTI file that lie in other files are part of its content.
+    The values of a GIFTI file that are in other files are part of its content.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def hash_analysis(
     """Hash all that an analysis's result depends on, each file once.
 
     The hash of the images covers which condition, run and volume each of them is, not where the
-    files lie.
+    files are.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def hash_analysis(
 def companions(path: str) -> tuple[str, ...]:
     """Name the other files that a file's content is in.
 
-    These are the other file of an Analyze or AFNI pair, and the files that hold the values of a
+    These are the other file of an Analyze or AFNI pair, and the files that contain the values of a
     GIFTI file.
     """
     partner = _partner(path)
@@ -181,7 +181,7 @@ def _image_files(image: ConditionImage) -> tuple[str | None, ...]:
 
 
 def _partner(path: str) -> str | None:
-    """Name the file that holds the values when ``path`` holds only the header, or the reverse."""
+    """Name the file of the values if ``path`` is that of the header, or the reverse."""
     for one, other in ((".hdr", ".img"), (".img", ".hdr"), (".HEAD", ".BRIK"), (".BRIK", ".HEAD")):
         if path.endswith(one):
             partner = path.removesuffix(one) + other

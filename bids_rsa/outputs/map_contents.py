@@ -1,4 +1,4 @@
-"""What each image of a participant's analysis holds, and what its sidecar says."""
+"""What each image of a participant's analysis contains, and what its sidecar says."""
 
 import json
 from collections.abc import Sequence

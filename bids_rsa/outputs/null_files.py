@@ -21,7 +21,7 @@ from bids_rsa.words import few
 if TYPE_CHECKING:
     from bids_rsa.core.condition_null import NullOfScore
 
-# what is added to the comparison's label in a file name, and what the map holds
+# what is added to the comparison's label in a file name, and what the map contains
 STATS = {
     "P": "p of the score under permutations of the conditions, not corrected",
     "Z": "score minus the mean of its null, in standard deviations of the null",

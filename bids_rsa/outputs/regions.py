@@ -100,7 +100,7 @@ def write_regions(
 
 
 def _take_away(output_dir: Path, plan: RegionPlan) -> None:
-    """Remove what described and showed old tables; a run beside this one may have new ones."""
+    """Remove what described and showed old tables; a run next to this one may have new ones."""
     with dataset_lock(output_dir):
         if is_complete(output_dir, plan.planned, ()):
             return

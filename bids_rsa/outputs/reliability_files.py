@@ -19,7 +19,7 @@ from bids_rsa.outputs.provenance import software_versions
 from bids_rsa.records import Analysis
 from bids_rsa.settings import RsaSettings
 
-# the stat- label, and what it holds
+# the stat- label, and what it contains
 STATS = {
     "reliability": "Agreement of the RDMs of two halves of the data, odd and even runs or folds",
     "reliabilitySpearmanBrown": (

@@ -1,4 +1,4 @@
-"""The settings and the log of each run, kept beside its results."""
+"""The settings and the log of each run, kept next to its results."""
 
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
@@ -33,7 +33,7 @@ def is_logged(folder: Path, results: Iterable[Path]) -> bool:
 def remove_half_logs(folder: Path) -> None:
     """Remove the logs, in a folder and those right below it, that killed runs did not finish.
 
-    What a living run is writing has a temporary file beside it, or is written once more.
+    What a living run is writing has a temporary file next to it, or is written once more.
     """
     for own in (*folder.glob(f"{FOLDER}/*_*/"), *folder.glob(f"*/{FOLDER}/*_*/")):
         with suppress(OSError):  # another run's, which was faster

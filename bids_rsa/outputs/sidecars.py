@@ -32,7 +32,7 @@ def noise_keys(
     Parameters
     ----------
     sidecar : mapping
-        What was asked for stands in it.
+        What was asked for is in it.
     noise : NoiseSamples
     shrinkage : ndarray, shape (n_evaluated,)
         NaN where undefined.
@@ -185,7 +185,7 @@ def hemisphere_keys(file: PlannedFile, areas: np.ndarray) -> dict[str, Any]:
 
 
 def outside_words(stacked: StackedPatterns) -> str:
-    """Say what a map of scores holds where there is none."""
+    """Say what a map of scores contains where there is none."""
     if np.isnan(stacked.space.outside):
         return "NaN outside the evaluated centres and where undefined"
     return "0 outside the evaluated centres, NaN where undefined"

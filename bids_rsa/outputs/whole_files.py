@@ -1,7 +1,7 @@
 """Files that take their name only when they are whole, and what killed runs left of others.
 
-What is not whole yet lies beside its final name, and its writer holds a lock on it. The system
-frees the lock when the writer dies, wherever it ran, so a file without one belongs to nobody.
+What is not whole yet is next to its final name, and its writer holds a lock on it. The system
+frees the lock when the writer dies, wherever it ran, so a file without one belongs to no one.
 """
 
 import fcntl
@@ -96,7 +96,7 @@ def _held_file_beside(final: Path) -> Iterator[Path]:
 def _create_locked(path: Path) -> int:
     """Create a file and lock it; -1 if it was taken for a leftover before it was locked."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-    # where the file system knows no locks, nobody gets one, and nothing is taken away
+    # where the file system knows no locks, no one gets one, and nothing is taken away
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     if path.exists():
@@ -134,7 +134,7 @@ def remove_leftovers(folder: Path, with_subfolders: bool = True, name: str = "*"
 
 
 def _remove_unheld(path: Path) -> None:
-    """Remove a file that nobody holds; OSError where somebody does, or may do."""
+    """Remove a file that no one holds; OSError where somebody does, or may do."""
     descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -107,7 +107,7 @@ def _fold_of(items: NDArray[Any], item_of: NDArray[np.intp], n_folds: Any) -> ND
 
 
 def _stratified(items: NDArray[Any], item_of: NDArray[np.intp], n_folds: int) -> NDArray[np.intp]:
-    """Take the test sets of StratifiedKFold; one fold holds all images."""
+    """Take the test sets of StratifiedKFold; one fold contains all images."""
     counts = np.bincount(item_of)
     fewest, most = counts.min(), counts.max()
     if n_folds == 1:

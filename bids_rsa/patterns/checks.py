@@ -79,7 +79,7 @@ def _either(names: Sequence[str]) -> str:
 
 
 def warn_empty_images(names: Sequence[str]) -> tuple[str, ...]:
-    """Warn of images that hold nothing, as of a regressor without events: they enter the mean."""
+    """Warn of empty images, as of a regressor without events: they enter the mean."""
     if not names:
         return ()
     return (
@@ -140,7 +140,7 @@ def common_pattern(patterns: NDArray[np.floating]) -> float:
     n, sums = 0, np.zeros(n_conditions)
     products = np.zeros((n_conditions, n_conditions))
     shift: NDArray[np.float64] | None = None
-    with threadpool_limits(1):  # the products are small, and other work may hold the CPUs
+    with threadpool_limits(1):  # the products are small, and other work may use the CPUs
         for start in range(0, len(patterns), 4096):  # bounded memory
             block = patterns[start : start + 4096].mean(axis=1, dtype=np.float64)
             block = block[np.isfinite(block).all(axis=1)]

@@ -158,7 +158,7 @@ def _check_series(residuals: Residuals, grid: Layout, analysis: Analysis) -> int
 
 
 def _same_voxels(source: Layout, target: Layout) -> bool:
-    """Tell whether a grid holds the same voxels in another orientation."""
+    """Tell whether a grid contains the same voxels in another orientation."""
     if not isinstance(source, Grid) or not isinstance(target, Grid):
         return False
     return reorder(np.broadcast_to(np.False_, source.shape), source, target) is not None

@@ -27,7 +27,7 @@ _VOLUMES = 64
 
 @dataclass(frozen=True)
 class NoiseSamples:
-    """What noise is estimated from, as it lies in a file.
+    """What noise is estimated from, as it is in a file.
 
     ``group_of`` is the run of each volume; of images, ``condition_of`` and ``fold_of`` say where
     they belong, and ``held_out`` that each fold is weighted by the noise of the others.
@@ -171,7 +171,7 @@ def unusable_noise(noise: NoiseModel | None, label: str) -> Iterator[None]:
 
 
 def _residual_files(noise: NoisePlan, made: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """List the files of residuals; those that the app made lie where ``made`` says."""
+    """List the files of residuals; those that the app made are where ``made`` says."""
     return [
         tuple(made[path] for path in paths) if residuals.from_bold else paths
         for residuals in noise.residuals
@@ -210,7 +210,7 @@ def _write(
 
 
 def _wider(old: Any, path: Path, dtype: Any, shape: tuple[int, int]) -> Any:
-    """Make the file, or make it again with a wider type: later files may hold doubles."""
+    """Make the file, or make it again with a wider type: later files may contain doubles."""
     aside = path.with_suffix(".wider.npy") if old is not None else path
     new = create_array(aside, dtype, shape)
     if old is not None:
@@ -221,7 +221,7 @@ def _wider(old: Any, path: Path, dtype: Any, shape: tuple[int, int]) -> Any:
 
 
 def _flush(out: Any, block: list[tuple[int, NDArray[Any]]]) -> None:
-    """Write some columns, those that lie side by side in one go."""
+    """Write some columns, those that are side by side in one go."""
     if not block:
         return
     numbers = [number for number, _ in block]

@@ -1,4 +1,4 @@
-"""The space that the images of an analysis lie in."""
+"""The space that the images of an analysis are in."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -70,7 +70,7 @@ def ribbon_space(
 def surface_space(
     layout: Any, surfaces: Sequence[HemisphereSurfaces], label: str, path: str
 ) -> Space:
-    """Read the surfaces that the values of a file lie on.
+    """Read the surfaces that the values of a file are on.
 
     Parameters
     ----------

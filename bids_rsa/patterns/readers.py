@@ -84,14 +84,14 @@ def source_grid(image: ConditionImage) -> Grid:
 
 
 def source_layout(image: ConditionImage) -> Layout:
-    """Find out, by headers alone, where the values of an image lie."""
+    """Find out, by headers alone, where the values of an image are."""
     if image.form == "volume":
         return source_grid(image)
     return _joined([maps_header(half.layout_file).layout for half in image.halves])
 
 
 def variance_layout(image: ConditionImage) -> Layout:
-    """Find out, by headers alone, where the values of an image's variance lie."""
+    """Find out, by headers alone, where the values of an image's variance are."""
     if image.form == "volume":
         return header_of(variance_of(image)).grid
     return _joined([maps_header(variance_of(half)).layout for half in image.halves])

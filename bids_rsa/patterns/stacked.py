@@ -31,9 +31,9 @@ class StackedPatterns:
     patterns : ndarray, shape (n_patch_locations, n_folds, n_conditions), float32 or float64
         Rows in the order of ``np.flatnonzero(patch_mask)``; one fold without cross-validation.
     space : Space
-        Where the locations lie.
+        Where the locations are.
     patch_mask, center_mask : ndarray of bool, shape (n_locations,)
-        Locations that patches may hold; centres to evaluate.
+        Locations that patches may contain; centres to evaluate.
     conditions : tuple of str
         Order of the last axis.
     fold_labels : tuple of str
@@ -52,7 +52,7 @@ class StackedPatterns:
     cortex_mask : MaskUse
         Of the vertices, where the centres of voxel patterns are vertices.
     region_mask : ndarray of bool, shape (n_locations,)
-        Locations that regions may hold: those of patches, inside the ROI mask.
+        Locations that regions may contain: those of patches, inside the ROI mask.
     """
 
     patterns: NDArray[np.floating]

@@ -106,7 +106,7 @@ def stack_analysis(analysis: Analysis, rsa: ReadingSettings, n_threads: int = 1)
     InputError, OptionError
         If the images do not make the folds asked for (see `plan_stack`), or a file is missing.
     ContentError
-        If a file is damaged, images lie on different grids, or masks and images share no voxel.
+        If a file is damaged, images are on different grids, or masks and images share no voxel.
     """
     plan = plan_stack(analysis, rsa)
     masked = masked_space_of(analysis, plan)
@@ -152,7 +152,7 @@ def _read(
     Returns
     -------
     patterns, patch_mask, left_out, empty
-        Patterns, the mask of their voxels, counts of those left out, images that hold nothing.
+        Patterns, the mask of their voxels, counts of those left out, images that contain nothing.
     """
     candidates = np.flatnonzero(masked.brain)
     runs = list(dict.fromkeys(image.run for image in plan.images))
@@ -181,7 +181,7 @@ def _refuse_copy(
     values: NDArray[Any],
     seen: dict[bytes, int],
 ) -> None:
-    """Refuse an image that holds the values of another one: noise would count as signal.
+    """Refuse an image that contains the values of another one: noise would count as signal.
 
     Raises
     ------

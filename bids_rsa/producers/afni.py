@@ -3,7 +3,7 @@
 The label is the stimulus' name, ``#`` and the number of the parameter, ``_Coef`` or ``_Tstat``
 (create_GLT_index in 3dREMLfit.c; 3dDeconvolve the same). With one parameter the condition is the
 name. With several they may be trials (-stim_times_IM) or basis functions (TENT), which the file
-does not tell: each is then a condition of its own, ``faces#0``, ``faces#1``, for --condition-map
+does not tell: each is then a separate condition, ``faces#0``, ``faces#1``, for --condition-map
 to pool.
 """
 

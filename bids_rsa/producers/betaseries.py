@@ -12,7 +12,7 @@ from bids_rsa.spaces.headers import header_of
 
 
 def find(files: Sequence[IndexedFile]) -> list[ConditionImage]:
-    """Turn one subject's beta series into records: the trials of a type are its repeats.
+    """Turn one participant's beta series into records: the trials of a type are its repeats.
 
     Raises
     ------

@@ -19,7 +19,7 @@ STATISTICS = {"beta": "effect", "tmap": "t"}
 
 
 def find(files: Sequence[IndexedFile], basis_function: int | None = None) -> list[ConditionImage]:
-    """Turn one subject's 4D images into records.
+    """Turn one participant's 4D images into records.
 
     ``basis_function`` says which one's volumes are taken where a condition has several.
 

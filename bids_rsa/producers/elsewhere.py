@@ -1,4 +1,4 @@
-"""Results of SPM, FEAT, AFNI and GLMsingle that lie where only BIDS names were looked for."""
+"""Results of SPM, FEAT, AFNI and GLMsingle that are where only BIDS names were looked for."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from bids_rsa.producers.glmsingle import MODELS
 
 DEEPEST = 5
 MOST_FOLDERS = 2000
-# a subject's folder in a path, and the field that stands for it
+# a participant's folder in a path, and the field that stands for it
 FIELDS = (("sub-", "subject"), ("ses-", "session"), ("task-", "task"))
 
 
@@ -40,7 +40,7 @@ def pointers(folders: list[str], base: str) -> str:
 
 
 def _results(root: str) -> Iterator[tuple[str, str]]:
-    """Yield programs and where their results lie, level by level, within limits."""
+    """Yield programs and where their results are, level by level, within limits."""
     level, seen = [root], 0
     for _ in range(DEEPEST):
         deeper: list[str] = []
@@ -57,7 +57,7 @@ def _results(root: str) -> Iterator[tuple[str, str]]:
 
 
 def _program(folder: str) -> str:
-    """Name the program whose results lie in a folder."""
+    """Name the program whose results are in a folder."""
     try:
         names = os.listdir(folder)  # noqa: PTH208  (names only)
     except OSError:

@@ -1,6 +1,6 @@
 """FSL FEAT: ``<run>.feat/stats/{cope,varcope,tstat,zstat}N``, names in design.con.
 
-One first-level FEAT folder is one run. ``reg_standard/stats`` holds the same images in standard
+One first-level FEAT folder is one run. ``reg_standard/stats`` contains the same images in standard
 space where FEAT's registration was applied.
 """
 

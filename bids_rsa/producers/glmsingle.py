@@ -1,9 +1,9 @@
 """GLMsingle: HDF5 with one beta volume for each trial, in the order of the experiment.
 
 The Python version writes ``TYPED_FITHRF_GLMDENOISE_RR.hdf5`` with ``betasmd`` (X, Y, Z, trial)
-(glmsingle.py, utils/save_glmsingle_outputs_h5.py); MATLAB's ``.mat`` (v7.3, also HDF5) holds
+(glmsingle.py, utils/save_glmsingle_outputs_h5.py); MATLAB's ``.mat`` (v7.3, also HDF5) contains
 ``modelmd``, its axes in reverse order. Neither has an affine: a reference image gives it. Which
-trial is which condition stands in DESIGNINFO (``stimorder``), which the Python version pickles;
+trial is which condition is in DESIGNINFO (``stimorder``), which the Python version pickles;
 pickles can run code and are never opened, so there --labels says it.
 """
 

@@ -36,7 +36,7 @@ def read_spm(path: Path) -> SpmDesign:
     MissingFileError, ReadWriteError
         No such file, or it cannot be read.
     ContentError
-        The file is damaged, or holds no SPM design.
+        The file is damaged, or contains no SPM design.
     """
     if not path.is_file():
         raise MissingFileError(f"There is no {path}.")

@@ -1,4 +1,4 @@
-"""--betas: a path with fields like {subject} becomes the places where images lie."""
+"""--betas: a path with fields like {subject} becomes the places where images are."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bids_rsa.errors import OptionError, SelectionError
 
-# what a field may hold; a condition's name may hold anything but a slash
+# what a field may contain; a condition's name may contain anything but a slash
 FIELDS = {
     "subject": "[A-Za-z0-9]+",
     "session": "[A-Za-z0-9]+",
@@ -159,7 +159,7 @@ def _names(folder: str) -> list[str]:
 
 
 def _how_far(path: Path) -> str:
-    """Say which part of the pattern matches nothing, and what lies there."""
+    """Say which part of the pattern matches nothing, and what is there."""
     so_far = Path(path.anchor)
     for part in path.parts[1:]:
         longer = so_far / part

@@ -71,7 +71,7 @@ def dof_beside(path: str) -> float | None:
 
 
 def _feat(image: ConditionImage, files: Sequence[IndexedFile]) -> Residuals | None:
-    """Find the res4d beside a cope, and the dof that FEAT writes beside it."""
+    """Find the res4d next to a cope, and the dof that FEAT writes next to it."""
     folder = Path(image.path).parent
     path = volume_file(folder, "res4d")
     if path is None:
@@ -108,7 +108,7 @@ def _spm(image: ConditionImage, files: Sequence[IndexedFile]) -> Residuals | Non
 
 
 def _afni(image: ConditionImage, files: Sequence[IndexedFile]) -> Residuals | None:
-    """Find the errts (or -Rwherr's) data set beside a bucket, of the same view and program."""
+    """Find the errts (or -Rwherr's) data set next to a bucket, of the same view and program."""
     bucket = Path(image.path)
     view = re.search(r"\+(orig|acpc|tlrc)", bucket.name)
     ending = f"*{view[0] if view else ''}.HEAD"

@@ -1,4 +1,4 @@
-"""Which program made what lies there: recognised by its files, or forced by --source."""
+"""Which program made what is there: recognised by its files, or forced by --source."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -115,7 +115,7 @@ def folder_images(
 
 
 def _program(place: Place, source: str) -> str:
-    """Name the program whose files lie at a place."""
+    """Name the program whose files are at a place."""
     path = Path(place.path)
     if not path.exists():
         raise missing_file(path)
@@ -143,7 +143,7 @@ def _program(place: Place, source: str) -> str:
 
 
 def _several(where: str, names: Sequence[str]) -> OptionError:
-    """Say that the images of several programs lie in one place."""
+    """Say that the images of several programs are in one place."""
     return OptionError(
         f"{where} contains condition images of several programs: {', '.join(names)}.",
         f"Choose one with --source {names[0]}.",

@@ -1,4 +1,4 @@
-"""Residuals of first-level models: found beside the condition images, or by a pattern."""
+"""Residuals of first-level models: found next to the condition images, or by a pattern."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -48,7 +48,7 @@ class Search:
         Each one's files with BIDS names (masks and backgrounds among them).
     images : list of ConditionImage
         Of every statistic.
-    failures : list of (subject, BidsRsaError)
+    failures : list of (participant, BidsRsaError)
         Participants whose images cannot be made out.
     filters : dict
         What --bids-filter-file says.
@@ -99,7 +99,7 @@ class Search:
     def _failed_to_read(self, index: Index) -> dict[str, BidsRsaError]:
         """Tell which participants' folders cannot be read.
 
-        A raw dataset holds no condition images, so there a note is enough.
+        A raw dataset contains no condition images, so there a note is enough.
         """
         failed: dict[str, BidsRsaError] = {}
         self.unreadable = []
@@ -160,7 +160,7 @@ class Search:
         return bids_images(self.files[subject], inputs.source, inputs.basis_function)
 
     def _raise_nothing(self, folders: Folders) -> None:
-        """Raise what went wrong, or say where images were looked for and what lies there."""
+        """Raise what went wrong, or say where images were looked for and what is there."""
         if self.failures:
             raise_all(self.failures)
         places = {subject: folders[subject] for subject in self.wanted if subject in folders}

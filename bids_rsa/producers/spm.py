@@ -1,7 +1,7 @@
 """SPM: a folder with SPM.mat and beta_*, con_* and spmT_* images.
 
 Regressors are named ``Sn(<session>) <condition>*bf(<basis>)`` in SPM.xX.name, one for each beta in
-SPM.Vbeta (spm_fMRI_design.m, spm_spm.m); contrasts stand in SPM.xCon. An SPM session is a run.
+SPM.Vbeta (spm_fMRI_design.m, spm_spm.m); contrasts are in SPM.xCon. An SPM session is a run.
 Paths inside are those of the machine that fitted the model, so files are found by base name.
 """
 
@@ -46,7 +46,7 @@ def find(
     Raises
     ------
     ContentError
-        An SPM.mat that cannot be read, or holds no estimated model.
+        An SPM.mat that cannot be read, or contains no estimated model.
     OptionError
         Several basis functions and none chosen, or one that is not there.
     """
@@ -158,7 +158,7 @@ def _contrasts(design: Any, path: Path, place: Place) -> list[ConditionImage]:
 
 
 def _image_path(folder: Path, name: str) -> str:
-    """Return where an image lies now: base name in the folder of SPM.mat, any ending."""
+    """Return where an image is now: base name in the folder of SPM.mat, any ending."""
     base = PureWindowsPath(name).name  # splits at both kinds of slashes
     there = volume_file(folder, without_ending(base))
     return str(there or folder / base.split(",")[0])

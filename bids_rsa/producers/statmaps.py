@@ -16,7 +16,7 @@ from bids_rsa.spaces.map_files import maps_header
 
 
 def find(files: Sequence[IndexedFile]) -> list[ConditionImage]:
-    """Turn one subject's statistical maps into records, of every statistic there is."""
+    """Turn one participant's statistical maps into records, of every statistic there is."""
     found: list[ConditionImage] = []
     for file in files:
         if file.suffix != "statmap" or file.stat is None:

@@ -22,11 +22,11 @@ class MaskChoice:
 class Analysis(Named):
     """The images of one analysis: they agree in all entities but run, contrast, stat and desc.
 
-    ``conditions`` is the order in which the model's rows stand. ``dropped`` names conditions
+    ``conditions`` is the order in which the model's rows are. ``dropped`` names conditions
     without images whose cells are left out (``--missing drop``). ``left_out`` names conditions
     found that no model names. ``bold_runs`` are the runs that the images are estimated from, where
     the app does that itself. ``residuals`` are those of the runs of the images, where they are
-    looked for and found. ``surfaces`` are those of the hemispheres that the images lie on; with
+    looked for and found. ``surfaces`` are those of the hemispheres that the images are on; with
     ``ribbon`` images are volumes, and patches the voxels between white and pial surface, with
     ``on_lines`` those that lines between their vertices hit.
     ``cortex_only`` leaves out the voxels of grayordinates. ``notes`` are sentences for the log and
@@ -52,7 +52,7 @@ class Analysis(Named):
 
     @property
     def form(self) -> Form:
-        """Whether maps lie on a grid, on vertices, or on both; those of a ribbon on vertices."""
+        """Whether maps are on a grid, on vertices, or on both; those of a ribbon on vertices."""
         if self.ribbon:
             return "surface"
         return self.images[0].form if self.images else "volume"
@@ -72,7 +72,7 @@ class Analysis(Named):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The hemispheres that each map is written for in a file of its own; else an empty text."""
+        """The hemispheres that each map is written for in a separate file; else an empty text."""
         if self.ribbon:
             return tuple(one.hemisphere for one in self.surfaces)
         return ("L", "R") if self.images and self.images[0].right is not None else ("",)
@@ -84,7 +84,7 @@ class Analysis(Named):
 
     @property
     def label(self) -> str:
-        """The analysis's entities as they stand in file names, without the hemisphere."""
+        """The analysis's entities as they are in file names, without the hemisphere."""
         return self.file_label()
 
     def file_label(self, part: str = "") -> str:

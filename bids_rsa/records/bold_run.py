@@ -40,7 +40,7 @@ class BoldRun:
     ``condition_names`` are the path of each estimate and its condition's name in the events.
     On surfaces ``right`` is the image of the right hemisphere, where the left one is a file of its
     own, and ``cortex`` names the masks of each hemisphere instead of ``mask``. ``spatial`` are the
-    keys of the image's sidecar that say where it lies, with their JSON texts.
+    keys of the image's sidecar that say where it is, with their JSON texts.
     """
 
     path: str

@@ -24,7 +24,7 @@ class ConditionImage(Named):
     names how the file is read (``nifti``, ``glmsingle``, ...); ``variance_path`` and
     ``variance_volume`` name the variance image where the producer has one.
     ``n_trials`` is the number of repeats behind the image, where known. ``right`` is the same
-    map of the right hemisphere, where the left one is in a file of its own.
+    map of the right hemisphere, where the left one is in a separate file.
     """
 
     path: str
@@ -44,7 +44,7 @@ class ConditionImage(Named):
 
     @property
     def form(self) -> Form:
-        """Whether its values lie on a grid, on vertices, or on both."""
+        """Whether its values are on a grid, on vertices, or on both."""
         return _FORMS.get(self.reader, "volume")
 
     @property
@@ -64,5 +64,5 @@ class ConditionImage(Named):
 
     @property
     def layout_file(self) -> str:
-        """The file whose header says where the values lie, before they are there."""
+        """The file whose header says where the values are, before they are there."""
         return self.reference or self.path

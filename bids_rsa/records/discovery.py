@@ -10,9 +10,9 @@ from bids_rsa.records.analysis import Analysis
 class Discovery:
     """All that was found for one call of the app.
 
-    ``failures`` holds subjects that cannot run, with the reason, while others can. ``skipped``
-    holds subjects left out as asked (``--missing skip``). ``notes`` and ``warnings`` are sentences
-    for the log. ``datasets`` are the datasets searched as (name, path).
+    ``failures`` contains participants that cannot run, with the reason, while others can.
+    ``skipped`` contains participants left out as asked (``--missing skip``). ``notes`` and
+    ``warnings`` are sentences for the log. ``datasets`` are the datasets searched as (name, path).
     """
 
     analyses: tuple[Analysis, ...]

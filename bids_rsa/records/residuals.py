@@ -27,7 +27,7 @@ class Residuals:
 
     @property
     def volumes_of(self) -> tuple[tuple[str, ...], ...]:
-        """The files that hold the same volumes together: one, or one of each hemisphere."""
+        """The files that contain the same volumes together: one, or one of each hemisphere."""
         if not self.right:
             return tuple((path,) for path in self.paths)
         return tuple(zip(self.paths, self.right, strict=True))

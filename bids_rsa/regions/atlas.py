@@ -74,7 +74,7 @@ class LabelImage:
 
 
 def no_common_voxel(what: str, source: Grid, target: Grid) -> ContentError:
-    """Say that regions lie outside of the images."""
+    """Say that regions are outside of the images."""
     return ContentError(
         f"The {what} shares no voxel with the images.\n"
         f"  regions: {source.describe()}\n  images: {target.describe()}",
@@ -92,7 +92,7 @@ def _members(places: NDArray[Any], n_regions: int) -> list[Integers]:
 
 
 def _in_view(places: NDArray[Any], source: Grid, target: Grid, n_regions: int) -> NDArray[Any]:
-    """Compute the share of each region's own voxels that lie inside another grid."""
+    """Compute the share of each region's own voxels that are inside another grid."""
     voxels = np.argwhere(places)
     step = np.linalg.solve(target.affine, source.affine)
     there = voxels @ step[:3, :3].T + step[:3, 3]

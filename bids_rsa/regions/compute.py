@@ -30,7 +30,7 @@ class RegionPatches:
     rows : list of (n_voxels,) int64
         Rows of the patterns, one array a region.
     coverage : (n_regions,) float64
-        Share of the region that lies in the images and in the masks; NaN for a region that its
+        Share of the region that is in the images and in the masks; NaN for a region that its
         label image lacks.
     n_locations : int
         Number of rows of the patterns.
@@ -70,7 +70,7 @@ def region_patches(
     patch_mask : (n_voxels,) bool
         Voxels of the grid that the patterns have rows for, in its flat order.
     usable : (n_voxels,) bool
-        Voxels that regions may hold: inside all masks.
+        Voxels that regions may contain: inside all masks.
     chosen : sequence of Region, optional
         Some of the set's regions; all without it.
     """

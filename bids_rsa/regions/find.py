@@ -1,4 +1,4 @@
-"""Which atlases, masks and spheres an analysis is asked for, and where they lie."""
+"""Which atlases, masks and spheres an analysis is asked for, and where they are."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def find_sources(
     Raises
     ------
     BidsRsaError
-        No such file or label, another space or another participant, names that stand twice.
+        No such file or label, another space or another participant, names that occur twice.
     """
     tables = settings.atlas_table or ("",) * len(settings.atlas)
     sources = [
@@ -84,7 +84,7 @@ def _refuse_twice(names: Sequence[str], option: str, form: str = "NAME=FILE") ->
 
 
 def _spheres(given: Sequence[str], analysis: Analysis) -> RegionSource:
-    """Take spheres; discs where the images, or the patches of their voxels, lie on surfaces."""
+    """Take spheres; discs where the images, or the patches of their voxels, are on surfaces."""
     spheres = [parse_sphere(text) for text in given]
     _refuse_twice([sphere.name for sphere in spheres], "--roi-sphere", "NAME:x,y,z:R")
     on_surface = analysis.form != "volume"

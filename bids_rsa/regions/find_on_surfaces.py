@@ -1,4 +1,4 @@
-"""Where the atlas of an analysis on surfaces or grayordinates lies: by its file, or by its name."""
+"""Where the atlas of an analysis on surfaces or grayordinates is: by its file, or by its name."""
 
 from __future__ import annotations
 

@@ -30,12 +30,12 @@ Below = dict[tuple[str, tuple[int, ...]], int]
 
 
 def is_surface_atlas(path: str) -> bool:
-    """Tell by the name whether a file holds labels of vertices or grayordinates."""
+    """Tell by the name whether a file contains labels of vertices or grayordinates."""
     return path.endswith((*GIFTI_LABELS, *CIFTI_LABELS, ANNOTATION))
 
 
 def is_surface_mask(path: str) -> bool:
-    """Tell by the name whether a file holds a mask of vertices or grayordinates."""
+    """Tell by the name whether a file contains a mask of vertices or grayordinates."""
     return path.endswith((".gii", ".gii.gz", ".label", ".dscalar.nii", ".dlabel.nii"))
 
 
@@ -100,7 +100,7 @@ def cifti_labels(path: str, names: Mapping[int, str] | None = None) -> VertexLab
     Raises
     ------
     ContentError
-        It holds no labels of grayordinates.
+        It contains no labels of grayordinates.
     """
     axis, values, layout = _first_map(path)
     if not isinstance(axis, LabelAxis):
@@ -114,7 +114,7 @@ def cifti_labels(path: str, names: Mapping[int, str] | None = None) -> VertexLab
 
 
 def keys_of_cifti(path: str) -> tuple[NDArray[Any], GrayordinateLayout]:
-    """Read the values of the first map of a CIFTI file, and where they lie."""
+    """Read the values of the first map of a CIFTI file, and where they are."""
     _, values, layout = _first_map(path)
     return values, layout
 
@@ -175,7 +175,7 @@ def _labels(
         side: _renumbered(own, {k: p for (s, k), p in place_of.items() if s == side})
         for side, own in keys.items()
     }
-    # a voxel has a region of its own, else that of the first hemisphere with its key
+    # a voxel has a separate region, else that of the first hemisphere with its key
     places = {key: place for (_, key), place in reversed(place_of.items())}
     places |= {key: place for (side, key), place in place_of.items() if not side}
     voxels = {

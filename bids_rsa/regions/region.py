@@ -42,14 +42,14 @@ class Region:
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where the regions of a set lie on a grid.
+    """Where the regions of a set are on a grid.
 
     Attributes
     ----------
     members : list of (n_voxels,) int64
         Flat indices into the grid (last axis fastest), one array a region.
     in_view : (n_regions,) float64
-        Share of each region that lies inside the grid.
+        Share of each region that is inside the grid.
     notes : tuple of str
         How it was brought there, in sentences.
     warnings : tuple of str
@@ -69,7 +69,7 @@ def refuse_negative(labels: Integers, name: str) -> None:
     ----------
     labels : ndarray of int64
     name : str
-        What holds them, as the subject of a sentence.
+        What contains them, as the subject of a sentence.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def make_regions(
     ----------
     indices : sequence of int
     names : sequence of str
-        Whatever characters they hold: only ASCII letters and digits go into labels.
+        Whatever characters they contain: only ASCII letters and digits go into labels.
     present : sequence of bool, optional
     """
     plain = ["".join(c for c in name if c.isascii() and c.isalnum()) for name in names]

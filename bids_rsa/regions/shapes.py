@@ -110,7 +110,7 @@ def parse_sphere(text: str) -> Sphere:
 
 @dataclass(frozen=True, eq=False)
 class SphereRegions:
-    """Regions that are spheres: voxels whose centres lie at most the radius from the centre."""
+    """Regions that are spheres: voxels whose centres are at most the radius from the centre."""
 
     on_surface: ClassVar[bool] = False
     spheres: tuple[Sphere, ...]

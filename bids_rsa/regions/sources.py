@@ -68,7 +68,7 @@ def choose_regions(
     ----------
     sources : sequence of RegionSource
     wanted : sequence of str
-        Names, or labels as they stand in file names; all regions where it is empty.
+        Names, or labels as they are in file names; all regions where it is empty.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The table that names the regions of a label image: found beside it or above, and read."""
+"""The table that names the regions of a label image: found next to it or above, and read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 def find_region_table(image: Path) -> Path | None:
     """Find the table of a label image, by BIDS' inheritance.
 
-    That is the table with the image's name; else, beside the image and in the folders above it up
+    That is the table with the image's name; else, next to the image and in the folders above it up
     to the root of its dataset, the one whose entities are all the image's, the most of them first.
     """
     stem = re.sub(r"\.nii(\.gz)?$|\.mgz$", "", image.name)
@@ -54,7 +54,7 @@ def read_region_table(path: Path) -> dict[int, str]:
     ------
     ContentError
         No column of indices or of names, an index that is no whole number or is below -1, an index
-        or a name that stands twice, a row without a name.
+        or a name that occurs twice, a row without a name.
     """
     header, *rows = read_table(path)
     columns = [cell.lower() for cell in header]

@@ -25,7 +25,7 @@ STEP_MM = 2.0  # of the crosshair by a key
 def read_background(one: FoundMap, folder: Path, mask: NDArray[np.bool_]) -> Anatomy:
     """Read the anatomy that an analysis was drawn on.
 
-    It lies beside the pictures unless it is the MNI template; without either it is the mask.
+    It is next to the pictures unless it is the MNI template; without either it is the mask.
     """
     kept = folder / "figures" / f"{one.analysis}_desc-background_anatomy.nii.gz"
     if kept.exists():

@@ -74,7 +74,7 @@ def _reached(significant: NDArray[np.bool_], score: Floats, lower: Floats, sever
 
 
 def _peaks(test: FoundTest, image: FoundMap) -> list[tuple[str, tuple[int, ...]]]:
-    """List the clusters' peaks and the voxels they lie in."""
+    """List the clusters' peaks and the voxels they are in."""
     columns, rows = read_rows(test.folder / f"{test.name}_clusters.tsv")
     if not {"peak_x", "peak_y", "peak_z"} <= set(columns) or image.data.ndim != 3:
         return []

@@ -125,7 +125,7 @@ def _words(key: str, sidecars: Sequence[Sidecar], several: str) -> list[str]:
 
 
 def counted_by(key: str, several: str) -> str:
-    """Name what a key counts: patches between surfaces hold voxels, their cortex vertices."""
+    """Name what a key counts: patches between surfaces contain voxels, their cortex vertices."""
     return "vertices" if key == "CortexMask" and several == "voxels" else several
 
 

@@ -17,7 +17,7 @@ OTHERS = re.compile(r"_stat-(reliability|[a-z0-9]+P)_")
 
 
 def write_citation(output_dir: Path) -> list[Path]:
-    """Write the methods text of all that lies in a dataset, and the references it cites.
+    """Write the methods text of all that is in a dataset, and the references it cites.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What lies in the output folder: maps with their sidecars, pictures and details, by analysis."""
+"""What is in the output folder: maps with their sidecars, pictures and details, by analysis."""
 
 import csv
 import re
@@ -29,7 +29,7 @@ def open_map(path: Path) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class FoundMap:
-    """A map that is finished: its image, its sidecar, and what lies beside its picture."""
+    """A map that is finished: its image, its sidecar, and what is next to its picture."""
 
     path: Path
     sidecar: dict[str, Any]
@@ -44,7 +44,7 @@ class FoundMap:
 
     @property
     def is_volume(self) -> bool:
-        """Whether its values lie on a grid."""
+        """Whether its values are on a grid."""
         return self.path.name.endswith((".nii", ".nii.gz")) and ".dscalar." not in self.path.name
 
     @property
@@ -94,7 +94,7 @@ class FoundMap:
 
     @property
     def picture(self) -> Path:
-        """Where its picture lies, if there is one."""
+        """Where its picture is, if there is one."""
         return self.figures / f"{self.stem}.png"
 
     @cached_property
@@ -126,7 +126,7 @@ def find_statmaps(
 ) -> list[FoundMap]:
     """Find the finished maps below a folder, in the order of their names.
 
-    Without ``figures``, the pictures of each map lie in a folder beside it. The hemispheres of one
+    Without ``figures``, the pictures of each map are in a folder next to it. The hemispheres of one
     analysis are one map; those analysed in calls of their own are two with ``of_one_call``.
     """
     found = []
@@ -180,7 +180,7 @@ def participant_maps(output_dir: Path, subject: str) -> list[FoundMap]:
 
 
 def participant_folder(path: Path) -> Path:
-    """Find the participant's folder that a map lies in."""
+    """Find the participant's folder that a map is in."""
     return next(one for one in path.parents if one.name.startswith("sub-"))
 
 

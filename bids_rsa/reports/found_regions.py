@@ -1,4 +1,4 @@
-"""The tables of regions that lie in the output folder."""
+"""The tables of regions that are in the output folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

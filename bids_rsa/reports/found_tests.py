@@ -1,4 +1,4 @@
-"""The group tests that lie in the output folder."""
+"""The group tests that are in the output folder."""
 
 from dataclasses import dataclass
 from pathlib import Path

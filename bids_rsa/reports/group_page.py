@@ -1,4 +1,4 @@
-"""The group's page, from what lies in the output folder."""
+"""The group's page, from what is in the output folder."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

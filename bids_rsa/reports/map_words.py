@@ -1,4 +1,4 @@
-"""What maps hold, in words, and how their values are shown."""
+"""What maps contain, in words, and how their values are shown."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +35,7 @@ _OTHERS: dict[str, tuple[str, str, ScaleKind]] = {
 class MapWords:
     """A map's title, the unit of what is drawn, and its colours.
 
-    ``is_p``: the map holds p values, and minus their logarithm is drawn.
+    ``is_p``: the map contains p values, and minus their logarithm is drawn.
     """
 
     title: str

@@ -78,8 +78,8 @@ def methods_text(
     Returns
     -------
     str
-        Markdown: paragraphs with citations such as ``[@nili2014]``. Every number in it stands in
-        a sidecar, or counts a list that stands there.
+        Markdown: paragraphs with citations such as ``[@nili2014]``. Every number in it is in
+        a sidecar, or counts a list that is there.
     """
     paragraphs = [
         _paragraph(design_sentences(designs)),

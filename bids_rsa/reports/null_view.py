@@ -15,7 +15,7 @@ NULL_COLUMNS = (
     "p ≤ .05", "corrected p ≤ .05", "smallest corrected p",
 )  # fmt: skip
 ALPHA = 0.05
-# scores of halves below this say that the RDMs hold little but noise
+# scores of halves below this say that the RDMs contain little but noise
 HALF = 0.5
 
 

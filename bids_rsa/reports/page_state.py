@@ -1,4 +1,4 @@
-"""Whether a page was made from what lies there now; light, so that a finished run ends at once."""
+"""Whether a page was made from what is there now; light, so that a finished run ends at once."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ MADE_FROM = '<meta name="bids-rsa-made-from" content="'
 
 
 def page_path(output_dir: Path, subject: str = "") -> Path:
-    """Say where the page of a participant lies, or the group's."""
+    """Say where the page of a participant is, or the group's."""
     return output_dir / (f"sub-{subject}.html" if subject else "group.html")
 
 
@@ -21,7 +21,7 @@ def fingerprint(hashes: Mapping[str, Any]) -> str:
 
 
 def is_current(path: Path, made_from: str) -> bool:
-    """Tell whether a page was made from what lies there now."""
+    """Tell whether a page was made from what is there now."""
     try:
         with path.open(encoding="utf-8") as file:
             head = file.read(4000)

@@ -1,4 +1,4 @@
-"""A participant's page, from what lies in the output folder."""
+"""A participant's page, from what is in the output folder."""
 
 from collections.abc import Sequence
 from pathlib import Path

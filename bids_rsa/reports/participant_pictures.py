@@ -116,7 +116,7 @@ def draw_map(
     mosaic : Mosaic
     image : Nifti1Image
     path : Path
-        The PNG; an SVG lies beside it.
+        The PNG; an SVG is next to it.
     title, unit : str
     kind : {"symmetric", "positive", "share"}
         Colours: about 0, from 0 to the largest value, from 0 to 1.

@@ -9,7 +9,7 @@ from bids_rsa.spaces.ribbon import RULES as RIBBON_RULES
 
 
 def by_kind_of_patch(maps: Sequence[Sidecar]) -> list[list[Sidecar]]:
-    """Sort maps by what their patches hold: voxels, vertices, grayordinates, or a ribbon."""
+    """Sort maps by what their patches contain: voxels, vertices, grayordinates, or a ribbon."""
     kinds: dict[tuple[bool, bool, str], list[Sidecar]] = {}
     for one in maps:
         on_surface = "SurfaceGeometry" in one

@@ -25,7 +25,7 @@ MOST_CONDITIONS = 150  # whose RDMs are shown; more make the page too large
 def local_maxima(
     values: NDArray[Any], space: Space, apart_mm: float, n_peaks: int = N_PEAKS
 ) -> list[int]:
-    """Find the highest values of a map that lie apart from each other.
+    """Find the highest values of a map that are apart from each other.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def patches_of(
     radius_mm: float,
     patch_size: int | None = None,
 ) -> list[Any]:
-    """List the rows of the patterns that lie in the patch around each centre."""
+    """List the rows of the patterns that are in the patch around each centre."""
     chosen = np.zeros(stacked.space.centers.n_locations, dtype=bool)
     chosen[list(centers)] = True
     around = stacked.space.neighborhood(

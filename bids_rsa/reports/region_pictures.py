@@ -50,7 +50,7 @@ def draw_rdms(
     Parameters
     ----------
     path : Path
-        The PNG; an SVG lies beside it.
+        The PNG; an SVG is next to it.
     rdms : (n_regions, n_cells) float64
         Condensed; NaN is left white.
     names : sequence of str

@@ -1,4 +1,4 @@
-"""The tables and pictures of regions that lie in the output folder."""
+"""The tables and pictures of regions that are in the output folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +42,7 @@ def _words(path: Path) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    """Whether a cell holds a number, or none where there could be one."""
+    """Whether a cell contains a number, or none where there could be one."""
     if cell == "n/a":
         return True
     try:

@@ -37,7 +37,7 @@ def nearest_vertices(corners: Floats, triangles: NDArray[Any], shape: tuple[int,
 
 @kernel
 def _draw(corners: Floats, triangles: NDArray[Any], vertices: Integers, depth: Floats) -> None:
-    """Draw each triangle where it is nearer than what stands there."""
+    """Draw each triangle where it is nearer than what is there."""
     height, width = depth.shape
     for t in range(len(triangles)):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]

@@ -87,7 +87,7 @@ class Label:
 
 @dataclass(frozen=True, eq=False)
 class Mosaic:
-    """Where the pixels of a picture of slices lie in mm, and the anatomy behind them.
+    """Where the pixels of a picture of slices are in mm, and the anatomy behind them.
 
     Attributes
     ----------
@@ -129,7 +129,7 @@ class Mosaic:
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        """Each slice's place above it, and beside the first one which side is which."""
+        """Each slice's place above it, and next to the first one which side is which."""
         found, named = [], set()
         for panel in self.panels:
             middle = panel.left + panel.width / 2
@@ -157,7 +157,7 @@ def lay_out(anatomy: Anatomy, shown: Mask, affine: Floats, cuts: Cuts) -> Mosaic
     Parameters
     ----------
     anatomy : Anatomy
-        It may lie on another grid than the map, at any angle to it.
+        It may be on another grid than the map, at any angle to it.
     shown : (X, Y, Z) bool
         Where the map has values. The slices reach a little farther.
     affine : (4, 4) float64

@@ -18,7 +18,7 @@ Geometry = dict[str, Any]
 
 
 def pack_geometry(hemispheres: Sequence[DrawnHemisphere]) -> Geometry:
-    """Pack what the viewer needs of one or two hemispheres, as it is kept beside the pictures.
+    """Pack what the viewer needs of one or two hemispheres, as it is kept next to the pictures.
 
     Returns
     -------

@@ -62,7 +62,7 @@ def draw_surface_map(
     mosaic : SurfaceMosaic or GrayordinateMosaic
     values : (n_locations,)
     path : Path
-        The PNG; an SVG lies beside it.
+        The PNG; an SVG is next to it.
     title : str
     held : MapWords
         What the map holds.

@@ -1,4 +1,4 @@
-"""Hemispheres seen from outside and from the midline: which vertex stands at each pixel."""
+"""Hemispheres seen from outside and from the midline: which vertex is at each pixel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class DrawnHemisphere:
     middle_mm : (n_vertices, 3) float64
         Of the folded surface, which says what is a sulcus.
     locations : (n_vertices,) int64
-        Where each vertex stands in a map of the space; -1: nowhere.
+        Where each vertex is in a map of the space; -1: nowhere.
     """
 
     hemisphere: str
@@ -44,7 +44,7 @@ class DrawnHemisphere:
 
 @dataclass(frozen=True, eq=False)
 class SurfaceMosaic:
-    """Where the pixels of a picture of hemispheres lie on the surfaces.
+    """Where the pixels of a picture of hemispheres are on the surfaces.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ def lay_out_hemispheres(
 
 
 def is_sulcus(one: DrawnHemisphere) -> NDArray[np.bool_]:
-    """Tell which vertices (n_vertices,) lie in a sulcus, to be drawn darker than gyri."""
+    """Tell which vertices (n_vertices,) are in a sulcus, to be drawn darker than gyri."""
     n_vertices = len(one.middle_mm)
     starts, neighbors = neighbors_of(one.triangles, n_vertices)
     owners = np.repeat(np.arange(n_vertices), np.diff(starts))

@@ -1,4 +1,4 @@
-"""The interactive viewer of maps on hemispheres: what is kept for it, what a page holds of it."""
+"""The interactive viewer of maps on hemispheres: what is kept for it, and its part of a page."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ SurfaceMap = tuple[str, NDArray[Any], Scale]
 
 
 def keep_geometry(path: Path, space: Space, surfaces: Sequence[HemisphereSurfaces]) -> Path:
-    """Write the hemispheres that maps are drawn on beside the pictures, for the page."""
+    """Write the hemispheres that maps are drawn on next to the pictures, for the page."""
     content = {
         "Description": "The surfaces that the page shows maps on",
         **pack_geometry(drawn_hemispheres(space, surfaces)),

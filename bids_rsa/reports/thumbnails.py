@@ -188,7 +188,7 @@ def _picture_sheet(title: str, maps: Sequence[FoundMap], inside: set[str]) -> di
 
 
 def _mean_and_highest(maps: Sequence[FoundMap]) -> tuple[NDArray[np.float64], float]:
-    """Average the maps that lie where the first one does; find where the colour scale ends."""
+    """Average the maps that are on the mesh of the first one; find where the colour scale ends."""
     total = np.zeros(maps[0].data.shape)
     n, highest = 0, 0.0
     for one in maps:

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 def _cropped(data: NDArray[Any], used: NDArray[np.bool_], affine: Floats) -> tuple[Any, Floats]:
-    """Cut away the margins that hold nothing."""
+    """Cut away the margins that contain nothing."""
     if not used.any():
         return data[:1, :1, :1], affine
     parts = []

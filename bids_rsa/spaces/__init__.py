@@ -1,1 +1,1 @@
-"""Where rows of patterns lie: grids, and images read and written on them."""
+"""Where rows of patterns are: grids, and images read and written on them."""

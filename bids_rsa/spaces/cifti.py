@@ -1,4 +1,4 @@
-"""CIFTI-2 dense scalars and series: where their grayordinates lie, and their maps."""
+"""CIFTI-2 dense scalars and series: where their grayordinates are, and their maps."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def open_cifti(path: str | os.PathLike[str]) -> OpenCifti:
     Raises
     ------
     MissingFileError, ContentError, InputError, ReadWriteError
-        No such file, it is damaged, or holds something else than maps of grayordinates.
+        No such file, it is damaged, or contains something else than maps of grayordinates.
     """
     name = os.fspath(path)
     with reading(name):

@@ -20,7 +20,7 @@ class FixedLayout(ABC):
 
     @abstractmethod
     def equals(self, other: Any) -> bool:
-        """Tell whether values of both stand in the same order at the same places."""
+        """Tell whether values of both are in the same order at the same places."""
 
     @abstractmethod
     def differences(self, other: Any) -> str:

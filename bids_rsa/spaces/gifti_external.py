@@ -1,4 +1,4 @@
-"""GIFTI files whose values lie in other files (ExternalFileBinary)."""
+"""GIFTI files whose values are in other files (ExternalFileBinary)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAME = re.compile(rb"""\sExternalFileName\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 
 
 def external_files(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Name the files that hold the values of a GIFTI file; none for any other file.
+    """Name the files that contain the values of a GIFTI file; none for any other file.
 
     Raises
     ------

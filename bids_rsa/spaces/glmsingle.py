@@ -17,7 +17,7 @@ from bids_rsa.spaces.images import as_float, grid_of, open_image
 from bids_rsa.tables import refuse_special
 
 FIELDS = ("betasmd", "modelmd")
-_SLAB = 16  # volumes read at once: trials lie side by side in the file
+_SLAB = 16  # volumes read at once: trials are side by side in the file
 
 
 @contextmanager

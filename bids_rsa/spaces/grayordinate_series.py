@@ -14,7 +14,7 @@ from bids_rsa.spaces.images import as_float
 from bids_rsa.spaces.read_errors import reading
 from bids_rsa.spaces.series import Floats, Inside, Step, map_names, refuse_short
 
-# grayordinates whose series are read or written at a time: a file holds them one after the other
+# grayordinates whose series are read or written at a time: a file contains them one after the other
 _LOCATIONS = 4096
 
 
@@ -65,7 +65,7 @@ class GrayordinateSeries:
         with paths[0].open("r+b") as file:
             file.seek(values_there.offset)
             for own in _slices(len(inside)):
-                # a grayordinate's values lie side by side
+                # a grayordinate's values are side by side
                 values = np.full((own.stop - own.start, shape[0]), np.nan, "<f4")
                 n_inside = int(inside[own].sum())
                 values[inside[own]] = series[:, column : column + n_inside].T

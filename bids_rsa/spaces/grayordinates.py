@@ -104,7 +104,7 @@ class GrayordinateSpace:
 
     @property
     def centers(self) -> GrayordinateSpace:
-        """Centres lie where the patterns do."""
+        """Centres are where the patterns are."""
         return self
 
     def sizes(self) -> Floats:

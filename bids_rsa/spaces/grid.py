@@ -1,4 +1,4 @@
-"""Grids: where the voxels of an image lie, and how two of them agree."""
+"""Grids: where the voxels of an image are, and how two of them agree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AFFINE_TOLERANCE_MM = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Where the voxels of an image lie.
+    """Where the voxels of an image are.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Grid:
         return self.shape == other.shape and _close(self.affine, other.affine)
 
     def holds_same_voxels(self, other: Grid) -> bool:
-        """Tell whether both hold the same voxels, in whatever orientation."""
+        """Tell whether both contain the same voxels, in whatever orientation."""
         return self.equals(other) or _turn(self, other) is not None
 
     def describe(self) -> str:
@@ -98,7 +98,7 @@ def reorder(data: NDArray[Any], source: Grid, target: Grid) -> NDArray[Any] | No
     Returns
     -------
     data : ndarray, shape target.shape, or None
-        None when the two grids do not hold the same voxels.
+        None when the two grids do not contain the same voxels.
     """
     if source.equals(target):
         return data
@@ -109,7 +109,7 @@ def reorder(data: NDArray[Any], source: Grid, target: Grid) -> NDArray[Any] | No
 def _turn(source: Grid, target: Grid) -> tuple[list[int], tuple[int, ...]] | None:
     """Find the source axis of each target axis, and the target axes that run the other way.
 
-    None when the two grids do not hold the same voxels.
+    None when the two grids do not contain the same voxels.
     """
     step = np.linalg.solve(target.affine, source.affine)
     turn = np.rint(step[:3, :3]).astype(int)

@@ -117,7 +117,7 @@ def _check_header(image: SpatialImage, name: str) -> None:
     file = getattr(holder, "filename", None)
     if not isinstance(proxy, ArrayProxy) or file is None:
         return
-    # the data of AFNI and ANALYZE lie in a file of their own
+    # the data of AFNI and ANALYZE are in a separate file
     refuse_truncated(name, str(file), proxy.offset, image.shape, proxy.dtype)
 
 
@@ -140,7 +140,7 @@ def n_volumes(image: SpatialImage) -> int:
 
 
 def as_float(data: NDArray[Any], name: str) -> NDArray[Any]:
-    """Convert to float32 where that holds every stored value, else to float64."""
+    """Convert to float32 where that contains every stored value, else to float64."""
     if data.dtype.kind not in "fiub":
         raise ContentError(f"{name} contains {data.dtype} values; real numbers are expected.")
     if data.dtype.kind == "f":

@@ -38,7 +38,7 @@ _IMAGE_ENDING = re.compile(
 
 @dataclass(frozen=True)
 class MapsHeader:
-    """What planning needs of a file of maps: where its values lie, and the maps' names.
+    """What planning needs of a file of maps: where its values are, and the maps' names.
 
     Names are empty texts where the file has none. ``step`` is the time from each map of a series to
     the next and its unit; 0 where the file does not say it.
@@ -70,12 +70,12 @@ def is_series(path: str) -> bool:
 
 
 def sidecar_of(path: str) -> Path:
-    """Name the JSON file beside an image of any format."""
+    """Name the JSON file next to an image of any format."""
     return Path(_IMAGE_ENDING.sub(".json", path))
 
 
 def maps_header(path: str | os.PathLike[str]) -> MapsHeader:
-    """Read where the values of a file of maps lie, once while the file stays what it is.
+    """Read where the values of a file of maps are, once while the file stays what it is.
 
     Raises
     ------
@@ -214,7 +214,7 @@ class CiftiSource:
 class SeriesSource:
     """One open CIFTI file of a series, of which several volumes are read at a time.
 
-    The values of a grayordinate lie side by side in the file, so that a single volume takes about
+    The values of a grayordinate are side by side in the file, so that a single volume takes about
     as long as many.
     """
 

@@ -46,7 +46,7 @@ def load_mask(mask: str | os.PathLike[str] | SpatialImage, target: Grid, kind: s
     Raises
     ------
     ContentError
-        If the mask is not 3D, holds no voxel, or none inside the images' grid.
+        If the mask is not 3D, contains no voxel, or none inside the images' grid.
     """
     image = mask if isinstance(mask, SpatialImage) else open_image(mask)
     name, source = f"{kind} {image_name(mask)}", grid_of(image)
@@ -88,7 +88,7 @@ def inside_of(
     -------
     inside : ndarray of bool
     warning : str
-        Counts, where the mask holds more than 0 (or NaN) and one positive value.
+        Counts, where the mask contains more than 0 (or NaN) and one positive value.
 
     Raises
     ------

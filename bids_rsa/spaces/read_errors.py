@@ -17,7 +17,7 @@ from nibabel.wrapstruct import WrapStructError
 
 from bids_rsa.errors import BidsRsaError, ContentError, MissingFileError, ReadWriteError
 
-# what lies in the place of a file whose content was not fetched
+# what is in the place of a file whose content was not fetched
 _POINTERS = {
     b"/annex/objects/": ("git-annex", "datalad get (or git annex get)"),
     b"version https://git-lfs": ("Git LFS", "git lfs pull --include"),

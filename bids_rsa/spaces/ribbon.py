@@ -57,9 +57,9 @@ class RibbonSpace:
     Parameters
     ----------
     volume : VolumeSpace
-        Where the patterns lie.
+        Where the patterns are.
     surface : SurfaceSpace
-        Where centres and maps lie: halfway between white and pial surface.
+        Where centres and maps are: halfway between white and pial surface.
     ribbons : tuple of RibbonPart
         Of its hemispheres, in the space of the voxels.
     on_lines : bool
@@ -88,7 +88,7 @@ class RibbonSpace:
 
     @property
     def outside(self) -> float:
-        """What maps hold where there is no centre."""
+        """What maps contain where there is no centre."""
         return self.surface.outside
 
     @property
@@ -98,7 +98,7 @@ class RibbonSpace:
 
     @property
     def centers(self) -> SurfaceSpace:
-        """The surface that centres and maps lie on."""
+        """The surface that centres and maps are on."""
         return self.surface
 
     def center_mask(self) -> Mask:
@@ -164,7 +164,7 @@ class RibbonSpace:
         return np.unique(voxels[chosen[owners]])
 
     def in_grid(self) -> Mask:
-        """Tell which vertices are cortex and lie inside the grid, halfway between the surfaces."""
+        """Tell which vertices are cortex and are inside the grid, halfway between the surfaces."""
         inverse = np.linalg.inv(self.volume.affine)
         places = self.surface.places_mm(np.arange(self.surface.n_locations))
         places = places @ inverse[:3, :3].T + inverse[:3, 3]
@@ -195,7 +195,7 @@ class RibbonSpace:
         return self.volume.load_mask(paths, kind)
 
     def load_center_mask(self, paths: Sequence[str], kind: str) -> FoundMask:
-        """Read masks of vertices, or of voxels: a vertex has the value of the voxel it lies in."""
+        """Read masks of vertices, or of voxels: a vertex has the value of the voxel it is in."""
         if is_gifti(paths[0]):
             return self.surface.load_mask(paths, kind)
         found = self.volume.load_mask(paths, kind)
@@ -222,7 +222,7 @@ class RibbonSpace:
             self.surface.check_radius(radius_mm, "the surfaces")
 
     def check_position(self, brain: Mask, name: str) -> None:
-        """Refuse surfaces that lie elsewhere than the brain.
+        """Refuse surfaces that are elsewhere than the brain.
 
         Parameters
         ----------
@@ -260,5 +260,5 @@ class RibbonSpace:
 
 
 def _inside_grid(places: Floats, shape: Sequence[int]) -> Mask:
-    """Tell which places (n, 3), in voxel indices, lie inside a grid."""
+    """Tell which places (n, 3), in voxel indices, are inside a grid."""
     return np.asarray(((places >= -0.5) & (places < np.array(shape) - 0.5)).all(axis=1))

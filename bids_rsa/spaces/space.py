@@ -1,4 +1,4 @@
-"""A space: where the rows of patterns lie. Volumes, surfaces and grayordinates look alike above it.
+"""A space: where the rows of patterns are. Volumes, surfaces and grayordinates look alike above it.
 
 Masks are boolean vectors over the locations of a space, in the order in which files store them.
 `bids_rsa.spaces.volume.VolumeSpace` and `bids_rsa.spaces.surface.SurfaceSpace` follow the protocol.
@@ -23,14 +23,14 @@ Smoother = Callable[[Floats, Mask], Floats]
 
 
 class Layout(Protocol):
-    """In what order and number values stand in a file; a grid, or vertices of hemispheres."""
+    """In what order and number values are in a file; a grid, or vertices of hemispheres."""
 
     @property
     def n_locations(self) -> int:
         """Number of values of one map."""
 
     def equals(self, other: Any) -> bool:
-        """Tell whether values of both stand in the same order at the same places."""
+        """Tell whether values of both are in the same order at the same places."""
 
     def differences(self, other: Any) -> str:
         """Say in words in what another layout differs."""
@@ -59,7 +59,7 @@ class Layout(Protocol):
         Raises
         ------
         ContentError
-            The file holds values of other places.
+            The file contains values of other places.
         """
 
 
@@ -73,7 +73,7 @@ class FoundMask(NamedTuple):
 
 @runtime_checkable
 class Space(Protocol):
-    """Where the rows of patterns lie, and how their maps are kept in files."""
+    """Where the rows of patterns are, and how their maps are kept in files."""
 
     @property
     def n_locations(self) -> int:
@@ -89,7 +89,7 @@ class Space(Protocol):
 
     @property
     def outside(self) -> float:
-        """What maps of scores hold where there is no centre."""
+        """What maps of scores contain where there is no centre."""
 
     @property
     def layout(self) -> Any:
@@ -97,7 +97,7 @@ class Space(Protocol):
 
     @property
     def centers(self) -> Space:
-        """Where centres and maps of scores lie; the space itself in most cases."""
+        """Where centres and maps of scores are; the space itself in most cases."""
 
     def sizes(self) -> Floats:
         """Size of each location (n_locations,) in `size_unit`."""
@@ -121,7 +121,7 @@ class Space(Protocol):
         Parameters
         ----------
         patch_mask : (n_locations,) bool
-            Locations that patches may hold; the patterns have a row for each of them.
+            Locations that patches may contain; the patterns have a row for each of them.
         center_mask : (n_locations,) bool
         radius_mm : float
         n_threads : int
@@ -131,7 +131,7 @@ class Space(Protocol):
         """
 
     def reach(self, center_mask: Mask, radius_mm: float) -> slice:
-        """Give a range of locations that holds the patches of all these centres."""
+        """Give a range of locations that contains the patches of all these centres."""
 
     def adjacency(self, inside: Mask, connectivity: int = 6) -> Adjacency:
         """Connect neighbouring locations inside a mask, for clusters and TFCE.
@@ -142,7 +142,7 @@ class Space(Protocol):
     def smoother(self, mask: Mask, fwhm_mm: float) -> Smoother:
         """Prepare smoothing by a Gaussian of this width (FWHM, above 0), along a surface on it.
 
-        What is smoothed lies inside ``mask`` (n_locations,); nothing is taken from outside.
+        What is smoothed is inside ``mask`` (n_locations,); nothing is taken from outside.
         """
 
     def load_mask(self, paths: Sequence[str], kind: str) -> FoundMask:
@@ -173,7 +173,7 @@ class Space(Protocol):
         """
 
     def check_radius(self, radius_mm: float, name: str) -> None:
-        """Refuse a radius that holds no more than the centre, or everything everywhere.
+        """Refuse a radius that contains no more than the centre, or everything everywhere.
 
         Raises
         ------
@@ -182,7 +182,7 @@ class Space(Protocol):
         """
 
     def spatial_keys(self, beside: Mapping[str, Any], path: str) -> dict[str, Any]:
-        """Say in a sidecar where a map lies.
+        """Say in a sidecar where a map is.
 
         Parameters
         ----------

@@ -35,7 +35,7 @@ class SurfaceSpace:
     reference : str
         Where the coordinates come from, for sidecars: BIDS's ``SpatialReference``.
     coarse : SurfaceSpace, optional
-        A coarser mesh that centres and maps lie on.
+        A coarser mesh that centres and maps are on.
     of_coarse : tuple of (n_coarse_vertices,) ndarray of int
         For each hemisphere, which vertex of this mesh each vertex of the coarser one is.
     """
@@ -83,7 +83,7 @@ class SurfaceSpace:
 
     @property
     def centers(self) -> SurfaceSpace:
-        """Where centres lie: where the patterns do, if not on a coarser mesh."""
+        """Where centres are: where the patterns are, if not on a coarser mesh."""
         return self.coarse or self
 
     def centers_among(self, inside: Mask) -> Mask:

@@ -10,17 +10,17 @@ from bids_rsa.errors import ContentError, OptionError
 from bids_rsa.spaces.surface_part import SurfacePart
 from bids_rsa.words import in_metres
 
-# a left hemisphere whose middle lies so far to the right of the right one's is no left one
+# a left hemisphere whose middle is so far to the right of the right one's is no left one
 _SWAPPED_MM = 10.0
 
 
 def refuse_swapped(parts: Sequence[SurfacePart]) -> None:
-    """Refuse a left hemisphere that lies to the right of the right one.
+    """Refuse a left hemisphere that is to the right of the right one.
 
     Raises
     ------
     ContentError
-        Says where they lie.
+        Says where they are.
     """
     middle = {part.hemisphere: float(part.coordinates_mm[:, 0].mean()) for part in parts}
     if len(middle) == 2 and middle["L"] > middle["R"] + _SWAPPED_MM:

@@ -22,7 +22,7 @@ def is_of_mesh(path: str, parts: Sequence[SurfacePart]) -> bool:
 
 
 def surface_keys(space: Any, beside: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """Say in a sidecar which surface a map lies on.
+    """Say in a sidecar which surface a map is on.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ class VolumeSpace:
 
     @property
     def centers(self) -> VolumeSpace:
-        """Centres lie where the patterns do."""
+        """Centres are where the patterns are."""
         return self
 
     def sizes(self) -> Floats:
