@@ -52,6 +52,7 @@ def noise_keys(
         "DegreesOfFreedomFrom": noise.dof_from,
         "Samples": len(noise.group_of) or len(noise.condition_of),
         "FoldsHeldOut": noise.held_out,
+        "RunMeansSubtracted": noise.run_of is not None,
         "WhitenedInTime": noise.whitened,
     }
     return {

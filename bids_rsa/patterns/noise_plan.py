@@ -26,7 +26,8 @@ class NoisePlan:
 
     ``source`` is ``residuals`` or ``images``; ``volumes`` are the volumes of each of ``residuals``;
     ``dof_from`` says where the degrees of freedom come from. ``held_out``: each fold is weighted by
-    the covariance of the other folds' images.
+    the covariance of the other folds' images. ``run_of`` is the run of each image where patterns
+    are centred: what all images of a run share is not noise then.
     """
 
     method: str
@@ -36,6 +37,7 @@ class NoisePlan:
     residuals: tuple[Residuals, ...] = ()
     volumes: tuple[int, ...] = ()
     held_out: bool = False
+    run_of: tuple[int, ...] | None = None
     note: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -174,38 +176,52 @@ def _from_images(
             f"from images{f' (there are no residuals of {_runs(lacking)})' if lacking else ''}.",
             "Remove --residual-dof, or name the residuals with --residuals.",
         )
-    dof = len(plan.images) - len(plan.conditions)
+    run_of = _runs_of(plan) if rsa.center == "conditions" else None
+    dof = images_left(plan.condition_of, np.zeros(len(plan.images)), run_of)
     if dof <= 0:
+        why = (
+            f"each of the {len(plan.conditions)} conditions has a single image"
+            if len(plan.images) == len(plan.conditions)
+            else f"{len(plan.images)} images without the means of conditions and runs (--center) "
+            "leave no degrees of freedom"
+        )
         raise InputError(
             f"{analysis.label}: the noise cannot be estimated: there are no residuals next to the "
-            f"images, and each of the {len(plan.conditions)} conditions has a single image.",
+            f"images, and {why}.",
             "Name the residuals of the first-level model with --residuals, give images of two runs "
             "or more, or use --noise none.",
         )
     held_out = bool(plan.fold_labels) and rsa.noise_from != POOLED_IMAGES
-    origin = "images minus conditions"
+    origin = f"images minus conditions{'' if run_of is None else ' and runs'}"
     if held_out:
         dof, origin = (
-            _without_a_fold(analysis, plan),
+            _without_a_fold(analysis, plan, run_of),
             f"{origin}, without the fold that is weighted",
         )
     if rsa.reliability:
-        _check_halves(analysis, plan, rsa, held_out)
+        _check_halves(analysis, plan, rsa, held_out, run_of)
     why = f" (no residuals of {_runs(lacking)} were found)" if rsa.noise_from == AUTO else ""
     which = ", for each fold those of the other folds" if held_out else ""
     note = (
         f"Noise ({rsa.noise}) from the deviations of {len(plan.images)} images from the mean of "
-        f"their condition{which}{why}: {dof} degrees of freedom."
+        f"their condition{'' if run_of is None else ' and of their run'}{which}{why}: {dof} "
+        "degrees of freedom."
     )
     return NoisePlan(
-        rsa.noise, IMAGES, float(dof), origin, held_out=held_out, note=note,
+        rsa.noise, IMAGES, float(dof), origin, held_out=held_out, run_of=run_of, note=note,
         warnings=() if held_out else _bias(plan),
     )  # fmt: skip
 
 
-def _without_a_fold(analysis: Analysis, plan: StackPlan) -> int:
+def _runs_of(plan: StackPlan) -> tuple[int, ...]:
+    """Return the number of each image's run."""
+    names = list(dict.fromkeys(image.run for image in plan.images))
+    return tuple(names.index(image.run) for image in plan.images)
+
+
+def _without_a_fold(analysis: Analysis, plan: StackPlan, run_of: tuple[int, ...] | None) -> int:
     """Count the degrees of freedom that are left without a fold, where they are fewest."""
-    dof = images_left(plan.condition_of, plan.fold_of)
+    dof = images_left(plan.condition_of, plan.fold_of, run_of)
     if dof <= 0:
         raise InputError(
             f"{analysis.label}: the noise cannot be estimated: there are no residuals next to the "
@@ -218,14 +234,27 @@ def _without_a_fold(analysis: Analysis, plan: StackPlan) -> int:
     return dof
 
 
-def _check_halves(analysis: Analysis, plan: StackPlan, rsa: RsaSettings, held_out: bool) -> None:
+def _check_halves(
+    analysis: Analysis,
+    plan: StackPlan,
+    rsa: RsaSettings,
+    held_out: bool,
+    run_of: tuple[int, ...] | None,
+) -> None:
     """Refuse halves whose noise cannot be estimated from their own images."""
     conditions = np.array(plan.condition_of)
     halves = np.array(plan.fold_of) % 2
     if not plan.fold_labels:
         halves = np.array(plan_stack(analysis, replace(rsa, folds=HALVES)).fold_of)
     folds = np.array(plan.fold_of) if held_out else np.zeros_like(conditions)
-    least = min(images_left(conditions[halves == half], folds[halves == half]) for half in (0, 1))
+    least = min(
+        images_left(
+            conditions[halves == half],
+            folds[halves == half],
+            None if run_of is None else np.array(run_of)[halves == half],
+        )
+        for half in (0, 1)
+    )
     if least <= 0:
         raise InputError(
             f"{analysis.label}: --reliability compares odd and even runs, and the noise of one "

@@ -30,7 +30,8 @@ class NoiseSamples:
     """What noise is estimated from, as it is in a file.
 
     ``group_of`` is the run of each volume; of images, ``condition_of`` and ``fold_of`` say where
-    they belong, and ``held_out`` that each fold is weighted by the noise of the others.
+    they belong, ``held_out`` that each fold is weighted by the noise of the others, and ``run_of``
+    the runs whose means are subtracted, if they are.
     """
 
     path: str
@@ -41,6 +42,7 @@ class NoiseSamples:
     condition_of: tuple[int, ...] = ()
     fold_of: tuple[int, ...] = ()
     held_out: bool = False
+    run_of: tuple[int, ...] | None = None
     dof_from: str = ""
     whitened: bool | None = None
     files: tuple[str, ...] = ()
@@ -52,7 +54,7 @@ class NoiseSamples:
         samples: Any = np.load(self.path, mmap_mode="r", allow_pickle=False)
         if self.source == "images":
             return noise_from_images(
-                samples, self.condition_of, self.fold_of, self.method, self.held_out
+                samples, self.condition_of, self.fold_of, self.method, self.held_out, self.run_of
             )
         return noise_from_residuals(samples, self.group_of, self.dof, self.method)
 
@@ -156,6 +158,7 @@ def read_noise(
     return NoiseSamples(
         str(path), noise.method, noise.source, noise.dof,
         condition_of=plan.condition_of, fold_of=plan.fold_of, held_out=noise.held_out,
+        run_of=noise.run_of,
     )  # fmt: skip
 
 

@@ -33,6 +33,8 @@ def noise_sentences(maps: Sequence[Sidecar]) -> Iterator[str]:
         for noise in found
     ]
     yield from dict.fromkeys(sentences)
+    if any(noise.get("RunMeansSubtracted") for noise in found):
+        yield "What all images of a run share was not counted as noise, as patterns were centred."
     if any(noise.get("FoldsHeldOut") for noise in found):
         yield "Each fold was weighted by the noise of the other folds' images alone."
     freedom = [noise["DegreesOfFreedom"] for noise in found if noise.get("DegreesOfFreedom")]

@@ -139,6 +139,33 @@ def test_images_of_all_folds_are_pooled_where_that_is_asked_for(tmp_path, capsys
     assert "have no such bias" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize("folds", ["runs", "none"])
+def test_centred_patterns_do_not_depend_on_what_a_run_shares(tmp_path, folds):
+    images, _ = make_dataset(tmp_path / "in", ())
+    options = (
+        "--noise", "shrinkage", "--dissimilarity", "correlation", "--center", "conditions",
+        "--folds", folds,
+    )  # fmt: skip
+    assert run_app(tmp_path / "in", tmp_path / "out", *options) == 0
+    plain, sidecar = result(tmp_path / "out", "stat-spearman_desc-m")
+    told = sidecar["NoiseNormalization"]
+    assert told["DegreesOfFreedom"] == (4 if folds == "runs" else 8)  # (runs - 1) x (images - 1)
+    assert told["RunMeansSubtracted"] is True
+    assert "of a run share was not counted as noise" in " ".join(
+        (tmp_path / "out" / "sub-01.html").read_text().split()
+    )
+    rng = np.random.default_rng(5)
+    for run in RUNS:
+        shared = 5 * smooth(rng, 1)[0]
+        for name in NAMES:
+            stem = f"sub-01_task-x_run-{run}_space-S_contrast-{name}_stat-effect_statmap.nii.gz"
+            save(tmp_path / "in" / "sub-01" / stem, images[run, name] + shared)
+    assert run_app(tmp_path / "in", tmp_path / "shared", *options) == 0
+    np.testing.assert_allclose(
+        result(tmp_path / "shared", "stat-spearman_desc-m")[0], plain, atol=1e-6
+    )
+
+
 def test_the_methods_text_tells_of_the_noise(tmp_path):
     make_dataset(tmp_path / "in", ())
     options = ("--noise", "shrinkage", "--no-figures", *CROSSNOBIS)

@@ -188,6 +188,50 @@ def test_folds_that_cannot_be_held_out_are_refused():
     noise_from_images(rows, data.condition_of, runs // 2)  # two images of each condition in a fold
 
 
+def additive_residuals(images, conditions, runs):
+    """Images without their least-squares fit by conditions and runs, and the rank of the fit."""
+    design = np.concatenate([x[:, None] == np.unique(x) for x in (conditions, runs)], axis=1)
+    fit, _, rank, _ = np.linalg.lstsq(design.astype(float), images, rcond=None)
+    return images - design @ fit, rank
+
+
+@pytest.mark.parametrize("method", ["diagonal", "shrinkage", "shrinkage-identity"])
+@pytest.mark.parametrize("metric", ["correlation", "cosine"])
+@pytest.mark.parametrize("n_folds", [1, N_FOLDS])
+@pytest.mark.parametrize("balanced", [True, False])
+def test_noise_of_centred_patterns_is_without_what_runs_share(balanced, n_folds, metric, method):
+    data = simulated(**SMALL)
+    runs, conditions = data.run_of, data.condition_of
+    images = data.images + np.random.default_rng(1).normal(size=(4, 1)).repeat(5, axis=0) * 3
+    if not balanced:  # two images of some conditions in some runs
+        more = np.concatenate([np.arange(len(runs)), [0, 3, 8, 14]])
+        extra = np.random.default_rng(2).normal(size=(4, images.shape[1]))
+        images = images[more] + np.concatenate([np.zeros_like(data.images), extra])
+        runs, conditions = runs[more], conditions[more]
+    data = NoiseData(
+        **(vars(data) | {"images": images, "run_of": runs, "condition_of": conditions})
+    )
+    noise = noise_from_images(
+        np.ascontiguousarray(images.T), conditions, runs if n_folds > 1 else None, method,
+        run_of=runs,
+    )  # fmt: skip
+    patterns = patterns_of(data, n_folds)
+    patterns = patterns - patterns.mean(axis=2, keepdims=True)
+    rdms = all_rdms(data, noise, metric, n_folds, patterns=patterns)[0]
+    for center in range(0, len(rdms), 19):
+        voxels, wanted = near(data, center), []
+        folds = patterns[voxels].transpose(1, 2, 0)
+        for fold in range(n_folds):
+            kept = runs != fold if n_folds > 1 else runs == runs
+            rows, rank = additive_residuals(images[kept], conditions[kept], runs[kept])
+            matrix = noise_covariance(rows[:, voxels], len(rows) - rank, method).matrix
+            both = folds
+            if n_folds > 1:
+                both = np.stack([np.delete(folds, fold, axis=0).mean(axis=0), folds[fold]])
+            wanted.append(noise_rdm(both, metric, matrix))
+        np.testing.assert_allclose(rdms[center], np.mean(wanted, axis=0), rtol=1e-8, atol=1e-10)
+
+
 def correlated(n_voxels, strength):
     distance = np.abs(np.subtract.outer(np.arange(n_voxels), np.arange(n_voxels)))
     return np.linalg.cholesky(strength**distance).T

@@ -14,6 +14,7 @@ from bids_rsa.core.noise.samples import (
     groups_of,
     labels_of,
     positions_of,
+    span_of,
     variances_of,
 )
 
@@ -46,6 +47,10 @@ class NoiseModel:
     held_out : bool
         The covariance that weights a fold is that of the other folds' images: see
         `noise_from_images`.
+    run_of : (n_samples,) int64
+        Of images whose runs' means are subtracted as well; else empty.
+    basis : (n_samples, rank) float64, optional
+        Spans the means of conditions and of runs.
     columns : (n_samples,) int64, optional
         The columns of ``samples`` that are used; all of them without it.
     """
@@ -59,6 +64,8 @@ class NoiseModel:
     condition_of: Integers = field(default_factory=lambda: np.empty(0, np.int64))
     fold_of: Integers = field(default_factory=lambda: np.empty(0, np.int64))
     held_out: bool = False
+    run_of: Integers = field(default_factory=lambda: np.empty(0, np.int64))
+    basis: Floats | None = None
     columns: Integers | None = None
 
     @property
@@ -73,7 +80,7 @@ class NoiseModel:
 
     def deviations(self, voxels: Any) -> Floats:
         """Return samples (n_chosen, n_samples) as float64, without the groups' means."""
-        return deviations_of(self.samples, self.groups, voxels, self.columns)
+        return deviations_of(self.samples, self.groups, voxels, self.columns, self.basis)
 
     def of_voxels(self, voxels: slice) -> "NoiseModel":
         """Return the noise of a range of voxels."""
@@ -93,7 +100,7 @@ class NoiseModel:
         columns = kept if self.columns is None else self.columns[kept]
         return _of_images(
             self.samples, self.condition_of[kept], numbers[self.fold_of[kept]], self.method,
-            self.held_out, columns,
+            self.held_out, self.run_of[kept] if len(self.run_of) else None, columns,
         )  # fmt: skip
 
     def without_fold(self, fold: int) -> "NoiseModel":
@@ -155,6 +162,7 @@ def noise_from_images(
     fold_of: ArrayLike | None = None,
     method: str = "shrinkage",
     held_out: bool = True,
+    run_of: ArrayLike | None = None,
 ) -> NoiseModel:
     """Estimate noise from the deviations of images from the mean of their condition.
 
@@ -180,11 +188,16 @@ def noise_from_images(
         With several folds, weight each by the covariance of the others' images. False: one
         covariance of all images, as in rsatoolbox; cross-validated distances are then biased
         upwards.
+    run_of : (n_images,) array_like of int, optional
+        Run of each image, for patterns from which the mean over conditions was subtracted. What
+        all images of a run share is not noise of such patterns: deviations are then those from
+        the sum of a condition's and a run's mean.
 
     Returns
     -------
     NoiseModel
-        Its degrees of freedom are images minus conditions; those of a covariance without a fold
+        Its degrees of freedom are images minus conditions, with ``run_of`` minus the rank of
+        conditions and runs; those of a covariance without a fold
         are fewer by the fold's images.
 
     Raises
@@ -205,25 +218,33 @@ def noise_from_images(
     samples = checked_samples(images, "images", "n_images")
     conditions = positions_of(condition_of, samples.shape[1], "condition_of")
     folds = positions_of(fold_of, samples.shape[1], "fold_of")
-    return _of_images(samples, conditions, folds, method, held_out, None)
+    runs = None if run_of is None else positions_of(run_of, samples.shape[1], "run_of")
+    return _of_images(samples, conditions, folds, method, held_out, runs, None)
 
 
-def images_left(condition_of: ArrayLike, fold_of: ArrayLike) -> int:
+def images_left(
+    condition_of: ArrayLike, fold_of: ArrayLike, run_of: ArrayLike | None = None
+) -> int:
     """Count the degrees of freedom that images leave without a fold, where they are fewest.
 
     Parameters
     ----------
     condition_of, fold_of : (n_images,) array_like of int
+    run_of : (n_images,) array_like of int, optional
+        See `noise_from_images`.
 
     Returns
     -------
     int
-        Images minus conditions; of all images where there is one fold.
+        Images minus conditions, and runs; of all images where there is one fold.
     """
     conditions, folds = np.asarray(condition_of), np.asarray(fold_of)
+    labels = [conditions] if run_of is None else [conditions, np.asarray(run_of)]
     names = np.unique(folds)
     kept = [folds != name for name in names] if len(names) > 1 else [folds == folds]
-    return min(int(one.sum()) - len(np.unique(conditions[one])) for one in kept)
+    return min(
+        int(one.sum()) - int(span_of(*(own[one] for own in labels)).shape[1]) for one in kept
+    )
 
 
 def _of_images(
@@ -232,27 +253,31 @@ def _of_images(
     folds: Integers,
     method: str,
     held_out: bool,
+    runs: Integers | None,
     columns: Integers | None,
 ) -> NoiseModel:
     """Check degrees of freedom, and find the variances of the chosen columns."""
     groups = groups_of(conditions)
-    dof = float(len(conditions) - len(groups))
+    basis = None if runs is None else span_of(conditions, runs)
+    dof = float(len(conditions) - (len(groups) if basis is None else basis.shape[1]))
     held_out = held_out and len(np.unique(folds)) > 1
     check_method(method)
     if dof <= 0:
         raise ValueError(
-            f"{len(conditions)} images of {len(groups)} conditions leave no degrees of freedom: "
+            f"{len(conditions)} images of {len(groups)} conditions"
+            f"{'' if runs is None else ' and of their runs'} leave no degrees of freedom: "
             "noise can be estimated only from conditions with several images"
         )
-    if held_out and images_left(conditions, folds) <= 0:
+    if held_out and images_left(conditions, folds, runs) <= 0:
         raise ValueError(
             "without one of the folds no condition has two images: the noise of the others cannot "
             "be estimated. It takes three folds, or several images of a condition in each"
         )
-    variances = variances_of(samples, groups, dof, columns)
     return NoiseModel(
-        samples, groups, dof, method, "images", variances, conditions, folds, held_out, columns
-    )
+        samples, groups, dof, method, "images",
+        variances_of(samples, groups, dof, columns, basis), conditions, folds, held_out,
+        np.empty(0, np.int64) if runs is None else runs, basis, columns,
+    )  # fmt: skip
 
 
 def no_noise(n_voxels: int) -> NoiseModel:

@@ -61,15 +61,25 @@ def deviations_of(
     groups: Sequence[Integers],
     voxels: Any,
     columns: Integers | None = None,
+    basis: Floats | None = None,
 ) -> Floats:
-    """Take the mean of each group away."""
+    """Subtract the mean of each group, and what is in the span of ``basis`` (n_samples, rank)."""
     values = _chosen(samples, voxels, columns)
     for group in groups:
         first, last = int(group[0]), int(group[-1])
         # volumes of a run lie side by side: a slice needs no copy
         part: Any = slice(first, last + 1) if last - first + 1 == len(group) else group
         values[:, part] -= values[:, part].mean(axis=1, keepdims=True)
+    if basis is not None:
+        values -= (values @ basis) @ basis.T
     return values
+
+
+def span_of(*labels: Integers) -> Floats:
+    """Return an orthonormal basis (n_samples, rank) of the means of groups, by several labels."""
+    columns = [own[:, None] == np.unique(own) for own in labels]
+    left, sizes, _ = np.linalg.svd(np.concatenate(columns, axis=1) * 1.0, full_matrices=False)
+    return np.ascontiguousarray(left[:, sizes > 1e-10 * sizes[0]])
 
 
 def variances_of(
@@ -77,6 +87,7 @@ def variances_of(
     groups: Sequence[Integers],
     dof: float,
     columns: Integers | None = None,
+    basis: Floats | None = None,
 ) -> Floats:
     """Divide sums of squares by dof; 0 where a voxel is constant or not finite."""
     step = max(1, _SLAB // (8 * samples.shape[1]))
@@ -84,7 +95,7 @@ def variances_of(
     for start in range(0, len(samples), step):
         part = slice(start, start + step)
         with np.errstate(invalid="ignore", over="ignore"):
-            values = deviations_of(samples, groups, part, columns)
+            values = deviations_of(samples, groups, part, columns, basis)
             squares = np.einsum("vn,vn->v", values, values)
         # what is left of a constant by rounding is no variance
         largest = np.abs(np.asarray(samples[part], dtype=np.float64)).max(axis=1, initial=0.0)

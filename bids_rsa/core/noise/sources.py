@@ -118,7 +118,7 @@ def _by_products(known: Dissimilarity, parts: _Parts, neighborhood: SphereRows |
     """Tell whether products of images are cheaper than covariances of voxels, and fit memory."""
     patterns, noise = parts[0]
     n_folds = patterns.shape[1]
-    if noise.source != "images" or noise.method == "full":
+    if noise.source != "images" or noise.method == "full" or noise.basis is not None:
         return False
     if not isinstance(neighborhood, SphereRows) or not follows_from_products(
         known.noise_code, n_folds
