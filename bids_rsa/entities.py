@@ -37,12 +37,13 @@ CONTENT = {"contrast", "stat", "desc"}
 OF_SPACE = ("cohort", "hemi", "den")
 DATATYPES = {"anat", "func", "dwi", "perf", "pet", "fmap", "beh", "eeg", "meg", "ieeg", "nirs"}
 LABEL = re.compile(r"[A-Za-z0-9+]+")
-# values that would be cut at a hyphen or a dot, and keys without a value
+# values that would be cut at a hyphen, a dot or an underscore, and keys without a value
 _ODD = re.compile(
     r"(?:^|_)("
     r"(?:sub|ses|task|acq|space|res|desc|stat)-(?![A-Za-z0-9+]+(?:_|$))[^_]*"
     r"|run-(?!\d+(?:_|$))[^_]*"
-    r"|[A-Za-z0-9]+-(?=_|$))"
+    r"|[A-Za-z0-9]+-(?=_|$)"
+    r"|[^_]+-[^_]+_[^_-]+(?=_|$))"
 )
 _POSITION = {key: position for position, key in enumerate(ENTITIES)}
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bids_rsa.discovery.index import IndexedFile
-from bids_rsa.entities import by_value, name_pairs
+from bids_rsa.entities import ENTITIES, Pairs, by_number, by_value, name_pairs
 from bids_rsa.errors import ContentError, InputError
 from bids_rsa.producers import afni, feat, spm
 from bids_rsa.producers.common import volume_file
@@ -48,9 +48,22 @@ def _named_like(image: ConditionImage, files: Sequence[IndexedFile]) -> str | No
         and by_value(f.run) == by_value(image.run)
         and (f.session, f.task, f.acquisition, f.space, f.resolution)
         == (image.session, image.task, image.acquisition, image.space, image.resolution)
+        and _same_others(f.others, image.others)
     ]
     _refuse_several(same, image)
     return same[0] if same else None
+
+
+def _same_others(residuals: Pairs, image: Pairs) -> bool:
+    """Compare further entities (echo-, dir-, part-, den- ...), hemispheres apart.
+
+    Only keys that BIDS does not know may be lacking in the residuals' name.
+    """
+    there, wanted = by_number(residuals), by_number(image)
+    there.pop("hemi", None)
+    wanted.pop("hemi", None)
+    needed = {key: label for key, label in wanted.items() if key in ENTITIES or key in there}
+    return there == needed
 
 
 def _form_of(path: str) -> str:

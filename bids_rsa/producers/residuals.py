@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from bids_rsa.discovery.assemble import Wanted
 from bids_rsa.discovery.index import IndexedFile
+from bids_rsa.entities import ENTITIES, by_number, others_of
 from bids_rsa.errors import InputError
 from bids_rsa.producers.places import Place, find_places
 from bids_rsa.producers.program_residuals import FINDERS, dof_beside, named_residuals
@@ -113,12 +114,14 @@ def residuals_by_pattern(
         if _fits(place.session, first.session)
         and _fits(place.task, first.task)
         and _fits(place.space, first.space)
+        and _fits_others(place.path, first)
     ]
     runs = sorted({image.run for image in images}, key=natural_key)
     found = []
     for run in runs:
         own = [p for p in places if _same_run(p.run, run) or (p.run is None and len(runs) == 1)]
         if own:
+            _refuse_mixture([place.path for place in own])
             paths, right = _by_hemisphere(own, first)
             found.append(Residuals(run, paths, None, dof_beside(paths[0]), right=right))
     if not found:
@@ -165,6 +168,31 @@ def _by_hemisphere(
 def _fits(found: str | None, wanted: str | None) -> bool:
     """Tell whether a field that a pattern may lack is as wanted."""
     return found is None or wanted is None or found == wanted
+
+
+def _fits_others(path: str, image: ConditionImage) -> bool:
+    """Tell whether no further entity of a file's name (echo-, dir-, part- ...) is another one."""
+    named, wanted = by_number(others_of(path)), by_number(image.others)
+    return all(named.get(key, label) == label for key, label in wanted.items() if key != "hemi")
+
+
+def _refuse_mixture(paths: Sequence[str]) -> None:
+    """Refuse files of one run that differ in an entity: they are not volumes of one series.
+
+    Raises
+    ------
+    InputError
+        Names the entity and its labels.
+    """
+    names = [by_number(others_of(path)) for path in paths]
+    for key in ENTITIES:
+        labels = sorted({str(name.get(key) or "none") for name in names})
+        if key != "hemi" and len(labels) > 1:
+            raise InputError(
+                f"--residuals: files of one run differ in {key}- ({', '.join(labels)}): "
+                f"{few(paths)}.",
+                f"Let the pattern name one of them, for example with {key}-{labels[0]}.",
+            )
 
 
 def _same_run(found: str | None, wanted: str | None) -> bool:

@@ -25,6 +25,10 @@ from bids_rsa.errors import BidsRsaError
         ("sub-01_res-1.5", "res-1.5"),
         ("sub-01_space-T1 w", "space-T1 w"),
         ("sub-01_echo-", "echo-"),
+        ("sub-01_contrast-face_left_stat-effect", "contrast-face_left"),
+        ("sub-01_task-x_old", "task-x_old"),
+        ("left", None),
+        ("brain_old", None),
     ],
 )
 def test_values_that_would_be_cut_are_odd(stem, part):
@@ -66,6 +70,18 @@ def test_misnamed_folders_and_files_change_nothing_and_are_named(tmp_path, with_
     for path, part in zip(odd, ("ses-", "task-x-y", "run-1a"), strict=True):
         assert f"{path} ({part})" in told
     assert str(elsewhere) in found.warnings[2] and "another participant" in found.warnings[2]
+
+
+def test_two_conditions_are_not_made_one_by_an_underscore(tmp_path):
+    root = describe(tmp_path / "data")
+    statmaps(root)
+    plain = find(root, tmp_path)
+    stem = "sub-01_task-x_run-1_space-S_contrast-face_{}_stat-effect_statmap.nii.gz"
+    for side in ("left", "right"):
+        image(root / "sub-01" / "func" / stem.format(side))
+    found = find(root, tmp_path)
+    assert everything(found) == everything(plain)
+    assert "contrast-face_left" in found.warnings[0] and "Rename" in found.warnings[0]
 
 
 @pytest.mark.parametrize("folder", ["sub-", "sub-01 copy"])

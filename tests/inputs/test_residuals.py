@@ -3,7 +3,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
-from input_trees import describe
+from input_trees import describe, find
 from program_trees import (
     NAMES,
     SHAPE,
@@ -99,3 +99,54 @@ def test_nothing_is_looked_for_without_need(tmp_path):
         assert analysis.residuals == ()
         assert len(find_residuals(analysis.images, ())) == 2
     assert len(NAMES) > 1
+
+
+@pytest.mark.parametrize(
+    ("key", "labels"),
+    [("echo", ("1", "2")), ("dir", ("AP", "PA")), ("rec", ("a", "b")), ("part", ("mag", "phase"))],
+)
+def test_residuals_of_another_echo_or_direction_are_not_taken(tmp_path, key, labels):
+    root = describe(tmp_path / "data")
+    stems = [f"sub-01/func/sub-01_task-x_{key}-{label}_space-S" for label in labels]
+    for run in ("1", "2"):
+        for stem in stems:
+            named = stem.replace("_space", f"_run-{run}_space")
+            for name in NAMES:
+                rng = np.random.default_rng(len(name) + int(run))
+                save(
+                    root / f"{named}_contrast-{name}_stat-effect_statmap.nii.gz",
+                    rng.normal(size=SHAPE),
+                )
+            if stem == stems[1]:
+                save(root / f"{named}_stat-errorts_statmap.nii.gz", SERIES)
+    found = find(root, tmp_path, conditions=NAMES, rsa=NOISE)
+    assert len(found.analyses) == 2
+    for analysis in found.analyses:
+        own = dict(analysis.others)[key]
+        paths = [one.paths[0] for one in analysis.residuals]
+        assert len(paths) == (2 if own == labels[1] else 0)
+        assert all(f"_{key}-{own}_" in path for path in paths)
+    for run in ("1", "2"):
+        save(root / f"{stems[0].replace('_space', f'_run-{run}_space')}_errts.nii.gz", SERIES)
+        save(root / f"{stems[1].replace('_space', f'_run-{run}_space')}_errts.nii.gz", SERIES)
+    given = ("sub-{subject}/func/*_run-{run}_*_errts.nii.gz",)
+    found = find(root, tmp_path, conditions=NAMES, rsa=NOISE, residuals=given)
+    for analysis in found.analyses:
+        own = f"_{key}-{dict(analysis.others)[key]}_"
+        assert [len(one.paths) for one in analysis.residuals] == [1, 1]
+        assert all(own in one.paths[0] for one in analysis.residuals)
+
+
+def test_residuals_of_several_echoes_are_not_one_series(tmp_path):
+    root = describe(tmp_path / "data")
+    stem = "sub-01/func/sub-01_task-x_run-1_space-S"
+    for name in NAMES:
+        save(
+            root / f"{stem}_contrast-{name}_stat-effect_statmap.nii.gz",
+            np.random.default_rng(0).normal(size=SHAPE),
+        )
+    for echo in "12":
+        save(root / f"{stem.replace('_space', f'_echo-{echo}_space')}_errts.nii.gz", SERIES)
+    given = ("sub-{subject}/func/*_run-{run}_*_errts.nii.gz",)
+    with pytest.raises(BidsRsaError, match=r"differ in echo- \(1, 2\)"):
+        find(root, tmp_path, conditions=NAMES, rsa=RsaSettings(noise="shrinkage"), residuals=given)
