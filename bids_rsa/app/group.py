@@ -16,7 +16,7 @@ from bids_rsa.group.ceilings import check_ceilings
 from bids_rsa.group.designs import people_of
 from bids_rsa.group.find import find_maps, map_datasets
 from bids_rsa.group.limits import parts_tested, warnings_of
-from bids_rsa.group.options import check_options
+from bids_rsa.group.options import check_options, check_options_of_regions
 from bids_rsa.group.plan import NOT_ASKED_FOR, plan_tests
 from bids_rsa.group.records import GroupTest
 from bids_rsa.group.region_find import find_region_groups
@@ -160,6 +160,8 @@ def _checked_regions(
             raise OptionError(f"{why}.", "Use --null conditions or --null participants.")
         LOGGER.info("Regions are not tested: %s.", why)
         return ()
+    for option in check_options_of_regions(group) if alone else ():
+        LOGGER.warning("%s has no effect on tests of regions.", option)
     table = people_of(bids_dir, group)
     found = []
     for one in regions:

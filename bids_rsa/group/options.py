@@ -3,6 +3,12 @@
 from bids_rsa.errors import OptionError
 from bids_rsa.settings import GroupSettings
 
+# tests of regions use none of these: they have all pairs of models, and noise ceilings, anyway
+OF_MAPS = (
+    "smoothing_fwhm", "group_mask", "coverage", "cluster_p", "connectivity", "primary",
+    "noise_ceiling", "compare_models",
+)  # fmt: skip
+
 
 def check_options(group: GroupSettings) -> None:
     """Check what the group options together can tell, before anything is read.
@@ -18,6 +24,34 @@ def check_options(group: GroupSettings) -> None:
     _check_null(group)
     _check_stelzer(group)
     _check_coverage(group)
+
+
+def check_options_of_regions(group: GroupSettings) -> tuple[str, ...]:
+    """Check the options of a call that tests regions alone.
+
+    Returns
+    -------
+    tuple of str
+        Options that are for maps, and leave the tests of regions as they are.
+
+    Raises
+    ------
+    OptionError
+        An option that would change scores, or whose, in maps.
+    """
+    defaults = GroupSettings()
+    changed = [
+        f"--{name.replace('_', '-')}"
+        for name in OF_MAPS
+        if getattr(group, name) != getattr(defaults, name)
+    ]
+    refused = [option for option in changed if option in ("--smoothing-fwhm", "--group-mask")]
+    if refused:
+        raise OptionError(
+            f"{refused[0]} is for maps, and this call tests regions alone.",
+            "Leave it out, or run the participant level without --roi-only.",
+        )
+    return tuple(changed)
 
 
 def _check_test(group: GroupSettings) -> None:

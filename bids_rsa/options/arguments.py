@@ -14,7 +14,7 @@ from bids_rsa.options.bold_options import check_bold_options
 from bids_rsa.options.config_file import as_arguments
 from bids_rsa.options.noise_options import check_noise_options
 from bids_rsa.options.null_options import check_null_options
-from bids_rsa.options.option_group import without_effect
+from bids_rsa.options.option_group import without_effect, without_effect_beside
 from bids_rsa.options.parser import build_parser
 from bids_rsa.options.region_options import check_region_options
 from bids_rsa.options.rsa_options import check_centering, check_comparisons, check_patch_size
@@ -65,6 +65,8 @@ def parse(argv: Sequence[str]) -> Settings:
         given = _read_config(given["config_file"]) | given
     for option in without_effect(parser, on_line, given["analysis_level"]):
         LOGGER.warning("%s has no effect at the %s level.", option, given["analysis_level"])
+    for option, why in without_effect_beside(given, on_line):
+        LOGGER.warning("%s has no effect %s.", option, why)
     settings = _bundle({key: _frozen(value) for key, value in given.items()})
     _check_combinations(settings)
     return settings

@@ -30,6 +30,10 @@ DEFAULTS = {
 }
 
 
+# of the participant level; regions are patches of their own
+OF_SEARCHLIGHTS = ("radius_mm", "patch_size", "min_voxels", "roi_mask", "center_density")
+
+
 class ExecSpec(argparse.Action):
     """Print the Boutiques descriptor and leave."""
 
@@ -90,4 +94,38 @@ def without_effect(
         max(action.option_strings, key=len)
         for action in parser._actions
         if action.dest in given and vars(action).get("level", "both") not in ("both", level)
+    ]
+
+
+def without_effect_beside(
+    given: Mapping[str, Any], on_line: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """List the options of the command line that others leave without effect, and why.
+
+    Parameters
+    ----------
+    given : mapping
+        The values of all options given, by dest, with ``analysis_level``.
+    on_line : mapping
+        Those given on the command line.
+    """
+    participant = given["analysis_level"] == "participant"
+    rules = (
+        (participant and given.get("roi_only"), OF_SEARCHLIGHTS, "with --roi-only"),
+        (
+            participant and not given.get("condition_permutations"),
+            ("alpha", "random_seed"),
+            "without --condition-permutations",
+        ),
+        (
+            not participant and given.get("null") == "conditions",
+            ("n_permutations", "random_seed"),
+            "with --null conditions, which uses each null map once",
+        ),
+    )
+    return [
+        (f"--{dest.removesuffix('_mm').replace('_', '-')}", why)
+        for holds, idle, why in rules
+        for dest in idle
+        if holds and dest in on_line
     ]

@@ -151,10 +151,38 @@ def test_positional_arguments_in_another_order_are_told(line, says):
         ("group", ["--radius", "8", "--model", "a", "-d", "x"], ["--radius"]),
         ("group", ["--atlas", "A", "--roi-only", "--folds", "runs"], ["--folds"]),
         ("participant", ["--model", "m.tsv", "--n-permutations", "9"], ["--n-permutations"]),
-        ("participant", ["--model", "m.tsv", "--alpha", ".01", "--space", "T1w"], []),
+        (
+            "participant",
+            ["--model", "m.tsv", "--condition-permutations", "9", "--alpha", ".01", "--space", "S"],
+            [],
+        ),
+        ("participant", ["--model", "m.tsv", "--random-seed", "1"], ["--random-seed"]),
+        ("group", ["--null", "conditions", "--n-permutations", "9"], ["--n-permutations"]),
+        (
+            "participant",
+            [
+                "--model",
+                "m",
+                "--roi-only",
+                "--atlas",
+                "a",
+                "--radius",
+                "8",
+                "--patch-size",
+                "20",
+                "--min-voxels",
+                "9",
+                "--roi-mask",
+                "m.nii",
+                "--min-coverage",
+                ".1",
+            ],
+            ["--radius", "--patch-size", "--min-voxels", "--roi-mask"],
+        ),
+        ("participant", ["--model", "m", "--atlas", "a", "--radius", "8"], []),
     ],
 )
-def test_options_of_the_other_level_are_named(level, options, without, caplog):
+def test_options_without_effect_are_named(level, options, without, caplog):
     parse(["in", "out", level, *options])
     assert [record.args[0] for record in caplog.records] == without
 

@@ -225,6 +225,18 @@ def test_the_group_is_not_tested_twice(group_run, region_dataset):
     assert "FWEOver" in refused.stderr
 
 
+def test_options_of_maps_are_named_where_regions_are_tested_alone(group_run, region_dataset):
+    line = (region_dataset, group_run, *OPTIONS, "--roi-only")
+    done = run_app(*line, "--noise-ceiling", "--connectivity", "26")
+    assert done.returncode == 0
+    for option in ("--noise-ceiling", "--connectivity"):
+        assert f"{option} has no effect on tests of regions" in done.stderr
+    for option, value in (("--smoothing-fwhm", "6"), ("--group-mask", "mask.nii.gz")):
+        refused = run_app(*line, option, value)
+        assert refused.returncode == 2
+        assert f"{option} is for maps, and this call tests regions alone" in refused.stderr
+
+
 def test_the_validator_passes_the_group(group_run):
     command = validator_command()
     if command is None:
