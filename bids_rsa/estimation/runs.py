@@ -14,6 +14,7 @@ from bids_rsa.estimation.covariance import design_covariance
 from bids_rsa.estimation.design import RunDesign, build_design
 from bids_rsa.estimation.events import Events, read_events, within_run
 from bids_rsa.estimation.high_pass import check_high_pass
+from bids_rsa.estimation.irregular import are_regular
 from bids_rsa.estimation.timing import Timing, find_timing
 from bids_rsa.records import BoldRun, DesignFacts, HemisphereSurfaces
 from bids_rsa.settings import BoldSettings
@@ -103,7 +104,19 @@ def plan_run(
             *impulse_warnings,
             *filtered,
             *_uncertain(design),
+            *_unequal_lags(design, settings.glm_noise),
         ),
+    )
+
+
+def _unequal_lags(design: RunDesign, noise: str) -> tuple[str, ...]:
+    """Warn that an autoregressive model takes volumes for equally spaced that are not."""
+    if noise == "ols" or are_regular(design.frame_times_s):
+        return ()
+    return (
+        f"--glm-noise {noise} models the correlation of each volume with the one before, however "
+        "much time lies between them, and the volumes of this run are not equally spaced "
+        "(VolumeTiming). Effects are unbiased; their variances are approximate.",
     )
 
 

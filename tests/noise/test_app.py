@@ -146,7 +146,8 @@ def test_centred_patterns_do_not_depend_on_what_a_run_shares(tmp_path, folds):
         "--noise", "shrinkage", "--dissimilarity", "correlation", "--center", "conditions",
         "--folds", folds,
     )  # fmt: skip
-    assert run_app(tmp_path / "in", tmp_path / "out", *options) == 0
+    drawn = run_app(tmp_path / "in", tmp_path / "out", *options, "--no-figures", drawn=True)
+    assert drawn == 0
     plain, sidecar = result(tmp_path / "out", "stat-spearman_desc-m")
     told = sidecar["NoiseNormalization"]
     assert told["DegreesOfFreedom"] == (4 if folds == "runs" else 8)  # (runs - 1) x (images - 1)
