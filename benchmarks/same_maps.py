@@ -82,7 +82,8 @@ def run_app(tree: Path, data: Path, out: Path, arguments: tuple[str, ...]) -> No
     models = [str(data / "models" / f"{name}.tsv") for name in ("planted", "other")]
     command = [
         str(tree / ".venv/bin/python"), "-m", "bids_rsa.cli", str(data), str(out), "participant",
-        "--model", *models, "--radius", "20", "--use-plugin", "Linear", *arguments,
+        "--model", *models, "--radius", "20", "--no-figures", "--no-report", "--use-plugin",
+        "Linear", *arguments,
     ]  # fmt: skip
     done = subprocess.run(command, cwd=out.parent, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -11,7 +11,7 @@ import sys
 
 from bids_rsa.cli import main
 
-# for tests that look at numbers only: four fifths of a small run's time are pictures and pages
+# for tests that look at numbers only: pictures and pages take four fifths of a small run's time
 UNDRAWN = ("--no-figures", "--no-report")
 # Nipype's workers are not forked from a process that may have threads
 NEED_A_PROCESS = {"--nprocs", "--n-cpus", "--use-plugin", "--omp-nthreads"}

@@ -6,6 +6,7 @@ import shutil
 import nibabel as nib
 import numpy as np
 import pytest
+from app_process import UNDRAWN
 from scipy.spatial.distance import pdist
 
 from bids_rsa.core.comparison.ceilings import noise_ceiling
@@ -151,7 +152,7 @@ def test_several_processes_make_the_same_ceiling(dataset, nulls_run, ceiling_run
     out = shutil.copytree(nulls_run, tmp_path / "out")
     code = main([
         str(dataset), str(out), "group", "--n-permutations", "20", "--noise-ceiling",
-        "--no-report", "--use-plugin", "MultiProc",
+        "--use-plugin", "MultiProc", *UNDRAWN,
     ])  # fmt: skip
     assert code == 0
     for stat in ("ceilingLower", "relativeToLower"):

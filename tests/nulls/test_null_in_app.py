@@ -10,6 +10,7 @@ import sys
 import nibabel as nib
 import numpy as np
 import pytest
+from app_process import UNDRAWN
 from scipy.ndimage import distance_transform_edt
 from watched import start_until, wait_until_stopped
 
@@ -202,7 +203,7 @@ def test_the_null_of_conditions_shows_its_progress_and_is_started_again_after_a_
     killed.kill()
     assert "voxels," in killed.communicate()[1]  # the bar
     assert not list(out.glob("group/*_statmap.nii.gz"))
-    options = [*line[:4], "conditions", "--no-report", "--nprocs", "1"]
+    options = [*line[:4], "conditions", *UNDRAWN, "--nprocs", "1"]
     quick = [sys.executable, "-m", "bids_rsa", *options]
     done = subprocess.run(quick, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -5,6 +5,7 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+from app_process import UNDRAWN
 from scipy import stats
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial.distance import pdist
@@ -88,8 +89,8 @@ def reliable(dataset, tmp_path_factory):
     out = tmp_path_factory.mktemp("reliability") / "out"
     code = main([
         str(dataset), str(out), "participant", "--model", str(dataset / "models/planted.tsv"),
-        *RADIUS, "--reliability", "--participant-label", "01", "02", "--no-report",
-        "--use-plugin", "Linear",
+        *RADIUS, "--reliability", "--participant-label", "01", "02",
+        "--use-plugin", "Linear", *UNDRAWN,
     ])  # fmt: skip
     assert code == 0
     return out

@@ -136,7 +136,7 @@ def test_maps_and_regions_of_one_call_share_a_page_that_is_written_once(
 ):
     output, _ = region_run
     shutil.copytree(output, tmp_path / "out")
-    line = (region_dataset, tmp_path / "out", "group", "--use-plugin", "Linear")
+    line = (region_dataset, tmp_path / "out", "group", "--use-plugin", "Linear", "--no-figures")
     done = run_app(*line)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("Page: ") == 1
