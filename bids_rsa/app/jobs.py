@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bids_rsa.app.compared import covariance_of, models_of
 from bids_rsa.app.plugins import Plugin
@@ -26,8 +26,8 @@ from bids_rsa.outputs.derivatives import (
 )
 from bids_rsa.outputs.estimates import PlannedRun, hash_runs, plan_run_files, run_sources
 from bids_rsa.outputs.image_plan import plan_images
-from bids_rsa.outputs.input_hashes import companions, hash_analysis
-from bids_rsa.outputs.region_plan import plan_regions
+from bids_rsa.outputs.input_hashes import InputHashes, companions, hash_analysis
+from bids_rsa.outputs.region_plan import RegionPlan, plan_regions
 from bids_rsa.patterns.stack_plan import plan_stack
 from bids_rsa.records import Analysis, ModelRdm
 from bids_rsa.regions.sources import choose_regions
@@ -118,35 +118,26 @@ def plan_job(
     analysis, asked, plugin = checked.analysis, running.settings, running.plugin
     at_once = 1 if plugin.is_serial else min(n_together, plugin.n_procs)
     n_threads = _n_threads(checked.size, asked.omp_nthreads, plugin, at_once)
-    estimates = _plan_estimates(analysis, asked.keep_residuals, plugin.n_procs)
-    known = {planned.run.path: planned.input_hash for planned in estimates}
-    hashes = hash_analysis(analysis, plugin.n_procs, known)
-    planned: tuple[PlannedFile, ...] = ()
-    if not task.regions.roi_only:
-        planned = plan_images(analysis, task.rsa, task.models, hashes)
-    regions = tuple(
-        plan_regions(analysis, source, chosen, task.rsa, task.regions, task.models, hashes)
-        for source, chosen in choose_regions(analysis.regions, task.regions.roi)
-    )
+    plans = _plan_files(analysis, task, asked.keep_residuals, plugin.n_procs)
     links = _links(analysis, task.datasets)
-    if estimates:
+    if plans.estimates:
         links[str(running.output)] = THIS_DATASET
     job = AnalysisJob(
         analysis=analysis,
         rsa=task.rsa,
         models="",
-        planned=planned,
-        figures=_figures(analysis, planned),
+        planned=plans.images,
+        figures=_figures(analysis, plans.images),
         links=tuple(links.items()),
-        input_hash=" ".join(hashes.as_dict().values()),
-        files=hashes.files,
+        input_hash=" ".join(plans.hashes.as_dict().values()),
+        files=plans.hashes.files,
         output_dir=str(running.output),
         name=node_name(analysis.label),
         n_threads=n_threads,
         needs=memory_needs(checked.size, n_threads),
         bar_position=index % at_once,
-        estimates=estimates,
-        regions=regions,
+        estimates=plans.estimates,
+        regions=plans.regions,
         min_coverage=task.regions.min_coverage,
         is_drawn=not asked.no_figures,
     )
@@ -154,8 +145,32 @@ def plan_job(
         # the runs first: maps made of them could only say that their images differ
         runs = (file for one in job.estimates for file in one.planned)
         check_replaceable(running.output, (*runs, *job.all_planned))
-    check_maps_beside(running.output, planned)
+    check_maps_beside(running.output, plans.images)
     return job
+
+
+class _Plans(NamedTuple):
+    """The files that an analysis writes, and the hashes of what it reads."""
+
+    hashes: InputHashes
+    estimates: tuple[PlannedRun, ...]
+    images: tuple[PlannedFile, ...]
+    regions: tuple[RegionPlan, ...]
+
+
+def _plan_files(analysis: Analysis, task: Task, keep_residuals: bool, n_procs: int) -> _Plans:
+    """Hash the inputs, and plan the estimates, maps and tables of regions made of them."""
+    estimates = _plan_estimates(analysis, keep_residuals, n_procs)
+    known = {planned.run.path: planned.input_hash for planned in estimates}
+    hashes = hash_analysis(analysis, n_procs, known)
+    images: tuple[PlannedFile, ...] = ()
+    if not task.regions.roi_only:
+        images = plan_images(analysis, task.rsa, task.models, hashes)
+    regions = tuple(
+        plan_regions(analysis, source, chosen, task.rsa, task.regions, task.models, hashes)
+        for source, chosen in choose_regions(analysis.regions, task.regions.roi)
+    )
+    return _Plans(hashes, estimates, images, regions)
 
 
 def _n_threads(size: AnalysisSize, asked: int | None, plugin: Plugin, at_once: int) -> int:

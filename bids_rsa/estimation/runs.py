@@ -12,7 +12,8 @@ from bids_rsa.estimation.bold_files import BoldFile
 from bids_rsa.estimation.confounds import Nuisance, choose_nuisance
 from bids_rsa.estimation.covariance import design_covariance
 from bids_rsa.estimation.design import RunDesign, build_design
-from bids_rsa.estimation.events import Events, read_events, within_run
+from bids_rsa.estimation.events import Events, within_run
+from bids_rsa.estimation.events_table import read_events
 from bids_rsa.estimation.high_pass import check_high_pass
 from bids_rsa.estimation.irregular import are_regular
 from bids_rsa.estimation.timing import Timing, find_timing

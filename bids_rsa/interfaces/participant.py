@@ -122,9 +122,8 @@ class SearchlightRsa(RecordingInterface):
         """Run the searchlight."""
         inputs, rsa = self.inputs, self.inputs.rsa
         with self.recorded(runtime) as folder:
-            stacked = load_stacked(inputs.stacked)
-            noise = noise_model(inputs.noise, rsa, len(stacked.patterns))
-            scoring = Scoring(stacked, load_compared(inputs.models), rsa, noise)
+            scoring = Scoring.of(inputs)
+            stacked, noise = scoring.stacked, scoring.noise
             measures, shrinkage = scoring.measures(), None
             if measures.null is not None:
                 for warning in unequal_images_warning(stacked.images_per_condition):

@@ -18,7 +18,7 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, is
 from bids_rsa.interfaces.halves import Halves, region_reliability
 from bids_rsa.interfaces.noise import load_noise
 from bids_rsa.interfaces.progress import progress_bar
-from bids_rsa.interfaces.scoring import RsaInput, Scoring, SinkInput, noise_model
+from bids_rsa.interfaces.scoring import RsaInput, Scoring, SinkInput
 from bids_rsa.interfaces.work_files import load_compared, load_record, load_stacked, save_record
 from bids_rsa.outputs.input_hashes import refuse_changed
 from bids_rsa.outputs.region_plan import RegionPlan
@@ -47,14 +47,12 @@ class RegionRsa(RecordingInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         """Score the regions of all sets."""
-        inputs, rsa = self.inputs, self.inputs.rsa
+        inputs = self.inputs
         with self.recorded(runtime) as folder:
-            stacked = load_stacked(inputs.stacked)
-            noise = noise_model(inputs.noise, rsa, len(stacked.patterns))
-            scoring = Scoring(stacked, load_compared(inputs.models), rsa, noise)
+            scoring = Scoring.of(inputs)
             n_regions = sum(len(plan.regions) for plan in inputs.plans)
             bar = progress_bar(n_regions, inputs.label, inputs.bar_position, "regions")
-            with bar as advance, unusable_noise(noise, inputs.label):
+            with bar as advance, unusable_noise(scoring.noise, inputs.label):
                 sets = [self._scored(plan, scoring, advance) for plan in inputs.plans]
             self._tell(sets)
             self._results["found"] = save_record(AllRegions(tuple(sets)), folder, "found")

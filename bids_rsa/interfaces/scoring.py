@@ -1,7 +1,7 @@
 """What the nodes of searchlights and of regions share: their inputs, and how RDMs are scored."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from nipype.interfaces.base import BaseInterfaceInputSpec, isdefined, traits
 
@@ -13,7 +13,7 @@ from bids_rsa.core.noise.model import NoiseModel, no_noise
 from bids_rsa.core.scores import ModelMeasures
 from bids_rsa.interfaces.base import saved_record
 from bids_rsa.interfaces.noise import load_noise
-from bids_rsa.interfaces.work_files import Compared
+from bids_rsa.interfaces.work_files import Compared, load_compared, load_stacked
 from bids_rsa.models.cells import scored
 from bids_rsa.models.fits import condensed
 from bids_rsa.outputs.maps import metric_parameters
@@ -53,6 +53,13 @@ class Scoring:
     compared: Compared
     rsa: RsaSettings
     noise: NoiseModel | None
+
+    @classmethod
+    def of(cls, inputs: RsaInput) -> Self:
+        """Load the patterns, models and noise of a node."""
+        stacked = load_stacked(inputs.stacked)
+        noise = noise_model(inputs.noise, inputs.rsa, len(stacked.patterns))
+        return cls(stacked, load_compared(inputs.models), inputs.rsa, noise)
 
     @property
     def model_names(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby, islice
 from pathlib import Path
@@ -202,36 +203,49 @@ def read_images(
         Index into ``images`` and what ``bring`` returned; in the same order whatever the threads.
     """
     opened = lru_cache(maxsize=4 * n_threads + 4)(open_source)  # a 4D file is opened once
-
-    def read(indices: list[int]) -> list[tuple[int, NDArray[Any]]]:
-        return [(index, values_of(images[index])) for index in indices]
-
-    def values_of(image: ConditionImage) -> NDArray[Any]:
-        halves = [half_of(half) for half in image.halves]
-        values = halves[0][0] if len(halves) == 1 else np.concatenate([v for v, _ in halves])
-        return bring(values, _joined([layout for _, layout in halves]), image.path)
-
-    def half_of(image: ConditionImage) -> tuple[NDArray[Any], Any]:
-        source = opened(image.path, image.reader, image.reference)
-        values = source.read(image.volume)
-        if normalize:
-            variance = opened(variance_of(image), image.reader, image.reference)
-            divisor = variance.read(image.variance_volume)
-            path = variance_of(image)
-            brought = source.layout.bring(divisor, variance.layout, path, image.path)
-            values = normalized(values, brought.reshape(values.shape))
-        return values, source.layout
-
+    reading = _Reading(images, bring, normalize, opened)
     tasks = _tasks(images)
     with ThreadPoolExecutor(n_threads) as pool:
-        running = [pool.submit(read, task) for task in islice(tasks, n_threads + 1)]
+        running = [pool.submit(reading.read, task) for task in islice(tasks, n_threads + 1)]
         try:
             while running:
                 finished = running.pop(0).result()
-                running += [pool.submit(read, task) for task in islice(tasks, 1)]
+                running += [pool.submit(reading.read, task) for task in islice(tasks, 1)]
                 yield from finished
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What `read_images` was asked for; ``opened`` opens a file as `open_source` does."""
+
+    images: Sequence[ConditionImage]
+    bring: Bring
+    normalize: bool
+    opened: Callable[..., Any]
+
+    def read(self, indices: Sequence[int]) -> list[tuple[int, NDArray[Any]]]:
+        """Read some of the images."""
+        return [(index, self._values(self.images[index])) for index in indices]
+
+    def _values(self, image: ConditionImage) -> NDArray[Any]:
+        """Read an image, of both hemispheres where they are in two files."""
+        halves = [self._half(half) for half in image.halves]
+        values = halves[0][0] if len(halves) == 1 else np.concatenate([v for v, _ in halves])
+        return self.bring(values, _joined([layout for _, layout in halves]), image.path)
+
+    def _half(self, image: ConditionImage) -> tuple[NDArray[Any], Any]:
+        """Read the values of one file, and their layout."""
+        source = self.opened(image.path, image.reader, image.reference)
+        values = source.read(image.volume)
+        if not self.normalize:
+            return values, source.layout
+        path = variance_of(image)
+        variance = self.opened(path, image.reader, image.reference)
+        divisor = variance.read(image.variance_volume)
+        brought = source.layout.bring(divisor, variance.layout, path, image.path)
+        return normalized(values, brought.reshape(values.shape)), source.layout
 
 
 def _tasks(images: Sequence[ConditionImage]) -> Iterator[list[int]]:

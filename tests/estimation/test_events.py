@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bids_rsa.errors import ContentError
-from bids_rsa.estimation.events import read_events, within_run
+from bids_rsa.estimation.events import within_run
+from bids_rsa.estimation.events_table import read_events
 
 PLAIN = "onset\tduration\ttrial_type\n1\t2\tface\n5\t2\thouse\n9\t2\tface\n"
 
