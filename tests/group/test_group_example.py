@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import app_process
 import nibabel as nib
 import numpy as np
 import pytest
-from group_trees import start
 from scipy import ndimage
 
 from bids_rsa.example import ExampleSettings, make_example
@@ -27,12 +27,11 @@ def example(tmp_path_factory):
     bids = make_example(place / "bids", settings)
     model = bids / "models/planted.tsv"
     for arguments in (
-        ("participant", "--model", model, "--radius", RADIUS_MM, "--use-plugin", "Linear"),
+        ("participant", "--model", model, "--radius", RADIUS_MM, *app_process.UNDRAWN),
         ("group",),
     ):
-        done = start(bids, place / "out", *arguments)
-        said = done.communicate(timeout=600)[1]
-        assert done.returncode == 0, said
+        done = app_process.run_app(bids, place / "out", *arguments)
+        assert done.returncode == 0, done.stderr
     return bids, place / "out"
 
 
