@@ -195,6 +195,10 @@ def _peak(rank: int, peak: dict[str, Any], one: FoundMap) -> dict[str, Any]:
         "in_voxels": bool(peak.get("Structure")) and not peak["Structure"].startswith("cortex"),
         "score": f"{peak['Score']:.4g}",
         "voxels": str(peak["Voxels"]),
-        "rdm": rdm_picture(cells, names, f"Peak {rank} at ({place}) mm") if cells else None,
+        "rdm": rdm_picture(
+            cells, names, f"Peak {rank} at ({place}) mm", one.sidecar.get("Dissimilarity", "")
+        )
+        if cells
+        else None,
         "mds": arrangement(cells, names, f"peak {rank} of {one.title}") if cells else None,
     }

@@ -92,11 +92,12 @@ def histogram(values: Floats, unit: str) -> dict[str, Any] | None:
 
 
 def rdm_picture(
-    cells: Sequence[float | None], names: Sequence[str], caption: str
+    cells: Sequence[float | None], names: Sequence[str], caption: str, unit: str = ""
 ) -> dict[str, Any]:
     """Draw an RDM, a pixel a cell, with its conditions and values for the pointer.
 
-    Rows have their names, or some of them their numbers where there are many.
+    Rows have their names, or some of them their numbers where there are many. ``unit`` is what the
+    cells are.
     """
     values = np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
     square = scipy.spatial.distance.squareform(values, checks=False)
@@ -114,7 +115,7 @@ def rdm_picture(
         "names": list(names),
         "ticks": _ticks(len(names)) if len(names) > MOST_NAMED else [],
         "cells": [None if np.isnan(value) else float(f"{value:.4g}") for value in values],
-        "caption": f"{caption} ({low:.3g} to {high:.3g})",
+        "caption": f"{caption} ({f'{unit} ' * bool(unit)}{low:.3g} to {high:.3g})",
     }
 
 

@@ -120,7 +120,7 @@ def _order_of(conditions: Sequence[str]) -> str:
     """Say the order of the conditions, or how many there are."""
     if len(conditions) <= _MOST_NAMED:
         return f"Conditions from left to right and from top to bottom: {', '.join(conditions)}"
-    return f"{len(conditions)} conditions, in the order of the tables"
+    return f"{len(conditions)} conditions, in the order of Conditions in the JSON of the tables"
 
 
 def _shortened(name: str, inches: float) -> str:
