@@ -156,5 +156,5 @@ def _mask_in_words(mask: dict[str, Any], several: str) -> str:
     """Say how large a mask is and where it is from; the origin names its files."""
     if mask["Origin"] == "none":
         return "none"
-    size = f"{number(mask['Voxels'])} {several}: " if "Voxels" in mask else ""
+    size = f"{number(mask['Voxels'])} {several}: " if mask.get("Voxels") else ""
     return "; ".join([f"{size}{mask['Origin']}", *mask.get("Notes", ())])

@@ -150,7 +150,9 @@ def arrangement(
     points = classical_mds(np.array(cells, dtype=np.float64))
     labels = [shortened(label, _MOST_LETTERS) for label in names_or_numbers(names)]
     sizes = np.array([(_LETTER * _n_columns(label) + 2, _LINE) for label in labels])
-    width = max(200.0, 2.4 * float(np.sqrt((sizes[:, 0] * sizes[:, 1]).sum() * 1.25)))
+    # room for all labels, and for as many points
+    area = 1.25 * sizes.prod(axis=1).sum()
+    width = max(200.0, 2.4 * float(np.sqrt(area)), 40 * float(np.sqrt(len(names))))
     height = 0.8 * width
     room = np.array([width / 2 - sizes[:, 0].max() - 6, height / 2 - 2 * _LINE])
     spread = np.maximum(np.abs(points).max(axis=0), 1e-300)
