@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 from fault_runs import command, results, run, start, start_until, unfinished
-from watched import wait_until_stopped
+from watched import go_on, wait_until_stopped
 
 from bids_rsa.app.work_folder import claim, make_work_dir, work_dir
 from bids_rsa.errors import OutputError
@@ -57,12 +57,39 @@ def test_the_same_command_twice_at_once(dataset, tmp_path):
     assert results(out) == results(clean)
 
 
-def test_a_run_that_is_killed_while_it_draws_leaves_no_old_picture(dataset, tmp_path):
+@pytest.mark.parametrize("moment", [".work/*.log", ".work/*/.*.lock"], ids=["log", "claim"])
+def test_a_run_that_begins_while_another_removes_the_work_directory(dataset, tmp_path, moment):
+    out, clean = tmp_path / "out", tmp_path / "clean"
+    lean = (*ONE, "--no-report", "--no-figures")
+    process = start_until(out, dataset, out, *lean, before=moment)
+    wait_until_stopped(process)
+    assert run(dataset, out, *lean).returncode == 0
+    assert not (out / ".work").exists()
+    go_on(process)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "cannot be written" not in errors
+    assert not (out / ".work").exists()
+    assert run(dataset, clean, *lean).returncode == 0
+    assert results(out) == results(clean)
+
+
+@pytest.mark.parametrize(
+    ("moment", "options"),
+    [
+        ({"there": ".work/*/participant/*/*/figures/_0x*_unfinished.json"}, ()),
+        ({"there": ".work/*/participant/*/*/figures/_0x*_unfinished.json"}, ("--no-figures",)),
+        ({"before": "logs/CITATION.md"}, ("--no-figures",)),
+    ],
+    ids=["pictures", "details", "methods"],
+)
+def test_a_run_that_is_killed_while_it_replaces_results_leaves_no_old_ones(
+    dataset, tmp_path, moment, options
+):
     out, clean = tmp_path / "out", tmp_path / "clean"
     assert run(dataset, out, *ONE).returncode == 0
-    changed = (*ONE, "--min-voxels", "40", "--overwrite")
-    drawing = ".work/*/participant/*/*/figures/_0x*_unfinished.json"
-    process = start_until(out, dataset, out, *changed, there=drawing)
+    changed = (*ONE, "--center", "conditions", "--overwrite", *options)
+    process = start_until(out, dataset, out, *changed, **moment)
     wait_until_stopped(process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()

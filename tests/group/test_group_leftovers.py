@@ -1,8 +1,11 @@
 """A group run clears away what killed runs were writing, and nothing that a living one writes."""
 
+import shutil
+
 import pytest
 from group_trees import group_bytes
 from half_written import die_writing, partial_files, writing
+from watched import start_until, wait_until_stopped
 
 OPTIONS = ("--n-permutations", "100")
 
@@ -39,6 +42,21 @@ def test_a_group_run_clears_every_folder_it_writes_to(call, places, tmp_path, st
     for name in names:
         name.unlink()
     assert group_bytes(out) == expected
+
+
+def test_tables_have_their_sidecars_also_where_a_run_was_killed_before_them(call, places, tmp_path):
+    """Without pictures, nothing else comes after the sidecars."""
+    bids, out = places
+    options = (*OPTIONS, "--no-figures", "--no-report")
+    clean = shutil.copytree(out, tmp_path / "clean")
+    assert call(bids, clean, "group", *options)[0] == 0
+    process = start_until(out, [bids, out, "group", *options], before="group/*_clusters.json")
+    wait_until_stopped(process)
+    process.kill()
+    process.communicate()
+    code, said = call(bids, out, "group", *options)
+    assert code == 0, said
+    assert group_bytes(out) == group_bytes(clean)
 
 
 def test_a_map_that_is_not_whole_is_no_input_of_the_group(call, places):

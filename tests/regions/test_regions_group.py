@@ -13,6 +13,7 @@ from app_process import UNDRAWN
 from region_data import models
 from region_runs import OCTANTS, run_app
 from scipy import stats
+from watched import start_until, wait_until_stopped
 
 from bids_rsa.app.preflight import validator_command
 from bids_rsa.core.comparison.ceilings import noise_ceiling
@@ -26,6 +27,29 @@ from bids_rsa.settings import GroupSettings, RegionSettings, Selection
 
 EXACT = {"rtol": 0, "atol": 1e-12}
 OPTIONS = ("group", "--use-plugin", "Linear", *UNDRAWN)
+
+
+def test_a_run_killed_while_it_replaces_a_test_leaves_no_old_picture(
+    region_dataset, region_run, tmp_path
+):
+    out, clean = (shutil.copytree(region_run[0], tmp_path / name) for name in ("out", "clean"))
+    options = (*OPTIONS, "--roi-only", "--atlas", "Octants", "--roi", "octant 1")
+    changed = (*options, "--tail", "less", "--overwrite")
+    assert run_app(region_dataset, out, *options).returncode == 0
+    drawing = ".work/*/group_regions/*/figures/_0x*_unfinished.json"
+    process = start_until(out, [region_dataset, out, *changed], there=drawing)
+    wait_until_stopped(process)
+    process.kill()
+    process.communicate()
+    for folder in (out, clean):
+        done = run_app(region_dataset, folder, *changed)
+        assert done.returncode == 0, done.stderr
+    found, expected = (
+        {path.name: path.read_bytes() for path in folder.glob("group/figures/*")}
+        for folder in (out, clean)
+    )
+    assert len(expected) >= 4
+    assert found == expected
 
 
 def scores_of(n=7, columns=5, missing=()):
