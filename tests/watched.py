@@ -108,7 +108,8 @@ def wait_until_stopped(process: subprocess.Popen[str]) -> None:
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     if not os.WIFSTOPPED(status):
         process.returncode = os.waitstatus_to_exitcode(status)
-        raise AssertionError(f"ended before: {process.communicate()[1]}")
+        _, errors = process.communicate()
+        raise AssertionError(f"ended before, with exit code {process.returncode}: {errors}")
 
 
 def go_on(process: subprocess.Popen[str]) -> None:

@@ -33,11 +33,11 @@ def test_a_run_killed_while_it_replaces_a_test_leaves_no_old_picture(
     region_dataset, region_run, tmp_path
 ):
     out, clean = (shutil.copytree(region_run[0], tmp_path / name) for name in ("out", "clean"))
-    options = (*OPTIONS, "--roi-only", "--atlas", "Octants", "--roi", "octant 1")
+    options = ("group", "--no-report", "--roi-only", "--atlas", "Octants", "--roi", "octant 1")
     changed = (*options, "--tail", "less", "--overwrite")
     assert run_app(region_dataset, out, *options).returncode == 0
-    drawing = ".work/*/group_regions/*/figures/_0x*_unfinished.json"
-    process = start_until(out, [region_dataset, out, *changed], there=drawing)
+    drawing = "group/figures/.partial-*.png"
+    process = start_until(out, [region_dataset, out, *changed], before=drawing)
     wait_until_stopped(process)
     process.kill()
     process.communicate()
