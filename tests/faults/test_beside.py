@@ -57,14 +57,21 @@ def test_the_same_command_twice_at_once(dataset, tmp_path):
     assert results(out) == results(clean)
 
 
-@pytest.mark.parametrize("moment", [".work/*.log", ".work/*/.*.lock"], ids=["log", "claim"])
-def test_a_run_that_begins_while_another_removes_the_work_directory(dataset, tmp_path, moment):
+@pytest.mark.parametrize(
+    ("moment", "removed"),
+    [(".work/*.log", ".work"), (".work/*/.*.lock", ".work/*/participant")],
+    ids=["log", "claim"],
+)
+def test_a_run_that_begins_while_another_removes_what_it_has_made(
+    dataset, tmp_path, moment, removed
+):
     out, clean = tmp_path / "out", tmp_path / "clean"
     lean = (*ONE, "--no-report", "--no-figures")
     process = start_until(out, dataset, out, *lean, before=moment)
     wait_until_stopped(process)
+    assert list(out.glob(removed))
     assert run(dataset, out, *lean).returncode == 0
-    assert not (out / ".work").exists()
+    assert not list(out.glob(removed))
     go_on(process)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
