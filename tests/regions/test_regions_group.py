@@ -34,15 +34,17 @@ def test_a_run_killed_while_it_replaces_a_test_leaves_no_old_picture(
 ):
     out, clean = (shutil.copytree(region_run[0], tmp_path / name) for name in ("out", "clean"))
     options = ("group", "--no-report", "--roi-only", "--atlas", "Octants", "--roi", "octant 1")
-    changed = (*options, "--tail", "less", "--overwrite")
-    assert run_app(region_dataset, out, *options).returncode == 0
-    drawing = "group/figures/.partial-*.png"
-    process = start_until(out, [region_dataset, out, *changed], before=drawing)
+    of_two = run_app(region_dataset, out, *options, "--participant-label", "01", "02")
+    assert of_two.returncode == 0, of_two.stderr
+    of_all = (*options, "--overwrite")
+    process = start_until(
+        out, [region_dataset, out, *of_all], before="group/figures/.partial-*.png"
+    )
     wait_until_stopped(process)
     process.kill()
     process.communicate()
     for folder in (out, clean):
-        done = run_app(region_dataset, folder, *changed)
+        done = run_app(region_dataset, folder, *of_all)
         assert done.returncode == 0, done.stderr
     found, expected = (
         {path.name: path.read_bytes() for path in folder.glob("group/figures/*")}
