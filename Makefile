@@ -1,4 +1,4 @@
-# make demo   installs the app, makes the example dataset, runs the app on it, says where the results lie
+# make demo   installs the app, makes the example dataset, runs the app on it, says where the results are
 # make test   installs the app with its test tools and runs the tests
 # make lint   style, types, layers, shell scripts
 # make dist   builds and checks the sdist and the wheel
