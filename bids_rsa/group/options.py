@@ -96,7 +96,7 @@ def _check_covariates(group: GroupSettings) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise OptionError(
-            f"The covariate {twice[0]} is asked for twice.",
+            f"The covariate {twice[0]} was given twice.",
             "A covariate is either a nuisance (--covariates) or tested (--test-covariate).",
         )
     if group.participants_file and not group.uses_columns:

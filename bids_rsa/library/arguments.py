@@ -111,7 +111,7 @@ def _patch_vi(vi: Any, patch_mask: NDArray[np.bool_], radius_mm: float | None) -
     if radius_mm is not None:
         raise OptionError(
             "The parameter VI covers one fixed set of voxels, but patches differ.",
-            "VI goes only with spatial_radius=None.",
+            "VI requires spatial_radius=None.",
         )
     matrix, n_patch = np.asarray(vi, dtype=np.float64), int(patch_mask.sum())
     if matrix.shape == (n_patch, n_patch):

@@ -55,7 +55,7 @@ def _labelled(models: Any, labels: list[Any]) -> Any:
     if isinstance(models, list | tuple) and not all(map(np.isscalar, models)):
         return [_labelled(model, labels) for model in models]
     if isinstance(models, pd.DataFrame):
-        raise OptionError("labels_rdm_model goes with arrays; a DataFrame has names already.")
+        raise OptionError("labels_rdm_model is for arrays; a DataFrame has names already.")
     cells = np.asarray(models, dtype=np.float64)
     n = len(labels)
     if cells.shape not in ((n, n), (n * (n - 1) // 2,)):

@@ -118,12 +118,12 @@ def _refuse_with_noise(rsa: RsaSettings, known: Dissimilarity) -> None:
     """Refuse what does not go with noise normalisation."""
     if known.noise_code is None:
         raise OptionError(
-            f"--noise {rsa.noise} does not go with --dissimilarity {known.name}.",
-            f"It goes with {', '.join(dissimilarities_with_noise())}.",
+            f"--noise {rsa.noise} cannot be used with --dissimilarity {known.name}.",
+            f"It can be used with {', '.join(dissimilarities_with_noise())}.",
         )
     if rsa.dissimilarity_params != "{}":
         raise OptionError(
-            f"--noise {rsa.noise} does not go with --dissimilarity-params "
+            f"--noise {rsa.noise} cannot be combined with --dissimilarity-params "
             f"{rsa.dissimilarity_params}.",
             "Remove one of the two.",
         )

@@ -83,17 +83,17 @@ def _warnings(found: DesignCorrelation) -> tuple[str, ...]:
     if abs(found.largest) >= HIGH:
         told.append(
             f"The design alone correlates the estimates of {' and '.join(found.pair)} by "
-            f"{found.largest:.2f}: their noise makes them look alike or unlike. Longer or jittered "
-            "intervals and other orders lower it; unbiased cross-validated distances are free of "
-            "it."
+            f"{found.largest:.2f}: noise makes them look more or less similar. Longer or jittered "
+            "intervals and other orders of events reduce this; unbiased cross-validated distances "
+            "are not affected."
         )
     for name, rank in found.with_models:
         if rank >= HIGH_RANK and abs(found.largest) >= WEAK:
             told.append(
-                f"The design looks like the model {name}: the dissimilarities that it makes of "
+                f"The design looks like the model {name}: the dissimilarities that it creates from "
                 f"noise alone correlate with the model by {rank:.2f} (ranks), and the largest "
                 f"correlation between condition estimates is {found.largest:.2f}. Noise can look "
                 "like this model; cross-validated distances (--folds runs with sqeuclidean or "
-                "crossnobis, not with --noise-from pooled-images) are free of that."
+                "crossnobis, not with --noise-from pooled-images) are not affected."
             )
     return tuple(told)

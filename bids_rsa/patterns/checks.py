@@ -53,9 +53,9 @@ def warn_unequal_counts(
         source = ", with noise from residuals or --noise-from images" if pools_noise else ""
         free = [name for name in unbiased_dissimilarities() if not _takes_root(name)]
         return (
-            f"{unequal}: noise alone then makes structure in the RDM. Free of that are scores "
-            f"of {_either(linear)}, not standardized, on cross-validated {_either(free)} "
-            f"distances{source}.",
+            f"{unequal}: noise alone then creates structure in the RDM. Scores of "
+            f"{_either(linear)}, not standardized, on cross-validated {_either(free)} "
+            f"distances{source} are not affected.",
         )
     asked = [name for name in comparisons if name not in linear or standardize]
     if not asked:
@@ -63,8 +63,8 @@ def warn_unequal_counts(
     return (
         f"{unequal}: {dissimilarity} distances of noise are then 0 on average, but differ in "
         f"spread, and {_either(asked)} scores still find structure in noise (p < .05 in up to a "
-        f"sixth of simulated groups). Only scores linear in the distances are free of that: "
-        f"{_either(linear)}, not standardized.",
+        f"sixth of simulated groups). Only scores that are linear in the distances are not "
+        f"affected: {_either(linear)}, not standardized.",
     )
 
 
@@ -180,8 +180,8 @@ def warn_common_pattern(patterns: NDArray[np.floating], dissimilarity: str) -> t
     if not correlation > COMMON_PATTERN:
         return ()
     return (
-        f"The median correlation between condition patterns is {correlation:.2f}: a pattern common "
-        f"to all conditions dominates the dissimilarity ({dissimilarity}), and conditions that are "
-        "measured with unequal noise then show as structure. Metrics of pattern differences, such "
-        "as euclidean, are free of that.",
+        f"The median correlation between condition patterns is {correlation:.2f}: a pattern "
+        f"common to all conditions dominates the dissimilarity ({dissimilarity}), so that "
+        "unequal noise of the conditions can look like structure. Metrics based on pattern "
+        "differences, such as euclidean, are not affected.",
     )

@@ -172,7 +172,7 @@ def _from_images(
     """Count what images leave after the mean of each condition."""
     if rsa.residual_dof is not None:
         raise OptionError(
-            f"{analysis.label}: --residual-dof goes with residuals, and the noise is estimated "
+            f"{analysis.label}: --residual-dof is for residuals, but the noise is estimated "
             f"from images{f' (there are no residuals of {_runs(lacking)})' if lacking else ''}.",
             "Remove --residual-dof, or name the residuals with --residuals.",
         )

@@ -22,6 +22,8 @@ from bids_rsa.records import Analysis, ConditionImage
 from bids_rsa.settings import InputSettings, Selection
 from bids_rsa.words import guess_label, listing
 
+# how the log names images whose source is no program
+_ORIGINS = {"bids": "with BIDS names", "files": "found with --betas"}
 _SUBJECT = re.compile(r"/sub-([^/]+)")
 EXPECTED = (
     "Expected images named ..._contrast-<condition>_stat-<statistic>_statmap.nii.gz (on surfaces "
@@ -128,8 +130,7 @@ class Search:
         for image in self.images:
             sources[image.source] = sources.get(image.source, 0) + 1
         told = ", ".join(
-            f"{n} {'with BIDS names' if source == 'bids' else f'of {source}'}"
-            for source, n in sorted(sources.items())
+            f"{n} {_ORIGINS.get(source, f'of {source}')}" for source, n in sorted(sources.items())
         )
         return [
             *self.datasets.notes(),

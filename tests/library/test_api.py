@@ -465,7 +465,7 @@ def test_parameters_that_do_not_fit():
     for metric, params, radius, says in (
         ("seuclidean", {"V": np.ones(7)}, RADIUS, rf"V has shape \(7,\).*\({n},\)"),
         ("euclidean", {"w": np.ones((2, n))}, RADIUS, "w has shape"),
-        ("mahalanobis", {"VI": np.eye(n)}, RADIUS, "VI goes only with spatial_radius=None"),
+        ("mahalanobis", {"VI": np.eye(n)}, RADIUS, "VI requires spatial_radius=None"),
         ("mahalanobis", {"VI": np.eye(7)}, None, rf"VI has shape \(7, 7\); \({n}, {n}\)"),
         ("correlation", {"p": 3}, RADIUS, "p"),
         ("minkowski", {"q": 3}, RADIUS, "q"),

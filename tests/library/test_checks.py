@@ -68,7 +68,7 @@ def test_unequal_counts_make_structure_where_folds_weigh_themselves(dissimilarit
     (warning,) = checks.warn_unequal_counts(
         plan([3, 1, 2], 3), dissimilarity, [comparison], pools_noise=True
     )
-    assert "noise alone then makes structure" in warning
+    assert "noise alone then creates structure" in warning
     assert "0 on average" not in warning
     assert "--noise-from images" in warning
 

@@ -188,7 +188,7 @@ def test_nothing_calls_distances_with_pooled_noise_unbiased(tmp_path):
         assert run_app(tmp_path / "in", out, *shared, *noise, drawn=True) == 0
         told = result(out, "stat-spearman_desc-m")[1]["Warnings"]
         (warning,) = [text for text in told if "unequal numbers" in text]
-        assert ("noise alone then makes structure" in warning) == biased
+        assert ("noise alone then creates structure" in warning) == biased
         assert ("0 on average" in warning) != biased
         text = " ".join((out / "sub-01.html").read_text().split())
         assert ("biased upwards by noise from the images of all folds" in text) == biased
@@ -230,12 +230,16 @@ def test_without_noise_mahalanobis_is_the_mean_square(tmp_path):
     [
         (["--noise", "shrinkage"], 0, ""),
         (["--noise", "ledoit"], 2, "invalid choice"),
-        (["--noise", "shrinkage", "--dissimilarity", "cityblock"], 2, "does not go with"),
+        (["--noise", "shrinkage", "--dissimilarity", "cityblock"], 2, "cannot be used with"),
         (["--noise-from", "images"], 2, "--noise is none"),
         (["--residual-dof", "12"], 2, "--noise is none"),
         (["--noise", "shrinkage", "--residual-dof", "0"], 2, "of degrees of freedom above 0"),
         (["--noise", "shrinkage", "--residual-dof", "121"], 2, "more than the 120 volumes"),
-        (["--noise", "shrinkage", "--noise-from", "images", "--residual-dof", "9"], 2, "goes with"),
+        (
+            ["--noise", "shrinkage", "--noise-from", "images", "--residual-dof", "9"],
+            2,
+            "--residual-dof is for residuals",
+        ),
         (["--noise", "shrinkage", "--residuals", "no_{subject}_{run}.nii"], 18, "matches nothing"),
         (["--noise", "shrinkage", "--normalize", "variance"], 2, "Remove --normalize"),
         (["--dissimilarity", "crossnobis"], 2, "--folds runs"),
