@@ -3,8 +3,9 @@
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Generic, TypeVar
 
@@ -19,64 +20,89 @@ def _controller(n_modules: int) -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def run_blocks(
-    run: Callable[[Block], int],
+class SharedBlocks(Generic[Block]):
+    """Blocks that each thread takes one after the other, as soon as it has finished its last."""
+
+    def __init__(
+        self, blocks: Iterable[Block], on_progress: Callable[[int], None] | None = None
+    ) -> None:
+        self._left, self._on_progress = iter(blocks), on_progress
+        self._one_at_a_time = threading.Lock()
+        self._finished: deque[int] = deque()
+        self._caller = threading.get_ident()
+
+    def __iter__(self) -> Iterator[Block]:
+        """Take blocks until none is left."""
+        return self
+
+    def __next__(self) -> Block:
+        """Take the next block."""
+        with self._one_at_a_time:
+            return next(self._left)
+
+    def finish(self, n_centers: int) -> None:
+        """Count the centres of a block as finished."""
+        self._finished.append(n_centers)
+        if threading.get_ident() == self._caller:
+            self.report()
+
+    def report(self) -> None:
+        """Tell of what has been finished meanwhile, by any thread."""
+        while self._on_progress is not None and self._finished:
+            self._on_progress(self._finished.popleft())
+
+    def stop(self) -> None:
+        """Leave no block to be taken."""
+        with self._one_at_a_time:
+            self._left = iter(())
+
+
+@contextmanager
+def over_threads(
+    work: Callable[[SharedBlocks[Block]], None],
     blocks: Iterable[Block],
     n_threads: int,
     on_progress: Callable[[int], None] | None = None,
-) -> None:
-    """Run blocks in several threads, with one thread of BLAS in each.
+) -> Iterator[SharedBlocks[Block]]:
+    """Let other threads work on blocks, with one thread of BLAS in each, and share them.
 
-    The calling thread is one of them: if it only waited for the others, it would interrupt them
-    after each block. After an error no more blocks are started.
+    The calling thread works too: if it only waited for the others, it would interrupt them after
+    each block. After an error no more blocks are taken.
 
     Parameters
     ----------
-    run : callable
-        Called with a block; returns how many centres are finished by it.
+    work : callable
+        Takes all blocks that it can get, and calls `SharedBlocks.finish` after each.
     blocks : iterable
     n_threads : int
+        The calling thread is one of them.
     on_progress : callable
         Called with the number of newly finished centres, from the calling thread.
+
+    Yields
+    ------
+    SharedBlocks
+        For the calling thread to work on.
     """
-    shared = _SharedBlocks(run, blocks)
+    shared = SharedBlocks(blocks, on_progress)
+
+    def stop_if_failed(done: Future[None]) -> None:
+        if done.exception() is not None:
+            shared.stop()
+
     with _controller(len(sys.modules)).limit(limits=1, user_api="blas"):
         if n_threads == 1:
-            shared.work(on_progress)
+            yield shared
             return
         with ThreadPoolExecutor(n_threads - 1) as pool:
-            others = [pool.submit(shared.work) for _ in range(n_threads - 1)]
-            shared.work(on_progress)
+            others = [pool.submit(work, shared) for _ in range(n_threads - 1)]
+            for other in others:
+                other.add_done_callback(stop_if_failed)
+            try:
+                yield shared
+            except BaseException:
+                shared.stop()
+                raise
             for other in others:
                 other.result()
-                shared.report(on_progress)
-
-
-class _SharedBlocks(Generic[Block]):
-    """Blocks that each thread takes one after the other, as soon as it has finished its last."""
-
-    def __init__(self, run: Callable[[Block], int], blocks: Iterable[Block]) -> None:
-        self._run, self._left = run, iter(blocks)
-        self._one_at_a_time = threading.Lock()
-        self._finished: deque[int] = deque()
-
-    def work(self, on_progress: Callable[[int], None] | None = None) -> None:
-        """Run blocks until none is left, or until another thread has failed."""
-        try:
-            while (block := self._next()) is not None:
-                self._finished.append(self._run(block))
-                self.report(on_progress)
-        except BaseException:
-            with self._one_at_a_time:
-                self._left = iter(())
-            raise
-
-    def _next(self) -> Block | None:
-        """Return the next block; None: there is no more."""
-        with self._one_at_a_time:
-            return next(self._left, None)
-
-    def report(self, on_progress: Callable[[int], None] | None) -> None:
-        """Tell of what has been finished meanwhile, by any thread."""
-        while on_progress is not None and self._finished:
-            on_progress(self._finished.popleft())
+                shared.report()

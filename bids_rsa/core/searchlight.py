@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bids_rsa.core.block_threads import run_blocks
+from bids_rsa.core.block_threads import SharedBlocks, over_threads
 from bids_rsa.core.comparison.blocks import cut_into_blocks
 from bids_rsa.core.comparison.table import DEFAULT_COMPARISON
 from bids_rsa.core.condition_null import ConditionNull
@@ -103,17 +103,19 @@ def searchlight(
     room = _Room(n_cells)
     at_a_time = max((measure.cells_at_a_time for measure in measures), default=1)
 
-    def run(block: CenterBlock) -> int:
-        rdms = room.rows(len(block.centers))
-        n_voxels[block.centers] = source.fill(block, rdms)
-        for part in cut_into_blocks(rdms, block.centers, at_a_time):
-            for measure in measures:
-                measure.take(part)
-        return len(rdms)
+    def run(blocks: SharedBlocks[CenterBlock]) -> None:
+        for block in blocks:
+            rdms = room.rows(len(block.centers))
+            n_voxels[block.centers] = source.fill(block, rdms)
+            for part in cut_into_blocks(rdms, block.centers, at_a_time):
+                for measure in measures:
+                    measure.take(part)
+            blocks.finish(len(rdms))
 
     length = longest_piece(n_cells, source.max_length)
     blocks = neighborhood.blocks(centers_of_block(n_cells, len(n_voxels)), length)
-    run_blocks(run, blocks, n_threads, on_progress)
+    with over_threads(run, blocks, n_threads, on_progress) as shared:
+        run(shared)
     if noise is not None and shrinkage is not None:
         shrinkage[:] = source.shrinkage  # type: ignore[attr-defined]
     return n_voxels

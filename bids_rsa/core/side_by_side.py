@@ -1,6 +1,5 @@
 """RDMs of several sets of patterns at the same centres, block by block: nothing is stored."""
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -8,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_rsa.core.block_threads import run_blocks
+from bids_rsa.core.block_threads import SharedBlocks, over_threads
 from bids_rsa.core.dissimilarity.fold_source import FoldRowSource
 from bids_rsa.core.dissimilarity.sources import RowSource
 from bids_rsa.core.dissimilarity.table import DEFAULT_DISSIMILARITY, Metric
@@ -182,20 +181,20 @@ def _run_in_step(
     on_progress: Callable[[int], None] | None,
 ) -> None:
     """Fill one small block for all sets, hand it on while it is in the cache, and so on."""
-    local = threading.local()
     longest = max((len(block.centers) for block in blocks), default=0)
 
-    def run(block: CenterBlock) -> int:
-        if not hasattr(local, "room"):
-            local.room = np.empty(len(sources) * longest * n_cells)
-        n = len(block.centers)
-        rdms = local.room[: len(sources) * n * n_cells].reshape(len(sources), n, n_cells)
-        for source, out in zip(sources, rdms, strict=True):
-            source.fill(block, out)
-        take(block.centers, rdms)
-        return n
+    def run(blocks: SharedBlocks[CenterBlock]) -> None:
+        room = np.empty(len(sources) * longest * n_cells)
+        for block in blocks:
+            n = len(block.centers)
+            rdms = room[: len(sources) * n * n_cells].reshape(len(sources), n, n_cells)
+            for source, out in zip(sources, rdms, strict=True):
+                source.fill(block, out)
+            take(block.centers, rdms)
+            blocks.finish(n)
 
-    run_blocks(run, blocks, n_threads, on_progress)
+    with over_threads(run, blocks, n_threads, on_progress) as shared:
+        run(shared)
 
 
 def _blocks(center_mask: Mask, step: int) -> Iterator[tuple[NDArray[np.intp], Mask]]:

@@ -5,7 +5,18 @@ import time
 
 import pytest
 
-from bids_rsa.core.block_threads import run_blocks
+from bids_rsa.core.block_threads import over_threads
+
+
+def run_blocks(run, blocks, n_threads, on_progress=None):
+    """Call a function with each block, which returns what has been finished."""
+
+    def work(shared):
+        for block in shared:
+            shared.finish(run(block))
+
+    with over_threads(work, blocks, n_threads, on_progress) as shared:
+        work(shared)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 5])

@@ -11,7 +11,7 @@ from bids_rsa.core.dissimilarity.codes import CORRELATION, EUCLIDEAN, PRODUCTS
 from bids_rsa.core.dissimilarity.definition import CONSTANT
 from bids_rsa.core.dissimilarity.list_source import ListSource
 from bids_rsa.core.dissimilarity.table import Dissimilarity
-from bids_rsa.core.neighborhood.protocol import Neighborhood
+from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 
 Floats = NDArray[np.float64]
 Patterns = NDArray[np.floating[Any]]
@@ -54,8 +54,9 @@ class GramSource(ListSource):
         self._patterns, self._known, self._roots = patterns, known, roots
         self._pairs = np.triu_indices(patterns.shape[2], 1)
 
-    def _fill_patches(self, starts: NDArray[np.int64], members: NDArray[Any], rdms: Floats) -> None:
-        """Write the RDMs of patches."""
+    def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
+        """Write the RDMs of a block; return the patch sizes."""
+        starts, members = self._neighborhood.members(block)
         sizes = np.diff(starts)
         rdms[:] = np.nan
         for chosen in self._of_one_size(sizes):
@@ -70,6 +71,7 @@ class GramSource(ListSource):
                 rdms[chosen] = self._measure(patches, roots)
         if self._known.per_voxel:
             rdms /= np.maximum(sizes, 1)[:, None]
+        return sizes.astype(np.int32)
 
     def _of_one_size(self, sizes: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:
         """Yield patches that fill up to the same size, as many as fit into memory at a time."""

@@ -9,7 +9,7 @@ from bids_rsa.core.dissimilarity.list_source import ListSource
 from bids_rsa.core.dissimilarity.missing import MissingVoxels
 from bids_rsa.core.dissimilarity.missing_folds import MissingFolds
 from bids_rsa.core.dissimilarity.pair_distances import PairDistances, PatchLists
-from bids_rsa.core.neighborhood.protocol import Neighborhood
+from bids_rsa.core.neighborhood.protocol import CenterBlock, Neighborhood
 
 Floats = NDArray[np.float64]
 
@@ -30,8 +30,10 @@ class PairSource(ListSource):
         self._patterns = np.ascontiguousarray(patterns if across_folds else patterns[:, 0])
         self._distances, self._ignore_nan = distances, ignore_nan
 
-    def _fill_patches(self, starts: NDArray[np.int64], members: NDArray[Any], rdms: Floats) -> None:
-        """Write the RDMs of patches."""
+    def fill(self, block: CenterBlock, rdms: Floats) -> NDArray[np.int32]:
+        """Write the RDMs of a block; return the patch sizes."""
+        starts, members = self._neighborhood.members(block)
         members = members.astype(np.int64, copy=False)
         patches = PatchLists(members, starts, self._min_voxels, self._ignore_nan)
         self._distances.kernel(self._distances, self._patterns, patches, rdms)
+        return np.diff(starts).astype(np.int32)
