@@ -1,5 +1,6 @@
 """Checks of planned tests, before the first one runs."""
 
+import logging
 from collections.abc import Sequence
 
 from bids_rsa.errors import InputError, OptionError
@@ -11,6 +12,7 @@ from bids_rsa.settings import GroupSettings, InputSettings
 from bids_rsa.spaces.masks import load_mask
 from bids_rsa.words import listing
 
+LOGGER = logging.getLogger(__name__)
 FACES = 6  # of a voxel: the neighbours unless asked for more
 
 
@@ -27,6 +29,9 @@ def refuse_unused(inputs: InputSettings, group: GroupSettings, tests: Sequence[G
             "neighbours on a surface are the vertices that share an edge.",
             "Omit the option.",
         )
+    maps = [one for test in tests for member in test.members for one in member.all_maps]
+    if group.average_sessions and maps and not any(one.key.session for one in maps):
+        LOGGER.warning("--average-sessions has no effect: no map is of a session.")
     if any(test.surfaces for test in tests):
         return
     for option, given in (("--surface", inputs.surface), ("--cortex-mask", inputs.cortex_mask)):

@@ -166,6 +166,10 @@ def _check_combinations(settings: Settings) -> None:
     inputs, rsa, run = settings.inputs, settings.rsa, settings.run
     if run.reports_only and run.no_report:
         raise OptionError("--reports-only and --no-report exclude each other.", "Give one of them.")
+    if run.dry_run_table and not run.dry_run:
+        raise OptionError(
+            f"--dry-run-table {run.dry_run_table} is written by --dry-run.", "Add --dry-run."
+        )
     if settings.analysis_level != "participant" or run.list_participants or run.reports_only:
         return
     check_patch_size(rsa)

@@ -116,6 +116,11 @@ def check_region_options(regions: RegionSettings) -> None:
                 f"{option} needs regions, and none were given.",
                 "Name them with --atlas, --rois or --roi-sphere.",
             )
+    if regions.atlas_threshold != defaults.atlas_threshold and not regions.atlas:
+        raise OptionError(
+            f"--atlas-threshold {regions.atlas_threshold:g} is for atlases, and none was given.",
+            "Name one with --atlas, or leave it out.",
+        )
     n_tables = len(regions.atlas_table)
     if n_tables and n_tables != len(regions.atlas):
         raise OptionError(

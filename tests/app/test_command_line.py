@@ -187,6 +187,18 @@ def test_options_without_effect_are_named(level, options, without, caplog):
     assert [record.args[0] for record in caplog.records] == without
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--dry-run-table", "plan.tsv"], "is written by --dry-run"),
+        (["--rois", "mask.nii", "--atlas-threshold", ".5"], "is for atlases, and none was given"),
+    ],
+)
+def test_options_that_need_others_are_refused_without(options, says):
+    with pytest.raises(OptionError, match=says):
+        parse(["in", "out", "participant", "--model", "m.tsv", *options])
+
+
 def test_help_shows_each_value_once_and_breaks_no_name(capsys):
     with pytest.raises(SystemExit):
         parse(["--help"])

@@ -121,6 +121,31 @@ def test_large_values(kind, n_folds, metric, weighted):
         as_exact_as_plain_sums(patterns, weights, metric)
 
 
+@pytest.mark.parametrize("metric", ("sqeuclidean", "euclidean"))
+@pytest.mark.parametrize("n_folds", [1, 2, 6])
+def test_families_of_conditions_with_opposite_shifts(n_folds, metric):
+    """Exact but for the last digit of the values: distances within a family, and between."""
+    for size in (1e3, 1e6):
+        rng = np.random.default_rng(6)
+        patterns = rng.standard_normal((N_VOXELS, n_folds, N_ITEMS))
+        shift = size * rng.standard_normal((N_VOXELS, 1, 1))
+        patterns += np.where(np.arange(N_ITEMS) < 4, shift, -shift)
+        grid, patches, lists = neighborhoods()
+        found = [rdms_of(patterns, one, dissimilarity=metric)[0] for one in (grid, patches)]
+        i, j = np.triu_indices(N_ITEMS, 1)
+        for center in (0, N_VOXELS // 2, N_VOXELS - 1):
+            folds = patterns[lists[center]].transpose(1, 2, 0).astype(np.longdouble)
+            expected, rounding = exact(folds, np.ones(len(lists[center])), "sqeuclidean")
+            away = abs(folds[:, i] - folds[:, j]).mean(axis=0)
+            # half a last digit of twice the shift, of two conditions, in each factor of a product
+            rounding = 10 * rounding + 2.0**-50 * (abs(folds).max(axis=(0, 1)) * away).sum(axis=1)
+            for rdms in found:
+                cells = rdms[center].astype(np.longdouble)
+                if metric == "euclidean":
+                    cells = np.sign(cells) * cells**2
+                assert (abs(cells - expected) <= 1e-12 * abs(expected) + rounding).all()
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("n_folds", [1, 3])
