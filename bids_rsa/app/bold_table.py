@@ -7,7 +7,7 @@ from bids_rsa.words import few
 
 Layout = Callable[[Sequence[Sequence[str]]], str]
 HEADER = (
-    "run", "volumes", "TR (s)", "StartTime (s)", "confounds", "spike volumes (from 0)",
+    "run", "volumes", "TR (s)", "StartTime (s)", "confounds", "spikes (volume indices, from 0)",
     "high-pass", "columns", "rank", "dof",
 )  # fmt: skip
 

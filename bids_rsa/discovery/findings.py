@@ -62,6 +62,12 @@ def found_files(datasets: Datasets, folders: Folders) -> str:
     return f"Found there: participants {listing(list(folders))}; {files}."
 
 
+def has_bold(folders: Folders) -> bool:
+    """Tell whether there is a BOLD series in the participants' folders."""
+    counts = count_kinds([path for places in folders.values() for _, path in places])
+    return any("bold" in kinds for kinds in counts.values())
+
+
 def _counted(kinds: dict[str, int]) -> str:
     """List counts by kind."""
     return ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())) or "none"

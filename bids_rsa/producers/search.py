@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from bids_rsa.discovery.datasets import find_datasets
-from bids_rsa.discovery.findings import found_files, looked_in
+from bids_rsa.discovery.findings import found_files, has_bold, looked_in
 from bids_rsa.discovery.index import Folders, Index
 from bids_rsa.discovery.selection import QUERIES, read_filters
 from bids_rsa.errors import (
@@ -167,10 +167,12 @@ class Search:
         places = {subject: folders[subject] for subject in self.wanted if subject in folders}
         base = self.datasets.searched[0].path
         elsewhere = pointers([dataset.path for dataset in self.datasets.searched], base)
+        if not self.raw_is_needed and has_bold(places):
+            elsewhere = f"{elsewhere}\nTo start from preprocessed BOLD and events, add --from-bold."
         raise InputError(
             f"No condition images were found. {looked_in(self.datasets)}\n"
             f"{' '.join([found_files(self.datasets, places), *self.misnamed.sentences()])}",
-            f"{elsewhere}\n{self.expected}".lstrip(),
+            f"{elsewhere}\n{self.expected}".strip(),
         )
 
 

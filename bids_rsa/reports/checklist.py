@@ -26,8 +26,16 @@ _PARTS = {
     "Min": "smallest",
     "Median": "median",
     "Max": "largest",
+    "ResidualDof": "residual degrees of freedom given",
+    "DegreesOfFreedom": "degrees of freedom",
+    "DegreesOfFreedomFrom": "degrees of freedom from",
+    "FoldsHeldOut": "each fold weighted by the noise of the others",
+    "RunMeansSubtracted": "run means subtracted",
+    "WhitenedInTime": "whitened in time",
+    "ShrinkageLambda": "shrinkage",
 }
 _SPACE = re.compile(r"(?:^|_)space-([A-Za-z0-9]+)")
+MOST_FILES = 3  # that are named one by one
 MOST_MASKS = 3  # that the checklist names one by one
 
 # item, keys that may hold it (the first is the one named in the page)
@@ -142,7 +150,8 @@ def answer_in_words(value: Any, several: str = "voxels") -> str:
         return f"{value['Name']} ({file}SHA-256 {value['SHA256']})"
     if isinstance(value, dict):
         parts = [
-            f"{several if key == 'Voxels' else _PARTS.get(key, key)}: {answer_in_words(item)}"
+            f"{several if key == 'Voxels' else _PARTS.get(key, key)}: "
+            f"{_files_in_words(item) if key == 'Files' else answer_in_words(item)}"
             for key, item in value.items()
             if item not in ([], "", None)
         ]
@@ -150,6 +159,13 @@ def answer_in_words(value: Any, several: str = "voxels") -> str:
     if isinstance(value, list):
         return joined([answer_in_words(item) for item in value]) or "none"
     return str(value)
+
+
+def _files_in_words(names: Sequence[str]) -> str:
+    """Name a few files, or the first of many."""
+    if len(names) <= MOST_FILES:
+        return joined(names)
+    return f"{names[0]} and {len(names) - 1} more"
 
 
 def _mask_in_words(mask: dict[str, Any], several: str) -> str:

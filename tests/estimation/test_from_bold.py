@@ -392,6 +392,12 @@ def test_options_of_estimation_need_from_bold(noise_dataset, tmp_path, capsys):
     assert "--hrf says how images are estimated from BOLD" in capsys.readouterr().err
 
 
+def test_bold_without_condition_images_suggests_from_bold(noise_dataset, tmp_path, capsys):
+    call = [word for word in arguments(noise_dataset, tmp_path / "out") if word != "--from-bold"]
+    assert main(call) == 66
+    assert "To start from preprocessed BOLD and events, add --from-bold." in capsys.readouterr().err
+
+
 def test_several_spaces_need_a_choice(dataset, tmp_path, from_bold):
     for run in (1, 2):
         for ending in ("desc-preproc_bold.nii.gz", "desc-brain_mask.nii.gz"):
