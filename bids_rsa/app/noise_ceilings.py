@@ -203,7 +203,8 @@ def _refuse_lost(found: _Found, one: ParticipantMap) -> None:
     if lost:
         raise ContentError(
             f"--noise-ceiling: the estimates of {lost[0]}, which the maps of sub-{one.subject} "
-            f"were made of, have been removed from {root}, or were made again with other settings.",
+            f"were made from, have been removed from {root}, or were estimated with other "
+            "settings.",
             "Run the participant level again: it estimates what is missing.",
         )
 

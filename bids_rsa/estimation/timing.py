@@ -180,7 +180,7 @@ def _start_time(
         warnings.append(
             f"Slice times were corrected, but the sidecar has no StartTime (fMRIPrep before "
             f"20.2.4): {half:g} s was used, the middle of a volume, which fMRIPrep corrects to. "
-            "--start-time says another."
+            "--start-time sets another."
         )
         return half, "absent, slice times corrected: half a volume's duration"
     return half, "absent, slice times not corrected: half a volume's duration, the mean slice"

@@ -152,7 +152,7 @@ class _Test:
             raise ContentError(
                 f"--noise-ceiling: the {self.name} score of sub-{self.test.subjects[s]}, computed "
                 f"again, is {again[0, s]:.6g} where its map has {there[s]:.6g}: the maps were made "
-                "of other data or by another version.",
+                "from other data or by another version.",
                 "Run the participant level again with --overwrite.",
             )
 

@@ -200,7 +200,9 @@ def test_estimates_that_are_gone_are_refused(tmp_path, call):
     next(out.glob("sub-02/func/*_contrast-cat_stat-effect_statmap.nii.gz")).unlink()
     code, said = call(data, out, "group", "--noise-ceiling", "--assume-common-space")
     assert code == 65, said
-    assert "which the maps of sub-02 were made of, have been removed from" in " ".join(said.split())
+    assert "which the maps of sub-02 were made from, have been removed from" in " ".join(
+        said.split()
+    )
     assert not (out / "group").exists()
 
 

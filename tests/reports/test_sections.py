@@ -5,11 +5,13 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from page_content import Page
 from report_inputs import NAMES
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, t
 
 from bids_rsa.cli import main
+from bids_rsa.reports.peak_pictures import _draw_group, mean_and_interval
 from bids_rsa.reports.region_view import tables_content
 
 
@@ -97,3 +99,18 @@ def test_rdms_of_peaks_are_centred_and_lack_what_was_left_out(participant_call, 
         assert peak["RDM"][0] is None
         plain = spearmanr(peak["RDM"][1:], details["ModelCells"][1:])[0]
         assert plain == pytest.approx(peak["Score"], abs=1e-4)
+
+
+def test_a_peak_without_scores_is_said_to_have_none(recwarn):
+    scores = np.random.default_rng(4).normal(size=(6, 3))
+    scores[:, 1] = np.nan
+    scores[1:, 2] = np.nan
+    axes = Figure().add_subplot()
+    _draw_group(axes, scores, 0.0, "")
+    (text,) = axes.texts
+    assert text.get_text() == "no score" and round(text.get_position()[0]) == 1
+    mean, half = mean_and_interval(scores)
+    assert half[0] == pytest.approx(t.ppf(0.975, 5) * np.std(scores[:, 0], ddof=1) / np.sqrt(6))
+    assert mean[2] == scores[0, 2]
+    np.testing.assert_array_equal(np.isnan(half), [False, True, True])
+    assert not [one for one in recwarn if issubclass(one.category, RuntimeWarning)]
