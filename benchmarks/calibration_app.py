@@ -65,7 +65,7 @@ def control(root: Path, design: Design, seed: int) -> dict:
     out = root.with_name(f"{root.name}-out")
     make_maps(root, out, [design.model], "--missing-runs", design.missing_runs)
     run_app(root, out, "group", "--tail", "two-sided", "--n-permutations", "999")
-    (table,) = out.glob("group/*_participants.tsv")
+    (table,) = out.glob("group/*_subjects.tsv")
     header, *rows = (line.split("\t") for line in table.read_text().splitlines())
     column = header.index("mean_score")
     found = {

@@ -247,9 +247,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--groups", type=int, default=100)
     parser.add_argument("--draws", type=int, default=199)
-    parser.add_argument(
-        "--null", choices=("participants", "conditions", "stelzer"), default="participants"
-    )
+    parser.add_argument("--null", choices=("subjects", "conditions", "stelzer"), default="subjects")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument(
         "--out", type=Path, default=Path("benchmarks/results/calibration_science.json")

@@ -191,7 +191,7 @@ class GroupSettings:
     alpha: float = 0.05
     fwe_over: str = "none"
     noise_ceiling: bool = False
-    null: str = "participants"
+    null: str = "subjects"
 
     @property
     def uses_columns(self) -> bool:
@@ -201,7 +201,7 @@ class GroupSettings:
     @property
     def uses_null_maps(self) -> bool:
         """Whether the null comes from the participants' null maps."""
-        return self.null != "participants"
+        return self.null != "subjects"
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ def _checked_regions(
     if group.null == "stelzer":
         why = "--null stelzer tests the size of clusters, and regions have none"
         if alone:
-            raise OptionError(f"{why}.", "Use --null conditions or --null participants.")
+            raise OptionError(f"{why}.", "Use --null conditions or --null subjects.")
         LOGGER.info("Regions are not tested: %s.", why)
         return ()
     for option in check_options_of_regions(group) if alone else ():

@@ -23,7 +23,7 @@ def _parser() -> argparse.ArgumentParser:
         help="with --bold: also BOLD on the cortical surface (fsaverage5)",
     )
     parser.add_argument(
-        "--n-participants",
+        "--n-subjects",
         type=int,
         help=f"default: {defaults.n_subjects}, with --bold {BOLD_SUBJECTS}",
     )
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.surface and not arguments.bold:
         parser.error("--surface adds BOLD on the surface to that of --bold: give both.")
     default = BOLD_SUBJECTS if arguments.bold else ExampleSettings.n_subjects
-    n_subjects = arguments.n_participants or default
+    n_subjects = arguments.n_subjects or default
     try:
         if arguments.bold:
             from bids_rsa.example.bold import BoldExampleSettings, make_bold_example

@@ -31,7 +31,7 @@ STATS = {
     "z": "z with the tail probability of t",
     "cohensd": "Cohen's d",
     "slope": "Slope: change of the transformed score per unit of the covariate",
-    "nparticipants": "Number of participants with a score",
+    "nsubjects": "Number of participants with a score",
     "tfce": "Threshold-free cluster enhancement of the statistic",
     "p": "{One}-wise p, not corrected",
     "tFWEp": "p corrected for the family-wise error by the maximum of the statistic (max-T)",
@@ -44,7 +44,7 @@ STATS = {
     **{f"neglog10{name}": f"-log10 of {name}" for name in P_STATS},
     "tThr": "t where the primary method is significant, 0 elsewhere",
 }
-TABLES = ("clusters", "peakscores", "participants")
+TABLES = ("clusters", "peakscores", "subjects")
 FIGURES = ("glass", "mosaic", "null", "peakscores")
 
 
@@ -115,7 +115,7 @@ def test_settings(test: GroupTest, others: tuple[GroupTest, ...] = ()) -> dict[s
         "Test": test.describe(),
         "Tail": test.tail,
         **_draws_asked_for(test),
-        **({"Null": group.null} if group.null != "participants" else {}),
+        **({"Null": group.null} if group.null != "subjects" else {}),
         "Transform": test.transform,
         "SmoothingFWHM": group.smoothing_fwhm,
         **_smoothing(test),

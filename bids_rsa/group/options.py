@@ -113,7 +113,7 @@ def _check_null(group: GroupSettings) -> None:
             f"--null {group.null} tests mean scores, or the difference of two models, at centres "
             "that all participants have.",
             "Leave out --group-column, --covariates, --test-covariate and --coverage, or use "
-            "--null participants.",
+            "--null subjects.",
         )
 
 

@@ -129,7 +129,7 @@ def estimates(test: GroupTest, scores: GroupScores, ready: Prepared) -> dict[str
     """Estimate means, Cohen's d and slopes, and count participants."""
     data = scores.scores
     first = np.array([name == test.groups[0] for name in test.group_of]) if test.groups else None
-    maps = {"nparticipants": np.isfinite(data).sum(axis=0).astype(np.float64)}
+    maps = {"nsubjects": np.isfinite(data).sum(axis=0).astype(np.float64)}
     if test.kind == "slope":
         maps["slope"] = _slope(test, data)
     else:

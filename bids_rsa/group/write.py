@@ -163,7 +163,7 @@ def _write_tables(
             tables.PEAK_COLUMNS,
             tables.peak_rows(result.clusters, scores, test),
         ),
-        "participants": (
+        "subjects": (
             "Participants tested and left out",
             tables.subject_columns(scores),
             tables.subject_rows(scores, test),

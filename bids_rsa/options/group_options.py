@@ -26,9 +26,9 @@ def add_group_options(parser: argparse.ArgumentParser) -> None:
     _add_significance_options(add)
     add(
         "--null",
-        choices=("participants", "conditions", "stelzer"),
+        choices=("subjects", "conditions", "stelzer"),
         help=(
-            "source of the null distribution. participants: sign flips or permutations of "
+            "source of the null distribution. subjects: sign flips or permutations of "
             "participants. conditions: permutations of the conditions, the same one in all "
             "participants of a draw, from the null maps of the participant level. stelzer: each "
             "draw combines one random null map of each participant, and clusters are tested by "

@@ -217,7 +217,7 @@ def _test(test: FoundTest) -> dict[str, Any]:
         "VoxelsSignificant", "ClusterFormingThreshold",
     )  # fmt: skip
     columns, rows = read_rows(folder / f"{name}_clusters.tsv")
-    names, subjects = read_rows(folder / f"{name}_participants.tsv")
+    names, subjects = read_rows(folder / f"{name}_subjects.tsv")
     return {
         "title": title,
         "rows": [

@@ -89,7 +89,7 @@ def _reference(job: GroupJob, result: GroupResult) -> float:
 
     Where the mean is tested, and not t: the smallest significant t.
     """
-    if job.test.settings.null != "participants":  # thresholds are of the mean, not of t
+    if job.test.settings.null != "subjects":  # thresholds are of the mean, not of t
         where = np.abs(result.maps["tThr"])
         return float(where[where > 0].min() if where.any() else np.abs(result.maps["t"]).max() or 1)
     if job.test.settings.primary == "maxt" and result.found["CriticalValue"]:

@@ -12,7 +12,7 @@ general linear model to each run, and the searchlight takes its estimates.
 #
 # On the command line::
 #
-#     python -m bids_rsa.example raw --bold --n-participants 1
+#     python -m bids_rsa.example raw --bold --n-subjects 1
 #
 # This writes raw events, and preprocessed BOLD with confounds and masks in
 # ``derivatives/fmriprep``.
@@ -25,7 +25,7 @@ from pathlib import Path
 temporary = tempfile.TemporaryDirectory()
 folder = Path(temporary.name)
 subprocess.run(
-    [sys.executable, "-m", "bids_rsa.example", "raw", "--bold", "--n-participants", "1"],
+    [sys.executable, "-m", "bids_rsa.example", "raw", "--bold", "--n-subjects", "1"],
     cwd=folder, check=True, capture_output=True,
 )  # fmt: skip
 print((folder / "raw/sub-01/func/sub-01_task-objects_run-01_events.tsv").read_text()[:150])

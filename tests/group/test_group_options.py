@@ -235,9 +235,7 @@ def test_a_group_mask_on_another_grid_is_brought_to_the_maps(call, places, tmp_p
     assert "resampled" in said
     expected = np.zeros(SHAPE, bool)
     expected[3:6, 3:8, 2:6] = True
-    np.testing.assert_array_equal(
-        group_volume(out, "nparticipants") > 0, expected & inside_volume()
-    )
+    np.testing.assert_array_equal(group_volume(out, "nsubjects") > 0, expected & inside_volume())
     assert group_sidecar(out, "t")["GroupMask"]["File"] == "mask.nii.gz"
 
 
@@ -301,7 +299,7 @@ def test_participants_are_selected(call, places):
     code, said = call(bids, out, "group", *FAST, "--participant-label", *chosen[:3], "sub-08")
     assert code == 0, said
     assert group_sidecar(out, "t")["Participants"] == [f"sub-{s}" for s in chosen]
-    rows = {row["participant_id"]: row for row in group_table(out, "participants")}
+    rows = {row["participant_id"]: row for row in group_table(out, "subjects")}
     assert "--participant-label" in rows["sub-01"]["why"]
     code, said = call(bids, out, "group", "--list-participants", "--participant-label", *chosen)
     assert code == 0, said

@@ -52,7 +52,7 @@ def test_one_sample_equals_scipy_and_finds_the_planted_effect(plain_run):
     )
     d = z.mean(axis=0) / z.std(axis=0, ddof=1)
     np.testing.assert_allclose(group_map(out, "cohensd"), d, rtol=2e-5)
-    assert (group_map(out, "nparticipants") == N).all()
+    assert (group_map(out, "nsubjects") == N).all()
     planted = planted_volume()[inside_volume()]
     significant = group_map(out, "tThr") != 0
     assert significant[planted].all()
@@ -268,11 +268,11 @@ def test_partial_coverage_keeps_voxels_that_some_lack(call, places):
     code, said = call(bids, out, "group", *FAST)
     assert code == 0, said
     assert "sub-03 2" in said
-    assert group_volume(out, "nparticipants")[2, 2, 2] == 0
+    assert group_volume(out, "nsubjects")[2, 2, 2] == 0
     code, said = call(bids, out, "group", *FAST, "--coverage", "0.8", "--overwrite")
     assert code == 0, said
-    assert group_volume(out, "nparticipants")[2, 2, 2] == N - 1
-    assert group_volume(out, "nparticipants")[4, 4, 4] == N
+    assert group_volume(out, "nsubjects")[2, 2, 2] == N - 1
+    assert group_volume(out, "nsubjects")[4, 4, 4] == N
     z = [np.arctanh(np.float32(subject_scores(i)[2, 2, 2])) for i in range(1, N + 1) if i != 3]
     expected = stats.ttest_1samp(np.array(z, dtype=float), 0.0).statistic
     assert group_volume(out, "t")[2, 2, 2] == pytest.approx(expected, rel=1e-4)
@@ -285,7 +285,7 @@ def test_a_group_mask_narrows_what_is_tested(call, places, tmp_path):
     nib.save(nib.Nifti1Image(mask, AFFINE), tmp_path / "mask.nii.gz")
     code, said = call(bids, out, "group", *FAST, "--group-mask", tmp_path / "mask.nii.gz")
     assert code == 0, said
-    tested = group_volume(out, "nparticipants") > 0
+    tested = group_volume(out, "nsubjects") > 0
     np.testing.assert_array_equal(tested, (mask > 0) & inside_volume())
 
 
@@ -383,7 +383,7 @@ def test_who_is_in_and_who_is_not_and_why(call, places):
         file.unlink()
     code, said = call(bids, out, "group", *FAST, "--exclude-participant-label", "sub-02")
     assert code == 0, said
-    rows = {row["participant_id"]: row for row in group_table(out, "participants")}
+    rows = {row["participant_id"]: row for row in group_table(out, "subjects")}
     assert rows["sub-02"]["status"] == "out"
     assert "--exclude-participant-label" in rows["sub-02"]["why"]
     assert rows["sub-05"]["status"] == "out"

@@ -185,7 +185,7 @@ def regions(output, tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("null", ["participants", "conditions"])
+@pytest.mark.parametrize("null", ["subjects", "conditions"])
 def test_regions_of_two_calls_are_tested_as_those_of_one(output, regions, null):
     found = {}
     for calls in ("one", "two"):
