@@ -98,6 +98,8 @@ class Call:
             running = Running(self.asked, self.toml, plugin, work, output, new_run_id())
             if self.log_to(running.log_file):
                 break
+        else:
+            LOGGER.warning("Other runs remove the work directory %s: this run has no log.", work)
         return running
 
 

@@ -131,7 +131,7 @@ def claim(parent: Path, name: str, also: tuple[str, ...] = ()) -> Claim:
 
     The system frees the claim when the process ends, however it ends. ``also`` as in `Claim`.
     """
-    number = 0
+    number = failed = 0
     while True:
         chosen = f"{name}{_BESIDE}{number}" if number else name
         lock_path = parent / f".{chosen}{_LOCK}"
@@ -139,6 +139,9 @@ def claim(parent: Path, name: str, also: tuple[str, ...] = ()) -> Claim:
             parent.mkdir(parents=True, exist_ok=True)
             descriptor = _lock(lock_path)
         except FileNotFoundError:  # another run removed the folder, which was empty
+            failed += 1
+            if failed == ATTEMPTS:
+                raise
             continue
         if descriptor is not None:
             return Claim(chosen, parent / chosen, lock_path, descriptor, also)

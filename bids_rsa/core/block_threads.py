@@ -95,10 +95,10 @@ def over_threads(
             yield shared
             return
         with ThreadPoolExecutor(n_threads - 1) as pool:
-            others = [pool.submit(work, shared) for _ in range(n_threads - 1)]
-            for other in others:
-                other.add_done_callback(stop_if_failed)
             try:
+                others = [pool.submit(work, shared) for _ in range(n_threads - 1)]
+                for other in others:
+                    other.add_done_callback(stop_if_failed)
                 yield shared
             except BaseException:
                 shared.stop()

@@ -188,10 +188,11 @@ def _refuse_mixture(paths: Sequence[str]) -> None:
     for key in ENTITIES:
         labels = sorted({str(name.get(key) or "none") for name in names})
         if key != "hemi" and len(labels) > 1:
+            given = next(label for label in labels if label != "none")
             raise InputError(
                 f"--residuals: files of one run differ in {key}- ({', '.join(labels)}): "
                 f"{few(paths)}.",
-                f"Let the pattern name one of them, for example with {key}-{labels[0]}.",
+                f"Let the pattern name one of them, for example with {key}-{given}.",
             )
 
 

@@ -55,9 +55,17 @@ def is_cited(output_dir: Path) -> bool:
     if not (page.exists() and references.exists()):
         return False
     written = min(page.stat().st_mtime_ns, references.stat().st_mtime_ns)
-    patterns = ("sub-*/**/func/*.json", f"{FOLDER}/**/*.json")
+    patterns = ("sub-*/**/func/[!.]*.json", f"{FOLDER}/**/[!.]*.json")
     results = (path for pattern in patterns for path in output_dir.glob(pattern))
-    return all(path.stat().st_mtime_ns <= written for path in results)
+    return all(_written(path) <= written for path in results)
+
+
+def _written(path: Path) -> int:
+    """Return when a file was written, in ns; 0 where another run has removed it meanwhile."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _designs(folder: Path) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ MOST_NAMED = 30
 _ANGLES = np.arange(16) * np.pi / 8
 _RINGS = 24
 _SWEEPS = 6
+_FEW = 4, 1  # rings and sweeps for many labels, which are short numbers
 # how much worse an area is that covers a label, covers a point, or is outside the box ...
 _LABEL, _POINT, _OUTSIDE = 20.0, 2.0, 20.0
 _FARTHER = 0.02  # ... than a label's whole area for each ring farther out
@@ -58,13 +59,14 @@ def place_labels(
     at = np.asarray(points, dtype=np.float64).reshape(-1, 2)
     size = np.asarray(sizes, dtype=np.float64).reshape(-1, 2)
     n = len(at)
-    ring = np.repeat(np.arange(_RINGS), len(_ANGLES))
-    ways = np.tile(np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1), (_RINGS, 1))
+    n_rings, n_sweeps = (_RINGS, _SWEEPS) if n <= MOST_NAMED else _FEW
+    ring = np.repeat(np.arange(n_rings), len(_ANGLES))
+    ways = np.tile(np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1), (n_rings, 1))
     step = size[:, 1].mean() / 2 if n else 0.0
     reach = gap + step * ring
     chosen = np.zeros(n, dtype=np.intp)
     centers = np.full((n, 2), np.nan)
-    for sweep in range(_SWEEPS):
+    for sweep in range(n_sweeps):
         before = chosen.copy()
         for one in _crowded_first(at):
             tried = at[one] + ways * (size[one] / 2 + reach[:, None])
@@ -87,7 +89,7 @@ def place_labels(
 
 def label_points(axes: Any, points: ArrayLike, names: Sequence[str], fontsize: float) -> None:
     """Write names next to points in axes of matplotlib, whose limits must be set already."""
-    figure = axes.get_figure()
+    figure = _whole_figure(axes)
     texts = [axes.text(0, 0, name, fontsize=fontsize, parse_math=False) for name in names]
     figure.draw_without_rendering()  # gives axes and texts their final sizes
     extents = [text.get_window_extent() for text in texts]
@@ -104,6 +106,14 @@ def label_points(axes: Any, points: ArrayLike, names: Sequence[str], fontsize: f
             name, place, center, textcoords="offset points", fontsize=fontsize, parse_math=False,
             ha="center", va="center", arrowprops=_LEADER if needs_line else None,
         )  # fmt: skip
+
+
+def _whole_figure(axes: Any) -> Any:
+    """Return the figure of axes; older versions of matplotlib name that of a SubFigure only."""
+    figure = axes.figure
+    while figure.figure is not figure:
+        figure = figure.figure
+    return figure
 
 
 def names_or_numbers(names: Sequence[str]) -> list[str]:

@@ -59,8 +59,10 @@ def wait_for_all(process: subprocess.Popen[str]) -> str:
     """
     try:
         _, errors = process.communicate(timeout=120)  # its workers hold the same pipes
+        deadline = time.monotonic() + 120
         while children(process):  # a process closes its files a little before it is gone
-            time.sleep(0.002)
+            assert time.monotonic() < deadline, f"processes live on: {children(process)}"
+            time.sleep(0.01)
     finally:
         for pid in children(process):
             os.kill(pid, signal.SIGKILL)

@@ -51,7 +51,7 @@ def find_shared(patterns: Patterns) -> tuple[Floats, Flags]:
         most.
     """
     n_voxels, n_folds, n = patterns.shape
-    shared, uneven = np.empty(n_voxels * n_folds), np.zeros(n_voxels, np.uint8)
+    shared, uneven = np.zeros(n_voxels * n_folds), np.zeros(n_voxels, np.uint8)
     if n > 1:
         _find_shared(patterns.reshape(-1), n_folds, n, shared, uneven)
         uneven |= _find_scales(patterns, together=True) > 0

@@ -14,6 +14,7 @@ from bids_rsa.core.noise.samples import (
     groups_of,
     labels_of,
     positions_of,
+    rank_of,
     span_of,
     variances_of,
 )
@@ -239,11 +240,12 @@ def images_left(
         Images minus conditions, and runs; of all images where there is one fold.
     """
     conditions, folds = np.asarray(condition_of), np.asarray(fold_of)
-    labels = [conditions] if run_of is None else [conditions, np.asarray(run_of)]
+    runs = None if run_of is None else np.asarray(run_of)
     names = np.unique(folds)
     kept = [folds != name for name in names] if len(names) > 1 else [folds == folds]
     return min(
-        int(one.sum()) - int(span_of(*(own[one] for own in labels)).shape[1]) for one in kept
+        int(one.sum()) - rank_of(conditions[one], None if runs is None else runs[one])
+        for one in kept
     )
 
 

@@ -82,6 +82,20 @@ def span_of(*labels: Integers) -> Floats:
     return np.ascontiguousarray(left[:, sizes > 1e-10 * sizes[0]])
 
 
+def rank_of(conditions: Integers, runs: Integers | None) -> int:
+    """Return the rank of the means of conditions, and of runs, without their basis."""
+    names, condition = np.unique(conditions, return_inverse=True)
+    if runs is None:
+        return len(names)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    run_names, run = np.unique(runs, return_inverse=True)
+    n = len(names) + len(run_names)
+    links = coo_array((np.ones(len(run)), (condition, len(names) + run)), shape=(n, n))
+    return n - int(connected_components(links, directed=False)[0])
+
+
 def variances_of(
     samples: NDArray[Any],
     groups: Sequence[Integers],
