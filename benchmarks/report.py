@@ -206,7 +206,7 @@ def plot(found: dict, path: Path) -> None:
     axis.set_yticks(places, [r["case"] for r in rows], fontsize=7)
     axis.invert_yaxis()
     axis.set(xscale="log", xlabel="times as fast, per centre, one thread")
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8, loc="center right")
     for name, sweep in growth.items():
         axes[name].plot(sweep["x"], sweep["us_per_centre"], "o-", color="#4477aa")
         axes[name].set(xscale="log", yscale="log", xlabel=name, ylabel="us per centre")

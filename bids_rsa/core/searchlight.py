@@ -1,6 +1,5 @@
 """Searchlight RSA: the RDM of the patch around each centre, and what is measured of it."""
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -100,39 +99,27 @@ def searchlight(
     neighborhood, source = _source(
         patterns, neighborhood, dissimilarity, params, ignore_nan, min_voxels, noise
     )
-    room = _Room(n_cells)
+    length = longest_piece(n_cells, source.max_length)
+    blocks = list(neighborhood.blocks(centers_of_block(n_cells, len(n_voxels)), length))
+    longest = max(len(block.centers) for block in blocks)
     at_a_time = max((measure.cells_at_a_time for measure in measures), default=1)
 
-    def run(blocks: SharedBlocks[CenterBlock]) -> None:
-        for block in blocks:
-            rdms = room.rows(len(block.centers))
+    def run(shared: SharedBlocks[CenterBlock]) -> None:
+        # used again for each block: new memory costs a tenth of a run
+        room = make_room(longest * n_cells).reshape(longest, n_cells)
+        for block in shared:
+            rdms = room[: len(block.centers)]
             n_voxels[block.centers] = source.fill(block, rdms)
             for part in cut_into_blocks(rdms, block.centers, at_a_time):
                 for measure in measures:
                     measure.take(part)
-            blocks.finish(len(rdms))
+            shared.finish(len(rdms))
 
-    length = longest_piece(n_cells, source.max_length)
-    blocks = neighborhood.blocks(centers_of_block(n_cells, len(n_voxels)), length)
     with over_threads(run, blocks, n_threads, on_progress) as shared:
         run(shared)
     if noise is not None and shrinkage is not None:
         shrinkage[:] = source.shrinkage  # type: ignore[attr-defined]
     return n_voxels
-
-
-class _Room(threading.local):
-    """Memory of a block's RDMs, which each thread uses again: new memory costs a tenth of a run."""
-
-    def __init__(self, n_cells: int) -> None:
-        self._n_cells = n_cells
-        self._values = np.empty(0)
-
-    def rows(self, n: int) -> Floats:
-        """Return n rows; what stood in them is lost."""
-        if len(self._values) < n * self._n_cells:
-            self._values = make_room(n * self._n_cells)
-        return self._values[: n * self._n_cells].reshape(n, self._n_cells)
 
 
 def _source(

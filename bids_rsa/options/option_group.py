@@ -31,7 +31,7 @@ DEFAULTS = {
 
 
 # of the participant level; regions are patches of their own
-OF_SEARCHLIGHTS = ("radius_mm", "patch_size", "min_voxels", "roi_mask", "center_density")
+OF_SEARCHLIGHTS = ("radius_mm", "patch_size", "center_density")
 
 
 class ExecSpec(argparse.Action):

@@ -177,7 +177,7 @@ def test_positional_arguments_in_another_order_are_told(line, says):
                 "--min-coverage",
                 ".1",
             ],
-            ["--radius", "--patch-size", "--min-voxels", "--roi-mask"],
+            ["--radius", "--patch-size"],
         ),
         ("participant", ["--model", "m", "--atlas", "a", "--radius", "8"], []),
     ],

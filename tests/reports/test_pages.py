@@ -244,7 +244,8 @@ def test_without_figures_pages_say_so_and_the_same_command_with_figures_adds_the
 def test_scores_come_before_their_null_and_are_told_apart(results):
     text = (results / "sub-01.html").read_text()
     score = "Spearman&#39;s rank correlation, model halves"
-    titles = re.findall(r"<h4>([^<]*model halves)</h4>", text)
+    maps = text.split('<section id="maps"')[1].split("</section>")[0]
+    titles = re.findall(r"<h3>([^<]*model halves)</h3>", maps)
     assert titles[0] == score
     assert len(titles) == len(set(titles)) == 4
     assert f"p, not corrected: {score}" in titles
