@@ -88,7 +88,7 @@ def plot_rdm(
 
 def _name_rows(axes: Any, names: Sequence[str]) -> None:
     """Write the conditions along both axes; numbers from 1 where they are too many to read."""
-    from bids_rsa.reports.label_places import name_rows
+    from bids_rsa.reports.row_names import name_rows
 
     if not names:
         axes.set(xticks=[], yticks=[])

@@ -1,6 +1,5 @@
 """The files of the example dataset of BOLD: what a scanner and fMRIPrep would leave."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bids_rsa.example.bold_settings import BoldExampleSettings
-from bids_rsa.example.planted import CONDITIONS, SPACE, TASK, write_image, write_participants
+from bids_rsa.example.planted import (
+    CONDITIONS,
+    SPACE,
+    TASK,
+    write_description,
+    write_image,
+    write_json,
+    write_participants,
+)
 
-BIDS_VERSION = "1.11.1"
 _MOTION = tuple(f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz")
 
 
@@ -32,7 +38,7 @@ def write_raw(
     """Write what a scanner and a stimulus program would leave."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     nib.save(bold, f"{stem}_bold.nii.gz")
-    _write_json(f"{stem}_bold.json", _scan(settings))
+    write_json(f"{stem}_bold.json", _scan(settings))
     events.to_csv(f"{stem}_events.tsv", sep="\t", index=False)
 
 
@@ -59,14 +65,14 @@ def write_preprocessed(
     stem.parent.mkdir(parents=True, exist_ok=True)
     nib.save(bold, f"{stem}_space-{SPACE}_desc-preproc_bold.nii.gz")
     sidecar = preprocessed(settings) | {"SkullStripped": False}
-    _write_json(f"{stem}_space-{SPACE}_desc-preproc_bold.json", sidecar)
+    write_json(f"{stem}_space-{SPACE}_desc-preproc_bold.json", sidecar)
     mask = Path(f"{stem}_space-{SPACE}_desc-brain_mask.nii.gz")
     write_image(inside.astype(np.uint8), affine, mask)
-    _write_json(str(mask).replace(".nii.gz", ".json"), {"Type": "Brain"})
+    write_json(str(mask).replace(".nii.gz", ".json"), {"Type": "Brain"})
     table = _confounds(motion, settings)
     path = f"{stem}_desc-confounds_timeseries.tsv"
     table.to_csv(path, sep="\t", index=False, na_rep="n/a")
-    _write_json(path.replace(".tsv", ".json"), {})
+    write_json(path.replace(".tsv", ".json"), {})
 
 
 def _confounds(motion: NDArray[np.float64], settings: BoldExampleSettings) -> pd.DataFrame:
@@ -87,21 +93,10 @@ def _confounds(motion: NDArray[np.float64], settings: BoldExampleSettings) -> pd
 def write_descriptions(root: Path, prep: Path, settings: BoldExampleSettings) -> None:
     """Write what makes the folders BIDS datasets."""
     prep.mkdir(parents=True, exist_ok=True)
-    raw = {
-        "Name": "bids_rsa example: synthetic BOLD with a planted effect",
-        "BIDSVersion": BIDS_VERSION,
-        "DatasetType": "raw",
-        "License": "CC0",
-        "GeneratedBy": [{"Name": "bids_rsa.example", "Description": "Synthetic data"}],
-    }
-    _write_json(root / "dataset_description.json", raw)
-    derived = {
-        "Name": "Synthetic BOLD in the layout of fMRIPrep",
-        "BIDSVersion": BIDS_VERSION,
-        "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "bids_rsa.example", "Description": "Names as fMRIPrep's"}],
-    }
-    _write_json(prep / "dataset_description.json", derived)
+    name = "bids_rsa example: synthetic BOLD with a planted effect"
+    write_description(root, name, "raw")
+    name = "Synthetic BOLD in the layout of fMRIPrep"
+    write_description(prep, name, "derivative", "Names as fMRIPrep's")
     # the validator knows no BOLD on surfaces
     ignored = "*_timeseries.*\n" + "*_space-fsaverage5_bold.*\n" * settings.on_surface
     (prep / ".bidsignore").write_text(ignored)
@@ -116,8 +111,3 @@ def write_descriptions(root: Path, prep: Path, settings: BoldExampleSettings) ->
         + ". Nothing here was measured on a person.\n"
     )
     write_participants(root, settings)
-
-
-def _write_json(path: str | Path, content: dict[str, Any]) -> None:
-    """Write a JSON file."""
-    Path(path).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

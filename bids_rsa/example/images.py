@@ -1,6 +1,5 @@
 """A small BIDS dataset of condition images: noise, and an effect planted in a known place."""
 
-import json
 from pathlib import Path
 
 import nibabel as nib
@@ -16,6 +15,7 @@ from bids_rsa.example.planted import (
     planted_mask,
     planted_patterns,
     smooth_noise,
+    write_description,
     write_image,
     write_model,
     write_participants,
@@ -79,14 +79,8 @@ def _write_subject(
 
 def _write_dataset_files(root: Path, settings: ExampleSettings) -> None:
     """Write what makes a folder a BIDS derivative dataset."""
-    description = {
-        "Name": "bids_rsa example: synthetic condition images with a planted effect",
-        "BIDSVersion": "1.11.1",
-        "DatasetType": "derivative",
-        "License": "CC0",
-        "GeneratedBy": [{"Name": "bids_rsa.example", "Description": "Synthetic data"}],
-    }
-    (root / "dataset_description.json").write_text(json.dumps(description, indent=2) + "\n")
+    name = "bids_rsa example: synthetic condition images with a planted effect"
+    write_description(root, name, "derivative")
     x, y, z = settings.center_mm
     (root / "README.md").write_text(
         f"# Synthetic condition images\n\n{settings.n_subjects} participants, {settings.n_runs} "

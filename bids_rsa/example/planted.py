@@ -1,8 +1,10 @@
 """What all example datasets have in common: conditions, the planted effect, noise, files."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -18,6 +20,7 @@ CONDITIONS = tuple(name for names in CATEGORIES.values() for name in names)
 SPACE = "MNI152NLin2009aSym"
 TASK = "objects"
 BOLD_SUBJECTS = 6  # of the BOLD example
+_BIDS_VERSION = "1.11.1"
 SAME_CATEGORY, SAME_DOMAIN, OTHER_DOMAIN = 0.3, 0.6, 1.0
 
 
@@ -118,4 +121,21 @@ def write_participants(root: Path, settings: ExampleSettings) -> None:
             "Levels": {"a": "odd", "b": "even"},
         },
     }
-    (root / "participants.json").write_text(json.dumps(columns, indent=2) + "\n")
+    write_json(root / "participants.json", columns)
+
+
+def write_description(folder: Path, name: str, kind: str, how: str = "Synthetic data") -> None:
+    """Write what makes a folder a BIDS dataset, ``raw`` or ``derivative``."""
+    description = {
+        "Name": name,
+        "BIDSVersion": _BIDS_VERSION,
+        "DatasetType": kind,
+        "License": "CC0",
+        "GeneratedBy": [{"Name": "bids_rsa.example", "Description": how}],
+    }
+    write_json(folder / "dataset_description.json", description)
+
+
+def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file."""
+    Path(path).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,6 +1,5 @@
 """The example's BOLD on the surface: fsaverage5, with the effect where it is in the volume."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from bids_rsa.core.neighborhood.mesh import neighbors_of
+from bids_rsa.example.planted import write_json
 from bids_rsa.spaces.gifti import maps_image, mask_image
 
 SPACE = "fsaverage5"
@@ -77,7 +77,7 @@ class ExampleSurface:
             name = f"{stem}_hemi-{side}_space-{SPACE}_bold"
             whole = np.rint(values).astype(np.float32)  # whole numbers take less room
             nib.save(maps_image(whole, side, intent="NIFTI_INTENT_TIME_SERIES"), f"{name}.func.gii")
-            Path(f"{name}.json").write_text(json.dumps(sidecar, indent=2) + "\n", encoding="utf-8")
+            write_json(f"{name}.json", sidecar)
 
     def write_mask(self, folder: Path, inside: NDArray[np.bool_], desc: str) -> None:
         """Write a mask (n_vertices,) as a file for each hemisphere."""

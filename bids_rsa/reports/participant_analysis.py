@@ -13,7 +13,6 @@ from PIL import Image
 from bids_rsa.reports.analysis_view import make_surface_viewer, make_viewer, read_background
 from bids_rsa.reports.checklist import MISSING_RUNS, answer_in_words, counted_by
 from bids_rsa.reports.collect import FoundMap, entities_label, open_map
-from bids_rsa.reports.label_places import MOST_NAMED
 from bids_rsa.reports.model_view import models_content
 from bids_rsa.reports.null_view import null_rows, reliability_view
 from bids_rsa.reports.parts import (
@@ -24,6 +23,7 @@ from bids_rsa.reports.parts import (
     histogram,
     rdm_picture,
 )
+from bids_rsa.reports.row_names import MOST_NAMED
 from bids_rsa.reports.sidecar_values import locations_of, number
 from bids_rsa.reports.slices import Anatomy, cuts_through, lay_out
 from bids_rsa.reports.voxel_viewer import participant_voxels

@@ -15,12 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_rsa.core.mds import classical_mds
-from bids_rsa.reports.label_places import (
-    MOST_NAMED,
-    names_or_numbers,
-    numbered_rows,
-    place_labels,
-)
+from bids_rsa.reports.label_places import place_labels
+from bids_rsa.reports.row_names import MOST_NAMED, names_or_numbers, numbered_rows
 
 WEBP_QUALITY = 82
 N_BARS = 40

@@ -17,9 +17,10 @@ from bids_rsa.core.mds import classical_mds
 from bids_rsa.group.region_data import RegionData, read_regions
 from bids_rsa.group.region_job import RegionGroupJob
 from bids_rsa.group.region_tests import ComparedRegions, compare_regions, mean_known
-from bids_rsa.reports.label_places import label_points, name_rows, names_or_numbers
+from bids_rsa.reports.label_places import label_points
 from bids_rsa.reports.pictures import save_figure
 from bids_rsa.reports.region_pictures import rdm_colours
+from bids_rsa.reports.row_names import name_rows, names_or_numbers
 
 Floats = NDArray[np.float64]
 _BAR, _DOT, _BAND = "#7fa8d1", "0.25", "0.85"

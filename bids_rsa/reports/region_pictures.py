@@ -16,12 +16,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bids_rsa.reports.pictures import DIVERGING, save_figure
+from bids_rsa.reports.row_names import MOST_NAMED
 
 Floats = NDArray[np.float64]
 SEQUENTIAL = colormaps["viridis"]
 _WIDTH_INCHES, _MOST_PER_ROW = 12.0, 10
 _NAME_INCHES, _HEAD_INCHES = 0.22, 0.75
-_MOST_NAMED = 24
 _LETTERS_PER_INCH = 11
 
 
@@ -118,7 +118,7 @@ def _draw_tile(
 
 def _order_of(conditions: Sequence[str]) -> str:
     """Say the order of the conditions, or how many there are."""
-    if len(conditions) <= _MOST_NAMED:
+    if len(conditions) <= MOST_NAMED:
         return f"Conditions from left to right and from top to bottom: {', '.join(conditions)}"
     return f"{len(conditions)} conditions, in the order of Conditions in the JSON of the tables"
 
