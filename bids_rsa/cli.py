@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = parse(arguments)
         # the libraries of a level are imported only now
         level = import_module(f"bids_rsa.app.{settings.analysis_level}")
-        return _flushed(level.run(settings, _log_to_file))
+        exit_code: int = level.run(settings, _log_to_file)
+        return exit_code
     except BidsRsaError as error:
         LOGGER.error("%s", error, exc_info=debug)
         return error.exit_code
@@ -61,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         LOGGER.error("Unexpected %s: %s", type(error).__name__, error, exc_info=debug)
         LOGGER.error("This is an error in bids_rsa; --debug shows the traceback.")
         return 1
+    finally:
+        _flush()
 
 
 def _open_missing_streams() -> None:
@@ -75,14 +78,14 @@ def _open_missing_streams() -> None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
 
 
-def _flushed(exit_code: int) -> int:
-    """Write out what was printed; a table that cannot be shown undoes no result."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        # what is left in its buffer would fail again when Python ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return exit_code
+def _flush() -> None:
+    """Write out what was printed; a table or a log that cannot be shown undoes no result."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # what is left in its buffer would fail again when Python ends, with exit code 120
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _log_to_file(path: Path) -> bool:
